@@ -1,0 +1,65 @@
+"""The encoder's LPC front end: speech to one unquantised LSF vector per packet, by `dsp`.
+
+Place in the chain: first block of the encoder, and of training. Pre-emphasis, 30 ms window reaching one look-ahead
+beyond the packet, autocorrelation, lag window, Levinson-Durbin, line spectral frequencies.
+"""
+
+import numpy as np
+
+from dsp.frames import FrameSpec
+from dsp.lpc import autocorrelation, lag_window, levinson_durbin
+from dsp.lsf import lpc_to_lsf
+
+PREEMPHASIS = 0.68  # 3GPP TS 26.190, 5.1
+LAG_WINDOW_HZ = 60.0
+WHITE_NOISE = 1e-4  # -40 dB, the correction of TS 26.190, 5.2.1
+VERSION = 1  # of this analysis: caches of features are keyed by it
+
+
+def analyse_windows(windows: np.ndarray, spec: FrameSpec, order: int = 16) -> np.ndarray:
+    """Return the LSF of analysis windows.
+
+    Parameters
+    ----------
+    windows : array (..., window + 1)
+        Speech in [-1, 1], one sample more in front for the pre-emphasis.
+    spec : FrameSpec
+    order : int
+        LPC order M, even.
+
+    Returns
+    -------
+    float32 array (..., M), rad
+
+    References
+    ----------
+    3GPP TS 26.190 (AMR-WB), 5.1 and 5.2.
+    """
+    w = np.asarray(windows, np.float64)
+    w = (w[..., 1:] - PREEMPHASIS * w[..., :-1]) * np.hamming(spec.window)
+    r = autocorrelation(w, order) * lag_window(order, LAG_WINDOW_HZ, spec.sample_rate_hz)
+    r[..., 0] = r[..., 0] * (1 + WHITE_NOISE) + 1e-9
+    a, _, _ = levinson_durbin(r)
+    return lpc_to_lsf(a).astype(np.float32)
+
+
+def analyse_lsf(x: np.ndarray, spec: FrameSpec, order: int = 16) -> np.ndarray:
+    """Return one LSF vector per packet of a whole signal, shape (ceil(n_samples / hop), M).
+
+    The signal is continued with zeros on both sides.
+
+    Parameters
+    ----------
+    x : array (n_samples,)
+        Speech in [-1, 1].
+    spec : FrameSpec
+    order : int
+        LPC order M, even.
+    """
+    n = spec.n_frames(len(x))
+    front = spec.window + 1 - spec.hop - spec.look_ahead
+    total = n * spec.hop + spec.look_ahead
+    padded = np.pad(np.asarray(x, np.float32)[:total], (front, max(0, total - len(x))))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, spec.window + 1)[:: spec.hop]
+    block = 2000  # windows at a time: bounded memory on long signals
+    return np.concatenate([analyse_windows(windows[i : i + block], spec, order) for i in range(0, n, block)])

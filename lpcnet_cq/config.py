@@ -1,0 +1,93 @@
+"""The codec's dimensions and the training recipe: frozen dataclasses and the named presets.
+
+Every length in samples comes from `FrameSpec` (`dsp.frames`); nothing else in the project holds a sample rate.
+"""
+
+import dataclasses
+from dataclasses import dataclass, field
+
+from dsp.frames import FrameSpec
+
+
+@dataclass(frozen=True)
+class CodecConfig:
+    """Hold the dimensions that a weights file is made for.
+
+    Letters: M `order`, S `spec.n_subframes` per packet, D `n_latents` per subframe, Q `n_steps`.
+    """
+
+    spec: FrameSpec = field(default_factory=FrameSpec)
+    order: int = 16  # M, LPC order
+    step: int = 16  # samples per step of the fine network rate (1 ms)
+    fine: int = 64  # channels at the fine rate
+    coarse: int = 128  # channels at the subframe rate
+    fine_blocks: int = 2
+    coarse_blocks: int = 3
+    n_latents: int = 24  # D, latents per subframe
+    n_steps: int = 11  # Q, latent step sizes to choose from, per packet
+    step_ratio: float = 1.15  # ratio of neighbouring latent step sizes
+    noise: int = 4  # channels of noise the decoder receives at the fine rate
+    context: int = 3  # subframes of decoded past the entropy model sees
+    hidden: int = 96  # width of the entropy model
+
+    @property
+    def decoder_delay(self) -> int:
+        """Samples by which the decoder's output lags the packet: one subframe."""
+        return self.spec.subframe
+
+    @property
+    def delay(self) -> int:
+        """Algorithmic delay in samples: packet, analysis look-ahead, decoder look-ahead."""
+        return self.spec.delay + self.decoder_delay
+
+    @property
+    def delay_ms(self) -> float:
+        """Algorithmic delay in milliseconds."""
+        return self.spec.ms(self.delay)
+
+    @property
+    def nominal_step(self) -> int:
+        """Index of the step size the model is trained around."""
+        return self.n_steps // 2
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Hold one training run; `train(config, workdir)` needs nothing else."""
+
+    codec: CodecConfig = field(default_factory=CodecConfig)
+    data: str = ""  # folder of audio; empty: the default corpus
+    bitrate_bps: float = 9000.0
+    minutes: float = 60.0  # wall-clock budget, learning-rate schedule included
+    init: str = ""  # weights or checkpoint to start from
+    seed: int = 0
+    batch: int = 16
+    seconds: float = 1.0
+    learning_rate: float = 2e-3
+    warmup_steps: int = 100
+    collaborative: bool = True  # False freezes the LSF codebook (the experiment of `experiments/`)
+    mel_weight: float = 1.8
+    nsr_weight: float = 2.0
+    soften: float = 0.1  # share of the run over which quantisers turn from soft to hard
+    checkpoint_minutes: float = 5.0
+
+    def as_dict(self) -> dict:
+        """Return nested plain values, ready for JSON."""
+        return dataclasses.asdict(self)
+
+
+def codec_config_from_dict(values: dict) -> CodecConfig:
+    """Rebuild a `CodecConfig` from the JSON of a weights file."""
+    values = dict(values)
+    return CodecConfig(spec=FrameSpec(**values.pop("spec")), **values)
+
+
+PRESETS = {
+    "cq": TrainConfig(),
+    "tiny": TrainConfig(
+        codec=CodecConfig(fine=16, coarse=24, fine_blocks=1, coarse_blocks=1, n_latents=8, hidden=24),
+        batch=2,
+        seconds=0.4,
+        minutes=0.2,
+    ),
+}

@@ -1,0 +1,99 @@
+"""Line spectral frequencies to filters, in JAX: ordering, interpolation, polynomials.
+
+Place in the chain: decoded LSF vectors (one a packet) become the coefficients of one filter per subframe, the same
+in the encoder, in the decoder and in training, and differentiable all the way.
+
+Letters: B batch, T packets, S subframes per packet, M order.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from dsp.frames import FrameSpec
+
+MIN_DISTANCE = 0.015  # rad, about 38 Hz at 16 kHz: keeps 1/A(z) stable and its resonances bounded
+
+
+def order_lsf(lsf: jax.Array) -> jax.Array:
+    """Sort frequencies and hold them `MIN_DISTANCE` apart within (0, pi).
+
+    Sorting and one maximum each way; leaves a vector that is in order already as it is.
+    """
+    M = lsf.shape[-1]
+    k = jnp.arange(1, M + 1, dtype=lsf.dtype) * MIN_DISTANCE
+    up = jax.lax.cummax(jnp.sort(lsf, axis=-1).clip(MIN_DISTANCE) - k, axis=lsf.ndim - 1) + k
+    top = jnp.pi - (M + 1) * MIN_DISTANCE
+    return jax.lax.cummin(up - k - top, axis=lsf.ndim - 1, reverse=True).clip(max=0.0) + k + top
+
+
+def interpolation_weights(spec: FrameSpec) -> jax.Array:
+    """Weight of the present LSF vector in each subframe, shape (S,); the previous one has the rest.
+
+    A vector belongs to the centre of its analysis window, a filter to the centre of its subframe.
+    """
+    S, L = spec.n_subframes, spec.subframe
+    centre = spec.hop + spec.look_ahead - spec.window / 2
+    subframe_centre = (jnp.arange(S, dtype=jnp.float32) + 0.5) * L
+    return ((subframe_centre - (centre - spec.hop)) / spec.hop).clip(0.0, 1.0)
+
+
+def interpolate_lsf(previous: jax.Array, lsf: jax.Array, spec: FrameSpec) -> jax.Array:
+    """Interpolate LSF vectors over subframes.
+
+    Parameters
+    ----------
+    previous : array (B, M)
+        The vector of the packet before.
+    lsf : array (B, T, M)
+        Vectors of T packets, rad.
+
+    Returns
+    -------
+    array (B, T*S, M)
+    """
+    B, T, M = lsf.shape
+    before = jnp.concatenate([previous[:, None], lsf[:, :-1]], axis=1)
+    w = interpolation_weights(spec)[None, None, :, None]
+    return (before[:, :, None] * (1 - w) + lsf[:, :, None] * w).reshape(B, -1, M)
+
+
+def lsf_to_lpc(lsf: jax.Array) -> jax.Array:
+    """Multiply out the line spectral polynomials, A(z) = (P(z) + Q(z)) / 2, for even M.
+
+    P(z) = (1 + z^-1) prod_{odd k} (1 - 2 cos w_k z^-1 + z^-2) and Q(z) with (1 - z^-1) and even k.
+
+    Parameters
+    ----------
+    lsf : array (..., M)
+        Ascending, rad.
+
+    Returns
+    -------
+    array (..., M+1)
+
+    References
+    ----------
+    F. Itakura, "Line spectrum representation of linear predictor coefficients", JASA 57 (1975);
+    3GPP TS 26.190, 5.2.4.
+    """
+    c = -2 * jnp.cos(lsf)
+
+    def product(first, pairs):
+        p = jnp.broadcast_to(jnp.array(first, lsf.dtype), (*lsf.shape[:-1], 2))
+        for k in range(pairs.shape[-1]):
+            ck = pairs[..., k : k + 1]
+            p = (
+                jnp.pad(p, [(0, 0)] * (p.ndim - 1) + [(0, 2)])
+                + ck * jnp.pad(p, [(0, 0)] * (p.ndim - 1) + [(1, 1)])
+                + jnp.pad(p, [(0, 0)] * (p.ndim - 1) + [(2, 0)])
+            )
+        return p
+
+    P = product([1.0, 1.0], c[..., 0::2])
+    Q = product([1.0, -1.0], c[..., 1::2])
+    return 0.5 * (P + Q)[..., :-1]
+
+
+def expand_bandwidth(a: jax.Array, gamma: float) -> jax.Array:
+    """Replace A(z) by A(z/gamma): a_k gamma^k."""
+    return a * gamma ** jnp.arange(a.shape[-1], dtype=a.dtype)

@@ -1,0 +1,74 @@
+"""Causal layers with explicit state: the same code for a whole signal and for packets one by one.
+
+Every layer is called as `state, y = layer(state, x)` on arrays (B, T, C); `layer.start(B)` is the state at the
+start of a signal. A network's look-ahead is not in its layers but in how its input is shifted (see `coder`).
+
+Letters: B batch, T time, C channels, k kernel length, d dilation, r stride.
+"""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax import lax
+
+
+class CausalConv(nnx.Module):
+    """Convolve over time, looking back only."""
+
+    def __init__(self, cin: int, cout: int, k: int, *, stride: int = 1, dilation: int = 1, gain: float = 1.0, rngs):
+        self.cin, self.stride, self.dilation = cin, stride, dilation
+        self.past = (k - 1) * dilation + 1 - stride  # samples of history the first output needs
+        bound = gain / (cin * k) ** 0.5
+        self.kernel = nnx.Param(bound * jax.random.normal(rngs.params(), (k, cin, cout)))
+        self.bias = nnx.Param(jnp.zeros(cout))
+
+    def start(self, B: int) -> jax.Array:
+        """Return the state before the first sample, zeros (B, past, C)."""
+        return jnp.zeros((B, self.past, self.cin))
+
+    def __call__(self, state: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Return the next state and y, shape (B, T // stride, cout)."""
+        xs = jnp.concatenate([state, x], axis=1)
+        y = lax.conv_general_dilated(
+            xs,
+            self.kernel[...],
+            window_strides=(self.stride,),
+            padding="VALID",
+            rhs_dilation=(self.dilation,),
+            dimension_numbers=("NWC", "WIO", "NWC"),
+        )
+        return xs[:, xs.shape[1] - self.past :], y + self.bias[...]
+
+
+class Block(nnx.Module):
+    """Add to x what a normalised, dilated convolution and a pointwise one make of it."""
+
+    def __init__(self, c: int, k: int, dilation: int, *, rngs):
+        self.scale = nnx.Param(jnp.ones(c))
+        self.conv = CausalConv(c, c, k, dilation=dilation, rngs=rngs)
+        self.point = CausalConv(c, c, 1, gain=0.3, rngs=rngs)
+
+    def start(self, B: int) -> jax.Array:
+        """Return the state before the first sample."""
+        return self.conv.start(B)
+
+    def __call__(self, state: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Return the next state and y, shaped like x (B, T, C)."""
+        h = x * lax.rsqrt(jnp.mean(x * x, axis=-1, keepdims=True) + 1e-5) * self.scale[...]
+        state, h = self.conv(state, h)
+        _, h = self.point(h[:, :0], jax.nn.silu(h))
+        return state, x + h
+
+
+def start_all(layers, B: int) -> list:
+    """Return the start states of a chain of layers."""
+    return [layer.start(B) for layer in layers]
+
+
+def run_all(layers, states: list, x: jax.Array) -> tuple[list, jax.Array]:
+    """Run a chain of layers, each with its own state."""
+    after = []
+    for layer, state in zip(layers, states, strict=True):
+        state, x = layer(state, x)
+        after.append(state)
+    return after, x

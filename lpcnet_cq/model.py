@@ -1,0 +1,195 @@
+"""Collaborative Quantization: envelope and residual coder in one differentiable model.
+
+Place in the chain: everything between the LPC analysis and the integers of a packet, and back. `encode_side`,
+`encode_latents` and `decode` carry their state from call to call, so that a packet, a chunk and a whole signal run
+through the same code; training runs all three in a row.
+
+Letters: B batch, T packets, S subframes per packet, N samples, M order, D latents, K = M + S side integers.
+"""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from lpcnet_cq.analysis import PREEMPHASIS
+from lpcnet_cq.coder import Decoder, Encoder, conditions, gain_contour
+from lpcnet_cq.config import CodecConfig
+from lpcnet_cq.entropy import EntropyModel
+from lpcnet_cq.envelope import interpolate_lsf, lsf_to_lpc, order_lsf
+from lpcnet_cq.filters import residual, synthesise
+from lpcnet_cq.noise import uniform_noise
+from lpcnet_cq.quantize import Lattice, latent_steps, soft_to_hard
+
+GAIN_FLOOR = 1e-9  # mean square: a third of a 16-bit step
+LSF_UNIT, GAIN_UNIT = 0.02, 0.1  # units the lattices are trained in
+LSF_STEP, GAIN_STEP = 0.06, 0.5  # initial lattice steps: rad, neper
+
+
+class Model(nnx.Module):
+    """Hold all that is trained: two lattices, two networks, the entropy model, the latents' scales."""
+
+    def __init__(self, c: CodecConfig, *, rngs: nnx.Rngs, lsf_mean=None, lsf_axes=None):
+        M, S = c.order, c.spec.n_subframes
+        mean = jnp.linspace(0, jnp.pi, M + 2)[1:-1] if lsf_mean is None else lsf_mean
+        axes = jnp.eye(M) if lsf_axes is None else lsf_axes
+        k = jnp.arange(S)
+        dct = jnp.cos(jnp.pi / S * (k[:, None] + 0.5) * k[None]) * jnp.where(k == 0, 1, 2**0.5) / S**0.5
+        self.lsf = Lattice(mean, LSF_STEP * axes, LSF_UNIT)
+        self.gain = Lattice(jnp.full(S, -6.0), GAIN_STEP * dct, GAIN_UNIT)
+        self.encoder = Encoder(c, rngs=rngs)
+        self.decoder = Decoder(c, rngs=rngs)
+        self.entropy = EntropyModel(c, rngs=rngs)
+        self.log_scale = nnx.Param(jnp.full(c.n_latents, 0.7))
+        self.config = c
+
+
+def start_encoder(model: Model, B: int) -> dict:
+    """Return the encoder's state before the first packet."""
+    M, c = model.config.order, model.config
+    return {
+        "lsf": jnp.broadcast_to(model.lsf.mean[...], (B, M)),
+        "x": jnp.zeros((B, M + 1)),
+        "gain": jnp.full((B, 2), -10.0),
+        "energy": jnp.zeros((B, 1)),
+        "net": model.encoder.start(B),
+        "side": jnp.zeros((B, 2, M + c.spec.n_subframes)),
+        "latents": jnp.zeros((B, c.context, c.n_latents)),
+    }
+
+
+def start_decoder(model: Model, B: int) -> dict:
+    """Return the decoder's state before the first packet."""
+    M = model.config.order
+    return {
+        "lsf": jnp.broadcast_to(model.lsf.mean[...], (B, M)),
+        "gain": jnp.full((B, 2), -10.0),
+        "a": jnp.zeros((B, 1, M + 2)).at[..., 0].set(1.0),
+        "y": jnp.zeros((B, M + 1)),
+        "net": model.decoder.start(B),
+        "position": jnp.zeros((), jnp.uint32),
+    }
+
+
+def decode_envelope(model: Model, before: jax.Array, n_lsf: jax.Array):
+    """Return LSF of the packets (B, T, M), of the subframes (B, T*S, M), and filters (B, T*S, M+2).
+
+    The filters hold the pre-emphasis: A(z) (1 - mu z^-1), so that they analyse and synthesise plain speech.
+    """
+    lsf = order_lsf(model.lsf.synthesise(n_lsf))
+    sub = interpolate_lsf(before, lsf, model.config.spec)
+    a = lsf_to_lpc(sub)
+    return lsf, sub, jnp.pad(a, ((0, 0), (0, 0), (0, 1))) - PREEMPHASIS * jnp.pad(a, ((0, 0), (0, 0), (1, 0)))
+
+
+def encode_side(model: Model, state: dict, x: jax.Array, lsf: jax.Array, hardness: jax.Array):
+    """Quantise envelope and gains of packets.
+
+    Parameters
+    ----------
+    model : Model
+    state : dict
+    x : array (B, N)
+        Speech of T packets.
+    lsf : array (B, T, M)
+        Unquantised LSF.
+    hardness : scalar
+        0 leaves the vectors as they are, 1 rounds.
+
+    Returns
+    -------
+    state : dict
+    side : dict
+        Integers `lsf` (B, T, M) and `gain` (B, T, S); decoded `sub` LSF (B, T*S, M), `log_gain` (B, T*S); residual
+        `e` (B, N) through the decoded envelope, divided by the decoded gain; `cond` for the networks.
+    """
+    B, T, _ = lsf.shape
+    S, L = model.config.spec.n_subframes, model.config.spec.subframe
+    n_lsf = soft_to_hard(model.lsf.analyse(lsf), hardness)
+    lsf_hat, sub, a = decode_envelope(model, state["lsf"], n_lsf)
+    x_state, e = residual(state["x"], x, a)
+    level = 0.5 * jnp.log(jnp.mean(e.reshape(B, T, S, L) ** 2, axis=-1) + GAIN_FLOOR)
+    n_gain = soft_to_hard(model.gain.analyse(level), hardness)
+    g = model.gain.synthesise(n_gain).reshape(B, T * S)
+    side = {
+        "lsf": n_lsf,
+        "gain": n_gain,
+        "e": e * jnp.repeat(jnp.exp(-g), L, axis=1),
+        "cond": conditions(sub, model.lsf.mean[...], g, state["gain"]),
+    }
+    gain_state = jnp.concatenate([state["gain"], g], axis=1)[:, -2:]
+    return state | {"lsf": lsf_hat[:, -1], "x": x_state, "gain": gain_state}, side
+
+
+def encode_latents(model: Model, state: dict, side: dict, x_ahead: jax.Array):
+    """Run the residual encoder.
+
+    Parameters
+    ----------
+    model : Model
+    state : dict
+    side : dict
+        From `encode_side`.
+    x_ahead : array (B, N)
+        Speech, `look_ahead` samples ahead of the packets.
+
+    Returns
+    -------
+    state : dict
+    z : array (B, T*S, D)
+        Latents in units of the middle step; divide by the step, then round.
+    """
+    B, N = x_ahead.shape
+    hop = model.config.spec.hop
+    energy = jnp.mean(x_ahead.reshape(B, -1, hop) ** 2, axis=-1)
+    before = jnp.concatenate([state["energy"], energy[:, :-1]], axis=1)
+    level = jnp.repeat(jax.lax.rsqrt(0.5 * (energy + before) + GAIN_FLOOR), hop, axis=1)
+    net, z = model.encoder(state["net"], side["e"], x_ahead * level, side["cond"])
+    return state | {"net": net, "energy": energy[:, -1:]}, z * jnp.exp(model.log_scale[...])
+
+
+def decode(model: Model, state: dict, n_lsf, n_gain, n_latents, step: jax.Array):
+    """Decode the integers of packets to speech, one subframe late.
+
+    Parameters
+    ----------
+    model : Model
+    state : dict
+    n_lsf : array (B, T, M)
+    n_gain : array (B, T, S)
+    n_latents : array (B, T*S, D)
+    step : integer array (B, T)
+        Index of the latent step size.
+
+    Returns
+    -------
+    state : dict
+    y : array (B, N)
+        Speech; y[n] answers to the encoder's x[n - subframe].
+    """
+    c = model.config
+    B, T, _ = n_lsf.shape
+    S = c.spec.n_subframes
+    F = c.spec.subframe // c.step
+    lsf_hat, sub, a = decode_envelope(model, state["lsf"], n_lsf)
+    g = model.gain.synthesise(n_gain).reshape(B, T * S)
+    size = jnp.repeat(latent_steps(c.n_steps, c.step_ratio)[step], S, axis=1)[..., None]
+    cond = conditions(sub, model.lsf.mean[...], g, state["gain"])
+    noise = uniform_noise(state["position"], T * S * F, c.noise)
+    net, e = model.decoder(state["net"], n_latents * size, jnp.concatenate([cond, jnp.log(size)], -1), noise)
+    contour = jnp.repeat(gain_contour(state["gain"], g, F), c.step, axis=1)
+    filters = jnp.concatenate([state["a"], a], axis=1)
+    y_state, y = synthesise(state["y"], e * contour, filters[:, :-1])
+    after = {
+        "lsf": lsf_hat[:, -1],
+        "gain": jnp.concatenate([state["gain"], g], axis=1)[:, -2:],
+        "a": filters[:, -1:],
+        "y": y_state,
+        "net": net,
+        "position": state["position"] + jnp.uint32(T * S * F),
+    }
+    return after, y
+
+
+def count_parameters(model: Model) -> int:
+    """Return the number of trained values."""
+    return sum(p.size for p in jax.tree.leaves(nnx.state(model, nnx.Param)))

@@ -1,0 +1,24 @@
+"""Noise that encoder and decoder need not agree on, yet every decoder makes alike.
+
+Uniform noise as a pure function of the position in the stream, by an integer hash: free of bits, independent of
+chunk sizes and of the machine. The decoder network shapes it where texture need not be coded.
+"""
+
+import jax
+import jax.numpy as jnp
+
+
+def uniform_noise(position: jax.Array, n: int, channels: int) -> jax.Array:
+    """Return noise in [-1, 1), shape (n, channels), for steps `position` to `position + n - 1`.
+
+    References
+    ----------
+    M. Jarzynski and M. Olano, "Hash functions for GPU rendering", JCGT 9 (2020); the finaliser is the 32-bit one of
+    C. Wellons' hash-prospector (2018).
+    """
+    t = position.astype(jnp.uint32) + jnp.arange(n, dtype=jnp.uint32)
+    h = t[:, None] * jnp.uint32(channels) + jnp.arange(channels, dtype=jnp.uint32)[None]
+    h = (h ^ (h >> 16)) * jnp.uint32(0x7FEB352D)
+    h = (h ^ (h >> 15)) * jnp.uint32(0x846CA68B)
+    h = h ^ (h >> 16)
+    return (h >> 8).astype(jnp.float32) * jnp.float32(2.0**-23) - 1.0

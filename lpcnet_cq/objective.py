@@ -1,0 +1,83 @@
+"""What training minimises: distortion of synthesised speech plus lambda times the rate in bits.
+
+Letters: B batch, T packets, S subframes, N samples, R rate in bits per second.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from lpcnet_cq.config import TrainConfig
+from lpcnet_cq.entropy import logistic_bits
+from lpcnet_cq.envelope import interpolate_lsf, lsf_to_lpc
+from lpcnet_cq.losses import mel_loss, weighted_nsr
+from lpcnet_cq.model import Model, decode, encode_latents, encode_side, start_decoder, start_encoder
+from lpcnet_cq.quantize import latent_steps, soft_to_hard
+
+
+def hard(n: jax.Array) -> jax.Array:
+    """Round a soft integer, keeping its gradient: rates and contexts are always those of the stream."""
+    return soft_to_hard(n, 1.0)
+
+
+def packet_bits(model: Model, side: jax.Array, latents: jax.Array, step: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return the ideal code lengths of side integers (B, T, K) and latents (B, T*S, D), from the start state."""
+    start = start_encoder(model, side.shape[0])
+    side_bits = logistic_bits(side, *model.entropy.side(start["side"], side))
+    model_out = model.entropy.latent(start["side"][:, 1:], side, step, start["latents"], latents)
+    return side_bits, logistic_bits(latents, *model_out)
+
+
+def draw_steps(key: jax.Array, n_steps: int, B: int, T: int) -> jax.Array:
+    """Draw step indices (B, T): triangular around the middle, changing once within a sequence."""
+    k1, k2 = jax.random.split(key)
+    q = jax.random.uniform(k1, (2, B, 2)).mean(-1) * n_steps
+    change = jax.random.randint(k2, (B, 1), 0, 2 * T)  # half of the sequences never change
+    return jnp.where(jnp.arange(T)[None] < change, q[0][:, None], q[1][:, None]).astype(jnp.int32)
+
+
+def objective(model: Model, t: TrainConfig, batch: dict, hardness: jax.Array, lam: jax.Array, key: jax.Array):
+    """Return L = mel + NSR + lambda R, and its parts.
+
+    Parameters
+    ----------
+    model : Model
+    t : TrainConfig
+    batch : dict
+        `x` (B, N + look_ahead) speech, `lsf` (B, T+1, M) unquantised LSF, the first of the packet before.
+    hardness : scalar
+        0..1, see `quantize.soft_to_hard`.
+    lam : scalar
+        Price of 1 kbps.
+    key : PRNG key
+    """
+    c = model.config
+    spec = c.spec
+    x, lsf = batch["x"], batch["lsf"]
+    B, T = lsf.shape[0], lsf.shape[1] - 1
+    N = T * spec.hop
+    state, side = encode_side(model, start_encoder(model, B), x[:, :N], lsf[:, 1:], hardness)
+    _, z = encode_latents(model, state, side, x[:, spec.look_ahead :])
+    step = draw_steps(key, c.n_steps, B, T)
+    size = jnp.repeat(latent_steps(c.n_steps, c.step_ratio)[step], spec.n_subframes, axis=1)[..., None]
+    n = soft_to_hard(z / size, hardness)
+    _, y = decode(model, start_decoder(model, B), side["lsf"], side["gain"], n, step)
+
+    y, target = y[:, c.decoder_delay :], x[:, : N - c.decoder_delay]
+    a = lsf_to_lpc(interpolate_lsf(lsf[:, 0], lsf[:, 1:], spec))[:, : -1]
+    mel = mel_loss(target, y, spec.sample_rate_hz)
+    segments = target.shape[1] // spec.hop * spec.hop
+    nsr = weighted_nsr(target[:, :segments], y[:, :segments], a[:, : segments // spec.subframe], spec.hop)
+
+    integers = jnp.concatenate([hard(side["lsf"]), hard(side["gain"])], axis=-1)
+    side_bits, latent_bits = packet_bits(model, integers, hard(n), step)
+    seconds = N / spec.sample_rate_hz
+    parts = {
+        "mel": mel,
+        "nsr_db": 10 * nsr,
+        "lsf_bps": side_bits[..., : c.order].sum((1, 2)).mean() / seconds,
+        "gain_bps": side_bits[..., c.order :].sum((1, 2)).mean() / seconds,
+        "latent_bps": latent_bits.sum((1, 2)).mean() / seconds,
+    }
+    parts["bps"] = parts["lsf_bps"] + parts["gain_bps"] + parts["latent_bps"]
+    loss = t.mel_weight * mel + t.nsr_weight * nsr + lam * parts["bps"] / 1000
+    return loss, parts | {"loss": loss}
