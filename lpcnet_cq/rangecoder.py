@@ -1,0 +1,209 @@
+"""Range coder: turns symbols and their integer frequencies into the bytes of one packet, and back.
+
+Place in the chain: last of the encoder, first of the decoder. Integers only, so every machine decodes the
+same symbols. Bit cost: the ideal code length to within 2**-23 bit a symbol, plus the rounding of the packet to
+whole bytes (4.6 bits a packet on average). Delay: none.
+
+A packet is the interval [low, low + R) within [0, 1), both in units of 2**-(48 + 8m) after m bytes have been
+shifted out. A symbol with frequency f of 2**16 and start c narrows it (Martin 1979, with the carry left to
+Python's integers):
+
+    r = R >> 16,    low += r c,    R = r f,    then (low, R) *= 256 and m += 1 while R < 2**40.
+
+The packet's bytes are the shortest string whose every continuation lies within the final interval, and among
+those of that length the smallest. So packets need no length field: the decoder follows (low, R) exactly and,
+after the last symbol, knows which bytes the encoder wrote. It compares them, and so sees some of the damage.
+
+References
+----------
+G. N. N. Martin, "Range encoding: an algorithm for removing redundancy from a digitised message" (1979).
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+
+from lpcnet_cq.errors import BitstreamError
+
+TOTAL_BITS = 16
+TOTAL = 1 << TOTAL_BITS  # sum of the frequencies of every table
+TOP_BITS = 48  # R never exceeds 2**48: two digits of a Python integer
+BOTTOM = 1 << (TOP_BITS - 8)
+
+
+class RangeEncoder:
+    """Collect the symbols of one packet and give its bytes.
+
+    Examples
+    --------
+    >>> encoder = RangeEncoder()
+    >>> encoder.encode(start=16384, freq=32768)
+    >>> encoder.encode_bits(5, 3)
+    >>> encoder.finish().hex()
+    '90'
+    """
+
+    def __init__(self) -> None:
+        self._low, self._range, self._shifted = 0, 1 << TOP_BITS, 0
+
+    def encode(self, start: int, freq: int) -> None:
+        """Add a symbol that owns [start, start + freq) of the 65536 slots.
+
+        Parameters
+        ----------
+        start : int
+            Sum of the frequencies of the symbols before it, 0..65535.
+        freq : int
+            Its own frequency, 1..65536 - start.
+
+        Raises
+        ------
+        ValueError
+            If the slots are empty or lie outside 0..65536.
+        """
+        if not 0 <= start < start + freq <= TOTAL:
+            raise ValueError(f"start {start} with freq {freq} must be at least one of the slots 0..{TOTAL}")
+        r = self._range >> TOTAL_BITS
+        self._low += r * start
+        R = r * freq
+        while R < BOTTOM:
+            self._low <<= 8
+            R <<= 8
+            self._shifted += 1
+        self._range = R
+
+    def encode_bits(self, value: int, n_bits: int) -> None:
+        """Add an integer of n_bits equally likely bits, at a cost of exactly n_bits.
+
+        Parameters
+        ----------
+        value : int
+            0..2**n_bits - 1.
+        n_bits : int
+            0..16.
+
+        Raises
+        ------
+        ValueError
+            If value does not fit n_bits or n_bits is outside 0..16.
+        """
+        if not 0 <= n_bits <= TOTAL_BITS or not 0 <= value < 1 << n_bits:
+            raise ValueError(f"value {value} must fit n_bits {n_bits}, and n_bits must be 0..{TOTAL_BITS}")
+        self.encode(value << (TOTAL_BITS - n_bits), 1 << (TOTAL_BITS - n_bits))
+
+    def finish(self) -> bytes:
+        """Return the packet: the shortest bytes whose every continuation decodes to the symbols."""
+        return shortest_within(self._low, self._range, self._shifted)
+
+
+class RangeDecoder:
+    """Read the symbols of the packet that starts at an offset of data.
+
+    Parameters
+    ----------
+    data : bytes
+        One or more packets, one behind the other.
+    offset : int
+        Index of the packet's first byte, 0..len(data).
+
+    Examples
+    --------
+    >>> decoder = RangeDecoder(bytes.fromhex("90 ff"))
+    >>> decoder.decode((0, 16384, 49152, 65536)), decoder.decode_bits(3)
+    (1, 5)
+    >>> decoder.finish()
+    1
+    """
+
+    def __init__(self, data: bytes, offset: int = 0) -> None:
+        self._data, self._start = data, offset
+        self._position = offset + TOP_BITS // 8  # next byte to take in
+        self._range = 1 << TOP_BITS
+        head = data[offset : self._position]
+        self._above = int.from_bytes(head, "big") << (TOP_BITS - 8 * len(head))  # code - low
+
+    def decode(self, cumulative: Sequence[int]) -> int:
+        """Return the next symbol, an index 0..len(cumulative) - 2.
+
+        Parameters
+        ----------
+        cumulative : sequence of int
+            Starts of all symbols, ascending from 0, closed by 65536. A tuple is fastest. Not checked here:
+            tables are checked where they are made.
+
+        Raises
+        ------
+        BitstreamError
+            If no encoder writes such bytes.
+        """
+        r = self._range >> TOTAL_BITS
+        slot = self._above // r
+        if slot >= TOTAL:  # the remainder of R / 2**16 belongs to no symbol
+            raise BitstreamError(f"the packet at byte {self._start} is damaged: no symbol has its code")
+        symbol = bisect_right(cumulative, slot) - 1
+        start = cumulative[symbol]
+        above = self._above - r * start
+        R = r * (cumulative[symbol + 1] - start)
+        while R < BOTTOM:
+            R <<= 8
+            p = self._position
+            above = above << 8 | (self._data[p] if p < len(self._data) else 0)
+            self._position = p + 1
+        self._above, self._range = above, R
+        return symbol
+
+    def decode_bits(self, n_bits: int) -> int:
+        """Return the next integer written by `encode_bits`; n_bits is 0..16.
+
+        Raises
+        ------
+        BitstreamError
+            If no encoder writes such bytes.
+        ValueError
+            If n_bits is outside 0..16.
+        """
+        if not 0 <= n_bits <= TOTAL_BITS:
+            raise ValueError(f"n_bits {n_bits} must be 0..{TOTAL_BITS}")
+        return self.decode(range(0, TOTAL + 1, 1 << (TOTAL_BITS - n_bits)))
+
+    def finish(self) -> int:
+        """Return the offset just behind this packet, once its last symbol is decoded.
+
+        Raises
+        ------
+        BitstreamError
+            If the data end before the packet does, or the packet's bytes are not those an encoder writes.
+        """
+        taken = self._data[self._start : self._position]
+        n_bytes = self._position - self._start
+        low = (int.from_bytes(taken, "big") << 8 * (n_bytes - len(taken))) - self._above
+        packet = shortest_within(low, self._range, n_bytes - TOP_BITS // 8)
+        end = self._start + len(packet)
+        if end > len(self._data):
+            have = max(0, len(self._data) - self._start)
+            raise BitstreamError(f"the packet at byte {self._start} is cut off: {have} of {len(packet)} bytes")
+        if packet != self._data[self._start : end]:
+            raise BitstreamError(f"the packet at byte {self._start} is damaged: no encoder ends like it")
+        return end
+
+
+def shortest_within(low: int, R: int, shifted: int) -> bytes:
+    r"""Return the shortest, then smallest, byte string of which every continuation lies in [low, low + R).
+
+    Parameters
+    ----------
+    low, R : int
+        Start and width of the interval in units of 2**-(48 + 8 shifted).
+    shifted : int
+        Number of bytes shifted out.
+
+    Examples
+    --------
+    >>> shortest_within(1 << 40, 1 << 41, 0)
+    b'\x01'
+    """
+    for extra in (0, 1, 2):  # R lies in 2**40..2**48: two bytes more than were shifted always suffice
+        unit_bits = TOP_BITS - 8 * extra
+        code = -(-low >> unit_bits)  # rounded up
+        if (code + 1) << unit_bits <= low + R:
+            break
+    return code.to_bytes(shifted + extra, "big")
