@@ -1,0 +1,335 @@
+"""Corpora of recorded speech become memory-mapped shards, and shards become reproducible batches.
+
+First in the chain of training; the codec itself never needs it. The letters:
+B crops in a batch, T packets in a crop, M order of the linear prediction, N = T * hop samples.
+
+A crop is chosen by a counter-based generator keyed by (seed, step): batch 5,000 is the same whether the
+training got there in one go or was resumed ten times, and nothing but the step number has to be saved.
+"""
+
+import csv
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+from tqdm import tqdm
+
+from dsp.frames import FrameSpec
+from lpcnet_cq.analysis import VERSION as ANALYSIS_VERSION
+from lpcnet_cq.analysis import analyse_lsf
+
+AUDIO_SUFFIXES = frozenset({".flac", ".ogg", ".opus", ".sph", ".wav"})
+
+# Folders that wrap speakers in the layouts of LibriSpeech, VCTK and TIMIT, but are no speakers themselves.
+_WRAPPER = re.compile(
+    r"librispeech|vctk.*|timit|data|audio|clips|speech|flac|wavs?|wav(16|48)\w*|dr[1-8]"
+    r"|(train|dev|test|valid|validation)([-_](clean|other|\d+))*",
+    re.IGNORECASE,
+)
+_TRAIN, _DEV = re.compile(r"train", re.IGNORECASE), re.compile(r"dev|test|valid", re.IGNORECASE)
+
+LEVELS_DBOV = (-36.0, -16.0)
+SILENCE_DBOV = -60.0
+_CHUNK_PACKETS = 1500
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One recording: its file, who speaks, "train" or "dev", and the collection it comes from."""
+
+    path: Path
+    speaker: str
+    split: str
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Shards:
+    """All training material as two parallel arrays on disk.
+
+    `pcm` (n_packets * hop,) int16; `lsf` (n_packets, M) float32, radians, unquantised;
+    `sources` maps each collection to its half-open range of packets.
+    """
+
+    pcm: np.ndarray
+    lsf: np.ndarray
+    sources: dict[str, tuple[int, int]]
+    spec: FrameSpec
+
+
+def open_corpus(folder: str | Path) -> list[Clip]:
+    """List the recordings below `folder`, every speaker in one split only.
+
+    With an `index.csv` (columns `path`, `split`, `speaker`, `source`; of these only `path` is needed) its
+    rows count, and where some lie under `speech/` only those. Without it every WAV, FLAC, OGG or SPHERE file
+    counts and the speaker is the first sub-folder that is not a mere wrapper, so that the folders of
+    LibriSpeech, VCTK and TIMIT work as they come. Where no split is given about a tenth of the
+    speakers, chosen by a hash of their names, is held out as "dev"; of a single speaker a tenth of the files.
+
+    Parameters
+    ----------
+    folder : path of the corpus.
+
+    Returns
+    -------
+    Clips in ascending order of source, speaker and path.
+
+    Raises
+    ------
+    ValueError
+        If the folder is missing, has no recordings, or its index names a file that is not there.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise ValueError(f"data: {str(folder)!r} is no folder; give a folder of WAV, FLAC or OGG files")
+    clips = _from_index(root) if (root / "index.csv").is_file() else _from_tree(root)
+    if not clips:
+        raise ValueError(f"data: {str(folder)!r} holds no WAV, FLAC or OGG file")
+    if {c.split for c in clips} != {"train", "dev"}:
+        clips = hold_out(clips)
+    return sorted(clips, key=lambda c: (c.source, c.speaker, c.path))
+
+
+def hold_out(clips: Sequence[Clip], fraction: float = 0.1) -> list[Clip]:
+    """Mark about `fraction` (0..1) of the speakers, at least one, as "dev" and the others as "train".
+
+    The choice hangs on the names alone, so that it survives new files and other machines.
+
+    >>> [c.split for c in hold_out([Clip(Path("a.wav"), "ann", ""), Clip(Path("b.wav"), "bob", "")])]
+    ['dev', 'train']
+    """
+    several = len({c.speaker for c in clips}) > 1
+    key = (lambda c: c.speaker) if several else (lambda c: c.path.name)
+    names = sorted({key(c) for c in clips}, key=lambda s: hashlib.sha256(s.encode()).hexdigest())
+    held = set(names[: max(1, round(fraction * len(names)))])
+    return [Clip(c.path, c.speaker, "dev" if key(c) in held else "train", c.source) for c in clips]
+
+
+def _from_index(root: Path) -> list[Clip]:
+    with open(root / "index.csv", newline="", encoding="utf-8") as f:
+        rows = list(csv.DictReader(f))
+    if rows and "path" not in rows[0]:
+        raise ValueError(f"data: {str(root / 'index.csv')!r} has no column 'path'")
+    rows = [r for r in rows if r["path"].startswith("speech/")] or rows
+    clips = []
+    for r in rows:
+        path = root / r["path"]
+        if not path.is_file():
+            raise ValueError(f"data: index.csv names {r['path']!r}, which is not in {str(root)!r}")
+        speaker = r.get("speaker") or path.parent.name
+        clips.append(Clip(path, speaker, r.get("split") or "", r.get("source") or root.name))
+    return clips
+
+
+def _from_tree(root: Path) -> list[Clip]:
+    clips = []
+    for path in sorted(root.rglob("*")):
+        if path.suffix.lower() not in AUDIO_SUFFIXES or path.name.startswith(".") or not path.is_file():
+            continue
+        if path.stem.endswith("_mic2"):  # VCTK 0.92 has every sentence twice, by two microphones
+            continue
+        folders = path.relative_to(root).parts[:-1]
+        speaker = next((p for p in folders if not _WRAPPER.fullmatch(p)), root.name)
+        wrappers = [p for p in folders if _WRAPPER.fullmatch(p)]
+        split = (
+            "train" if any(map(_TRAIN.match, wrappers)) else "dev" if any(map(_DEV.match, wrappers)) else ""
+        )
+        clips.append(Clip(path, speaker, split, root.name))
+    return clips
+
+
+def read_clip(clip: Clip, sample_rate_hz: int) -> np.ndarray:
+    """Read a recording as mono float32 (n_samples,) in [-1, 1] at `sample_rate_hz`.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read or holds values that are not finite.
+    """
+    try:
+        x, rate_hz = soundfile.read(clip.path, dtype="float32", always_2d=True)
+    except (soundfile.SoundFileError, OSError) as e:
+        raise ValueError(f"data: cannot read {str(clip.path)!r}: {e}") from None
+    if not np.isfinite(x).all():
+        raise ValueError(f"data: {str(clip.path)!r} holds values that are not finite")
+    x = x.mean(axis=1, dtype=np.float32)
+    return x if rate_hz == sample_rate_hz else soxr.resample(x, rate_hz, sample_rate_hz).astype(np.float32)
+
+
+def build_shards(clips: Sequence[Clip], cache_folder: str | Path, spec: FrameSpec) -> Shards:
+    """Write the clips one behind the other, with their LSFs, into a cache; or open what lies there already.
+
+    Each clip is cut to whole packets and faded over one subframe at both ends; the LSFs are those of the
+    joined signal, as the codec's own analysis finds them. The cache is keyed by names and sizes of the
+    files, by `spec` and by the version of the analysis, and appears under its name only when whole.
+
+    Parameters
+    ----------
+    clips : recordings of one split, any rates.
+    cache_folder : where caches live; made if missing.
+    spec : frames of the codec.
+
+    Raises
+    ------
+    ValueError
+        If `clips` is empty or a file is unreadable.
+    """
+    if not clips:
+        raise ValueError("clips: none given; training needs at least one recording")
+    clips = sorted(clips, key=lambda c: (c.source, c.speaker, c.path))
+    folder = Path(cache_folder) / _cache_key(clips, spec)
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix="part-", dir=folder.parent))
+        try:
+            sources = _write_pcm(clips, part / "pcm.i16", spec)
+            n_packets = max(stop for _, stop in sources.values())
+            _write_lsf(part, n_packets, spec)
+            (part / "sources.json").write_text(json.dumps(sources, indent=1))
+            os.replace(part, folder)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    sources = {k: (v[0], v[1]) for k, v in json.loads((folder / "sources.json").read_text()).items()}
+    return Shards(
+        np.memmap(folder / "pcm.i16", np.int16, "r"), np.load(folder / "lsf.npy", "r"), sources, spec
+    )
+
+
+def _cache_key(clips: Sequence[Clip], spec: FrameSpec) -> str:
+    files = [(c.source, c.speaker, c.path.name, c.path.stat().st_size) for c in clips]
+    return hashlib.sha256(json.dumps([ANALYSIS_VERSION, asdict(spec), files]).encode()).hexdigest()[:16]
+
+
+def _write_pcm(clips: Sequence[Clip], path: Path, spec: FrameSpec) -> dict[str, tuple[int, int]]:
+    """Append all clips to `path`; return the range of packets of each source."""
+    sources: dict[str, tuple[int, int]] = {}
+    fade = (np.arange(spec.subframe, dtype=np.float32) + 0.5) / spec.subframe
+    n_packets = 0
+    with open(path, "wb") as f:
+        for clip in tqdm(clips, "reading recordings", unit="file", leave=False, mininterval=1.0):
+            x = read_clip(clip, spec.sample_rate_hz)
+            x = x[: len(x) // spec.hop * spec.hop].copy()
+            if len(x) > 0:
+                x[: len(fade)] *= fade
+                x[-len(fade) :] *= fade[::-1]
+            f.write(np.clip(np.round(32768 * x), -32768, 32767).astype(np.int16).tobytes())
+            first = sources.get(clip.source, (n_packets, n_packets))[0]
+            n_packets += len(x) // spec.hop
+            sources[clip.source] = (first, n_packets)
+    if n_packets == 0:
+        raise ValueError(
+            f"clips: none of the {len(clips)} recordings is as long as a packet ({spec.hop} samples)"
+        )
+    return sources
+
+
+def _write_lsf(folder: Path, n_packets: int, spec: FrameSpec) -> None:
+    """Analyse the joined signal in pieces, with enough context to equal the analysis of the whole."""
+    pcm = np.memmap(folder / "pcm.i16", np.int16, "r")
+    before = 1 + max(0, spec.window - spec.hop - spec.look_ahead) // spec.hop
+    after = -(-spec.look_ahead // spec.hop)
+    out = None
+    for start in tqdm(range(0, n_packets, _CHUNK_PACKETS), "analysing", leave=False, mininterval=1.0):
+        stop = min(start + _CHUNK_PACKETS, n_packets)
+        left = max(0, start - before)
+        x = pcm[left * spec.hop : (stop + after) * spec.hop] / 32768.0
+        lsf = analyse_lsf(x, spec)[start - left : stop - left]
+        if out is None:
+            out = np.lib.format.open_memmap(folder / "lsf.npy", "w+", np.float32, (n_packets, lsf.shape[-1]))
+        out[start:stop] = lsf
+    assert out is not None
+    out.flush()
+
+
+def active_level_dbov(x: np.ndarray, frame: int) -> float:
+    """Mean power of the frames within 30 dB of the loudest one, in dB below a full-scale square wave.
+
+    A short cut to the active speech level of ITU-T P.56 (2011): pauses do not count. Digital silence: -inf.
+
+    Parameters
+    ----------
+    x : (n_samples,) in [-1, 1].
+    frame : length of a frame in samples.
+
+    >>> round(active_level_dbov(np.r_[np.zeros(640), 0.1 * np.ones(640)], 320), 6)
+    -20.0
+    """
+    power = np.square(x[: len(x) // frame * frame], dtype=np.float64).reshape(-1, frame).mean(axis=1)
+    if power.max(initial=0.0) == 0.0:
+        return -np.inf
+    return float(10 * np.log10(power[power >= 1e-3 * power.max()].mean()))
+
+
+class Batches:
+    """Random crops of the shards, the same for the same (seed, step) on every run.
+
+    A source is drawn with probability proportional to (its seconds)^0.75, so that a big collection does not
+    drown a small one; then a crop that starts on a packet anywhere in it. Nearly silent crops
+    (below -60 dBov) are drawn anew nine times out of ten and keep their level; all others get a gain that
+    puts their active level anywhere in -36 to -16 dBov, less where they would clip.
+
+    Parameters
+    ----------
+    shards : from `build_shards`.
+    batch : B, crops in a batch.
+    seconds : length of a crop, rounded to T packets.
+    seed : 0..2^63 - 1.
+
+    Raises
+    ------
+    ValueError
+        If no source is as long as a crop.
+    """
+
+    def __init__(self, shards: Shards, batch: int, seconds: float, seed: int) -> None:
+        spec = shards.spec
+        self.shards, self.batch_size, self.seed = shards, batch, seed
+        self.n_packets = max(1, round(seconds * spec.sample_rate_hz / spec.hop))
+        after = -(-spec.look_ahead // spec.hop)
+        # A crop needs one packet before it (the previous LSFs) and the look-ahead behind it.
+        spans = [(a + 1, b - after - self.n_packets + 1) for a, b in shards.sources.values()]
+        spans = [(a, b) for a, b in spans if b > a]
+        if not spans:
+            raise ValueError(
+                f"seconds: {seconds} is longer than every source of the corpus; give less, or more data"
+            )
+        self._spans = np.array(spans)
+        weight = (self._spans[:, 1] - self._spans[:, 0]).astype(float) ** 0.75
+        self._probability = weight / weight.sum()
+
+    def batch(self, step: int) -> dict[str, np.ndarray]:
+        """Batch number `step` (0, 1, ...).
+
+        Returns
+        -------
+        x : (B, T * hop + look_ahead) float32 in [-1, 1]: the crops and the look-ahead behind each.
+        lsf : (B, T + 1, M) float32, radians; `lsf[:, 0]` belongs to the packet before the crop.
+        """
+        rng = np.random.Generator(np.random.Philox(key=np.array([self.seed, step], np.uint64)))
+        crops = [self._crop(rng) for _ in range(self.batch_size)]
+        return {"x": np.stack([x for x, _ in crops]), "lsf": np.stack([lsf for _, lsf in crops])}
+
+    def _crop(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        spec = self.shards.spec
+        while True:
+            n = rng.integers(*self._spans[rng.choice(len(self._spans), p=self._probability)])
+            x = self.shards.pcm[n * spec.hop : (n + self.n_packets) * spec.hop + spec.look_ahead]
+            x = x.astype(np.float32) / np.float32(32768)
+            level_dbov = active_level_dbov(x, spec.hop)
+            target_dbov = rng.uniform(*LEVELS_DBOV)
+            if level_dbov >= SILENCE_DBOV:
+                gain = min(10 ** ((target_dbov - level_dbov) / 20), 0.999 / float(np.abs(x).max()))
+                break
+            if rng.random() >= 0.9:
+                gain = 1.0
+                break
+        return x * np.float32(gain), np.array(self.shards.lsf[n - 1 : n + self.n_packets])
