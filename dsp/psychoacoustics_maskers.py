@@ -1,0 +1,211 @@
+"""Find what masks in a power spectrum: tones, the noise between them, and which of them count.
+
+Steps 4 and 5 of psychoacoustic model 1 (ISO/IEC 11172-3:1993, annex D.1), for N = 512 samples, as in layer
+1. Maskers live at their spectral lines in arrays (..., K), K = N/2 + 1, in dB SPL, -inf where there is none.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dsp.psychoacoustics_hearing import hz_to_bark, threshold_in_quiet_db
+
+N_FFT = 512
+"""Samples per frame (layer 1), at every sample rate."""
+
+SAMPLE_RATES_HZ = (16000, 32000, 44100, 48000)
+"""The three rates of ISO/IEC 11172-3, and 16 kHz as in ISO/IEC 13818-3 with the same rules per line."""
+
+# Lines where a tone may sit, and up to how many lines around it must lie 7 dB lower (D.1, step 4, layer 1).
+_TONE_RANGES = ((3, 62, 2), (63, 126, 3), (127, 250, 6))
+_TONE_STEP_DB = 7.0
+_PAIR_BARK = 0.5
+
+
+@dataclass(frozen=True)
+class SpectralLines:
+    """What depends on the sample rate alone, one value per line, and the first line of every band."""
+
+    frequency_hz: NDArray[np.float64]
+    bark: NDArray[np.float64]
+    quiet_db: NDArray[np.float64]
+    band_start: NDArray[np.intp]
+    band_centre: NDArray[np.intp]
+
+
+def find_maskers(level_db: ArrayLike, sample_rate_hz: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Split a spectrum into tones, and noise between them with one masker per critical band.
+
+    Parameters
+    ----------
+    level_db : array_like, shape (..., 257)
+        Levels X(k) in dB SPL, from `power_spectrum_db`.
+    sample_rate_hz : int
+        One of `SAMPLE_RATES_HZ`.
+
+    Returns
+    -------
+    tonal_db, noise_db : ndarray, shape (..., 257)
+        Levels of the maskers at their lines in dB SPL, -inf elsewhere. A tone has the power of three lines;
+        the noise of a band has the power of all lines that no tone claims, and sits at the geometric mean
+        of the band's lines.
+
+    Raises
+    ------
+    ValueError
+        If `level_db` does not have 257 lines or holds NaN, or the sample rate is not one of the four.
+
+    References
+    ----------
+    ISO/IEC 11172-3:1993, annex D.1, step 4 (layer 1).
+
+    Examples
+    --------
+    >>> level_db = np.full(257, -200.0)
+    >>> level_db[39:42] = 68.22, 74.24, 68.22
+    >>> tonal_db, noise_db = find_maskers(level_db, 16000)
+    >>> np.flatnonzero(tonal_db > 0).tolist(), tonal_db[40].round(2).item()
+    ([40], 76.0)
+    """
+    X, lines = _levels(level_db, "level_db"), spectral_lines(sample_rate_hz)
+    power = 10 ** (X / 10)
+    tone, claimed = _find_tones(X)
+    tonal_db = np.full(X.shape, -np.inf)
+    three = power[..., :-2] + power[..., 1:-1] + power[..., 2:]
+    inner = tone[..., 1:-1]
+    tonal_db[..., 1:-1][inner] = 10 * np.log10(three[inner])
+
+    rest = np.where(claimed, 0.0, power)
+    rest[..., 0] = 0.0  # the bands begin at line 1
+    noise = np.add.reduceat(rest, lines.band_start, axis=-1)
+    noise_db = np.full(X.shape, -np.inf)
+    with np.errstate(divide="ignore"):  # a band that tones claim wholly has no noise: -inf
+        noise_db[..., lines.band_centre] = 10 * np.log10(noise)
+    return tonal_db, noise_db
+
+
+def decimate(
+    tonal_db: ArrayLike, noise_db: ArrayLike, sample_rate_hz: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Drop the maskers that nobody hears, and of tones within 0.5 Bark all but the strongest.
+
+    Tones are visited from the strongest down, and each one kept silences its weaker neighbours: so two kept
+    tones are never closer than 0.5 Bark, and each one dropped has a stronger one that was kept beside it.
+
+    Parameters
+    ----------
+    tonal_db, noise_db : array_like, shape (..., 257)
+        Maskers in dB SPL, from `find_maskers`; -inf where there is none.
+    sample_rate_hz : int
+        One of `SAMPLE_RATES_HZ`.
+
+    Returns
+    -------
+    tonal_db, noise_db : ndarray, shape (..., 257)
+        The maskers left, -inf elsewhere. Of two equal tones the lower stays.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ or do not end in 257, on NaN, or if the sample rate is not one of the four.
+
+    References
+    ----------
+    ISO/IEC 11172-3:1993, annex D.1, step 5.
+
+    Examples
+    --------
+    >>> tonal_db, noise_db = np.full((2, 257), -np.inf)
+    >>> tonal_db[[100, 103, 150]] = 50.0, 60.0, -20.0
+    >>> np.isfinite(decimate(tonal_db, noise_db, 16000)[0]).nonzero()[0].tolist()
+    [103]
+    """
+    tonal, noise = masker_pair(tonal_db, noise_db)
+    lines = spectral_lines(sample_rate_hz)
+    tonal = np.where(tonal >= lines.quiet_db, tonal, -np.inf)
+    noise = np.where(noise >= lines.quiet_db, noise, -np.inf)
+    flat = tonal.reshape(-1, tonal.shape[-1])
+    frame, line = np.nonzero(np.isfinite(flat))
+    kept = _strongest(frame, lines.bark[line], flat[frame, line])
+    flat[frame[~kept], line[~kept]] = -np.inf
+    return flat.reshape(tonal.shape), noise
+
+
+@lru_cache(maxsize=len(SAMPLE_RATES_HZ))
+def spectral_lines(sample_rate_hz: int) -> SpectralLines:
+    """Tables of one sample rate; the bands hold the lines of equal whole part of z, from line 1 on."""
+    if sample_rate_hz not in SAMPLE_RATES_HZ:
+        raise ValueError(f"sample_rate_hz is {sample_rate_hz}, it must be one of {SAMPLE_RATES_HZ}")
+    f = np.arange(N_FFT // 2 + 1) * (sample_rate_hz / N_FFT)
+    z = hz_to_bark(f)
+    start = 1 + np.flatnonzero(np.diff(np.floor(z[1:]), prepend=-1.0))
+    stop = np.append(start[1:], f.size)
+    mean_log = [np.log(np.arange(a, b)).mean() for a, b in zip(start, stop, strict=True)]
+    centre = np.rint(np.exp(mean_log)).astype(np.intp)
+    tables = SpectralLines(f, z, threshold_in_quiet_db(f), start, centre)
+    for table in vars(tables).values():
+        table.flags.writeable = False  # shared by all calls
+    return tables
+
+
+def masker_pair(tonal_db: ArrayLike, noise_db: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Both kinds of maskers as arrays of doubles, checked; raises `ValueError` on wrong shapes and NaN."""
+    tonal, noise = _levels(tonal_db, "tonal_db"), _levels(noise_db, "noise_db")
+    if tonal.shape != noise.shape:
+        raise ValueError(f"noise_db has shape {noise.shape}, it must be that of tonal_db, {tonal.shape}")
+    return tonal, noise
+
+
+def _find_tones(X: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Lines that are tones, and lines within their examined ranges."""
+    tone, claimed = np.zeros(X.shape, bool), np.zeros(X.shape, bool)
+    for first, last, reach in _TONE_RANGES:
+        here = X[..., first : last + 1]
+
+        def at(offset: int, first: int = first, last: int = last) -> NDArray[np.float64]:
+            return X[..., first + offset : last + 1 + offset]
+
+        peak = (here > at(-1)) & (here >= at(1))
+        for j in range(2, reach + 1):
+            peak &= (here >= at(-j) + _TONE_STEP_DB) & (here >= at(j) + _TONE_STEP_DB)
+        tone[..., first : last + 1] = peak
+        for offset in range(-reach, reach + 1):
+            claimed[..., first + offset : last + 1 + offset] |= peak
+    return tone, claimed
+
+
+def _strongest(
+    frame: NDArray[np.intp], z: NDArray[np.float64], level_db: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Which of the tones, sorted by frame and z, outlive their neighbours within 0.5 Bark."""
+    index = np.arange(frame.size)
+    pairs = []
+    for step in range(1, frame.size):
+        a, b = index[:-step], index[step:]
+        near = (frame[a] == frame[b]) & (z[b] - z[a] < _PAIR_BARK)
+        if not near.any():
+            break
+        pairs.append(np.stack([a[near], b[near]]))
+    kept = np.ones(frame.size, bool)
+    if not pairs:
+        return kept
+    a, b = np.concatenate(pairs, axis=1)
+    while a.size:  # winners of all their pairs stay, who lost to one goes, the rest play again
+        beaten = np.zeros(frame.size, bool)
+        beaten[np.where(level_db[a] >= level_db[b], b, a)] = True
+        kept[b[~beaten[a]]] = False
+        kept[a[~beaten[b]]] = False
+        still = kept[a] & kept[b]
+        a, b = a[still], b[still]
+    return kept
+
+
+def _levels(level_db: ArrayLike, name: str) -> NDArray[np.float64]:
+    X = np.asarray(level_db, dtype=float)
+    if X.ndim == 0 or X.shape[-1] != N_FFT // 2 + 1:
+        raise ValueError(f"{name} has shape {X.shape}, its last axis must be {N_FFT // 2 + 1} lines")
+    if np.isnan(X).any() or np.isposinf(X).any():
+        raise ValueError(f"{name} holds NaN or +infinity, levels must be finite or -infinity")
+    return X
