@@ -1,0 +1,48 @@
+"""The documentation runs: the Python blocks of a page are one program, and its links lead somewhere."""
+
+import re
+import warnings
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [page for page in PAGES if page.exists()]
+
+
+def program(text):
+    """Join the blocks marked ```python, each at its own line numbers; ```python no-run stays out."""
+    lines, inside, indent = [], False, 0
+    for line in text.splitlines():
+        mark = line.strip()
+        if inside and mark == "```":
+            inside = False
+        elif mark == "```python":
+            inside, indent = True, len(line) - len(line.lstrip())
+            lines.append("")
+            continue
+        lines.append(line[indent:] if inside else "")
+    return "\n".join(lines)
+
+
+def test_blocks_keep_their_line_numbers():
+    page = "a\n```python\nx = 1\n```\n```python no-run\nx = 2\n```\n- item\n  ```python\n  y = x\n  ```\n"
+    assert program(page).split("\n") == ["", "", "x = 1", "", "", "", "", "", "", "y = x", ""]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_python_blocks_of_a_page_run(page, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    code = compile(program(page.read_text(encoding="utf-8")), str(page), "exec")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        exec(code, {"__name__": "__page__"})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_relative_links_lead_to_files(page):
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    links = re.findall(r"\]\(([^)\s#]+)[^)]*\)", text)
+    missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
+    assert not missing
