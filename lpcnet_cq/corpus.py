@@ -1,0 +1,185 @@
+"""The default corpus: what `make train` learns from when nobody gave it a folder of speech.
+
+Where Debian's package tools are, the wideband prompts of the Asterisk telephone exchange: 2.2 hours by
+professional speakers in five languages, 52 MB. Elsewhere LibriSpeech dev-clean: 5.4 hours by 40 readers,
+322 MB. Either way some speakers are held out, so that the evaluation after training is honest.
+"""
+
+import csv
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from tqdm import tqdm
+
+# The English and the Mexican prompts are both credited to Allison Smith; so the Russian speaker is held out.
+ASTERISK_PACKAGES = {f"asterisk-core-sounds-{lang}-g722": lang for lang in ("en", "es", "fr", "it", "ru")}
+ASTERISK_HELD_OUT = "ru"
+ASTERISK_LICENCE = (
+    "Asterisk prompts by Allison Smith, June Wallack, Carlo Flora (CC BY-SA 3.0) and Maxim Topal (CC BY 3.0);"
+    " the full notices lie beside the recordings"
+)
+G722_RATE_HZ = 16000  # ITU-T G.722 knows no other
+
+LIBRISPEECH_URL = "https://www.openslr.org/resources/12/dev-clean.tar.gz"
+LIBRISPEECH_SHA256 = "76f87d090650617fca0cac8f88b9416e0ebf80350acb97b343a85fa903728ab3"
+LIBRISPEECH_LICENCE = "LibriSpeech dev-clean by V. Panayotov et al., 2015 (CC BY 4.0)"
+
+NO_DATA = (
+    "no training data: neither Debian's package index nor OpenSLR could be used ({reasons});"
+    " give a folder of WAV, FLAC or OGG speech, one sub-folder per speaker, with DATA=folder or --data folder"
+)
+
+
+def cache_folder() -> Path:
+    """Where fetched corpora and shards are kept: $LPCNET_CQ_CACHE, or ~/.cache/lpcnet_cq."""
+    return Path(os.environ.get("LPCNET_CQ_CACHE") or Path.home() / ".cache" / "lpcnet_cq")
+
+
+def default_corpus(cache: Path | None = None) -> Path:
+    """Return a folder for `data.open_corpus`, fetching it the first time; says its licence on stderr.
+
+    Raises
+    ------
+    ValueError
+        If there is neither a cached corpus nor a way to fetch one; the message says what to do.
+    """
+    cache = cache_folder() if cache is None else cache
+    sources: list[tuple[str, str, Callable[[Path], None]]] = [
+        ("asterisk", ASTERISK_LICENCE, fetch_asterisk),
+        ("librispeech-dev-clean", LIBRISPEECH_LICENCE, fetch_librispeech),
+    ]
+    for name, licence, _ in sources:
+        if (cache / name).is_dir():
+            print(f"training data: {cache / name}, {licence}", file=sys.stderr)
+            return cache / name
+    reasons = []
+    for name, licence, fetch in sources:
+        cache.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix="part-", dir=cache))
+        try:
+            (part / name).mkdir()
+            print(f"fetching training data: {licence}", file=sys.stderr)
+            fetch(part / name)
+            os.replace(part / name, cache / name)
+            return cache / name
+        except (ImportError, OSError, ValueError, subprocess.SubprocessError) as e:
+            reasons.append(f"{name}: {e}")
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    raise ValueError(NO_DATA.format(reasons="; ".join(reasons)))
+
+
+# ------------------------------------------------------------------------------------------------ Asterisk
+
+
+def fetch_asterisk(folder: Path) -> None:
+    """Download, unpack and decode the prompts into `folder`, with an index that holds one speaker out."""
+    if not (shutil.which("apt-get") and shutil.which("dpkg")):
+        raise ValueError("apt-get and dpkg are not here")
+    with tempfile.TemporaryDirectory() as work:
+        download_packages(list(ASTERISK_PACKAGES), Path(work))
+        rows = []
+        for deb in sorted(Path(work).glob("*.deb")):
+            package = deb.name.partition("_")[0]
+            unpacked = Path(work) / package
+            subprocess.run(["dpkg", "-x", deb, unpacked], check=True, capture_output=True)
+            shutil.copy(unpacked / "usr/share/doc" / package / "copyright", folder / f"{package}.copyright")
+            rows += convert_prompts(
+                unpacked / "usr/share/asterisk/sounds", folder, ASTERISK_PACKAGES[package]
+            )
+    if len(rows) == 0:
+        raise ValueError("the packages hold no prompts")
+    with open(folder / "index.csv", "w", newline="", encoding="utf-8") as f:
+        csv.writer(f).writerows([("path", "split", "source", "speaker"), *rows])
+
+
+def download_packages(names: list[str], work: Path) -> None:
+    """Download Debian packages into `work`; needs no root, and no package lists on the machine."""
+    (work / "lists" / "partial").mkdir(parents=True)
+    own_lists = ["-o", f"Dir::State::lists={work / 'lists'}", "-o", f"Dir::Cache={work}"]
+    attempts = [[["download", *names]], [[*own_lists, "update"], [*own_lists, "download", *names]]]
+    message = ""
+    for attempt in attempts:  # first with the lists that are there, then with fresh ones of our own
+        for arguments in attempt:
+            done = subprocess.run(["apt-get", "-q", *arguments], cwd=work, capture_output=True, text=True)
+            message = (done.stderr.strip().splitlines() or [""])[-1]
+        if all(list(work.glob(f"{n}_*.deb")) for n in names):
+            return
+    raise ValueError(f"apt-get could not download the packages ({message})")
+
+
+def convert_prompts(sounds: Path, folder: Path, speaker: str) -> list[tuple[str, str, str, str]]:
+    """Decode the prompts of one language, joined to clips of 8 s and more, into FLAC; return index rows."""
+    split = "dev" if speaker == ASTERISK_HELD_OUT else "train"
+    (folder / speaker).mkdir()
+    rows = []
+    prompts = [p for p in sorted(sounds.rglob("*.g722")) if p.parent.name != "silence"]
+    for n, x in enumerate(tqdm(join_clips(prompts, 8.0), f"decoding {speaker}", unit="clip", leave=False)):
+        path = f"{speaker}/{n:04d}.flac"
+        soundfile.write(folder / path, x, G722_RATE_HZ)
+        rows.append((path, split, "asterisk", speaker))
+    return rows
+
+
+def join_clips(prompts: list[Path], seconds: float) -> Iterator[np.ndarray]:
+    """Yield int16 signals of at least `seconds` (but for the last) made of consecutive prompts."""
+    parts: list[np.ndarray] = []
+    for path in prompts:
+        parts.append(decode_g722(path.read_bytes()))
+        if sum(map(len, parts)) >= seconds * G722_RATE_HZ:
+            yield np.concatenate(parts)
+            parts = []
+    if parts:
+        yield np.concatenate(parts)
+
+
+def decode_g722(data: bytes) -> np.ndarray:
+    """Decode raw G.722 at 64 kbps, two samples a byte, to int16 (2 * len(data),) at 16 kHz."""
+    import av  # only ever needed here
+
+    decoder = av.CodecContext.create("g722", "r")
+    frames = decoder.decode(av.Packet(data)) if data else []  # type: ignore[attr-defined]
+    return np.concatenate([np.zeros(0, np.int16), *(f.to_ndarray()[0] for f in frames)])
+
+
+# ------------------------------------------------------------------------------------------------ LibriSpeech
+
+
+def fetch_librispeech(folder: Path) -> None:
+    """Download LibriSpeech dev-clean, check its SHA-256 and unpack its readers into `folder`."""
+    with tempfile.TemporaryDirectory(dir=folder.parent) as work:
+        archive = Path(work) / "dev-clean.tar.gz"
+        download(LIBRISPEECH_URL, archive, LIBRISPEECH_SHA256)
+        with tarfile.open(archive) as tar:
+            tar.extractall(work, filter="data")
+        (Path(work) / "LibriSpeech" / "dev-clean").rename(folder / "dev-clean")
+
+
+def download(url: str, path: Path, sha256: str) -> None:
+    """Write what lies at `url` to `path` and check its hash.
+
+    Raises
+    ------
+    ValueError
+        If the hash is another one.
+    """
+    digest = hashlib.sha256()
+    with urllib.request.urlopen(url, timeout=30) as response, open(path, "wb") as f:
+        total = int(response.headers.get("Content-Length") or 0) or None
+        with tqdm(desc=path.name, total=total, unit="B", unit_scale=True, leave=False) as bar:
+            while block := response.read(1 << 20):
+                f.write(block)
+                digest.update(block)
+                bar.update(len(block))
+    if digest.hexdigest() != sha256:
+        raise ValueError(f"what came from {url} has SHA-256 {digest.hexdigest()}, not {sha256}")
