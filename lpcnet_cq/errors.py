@@ -4,7 +4,7 @@
 class BitstreamError(ValueError):
     """Say in one sentence why a stream cannot be decoded: damaged, cut off, foreign, or of another model.
 
-    A caller's mistakes (a wrong bitrate, a wrong shape) are plain `ValueError`s; this one speaks of data only.
+    A caller's mistakes (a wrong rate, a wrong shape) are plain `ValueError`s; this one speaks of data only.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """Range coder: turns symbols and their integer frequencies into the bytes of one packet, and back.
 
 Place in the chain: last of the encoder, first of the decoder. Integers only, so every machine decodes the
-same symbols. Bit cost: the ideal code length to within 2**-23 bit a symbol, plus the rounding of the packet to
+same symbols. Bit cost: the ideal code length to within 2**-23 bit a symbol, plus the rounding of a packet to
 whole bytes (4.6 bits a packet on average). Delay: none.
 
 A packet is the interval [low, low + R) within [0, 1), both in units of 2**-(48 + 8m) after m bytes have been
@@ -180,7 +180,7 @@ class RangeDecoder:
         end = self._start + len(packet)
         if end > len(self._data):
             have = max(0, len(self._data) - self._start)
-            raise BitstreamError(f"the packet at byte {self._start} is cut off: {have} of {len(packet)} bytes")
+            raise BitstreamError(f"the packet at byte {self._start} ends after {have} of {len(packet)} bytes")
         if packet != self._data[self._start : end]:
             raise BitstreamError(f"the packet at byte {self._start} is damaged: no encoder ends like it")
         return end

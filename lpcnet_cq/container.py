@@ -1,0 +1,225 @@
+"""Container: the bytes of a `.cq` file around the packets.
+
+Place in the chain: behind the range coder. Cost: 27 bytes a file and 8 per 10 s of audio. Delay: a file's
+writer gathers up to 500 packets per segment. `docs/bitstream.md` shows the format byte by byte.
+
+Every byte is covered by a CRC-32, no length in a file can ask for more than 64 KiB of memory, and the last
+segment says that it is the last: damage, truncation, trailing bytes raise `BitstreamError`, and nothing else.
+"""
+
+import struct
+from binascii import crc32
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from lpcnet_cq.errors import BitstreamError
+
+MAGIC = b"\xcfcq\n"  # not text; the newline shows transfers that translate line ends
+VERSION = 1
+FIELDS = struct.Struct(">I3sH8s")  # n_samples, sample_rate_hz, bitrate_bps, model hash
+CRC = struct.Struct(">I")
+FIXED_BYTES = len(MAGIC) + 2  # magic, version, header length
+HEADER_BYTES = FIXED_BYTES + FIELDS.size + CRC.size
+SEGMENT_HEAD = struct.Struct(">HH")  # packets and flag, payload bytes
+SEGMENT_BYTES = SEGMENT_HEAD.size + CRC.size
+LAST = 0x8000
+MAX_PACKETS = 500  # of 20 ms: 10 s
+MAX_PAYLOAD_BYTES = 0xFFFF
+SAMPLE_RATES_HZ = range(1000, 768_001)
+BITRATES_BPS = range(1, 0x10000)
+
+
+@dataclass(frozen=True)
+class Header:
+    """Hold what a `.cq` file says before its packets.
+
+    Parameters
+    ----------
+    n_samples : int
+        Length of the audio at the coding rate, 0..2**32 - 1.
+    sample_rate_hz : int
+        Rate of the original, restored by the decoder, 1000..768000.
+    bitrate_bps : int
+        Nominal rate, 1..65535.
+    model_hash : str
+        First 16 hexadecimal digits of the SHA-256 of the weights file.
+
+    Raises
+    ------
+    ValueError
+        If a field lies outside its range.
+
+    Examples
+    --------
+    >>> Header(48000, 44100, 9000, "00112233445566778899").model_hash
+    '0011223344556677'
+    """
+
+    n_samples: int
+    sample_rate_hz: int
+    bitrate_bps: int
+    model_hash: str
+
+    def __post_init__(self):
+        if not 0 <= self.n_samples < 1 << 32:
+            raise ValueError(f"n_samples {self.n_samples} must be 0..{(1 << 32) - 1}")
+        for name, allowed in (("sample_rate_hz", SAMPLE_RATES_HZ), ("bitrate_bps", BITRATES_BPS)):
+            value = getattr(self, name)
+            if value not in allowed:
+                raise ValueError(f"{name} {value} must be {allowed[0]}..{allowed[-1]}")
+        object.__setattr__(self, "model_hash", self.model_hash[:16].lower())
+        if len(self.model_hash) < 16 or set(self.model_hash) - set("0123456789abcdef"):
+            raise ValueError(f"model_hash {self.model_hash!r} must begin with 16 hexadecimal digits")
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Hold up to 500 packets, one behind the other: each ends where its own bits end."""
+
+    n_packets: int
+    payload: bytes
+    last: bool
+
+
+def write_header(file: BinaryIO, header: Header) -> None:
+    """Write the 27 bytes that open a file.
+
+    Parameters
+    ----------
+    file : binary file open for writing
+    header : Header
+    """
+    rate, model = header.sample_rate_hz.to_bytes(3, "big"), bytes.fromhex(header.model_hash)
+    fields = FIELDS.pack(header.n_samples, rate, header.bitrate_bps, model)
+    head = MAGIC + bytes((VERSION, HEADER_BYTES)) + fields
+    file.write(head + CRC.pack(crc32(head)))
+
+
+def read_header(file: BinaryIO) -> Header:
+    """Read the header and leave the file at the first segment.
+
+    Parameters
+    ----------
+    file : binary file open for reading
+
+    Raises
+    ------
+    BitstreamError
+        If the file is empty, foreign, damaged, cut off, or of a version this release does not know.
+
+    Examples
+    --------
+    >>> from io import BytesIO
+    >>> file = BytesIO()
+    >>> write_header(file, Header(48000, 44100, 9000, "0123456789abcdef"))
+    >>> read_header(BytesIO(file.getvalue()))
+    Header(n_samples=48000, sample_rate_hz=44100, bitrate_bps=9000, model_hash='0123456789abcdef')
+    """
+    magic = read_up_to(file, len(MAGIC))
+    if not magic:
+        raise BitstreamError("the .cq file is empty")
+    if magic != MAGIC:
+        raise BitstreamError(f"this is not a .cq file: it begins with {magic!r} instead of {MAGIC!r}")
+    version, n_bytes = read_exactly(file, 2)
+    if version != VERSION:
+        raise BitstreamError(f"the .cq file is of version {version}; this release reads version {VERSION}")
+    if n_bytes < HEADER_BYTES:
+        raise BitstreamError(f"the .cq header is damaged: it claims {n_bytes} bytes of {HEADER_BYTES}")
+    body = read_exactly(file, n_bytes - FIXED_BYTES)
+    head, (crc,) = magic + bytes((version, n_bytes)) + body[: -CRC.size], CRC.unpack(body[-CRC.size :])
+    if crc != crc32(head):
+        raise BitstreamError("the .cq header is damaged: its CRC does not match")
+    n_samples, rate, bitrate_bps, model = FIELDS.unpack_from(body)  # skips what later releases put behind
+    try:
+        return Header(n_samples, int.from_bytes(rate, "big"), bitrate_bps, model.hex())
+    except ValueError as error:
+        raise BitstreamError(f"the .cq header is damaged: {error}") from error
+
+
+def write_segment(file: BinaryIO, packets: Sequence[bytes], last: bool) -> None:
+    """Write up to 500 packets behind the header or behind another segment.
+
+    Parameters
+    ----------
+    file : binary file open for writing
+    packets : sequence of bytes
+        0..500 packets, of 65535 bytes together at most.
+    last : bool
+        True for the segment that ends the file; every file has one, if only of 0 packets.
+
+    Raises
+    ------
+    ValueError
+        If there are too many packets or bytes.
+    """
+    payload = b"".join(packets)
+    if len(packets) > MAX_PACKETS or len(payload) > MAX_PAYLOAD_BYTES:
+        most = f"{MAX_PACKETS} of {MAX_PAYLOAD_BYTES}"
+        raise ValueError(f"packets: {len(packets)} of {len(payload)} bytes must be at most {most}")
+    head = SEGMENT_HEAD.pack(len(packets) | (LAST if last else 0), len(payload))
+    file.write(head + CRC.pack(crc32(payload, crc32(head))) + payload)
+
+
+def read_segment(file: BinaryIO) -> Segment:
+    """Read one segment; behind the last one the file must end.
+
+    Parameters
+    ----------
+    file : binary file open for reading, at the first byte of a segment
+
+    Raises
+    ------
+    BitstreamError
+        If the segment is damaged or cut off, or bytes follow the last one.
+    """
+    head = read_exactly(file, SEGMENT_BYTES)
+    packets, n_bytes = SEGMENT_HEAD.unpack_from(head)
+    n_packets, last = packets & ~LAST, packets >= LAST
+    if n_packets > MAX_PACKETS:
+        raise BitstreamError(f"a .cq segment is damaged: it claims {n_packets} of {MAX_PACKETS} packets")
+    payload = read_exactly(file, n_bytes)
+    if CRC.unpack_from(head, SEGMENT_HEAD.size)[0] != crc32(payload, crc32(head[: SEGMENT_HEAD.size])):
+        raise BitstreamError("a .cq segment is damaged: its CRC does not match")
+    if last and file.read(1):
+        raise BitstreamError("the .cq file goes on behind its last segment")
+    return Segment(n_packets, payload, last)
+
+
+def read_segments(file: BinaryIO) -> Iterator[Segment]:
+    """Read all segments in turn, in constant memory; raises as `read_segment` does.
+
+    Parameters
+    ----------
+    file : binary file open for reading, behind its header
+
+    Examples
+    --------
+    >>> from io import BytesIO
+    >>> file = BytesIO()
+    >>> write_segment(file, [b"a", b"bc"], last=True)
+    >>> [segment.n_packets for segment in read_segments(BytesIO(file.getvalue()))]
+    [2]
+    """
+    last = False
+    while not last:
+        segment = read_segment(file)
+        last = segment.last
+        yield segment
+
+
+def read_up_to(file: BinaryIO, n_bytes: int) -> bytes:
+    """Read n_bytes, or fewer if the file ends; a pipe may need several reads."""
+    parts, missing = [], n_bytes
+    while missing and (part := file.read(missing)):
+        parts.append(part)
+        missing -= len(part)
+    return b"".join(parts)
+
+
+def read_exactly(file: BinaryIO, n_bytes: int) -> bytes:
+    """Read n_bytes or raise `BitstreamError`."""
+    data = read_up_to(file, n_bytes)
+    if len(data) < n_bytes:
+        raise BitstreamError(f"the .cq file is cut off: {n_bytes - len(data)} or more bytes are missing")
+    return data
