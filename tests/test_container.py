@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -176,3 +177,11 @@ def test_segments_have_limits():
     file = io.BytesIO()
     write_segment(file, [b"\0" * 131] * 500, last=True)
     assert read_segment(io.BytesIO(file.getvalue())).n_packets == 500
+
+
+def test_documented_example_is_a_file():
+    text = (Path(__file__).parent.parent / "docs" / "bitstream.md").read_text(encoding="utf-8")
+    example = "".join(
+        line for line in text.split("## An example")[1].split("##")[0].splitlines() if line[:4] == "    "
+    )
+    assert bytes.fromhex(example) == written(HEADER, GROUPS[:1])
