@@ -1,0 +1,210 @@
+"""Audio files: what comes in becomes mono float32, what goes out is a 16-bit WAV file, whole or not at all.
+
+Place in the chain: before the encoder and behind the decoder. Delay: none, resampling keeps signals aligned.
+Files are read in blocks, so that a long one needs no more memory than its mono samples.
+"""
+
+import io
+import os
+import struct
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from lpcnet_cq.container import SAMPLE_RATES_HZ
+
+BLOCK = 1 << 16  # samples per channel
+WAV_HEAD = struct.Struct("<4sI4s4sIHHIIHH4sI")
+WAV_MAX_BYTES = 0xFFFFFFFF - WAV_HEAD.size
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Hold what was read: mono samples and what was done to them.
+
+    Attributes
+    ----------
+    x : float32 array (n_samples,)
+        Samples in -1..1.
+    sample_rate_hz : int
+        Rate of x.
+    original_hz : int
+        Rate of the file.
+    notes : list of str
+        What was changed, for the user to see; empty for a mono file at the wanted rate.
+    """
+
+    x: np.ndarray
+    sample_rate_hz: int
+    original_hz: int
+    notes: list[str]
+
+
+def resample(x: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
+    """Change the sample rate with a linear-phase filter that keeps the signal aligned.
+
+    Parameters
+    ----------
+    x : float32 array (n,)
+    from_hz, to_hz : int
+
+    Returns
+    -------
+    float32 array (ceil(n to_hz / from_hz),)
+
+    Examples
+    --------
+    >>> resample(np.zeros(441, np.float32), 44100, 16000).shape
+    (160,)
+    """
+    x = np.ascontiguousarray(x, np.float32)
+    if from_hz == to_hz or not len(x):
+        return x
+    import soxr
+
+    y = soxr.resample(x, from_hz, to_hz, quality="HQ")
+    n = -(-len(x) * to_hz // from_hz)
+    return np.pad(y, (0, n - len(y)))  # soxr rounds to the nearest length, which may be 0
+
+
+def read_audio(source: str | Path, target_hz: int | None = None) -> Recording:
+    """Read any audio file to mono float32 samples.
+
+    WAV, FLAC, OGG, AIFF, MP3 and what else libsndfile knows, of any width, rate and number of channels.
+    Channels are averaged; floats beyond full scale are clipped; both are noted.
+
+    Parameters
+    ----------
+    source : str or Path
+        File, or "-" for standard input.
+    target_hz : int, optional
+        Rate to convert to; the file's own without it.
+
+    Raises
+    ------
+    ValueError
+        If the source cannot be read, is no audio file, holds no samples, or holds NaN or infinite samples.
+    """
+    name = "standard input" if str(source) == "-" else f"`{source}`"
+    with opened(source, name) as file:
+        x, original_hz, n_channels = read_mono(file, name)
+    notes = [f"mixed {n_channels} channels to mono"] if n_channels > 1 else []
+    n_loud = int(np.count_nonzero(np.abs(x) > 1))
+    if n_loud:
+        np.clip(x, -1, 1, out=x)
+        notes.append(f"clipped {n_loud} samples beyond full scale")
+    if target_hz not in (None, original_hz):
+        x = resample(x, original_hz, target_hz)
+        notes.append(f"resampled {original_hz} -> {target_hz} Hz")
+    return Recording(x, target_hz or original_hz, original_hz, notes)
+
+
+@contextmanager
+def opened(source: str | Path, name: str) -> Iterator[BinaryIO]:
+    """Open a file or standard input so that it can be sought in; a pipe is read into memory first."""
+    try:
+        with nullcontext(sys.stdin.buffer) if str(source) == "-" else open(source, "rb") as file:
+            yield file if file.seekable() else io.BytesIO(file.read())
+    except OSError as error:
+        raise ValueError(f"cannot read {name}: {error.strerror or error}") from error
+
+
+def read_mono(file: BinaryIO, name: str) -> tuple[np.ndarray, int, int]:
+    """Return the mean of the channels (n,), the sample rate in Hz and the number of channels."""
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(file) as audio:
+            rate_hz, n_channels = audio.samplerate, audio.channels
+            blocks = audio.blocks(BLOCK, dtype="float32", always_2d=True)
+            mono = [block.mean(axis=1, dtype=np.float32) for block in blocks]
+    except (soundfile.SoundFileError, TypeError) as error:  # TypeError: a headerless file has no rate
+        raise ValueError(f"{name} is not an audio file that can be read, such as WAV, FLAC or OGG") from error
+    x = np.concatenate(mono) if mono else np.zeros(0, np.float32)
+    if not len(x):
+        raise ValueError(f"{name} holds no samples")
+    if rate_hz not in SAMPLE_RATES_HZ:
+        raise ValueError(f"{name} has {rate_hz} Hz; sample rates must be 1000..768000 Hz")
+    if not np.isfinite(x).all():
+        seconds = np.argmin(np.isfinite(x)) / rate_hz
+        raise ValueError(f"{name} holds NaN or infinite samples, the first at {seconds:.3f} s")
+    return x, rate_hz, n_channels
+
+
+def write_wav(target: str | Path, y: np.ndarray, sample_rate_hz: int) -> None:
+    """Write mono samples as 16-bit WAV; what lies beyond full scale is clipped.
+
+    Parameters
+    ----------
+    target : str or Path
+        File, or "-" for standard output.
+    y : float array (n_samples,)
+        Samples in -1..1, finite.
+    sample_rate_hz : int
+
+    Raises
+    ------
+    ValueError
+        If y is not finite or too long for a WAV file (4 GiB).
+    OSError
+        If it cannot be written; nothing is left behind then.
+    """
+    n_bytes = 2 * len(y)
+    if n_bytes > WAV_MAX_BYTES:
+        raise ValueError(f"y of {len(y)} samples must be at most {WAV_MAX_BYTES // 2} for a WAV file")
+    if not np.isfinite(y).all():
+        raise ValueError("y holds NaN or infinite samples; all must be finite")
+    form = (b"fmt ", 16, 1, 1, sample_rate_hz, 2 * sample_rate_hz, 2, 16)
+    with replacing(target) as file:
+        file.write(WAV_HEAD.pack(b"RIFF", n_bytes + WAV_HEAD.size - 8, b"WAVE", *form, b"data", n_bytes))
+        for start in range(0, len(y), BLOCK):
+            file.write(to_pcm16(y[start : start + BLOCK]).tobytes())
+
+
+def to_pcm16(y: np.ndarray) -> np.ndarray:
+    """Round samples in -1..1 to 16-bit integers, little-endian.
+
+    Examples
+    --------
+    >>> to_pcm16(np.array([-1.5, -1.0, 0.5, 1.0])).tolist()
+    [-32768, -32768, 16384, 32767]
+    """
+    return np.clip(np.rint(np.asarray(y) * 32768.0), -32768, 32767).astype("<i2")
+
+
+@contextmanager
+def replacing(target: str | Path) -> Iterator[BinaryIO]:
+    """Give a binary file whose content appears under its name only when it is whole.
+
+    Parameters
+    ----------
+    target : str or Path
+        File, or "-" for standard output. Devices and named pipes are written to as they are.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; it carries the target's name, and nothing is left behind.
+    """
+    path = os.path.realpath(target)  # through links: the file is replaced, not the link
+    as_it_is = str(target) == "-" or (os.path.exists(path) and not os.path.isfile(path))
+    folder, base = os.path.split(path)
+    partial = path if as_it_is else os.path.join(folder, f".{base}.{os.getpid()}.partial")
+    try:
+        try:
+            mode = "wb" if as_it_is else "xb"
+            with nullcontext(sys.stdout.buffer) if str(target) == "-" else open(partial, mode) as file:
+                yield file
+                file.flush()
+            if not as_it_is:
+                os.replace(partial, path)
+        finally:
+            if not as_it_is and os.path.exists(partial):
+                os.remove(partial)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(target)) from error
