@@ -39,7 +39,7 @@ class Model(nnx.Module):
         self.encoder = Encoder(c, rngs=rngs)
         self.decoder = Decoder(c, rngs=rngs)
         self.entropy = EntropyModel(c, rngs=rngs)
-        self.log_scale = nnx.Param(jnp.full(c.n_latents, 0.7))
+        self.log_scale = nnx.Param(jnp.full(c.n_latents, 0.7, jnp.float32))
         self.config = c
 
 

@@ -1,0 +1,170 @@
+"""The entropy model as it is used: integers in, integers out, on every machine alike.
+
+Place in the chain: between the integers of a packet and the range coder. `freeze` rounds the trained network of
+`entropy` to fixed point; from then on means, scales and frequencies are integer arithmetic on decoded integers, so
+that a stream decodes to the same symbols everywhere. Rounding costs less than 0.1 % of the rate.
+
+Fixed point: activations have 8 fractional bits, weights 12, sums 20. A mean is used to 1/16, a scale to 1/8 octave;
+the pair selects one of 64 x 16 frequency tables of a logistic distribution, each summing to 2^16.
+
+References
+----------
+J. Balle et al., "Integer networks for data compression with latent-variable models", ICLR 2019.
+"""
+
+import numpy as np
+
+from lpcnet_cq.config import CodecConfig
+from lpcnet_cq.entropy import ACT_MAX, CLIP, SIDE_CLIP, SIDE_SCALE
+
+ACT_BITS, WEIGHT_BITS, SUM_BITS = 8, 12, 20
+MEAN_BITS = 4  # means to 1/16
+N_SCALES = 64
+SCALES_PER_OCTAVE = 8
+LOG2_SCALE_MIN = -4.0
+HALF_WIDTH = 40  # widest table; integers outside take the escape
+TOTAL = 1 << 16
+PER_NEPER = SCALES_PER_OCTAVE / np.log(2)
+
+
+def logistic_table(scale: float, fraction: float) -> np.ndarray:
+    """Return cumulative frequencies of n - floor(mean), shape (2 * HALF_WIDTH + 3,), the last symbol the escape.
+
+    Parameters
+    ----------
+    scale : float
+        Logistic scale s.
+    fraction : float
+        mean - floor(mean), 0..1.
+    """
+    edges = np.arange(-HALF_WIDTH, HALF_WIDTH + 2) - 0.5
+    cdf = 0.5 * (1 + np.tanh(0.5 * (edges - fraction) / scale))
+    p = np.append(np.diff(cdf), cdf[0] + 1 - cdf[-1])
+    n_symbols = len(p)
+    frequency = 1 + np.floor(p * (TOTAL - n_symbols)).astype(np.int64)
+    frequency[np.argmax(frequency)] += TOTAL - frequency.sum()
+    return np.concatenate([[0], np.cumsum(frequency)])
+
+
+def frequency_tables() -> np.ndarray:
+    """Return all cumulative tables, int32, shape (N_SCALES, 16, 2 * HALF_WIDTH + 3)."""
+    scales = 2.0 ** (LOG2_SCALE_MIN + np.arange(N_SCALES) / SCALES_PER_OCTAVE)
+    fractions = np.arange(1 << MEAN_BITS) / (1 << MEAN_BITS)
+    return np.array([[logistic_table(s, f) for f in fractions] for s in scales], np.int32)
+
+
+def _weight(w, factor=1.0):
+    return np.round(np.asarray(w, np.float64) * factor * (1 << WEIGHT_BITS)).astype(np.int32)
+
+
+def _bias(b):
+    return np.round(np.asarray(b, np.float64) * (1 << SUM_BITS)).astype(np.int64)
+
+
+def _output(w, b, K):
+    """Freeze a layer that gives K means and K log-scales, the latter in table steps."""
+    unit = np.concatenate([np.ones(K), np.full(K, PER_NEPER)])
+    offset = np.concatenate([np.zeros(K), np.full(K, -LOG2_SCALE_MIN * SCALES_PER_OCTAVE)])
+    return _weight(np.asarray(w) * unit), _bias(np.asarray(b) * unit + offset)
+
+
+def _triangular(p, prefix, scale_factor):
+    return {
+        f"{prefix}_mean": _weight(np.triu(p["mean"], 1)),
+        f"{prefix}_scale": _weight(np.triu(p["scale"], 1), scale_factor * PER_NEPER),
+    }
+
+
+def freeze(entropy: dict, c: CodecConfig) -> dict[str, np.ndarray]:
+    """Round the trained entropy model to integers.
+
+    Parameters
+    ----------
+    entropy : dict
+        Nested parameters of `entropy.EntropyModel`.
+    c : CodecConfig
+
+    Returns
+    -------
+    dict of integer arrays, to be stored beside the weights
+    """
+    side, lat = entropy["side"], entropy["latent"]
+    K, D = c.order + c.spec.n_subframes, c.n_latents
+    side_w2, side_b2 = _output(side["w2"], side["b2"], K)
+    w3, b3 = _output(lat["w3"], lat["b3"], D)
+    return {
+        "side_w1": _weight(side["w1"], SIDE_SCALE),
+        "side_b1": _bias(side["b1"]),
+        "side_w2": side_w2,
+        "side_b2": side_b2,
+        "side_skip": _weight(side["skip"]),
+        "latent_ws": _weight(lat["ws"], SIDE_SCALE),
+        "latent_bs": _bias(np.asarray(lat["step"]) + np.asarray(lat["bs"])),
+        "latent_wp": _weight(lat["wp"]),
+        "latent_bp": _bias(lat["bp"]),
+        "latent_wy": _weight(lat["wy"]),
+        "latent_w2": _weight(lat["w2"]),
+        "latent_b2": _bias(lat["b2"]),
+        "latent_w3": w3,
+        "latent_b3": b3,
+        "tables": frequency_tables(),
+        **_triangular(side["triangular"], "side_tri", SIDE_SCALE),
+        **_triangular(lat["triangular"], "latent_tri", 1.0),
+    }
+
+
+def activate(total: np.ndarray) -> np.ndarray:
+    """Round a sum to an activation and clip it, all integer."""
+    half = 1 << (SUM_BITS - ACT_BITS - 1)
+    return np.clip((total + half) >> (SUM_BITS - ACT_BITS), 0, int(ACT_MAX) << ACT_BITS)
+
+
+class IntegerModel:
+    """Give the table of every integer of a packet from integers decoded before.
+
+    Means and scales come as sums with 20 fractional bits; `table` makes a table's index of them. Everything is
+    int64: the largest sum, 480 products of 11 and 16 bits, is far below its range.
+    """
+
+    def __init__(self, integers: dict[str, np.ndarray], c: CodecConfig):
+        w = {name: value.astype(np.int64) for name, value in integers.items() if name != "tables"}
+        self.w = w
+        self.K, self.D, self.S = c.order + c.spec.n_subframes, c.n_latents, c.spec.n_subframes
+        self.tables = [[tuple(t) for t in row] for row in integers["tables"].tolist()]
+        self.cumulative = integers["tables"].astype(np.int64)
+
+    def side(self, before: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return sums of means and scales (..., K) from the two side vectors before, (..., 2, K), oldest first.
+
+        The triangular terms of the vector itself are not in them: add `side_tri_*` rows as integers become known.
+        """
+        w, K = self.w, self.K
+        past = np.clip(before, -SIDE_CLIP, SIDE_CLIP).astype(np.int64)
+        u = np.concatenate([past[..., 1, :], past[..., 0, :]], axis=-1) << ACT_BITS
+        h = activate(u @ w["side_w1"] + w["side_b1"])
+        out = h @ w["side_w2"] + w["side_b2"]
+        return out[..., :K] + u @ w["side_skip"], out[..., K:]
+
+    def packet_context(self, side_before: np.ndarray, side: np.ndarray, step: np.ndarray) -> np.ndarray:
+        """Return what the side information tells of each subframe's latents, (..., S, H), as sums."""
+        w = self.w
+        u = np.clip(np.concatenate([side, side_before], axis=-1), -SIDE_CLIP, SIDE_CLIP).astype(np.int64)
+        h = activate((u << ACT_BITS) @ w["latent_ws"] + w["latent_bs"][step])
+        return (h @ w["latent_wp"] + w["latent_bp"]).reshape(*h.shape[:-1], self.S, -1)
+
+    def latent(self, context: np.ndarray, before: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return sums of means and scales (..., D) of one subframe, triangular terms left out.
+
+        Parameters
+        ----------
+        context : array (..., H)
+            From `packet_context`.
+        before : array (..., context, D)
+            Latents of the subframes before, oldest first.
+        """
+        w, D = self.w, self.D
+        y = np.clip(before, -CLIP, CLIP).astype(np.int64).reshape(*before.shape[:-2], -1) << ACT_BITS
+        h = activate(context + y @ w["latent_wy"])
+        h = activate(h @ w["latent_w2"] + w["latent_b2"])
+        out = h @ w["latent_w3"] + w["latent_b3"]
+        return out[..., :D], out[..., D:]

@@ -1,0 +1,163 @@
+"""Training: `train(config, workdir)` turns a folder of speech into a weights file.
+
+Writes into `workdir`: `config.json`, `metrics.jsonl`, `checkpoint.safetensors` (resumed from when present), and at
+the end `weights.safetensors` with the integer entropy model inside. With `steps` set, the run is a function of
+configuration and data alone; with `minutes`, the schedule follows the clock.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+from tqdm import tqdm
+
+from lpcnet_cq.config import TrainConfig
+from lpcnet_cq.data import Batches, build_shards, open_corpus
+from lpcnet_cq.model import Model
+from lpcnet_cq.objective import objective
+from lpcnet_cq.optimiser import make_optimiser
+from lpcnet_cq.tables import freeze
+from lpcnet_cq.weights import load_checkpoint, load_weights, save_checkpoint, save_weights
+
+RATE_GAIN = 0.01  # rate control: log lambda moves by this times the relative excess of the rate, each step
+LOG_EVERY = 50
+BAR = "{l_bar}{bar}| {postfix}"
+CODED_SHARE = 0.965  # of the bytes carry ideal code length; the rest is byte rounding and headers
+
+
+def initial_model(t: TrainConfig, lsf: np.ndarray) -> Model:
+    """Build a model whose LSF lattice starts on the principal axes of the training set's LSF vectors."""
+    mean, axes = lsf.mean(axis=0), np.linalg.eigh(np.cov(lsf.T))[1][:, ::-1]
+    return Model(t.codec, rngs=nnx.Rngs(t.seed), lsf_mean=mean, lsf_axes=axes)
+
+
+def trainable(params: nnx.State, collaborative: bool) -> nnx.State:
+    """Return 1 for parameters to train, 0 for the LSF codebook when collaboration is switched off."""
+    return jax.tree_util.tree_map_with_path(
+        lambda path, _: float(collaborative or "['lsf']" not in jax.tree_util.keystr(path)), params
+    )
+
+
+def make_step(graphdef, t: TrainConfig, mask):
+    """Return the jitted training step and the optimiser."""
+    optimiser = make_optimiser()
+    target_bps = CODED_SHARE * t.bitrate_bps
+
+    @jax.jit
+    def step(state, batch, key, hardness, rate):
+        params, opt_state, log_lambda = state
+        lam = jnp.exp(log_lambda)
+
+        def loss(params):
+            return objective(nnx.merge(graphdef, params), t, batch, hardness, lam, key)
+
+        (_, parts), gradient = jax.value_and_grad(loss, has_aux=True)(params)
+        norm = optax.global_norm(gradient)
+        ok = jnp.isfinite(norm)  # a step that went wrong is left out, not averaged in
+        gradient = jax.tree.map(lambda g: jnp.where(ok, g, 0.0), gradient)
+        updates, opt_state = optimiser.update(gradient, opt_state, params)
+        params = jax.tree.map(lambda p, u, m: p + rate * m * u, params, updates, mask)
+        excess = jnp.clip(parts["bps"] / target_bps - 1, -0.5, 0.5)
+        log_lambda += RATE_GAIN * jnp.where(jnp.isfinite(excess), excess, 0.0)
+        return (params, opt_state, log_lambda), parts | {"lambda": lam, "gradient": norm}
+
+    return step, optimiser
+
+
+def learning_rate(t: TrainConfig, step: int, progress: float) -> float:
+    """Warm up linearly in steps, then fall as a cosine of the progress (0..1)."""
+    return t.learning_rate * min(1.0, (step + 1) / t.warmup_steps) * 0.5 * (1 + np.cos(np.pi * progress))
+
+
+def start_from(t: TrainConfig, params: nnx.State) -> nnx.State:
+    """Take the parameters of another run's weights, where `init` names them."""
+    if not t.init:
+        return params
+    path = Path(t.init)
+    floats = load_weights(path / "weights.safetensors" if path.is_dir() else path)[0]
+    nnx.replace_by_pure_dict(params, jax.tree.map(jnp.asarray, floats))
+    return params
+
+
+def run_steps(t: TrainConfig, workdir: Path, step, batches: Batches, state, notes: dict, quiet: bool):
+    """Run until the budget is spent; log every `LOG_EVERY` steps, checkpoint by the clock."""
+    key = jax.random.key(t.seed)
+    i, before = notes["step"], notes["minutes"]
+    began = saved = time.monotonic()
+    sums: dict[str, float] = {}
+    with tqdm(total=100, unit="%", disable=quiet, bar_format=BAR, file=sys.stderr) as bar:
+        while True:
+            minutes = before + (time.monotonic() - began) / 60
+            progress = i / t.steps if t.steps else minutes / t.minutes
+            if progress >= 1:
+                break
+            hardness = jnp.float32(min(1.0, progress / t.soften)) if not t.init else jnp.float32(1.0)
+            rate = jnp.float32(learning_rate(t, i, progress))
+            state, parts = step(state, batches.batch(i), jax.random.fold_in(key, i), hardness, rate)
+            sums = {k: sums.get(k, 0.0) + float(v) / LOG_EVERY for k, v in parts.items()}
+            if i == 0:  # the first step was mostly compilation: the schedule starts after it
+                began = saved = time.monotonic()
+            i += 1
+            notes = {"step": i, "minutes": before + (time.monotonic() - began) / 60}
+            if i % LOG_EVERY == 0:
+                log(workdir, bar, notes | sums, progress)
+                sums = {}
+            if time.monotonic() - saved > 60 * t.checkpoint_minutes:
+                save_checkpoint(workdir / "checkpoint.safetensors", state, notes)
+                saved = time.monotonic()
+    save_checkpoint(workdir / "checkpoint.safetensors", state, notes)
+    return state, notes
+
+
+def log(workdir: Path, bar: tqdm, values: dict, progress: float) -> None:
+    """Append a line to `metrics.jsonl` and show loss, rate and time left."""
+    with open(workdir / "metrics.jsonl", "a") as f:
+        f.write(json.dumps({k: round(v, 5) for k, v in values.items()}) + "\n")
+    left = values["minutes"] * (1 / progress - 1) if progress > 0 else 0.0
+    bar.update(100 * progress - bar.n)
+    bar.set_postfix_str(
+        f"loss {values['loss']:.3f}, {values['bps'] / 1000:.2f} kbps, NSR {values['nsr_db']:.2f} dB, {left:.0f} min left"
+    )
+
+
+def train(t: TrainConfig, workdir: Path, quiet: bool = False) -> Path:
+    """Train a codec and return the path of its weights file.
+
+    Parameters
+    ----------
+    t : TrainConfig
+    workdir : Path
+        Created if missing. A checkpoint in it is resumed, exactly where `steps` is set.
+    quiet : bool
+        No progress bar.
+
+    Raises
+    ------
+    ValueError
+        If the corpus or the weights to start from cannot be used.
+    """
+    workdir = Path(workdir)
+    workdir.mkdir(parents=True, exist_ok=True)
+    shards = build_shards([c for c in open_corpus(Path(t.data)) if c.split == "train"], workdir / "cache", t.codec.spec)
+    batches = Batches(shards, t.batch, t.seconds, t.seed)
+    graphdef, params = nnx.split(initial_model(t, np.asarray(shards.lsf)), nnx.Param)
+    params = start_from(t, params)
+    step, optimiser = make_step(graphdef, t, trainable(params, t.collaborative))
+    state = (params, optimiser.init(params), jnp.log(jnp.float32(t.lambda_start)))
+    notes = {"step": 0, "minutes": 0.0}
+    checkpoint = workdir / "checkpoint.safetensors"
+    if checkpoint.exists():
+        state, notes = load_checkpoint(checkpoint, state)
+        print(f"resuming at step {notes['step']}, {notes['minutes']:.1f} minutes in", file=sys.stderr)
+    (workdir / "config.json").write_text(json.dumps(t.as_dict(), indent=1))
+    state, notes = run_steps(t, workdir, step, batches, state, notes, quiet)
+    entropy = jax.tree.map(np.asarray, nnx.to_pure_dict(state[0]))["entropy"]
+    path = workdir / "weights.safetensors"
+    save_weights(path, state[0], freeze(entropy, t.codec), t.codec, notes | {"bitrate_bps": t.bitrate_bps})
+    return path

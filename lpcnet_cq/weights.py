@@ -1,0 +1,104 @@
+"""Weights and checkpoints as safetensors: flat names, JSON beside them, nothing that executes.
+
+A weights file holds the float parameters (`encoder/fine/0/kernel`, ...), the integer entropy model (`integer/...`)
+and the configuration; its SHA-256 names the model in every stream.
+"""
+
+import hashlib
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import jax
+import numpy as np
+from flax import nnx
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from lpcnet_cq.config import CodecConfig, codec_config_from_dict
+
+INTEGER = "integer/"
+
+
+def flatten(tree: dict, prefix: str = "") -> dict[str, np.ndarray]:
+    """Turn nested dictionaries into one with names joined by '/'."""
+    flat = {}
+    for key, value in tree.items():
+        name = f"{prefix}{key}"
+        flat |= flatten(value, name + "/") if isinstance(value, dict) else {name: np.asarray(value)}
+    return flat
+
+
+def unflatten(flat: dict[str, np.ndarray]) -> dict:
+    """Turn names joined by '/' back into nested dictionaries; digits become integers."""
+    tree: dict = {}
+    for name, value in flat.items():
+        *path, last = (int(key) if key.isdigit() else key for key in name.split("/"))
+        node = tree
+        for key in path:
+            node = node.setdefault(key, {})
+        node[last] = value
+    return tree
+
+
+def write_tensors(path: Path, tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
+    """Write a safetensors file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    save_file({name: np.ascontiguousarray(value) for name, value in tensors.items()}, partial, metadata)
+    os.replace(partial, path)
+
+
+def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Read a safetensors file."""
+    with safe_open(path, framework="numpy") as f:
+        return {name: f.get_tensor(name) for name in f.keys()}, dict(f.metadata() or {})  # noqa: SIM118
+
+
+def save_weights(path: Path, params: nnx.State, integers: dict[str, np.ndarray], config: CodecConfig, notes: dict):
+    """Save float parameters, the integer entropy model and the configuration.
+
+    Parameters
+    ----------
+    path : Path
+    params : nnx.State
+    integers : dict
+        From `tables.freeze`.
+    config : CodecConfig
+    notes : dict
+        JSON values to keep with the file: how it was trained.
+    """
+    tensors = flatten(nnx.to_pure_dict(params)) | {INTEGER + k: v for k, v in integers.items()}
+    write_tensors(path, tensors, {"config": json.dumps(asdict(config)), "notes": json.dumps(notes)})
+
+
+def load_weights(path: Path) -> tuple[dict, dict[str, np.ndarray], CodecConfig, str]:
+    """Return nested float parameters, integer tensors, configuration and the file's SHA-256.
+
+    Raises
+    ------
+    ValueError
+        If the file is missing or is no weights file of this project.
+    """
+    try:
+        tensors, metadata = read_tensors(path)
+        config = codec_config_from_dict(json.loads(metadata["config"]))
+    except Exception as error:  # safetensors has an exception type per fault
+        raise ValueError(f"`{path}` is not a readable weights file: {error}") from error
+    floats = {k: v for k, v in tensors.items() if not k.startswith(INTEGER)}
+    integers = {k.removeprefix(INTEGER): v for k, v in tensors.items() if k.startswith(INTEGER)}
+    return unflatten(floats), integers, config, hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def save_checkpoint(path: Path, state, notes: dict) -> None:
+    """Save any tree of arrays, in the order of its leaves."""
+    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(state)]
+    write_tensors(path, {f"{i:05d}": leaf for i, leaf in enumerate(leaves)}, {"notes": json.dumps(notes)})
+
+
+def load_checkpoint(path: Path, like):
+    """Load a tree saved by `save_checkpoint` into the structure of `like`; return it and its notes."""
+    tensors, metadata = read_tensors(path)
+    leaves = [tensors[name] for name in sorted(tensors)]
+    return jax.tree.unflatten(jax.tree.structure(like), leaves), json.loads(metadata["notes"])
