@@ -1,0 +1,257 @@
+"""Measure a codec on speakers it has not heard: bytes written, bytes decoded, then the usual scores.
+
+Every rate is 8 * len(bytes) / seconds with the file's header counted, and every score is that of the sound
+decoded from those bytes and nothing else.
+"""
+
+import csv
+import functools
+import hashlib
+import importlib.util
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from scipy import stats
+from tqdm import tqdm
+
+from lpcnet_cq import pictures
+from lpcnet_cq.corpus import default_corpus
+from lpcnet_cq.data import Clip, open_corpus, read_clip
+
+METRIC_RATE_HZ = 16000  # PESQ-WB and the speech mode of ViSQOL are defined at this rate only
+N_SAMPLES = 3  # clips kept as sound and picture
+
+Metric = Callable[[np.ndarray, np.ndarray], float]
+
+# ------------------------------------------------------------------------------------------------ metrics
+
+
+def snr_db(x: np.ndarray, y: np.ndarray) -> float:
+    """Signal-to-noise ratio of `y` (n,) against `x` (n,) in dB.
+
+    >>> round(snr_db(np.array([1.0, -1.0]), np.array([1.1, -1.1])), 6)
+    20.0
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(10 * np.log10(np.sum(x**2) / np.sum((x - y) ** 2)))
+
+
+def si_sdr_db(x: np.ndarray, y: np.ndarray) -> float:
+    """Scale-invariant signal-to-distortion ratio in dB (Le Roux et al., 2019, eq. 3), means removed."""
+    x, y = x - x.mean(), y - y.mean()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return snr_db((y @ x) / (x @ x) * x, y)
+
+
+def pesq_wb(x: np.ndarray, y: np.ndarray) -> float:
+    """Wideband PESQ (ITU-T P.862.2, 2007; without its second corrigendum, as in most papers), 1.04..4.64."""
+    from pesq import PesqError, pesq
+
+    try:
+        return float(pesq(METRIC_RATE_HZ, x, y, "wb"))
+    except PesqError:  # no speech found in it
+        return float("nan")
+
+
+def estoi(x: np.ndarray, y: np.ndarray) -> float:
+    """ESTOI, extended short-time objective intelligibility (Jensen and Taal, 2016), at most 1."""
+    import warnings
+
+    from pystoi import stoi
+
+    with warnings.catch_warnings():  # it warns, and returns 1e-5, when less than 0.4 s is speech
+        warnings.simplefilter("error", RuntimeWarning)
+        try:
+            return float(stoi(x, y, METRIC_RATE_HZ, extended=True))
+        except RuntimeWarning:
+            return float("nan")
+
+
+@functools.cache
+def _visqol():
+    from visqol import VisqolApi
+
+    api = VisqolApi()
+    api.create(mode="speech", use_lattice_model=True)
+    return api
+
+
+def visqol(x: np.ndarray, y: np.ndarray) -> float:
+    """ViSQOL in speech mode with the lattice mapping of its version 3 (Chinen et al., 2020), 1..5."""
+    return float(_visqol().measure_from_arrays(x, y, METRIC_RATE_HZ).moslqo)
+
+
+# Title in tables, function, needed modules. Without LiteRT ViSQOL would silently use another mapping.
+METRICS: dict[str, tuple[str, Metric, tuple[str, ...]]] = {
+    "pesq": ("PESQ-WB", pesq_wb, ("pesq",)),
+    "estoi": ("ESTOI", estoi, ("pystoi",)),
+    "visqol": ("ViSQOL", visqol, ("visqol", "ai_edge_litert")),
+    "si_sdr_db": ("SI-SDR, dB", si_sdr_db, ()),
+    "snr_db": ("SNR, dB", snr_db, ()),
+}
+
+
+def missing_metrics() -> dict[str, str]:
+    """Names of the metrics that cannot be measured here, with the module each lacks."""
+    lacks = {
+        k: [m for m in modules if importlib.util.find_spec(m) is None]
+        for k, (_, _, modules) in METRICS.items()
+    }
+    return {k: modules[0] for k, modules in lacks.items() if modules}
+
+
+# ------------------------------------------------------------------------------------------------ evaluation
+
+
+def spread(clips: Sequence[Clip], limit_s: float | None) -> list[Clip]:
+    """Choose clips of about `limit_s` seconds in all, as many speakers as possible; None: all of them.
+
+    Every speaker's first clip comes before anyone's second; the order hangs on the names alone.
+    """
+    if limit_s is None:
+        return list(clips)
+    turn: Counter[str] = Counter()
+    order = []
+    for clip in sorted(
+        clips, key=lambda c: hashlib.sha256(f"{c.speaker}/{c.path.name}".encode()).hexdigest()
+    ):
+        order.append((turn[clip.speaker], len(order), clip))
+        turn[clip.speaker] += 1
+    chosen, seconds = [], 0.0
+    for _, _, clip in sorted(order, key=lambda o: o[:2]):
+        if seconds >= limit_s:
+            break
+        chosen.append(clip)
+        seconds += soundfile.info(clip.path).duration
+    return sorted(chosen, key=lambda c: (c.source, c.speaker, c.path))
+
+
+def evaluate(
+    codec, clips: Sequence[Clip], bitrate_bps: float, workdir: str | Path, limit_s: float | None = None
+):
+    """Code the clips to bytes and back, score what comes back, and write table, pictures and samples.
+
+    Parameters
+    ----------
+    codec : anything with the `encode`, `decode` and `info` of `lpcnet_cq.load()`.
+    clips : held-out recordings.
+    bitrate_bps : rate asked for.
+    workdir : gets `evaluation.csv` (a row per clip), `evaluation.md` (means), `samples/` and pictures.
+    limit_s : seconds of audio to score at most, roughly; None: all.
+
+    Returns
+    -------
+    One dict per clip: clip, speaker, source, seconds, bytes, kbps, a value per metric (NaN where a clip has
+    no score), and the bits of each block.
+
+    Raises
+    ------
+    ValueError
+        If there are no clips.
+    """
+    clips = spread(clips, limit_s)
+    if not clips:
+        raise ValueError("clips: none given; evaluation needs at least one held-out recording")
+    workdir = Path(workdir)
+    (workdir / "samples").mkdir(parents=True, exist_ok=True)
+    missing = missing_metrics()
+    keep = set(np.linspace(0, len(clips) - 1, N_SAMPLES).round().astype(int))
+    rows = []
+    for i, clip in enumerate(tqdm(clips, "evaluating", unit="clip", leave=False)):
+        x = read_clip(clip, METRIC_RATE_HZ)
+        data = codec.encode(x, METRIC_RATE_HZ, bitrate_bps=bitrate_bps)
+        y, _ = codec.decode(data)
+        rows.append(
+            score(clip, x, y, data, missing) | {f"{k}_bits": v for k, v in codec.info(data)["bits"].items()}
+        )
+        if i in keep:
+            write_sample(workdir / "samples", clip, x, y)
+    write_rows(rows, workdir / "evaluation.csv")
+    (workdir / "evaluation.md").write_text(table(rows, missing), encoding="utf-8")
+    pictures.bit_shares(rows, workdir / "bits.png")
+    return rows
+
+
+def score(clip: Clip, x: np.ndarray, y: np.ndarray, data: bytes, missing: dict[str, str]) -> dict:
+    """Row of one clip: `x` (n,) the original, `y` (n,) what was decoded from `data`."""
+    seconds = len(x) / METRIC_RATE_HZ
+    row = {"clip": clip.path.name, "speaker": clip.speaker, "source": clip.source, "seconds": seconds}
+    row |= {"bytes": len(data), "kbps": 8 * len(data) / seconds / 1000}
+    x, y = x.astype(np.float64), y.astype(np.float64)
+    if not x.any():  # digital silence has no score
+        return row | {k: float("nan") for k in METRICS if k not in missing}
+    return row | {k: metric(x, y) for k, (_, metric, _) in METRICS.items() if k not in missing}
+
+
+def write_sample(folder: Path, clip: Clip, x: np.ndarray, y: np.ndarray) -> None:
+    """Keep a clip for ear and eye: original and decoded WAV, and their spectrograms."""
+    stem = f"{clip.speaker}-{clip.path.stem}"
+    soundfile.write(folder / f"{stem}-original.wav", x, METRIC_RATE_HZ)
+    soundfile.write(folder / f"{stem}-decoded.wav", np.clip(y, -1, 1), METRIC_RATE_HZ)
+    pictures.spectrograms(x, y, METRIC_RATE_HZ, folder / f"{stem}.png", stem)
+
+
+def write_rows(rows: Sequence[dict], path: Path) -> None:
+    """Write rows as CSV, numbers to five significant digits."""
+    with open(path, "w", newline="", encoding="utf-8") as f:
+        writer = csv.DictWriter(f, list(rows[0]))
+        writer.writeheader()
+        writer.writerows({k: f"{v:.5g}" if isinstance(v, float) else v for k, v in r.items()} for r in rows)
+
+
+# ------------------------------------------------------------------------------------------------ table
+
+
+def mean_and_interval(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and half width of its 95 % interval (Student's t); NaN values are left out.
+
+    >>> [round(v, 3) for v in mean_and_interval([1.0, 2.0, 3.0, float("nan")])]
+    [2.0, 2.484]
+    """
+    v = np.asarray(values, float)
+    v = v[~np.isnan(v)]
+    if len(v) < 2:
+        return (float(v[0]) if len(v) else float("nan")), float("nan")
+    return float(v.mean()), float(stats.t.ppf(0.975, len(v) - 1) * v.std(ddof=1) / np.sqrt(len(v)))
+
+
+def table(rows: Sequence[dict], missing: dict[str, str]) -> str:
+    """Lay out means as Markdown, all clips first: rates over all seconds, scores with 95 % intervals."""
+    names = [k for k in METRICS if k in rows[0]]
+    head = ["", "clips", "speakers", "minutes", "kbps", *(METRICS[k][0] for k in names)]
+    sources = sorted({r["source"] for r in rows})
+    groups = {"all": list(rows)} | (
+        {s: [r for r in rows if r["source"] == s] for s in sources} if sources[1:] else {}
+    )
+    lines = [head, ["---", *["---:"] * (len(head) - 1)]]
+    for title, group in groups.items():
+        seconds = sum(r["seconds"] for r in group)
+        kbps = 8 * sum(r["bytes"] for r in group) / seconds / 1000
+        speakers = len({r["speaker"] for r in group})
+        cells = [title, str(len(group)), str(speakers), f"{seconds / 60:.1f}", f"{kbps:.2f}"]
+        for k in names:
+            mean, half = mean_and_interval([r[k] for r in group])
+            cells.append(f"{mean:.3f} ± {half:.3f}" if k == "estoi" else f"{mean:.2f} ± {half:.2f}")
+        lines.append(cells)
+    text = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    if missing:
+        gone = ", ".join(f"{METRICS[k][0]} (module {m!r} is missing)" for k, m in missing.items())
+        text += f"\nNot measured: {gone}; `pip install 'lpcnet-cq[eval]'` brings them.\n"
+    return text
+
+
+def run(args) -> int:
+    """`lpcnet-cq evaluate`: score the model `args.model` on the held-out speakers of `args.data`."""
+    import lpcnet_cq
+
+    codec = lpcnet_cq.load(args.model)
+    clips = [c for c in open_corpus(args.data or default_corpus()) if c.split == "dev"]
+    out = Path(args.out or "runs/evaluation")
+    rows = evaluate(codec, clips, args.bitrate, out)
+    print(table(rows, missing_metrics()))
+    print(f"rows, pictures and sound samples lie in {out}", file=sys.stderr)
+    return 0
