@@ -1,0 +1,57 @@
+# `make help` lists the targets. Each sets up what it needs in .venv; wanted are Python >= 3.11 and a package index.
+
+PYTHON ?= python3
+VENV ?= .venv
+BITRATE ?= 9k
+OUT ?= runs/$(BITRATE)
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# An option of the command line, if its variable was given.
+option = $(if $($(1)),--$(2) "$($(1))")
+
+.PHONY: help train evaluate bench test check clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+train: $(VENV)/.train ## train a codec: BITRATE=9k MINUTES=60 DATA=folder INIT=weights OUT=runs/9k
+	$(BIN)/lpcnet-cq train --bitrate $(BITRATE) --out "$(OUT)" $(call option,MINUTES,minutes) \
+	  $(call option,DATA,data) $(call option,INIT,init)
+
+evaluate: $(VENV)/.train ## score a codec on held-out speakers: MODEL=weights BITRATE=9k DATA=folder
+	$(BIN)/lpcnet-cq evaluate --bitrate $(BITRATE) --out "$(OUT)/evaluation" $(call option,MODEL,model) \
+	  $(call option,DATA,data)
+
+bench: $(VENV)/.train ## measure speed on this machine: MODEL=weights
+	$(BIN)/lpcnet-cq bench $(call option,MODEL,model)
+
+test: export OMP_NUM_THREADS = 1
+test: $(VENV)/.dev ## style, doctests and tests
+	$(BIN)/ruff check .
+	$(BIN)/python -m pytest -q -n 2
+
+check: $(VENV)/.dev ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+
+clean: ## remove the environment and caches; trained models in runs/ stay
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build dist
+	find dsp lpcnet_cq tests experiments -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+
+# The environment, in layers: each stamp file is renewed when the packages asked for have changed.
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "lpcnet-cq needs Python 3.11 or newer; name one with PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# PESQ and ViSQOL are compiled: without a C compiler the evaluation goes on, and says that they are missing.
+$(VENV)/.train: pyproject.toml | $(BIN)/python
+	$(PIP) -e '.[train]'
+	$(PIP) -e '.[eval]' || $(PIP) 'pystoi>=0.4.1' || echo "going on without PESQ, ESTOI and ViSQOL" >&2
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml $(VENV)/.train
+	$(PIP) -e '.[dev]'
+	@touch $@
