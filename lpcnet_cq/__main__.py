@@ -1,0 +1,7 @@
+"""`python -m lpcnet_cq` is the command `lpcnet-cq`."""
+
+import sys
+
+from lpcnet_cq.cli import main
+
+sys.exit(main())

@@ -1,0 +1,318 @@
+"""The command line: `lpcnet-cq encode | decode | info | bench | train | evaluate`.
+
+Each command imports what it needs when it runs, so that `--help` answers at once. Exit status: 0 done, 1 the data or
+the machine are at fault, 2 the command line is; either way one sentence on standard error.
+"""
+
+import argparse
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+
+PROGRAM = "lpcnet-cq"
+LONG_S = 30.0  # audio beyond this length gets a progress bar
+UNITS = {"_s": "s", "_ms": "ms", "_hz": "Hz", "_bps": "bit/s", "_bits": "bit", "_bytes": "bytes"}
+EXTRAS = {
+    "bench": "dev",
+    "train": "train",
+    "evaluate": "train,eval",
+}  # what a command needs besides the codec
+
+
+class UsageError(Exception):
+    """Say what is wrong with the command line."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments without the program's name; those of the process if left out.
+
+    Raises
+    ------
+    SystemExit
+        From argparse: after `--help` (0), or if the arguments cannot be parsed (2).
+    """
+    args = build_parser().parse_args(argv)
+    try:
+        status = args.run(args)
+        sys.stdout.flush()
+        return status
+    except UsageError as error:
+        return fail(str(error), 2)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it exits
+        return fail("standard output was closed before all was written", 1)
+    except OSError as error:
+        return fail(f"{error.filename or 'input or output'}: {error.strerror or error}", 1)
+    except ModuleNotFoundError as error:
+        extra = (
+            f"; pip install '{PROGRAM}[{EXTRAS[args.command]}]' brings it" if args.command in EXTRAS else ""
+        )
+        return fail(f"{args.command} needs the package `{error.name}`{extra}", 1)
+    except ValueError as error:
+        return fail(str(error), 1)
+    except KeyboardInterrupt:
+        return fail("interrupted", 130)
+
+
+def fail(sentence: str, status: int) -> int:
+    """Say what went wrong on standard error; return the exit status."""
+    print(f"{PROGRAM}: error: {sentence}", file=sys.stderr)
+    return status
+
+
+# ------------------------------------------------------------------------------------------------ arguments
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands; `args.run` is the command's function."""
+    parser = argparse.ArgumentParser(PROGRAM, description="Speech codec for 9 to 24 kbps, 16 kHz, mono.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    encode = commands.add_parser("encode", help="audio file to .cq file")
+    encode.add_argument("input", metavar="IN", help="any audio file, or - for standard input")
+    encode.add_argument("output", metavar="OUT", help=".cq file, or - for standard output")
+    encode.add_argument(
+        "--bitrate", default="9k", help="bits per second: 9k, 9.6k or 9000 (default: %(default)s)"
+    )
+    encode.set_defaults(run=run_encode)
+
+    decode = commands.add_parser("decode", help=".cq file to WAV file")
+    decode.add_argument("input", metavar="IN", help=".cq file, or - for standard input")
+    decode.add_argument("output", metavar="OUT", help="WAV file, or - for standard output")
+    decode.set_defaults(run=run_decode)
+
+    info = commands.add_parser("info", help="what a .cq file holds, and where its bits go")
+    info.add_argument("input", metavar="FILE", help=".cq file, or - for standard input")
+    info.add_argument("--json", action="store_true", help="as JSON")
+    info.set_defaults(run=run_info)
+
+    for command in (encode, decode):
+        command.add_argument("-f", "--force", action="store_true", help="overwrite OUT")
+    for command in (encode, decode, info, add_bench(commands), add_evaluate(commands)):
+        command.add_argument(
+            "--model", metavar="NAME", help="name or file of the weights (default: those installed)"
+        )
+    add_train(commands)
+    return parser
+
+
+def add_bench(commands) -> argparse.ArgumentParser:
+    """Add `bench`."""
+    bench = commands.add_parser("bench", help="speed of the codec and its parts on this machine")
+    bench.set_defaults(run=run_module)
+    return bench
+
+
+def add_evaluate(commands) -> argparse.ArgumentParser:
+    """Add `evaluate`."""
+    evaluate = commands.add_parser("evaluate", help="bitrate and quality on speakers the model has not heard")
+    evaluate.add_argument("--data", metavar="FOLDER", help="audio files (default: the default corpus)")
+    evaluate.add_argument(
+        "--bitrate", type=bitrate_bps, default="9k", help="bits per second (default: %(default)s)"
+    )
+    evaluate.add_argument("--out", metavar="FOLDER", help="where tables and pictures go")
+    evaluate.set_defaults(run=run_module)
+    return evaluate
+
+
+def add_train(commands) -> None:
+    """Add `train`."""
+    train = commands.add_parser("train", help="train a model and evaluate it")
+    train.add_argument(
+        "--bitrate", type=bitrate_bps, default="9k", help="bits per second (default: %(default)s)"
+    )
+    train.add_argument(
+        "--minutes", type=positive(float), default=60.0, help="time to take (default: %(default)s)"
+    )
+    train.add_argument("--data", metavar="FOLDER", help="audio files (default: the default corpus, fetched)")
+    train.add_argument("--init", metavar="FILE", help="weights or run to start from")
+    train.add_argument("--out", metavar="FOLDER", help="where the run is kept")
+    train.add_argument("--seed", type=int, default=0, help="of weights and batches (default: %(default)s)")
+    train.add_argument(
+        "--batch", type=positive(int), default=16, help="clips per step (default: %(default)s)"
+    )
+    train.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    train.set_defaults(run=run_module)
+
+
+def bitrate_bps(text: str) -> int:
+    """Parse a bitrate: `9k`, `9.6k` and `9600` are all in bits per second.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If the text is none of these.
+
+    Examples
+    --------
+    >>> [bitrate_bps(text) for text in ("9k", "9.6k", "9000")]
+    [9000, 9600, 9000]
+    """
+    match = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?)(k?)", text, re.ASCII | re.IGNORECASE)
+    value = round(float(match[1]) * (1000 if match[2] else 1)) if match else 0
+    if not value:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a bitrate such as 9k, 9.6k or 9000")
+    return value
+
+
+def positive(number: type) -> Callable[[str], float]:
+    """Return a parser of positive numbers of one type."""
+
+    def parse(text: str) -> float:
+        try:
+            value = number(text)
+        except ValueError:
+            value = 0
+        if not 0 < value < float("inf"):
+            raise argparse.ArgumentTypeError(f"{text!r} is not a positive {number.__name__}")
+        return value
+
+    return parse
+
+
+# ------------------------------------------------------------------------------------------------ commands
+
+
+def run_encode(args: argparse.Namespace) -> int:
+    """Encode an audio file."""
+    check_output(args)
+    import lpcnet_cq
+    from dsp.frames import FrameSpec
+    from lpcnet_cq.audio import read_audio, replacing
+
+    codec = lpcnet_cq.load(args.model)
+    rate_bps = allowed_bitrate_bps(args.bitrate, codec.bitrates_bps)
+    audio = read_audio(args.input)
+    coding_hz = FrameSpec().sample_rate_hz
+    notes = (
+        [f"resampled {audio.sample_rate_hz} -> {coding_hz} Hz"] if audio.sample_rate_hz != coding_hz else []
+    )
+    for note in audio.notes + notes:
+        print(f"{PROGRAM}: {note}", file=sys.stderr)
+    progress = progress_bar("encoding", len(audio.x) / audio.sample_rate_hz)
+    data = codec.encode(audio.x, audio.sample_rate_hz, bitrate_bps=rate_bps, progress=progress)
+    with replacing(args.output) as file:
+        file.write(data)
+    return 0
+
+
+def run_decode(args: argparse.Namespace) -> int:
+    """Decode a .cq file."""
+    check_output(args)
+    if os.path.splitext(args.output)[1].lower() in (".flac", ".ogg", ".mp3", ".cq"):
+        raise UsageError(f"`{args.output}` must be named .wav, which is what decode writes")
+    data, seconds = read_stream(args.input)
+    import lpcnet_cq
+    from lpcnet_cq.audio import write_wav
+
+    codec = lpcnet_cq.load(args.model)
+    y, sample_rate_hz = codec.decode(data, progress=progress_bar("decoding", seconds))
+    write_wav(args.output, y, sample_rate_hz)
+    return 0
+
+
+def run_info(args: argparse.Namespace) -> int:
+    """Print what a .cq file holds."""
+    data, _ = read_stream(args.input)
+    import json
+
+    import lpcnet_cq
+
+    info = lpcnet_cq.load(args.model).info(data)
+    print(json.dumps(info, indent=1) if args.json else "\n".join(info_lines(info)))
+    return 0
+
+
+def run_module(args: argparse.Namespace) -> int:
+    """Hand over to `run(args)` of the module named like the command."""
+    return import_module(f"lpcnet_cq.{args.command}").run(args) or 0
+
+
+# ------------------------------------------------------------------------------------------------ their parts
+
+
+def check_output(args: argparse.Namespace) -> None:
+    """Refuse to overwrite a file unless told to."""
+    if args.output != "-" and os.path.isfile(args.output) and not args.force:
+        raise UsageError(f"`{args.output}` exists; -f overwrites it")
+
+
+def allowed_bitrate_bps(text: str, bitrates_bps: tuple[int, int]) -> int:
+    """Parse a bitrate that a model with these limits can write.
+
+    Examples
+    --------
+    >>> allowed_bitrate_bps("9.6k", (9000, 24000))
+    9600
+    """
+    low, high = bitrates_bps
+    try:
+        value = bitrate_bps(text)
+    except argparse.ArgumentTypeError as error:
+        raise UsageError(f"--bitrate: {error}, from {low} to {high} bit/s") from error
+    if not low <= value <= high:
+        raise UsageError(f"--bitrate {text} must be from {low} to {high} bit/s with this model")
+    return value
+
+
+def read_stream(source: str) -> tuple[bytes, float]:
+    """Return the bytes of a .cq file and its duration in seconds; look at its header before reading on."""
+    from dsp.frames import FrameSpec
+    from lpcnet_cq.audio import opened
+    from lpcnet_cq.container import read_header
+
+    with opened(source, "standard input" if source == "-" else f"`{source}`") as file:
+        header = read_header(file)
+        file.seek(0)
+        return file.read(), header.n_samples / FrameSpec().sample_rate_hz
+
+
+def progress_bar(verb: str, seconds: float) -> Callable[[float], None] | None:
+    """Return a function that shows a fraction 0..1 and the time left; None where nobody waits or watches."""
+    if seconds <= LONG_S or not sys.stderr.isatty():
+        return None
+    began = time.monotonic()
+
+    def show(fraction: float) -> None:
+        if fraction >= 1:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        elif fraction > 0:
+            left = round((time.monotonic() - began) * (1 / fraction - 1))
+            text = f"\r{verb} {100 * fraction:3.0f} %, {left // 60}:{left % 60:02d} left\x1b[K"
+            print(text, end="", file=sys.stderr, flush=True)
+
+    return show
+
+
+def info_lines(info: Mapping) -> list[str]:
+    r"""Lay out names, values and units; parts of a whole with their shares.
+
+    Examples
+    --------
+    >>> print(*info_lines({"duration_s": 3.0, "bits": {"lsf": 300, "latents": 900}}), sep="\n")
+    duration      3.00 s
+    bits          1200
+      lsf          300   25.0 %
+      latents      900   75.0 %
+    """
+    lines = []
+    for key, value in info.items():
+        suffix = next((s for s in UNITS if key.endswith(s)), "")
+        label, unit = key.removesuffix(suffix).replace("_", " "), UNITS.get(suffix, "")
+        if isinstance(value, Mapping):
+            total = sum(value.values())
+            lines.append(f"{label:<12} {total:>5} {unit}".rstrip())
+            for part, n in value.items():
+                lines.append(f"  {part:<10} {n:>5} {100 * n / total if total else 0.0:6.1f} %")
+        else:
+            text = f"{value:.2f}" if isinstance(value, float) else str(value)
+            lines.append(f"{label:<12} {text:>5} {unit}".rstrip())
+    return lines
