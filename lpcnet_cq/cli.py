@@ -1,7 +1,7 @@
 """The command line: `lpcnet-cq encode | decode | info | bench | train | evaluate`.
 
-Each command imports what it needs when it runs, so that `--help` answers at once. Exit status: 0 done, 1 the data or
-the machine are at fault, 2 the command line is; either way one sentence on standard error.
+Each command imports what it needs when it runs, so that `--help` answers at once. Exit status: 0 done, 1 the
+data or the machine are at fault, 2 the command line is; in both cases one sentence on standard error.
 """
 
 import argparse
