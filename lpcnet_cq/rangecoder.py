@@ -60,6 +60,7 @@ class RangeEncoder:
         ValueError
             If the slots are empty or lie outside 0..65536.
         """
+        start, freq = int(start), int(freq)  # a NumPy integer would make low wrap around
         if not 0 <= start < start + freq <= TOTAL:
             raise ValueError(f"start {start} with freq {freq} must be at least one of the slots 0..{TOTAL}")
         r = self._range >> TOTAL_BITS
@@ -127,8 +128,8 @@ class RangeDecoder:
         Parameters
         ----------
         cumulative : sequence of int
-            Starts of all symbols, ascending from 0, closed by 65536. A tuple is fastest. Not checked here:
-            tables are checked where they are made.
+            Starts of all symbols, ascending from 0, closed by 65536; Python's integers, fastest as a tuple.
+            Not checked here: tables are checked where they are made.
 
         Raises
         ------

@@ -54,7 +54,7 @@ def put(data, name="a.cq"):
 
 
 def forged(stream, segment=None, **fields):
-    """Return the stream with other header fields or another (n_packets, payload), under CRCs that are right."""
+    """Return the stream with other header fields or another (n_packets, payload), under right CRCs."""
     source, file = io.BytesIO(stream), io.BytesIO()
     write_header(file, dataclasses.replace(read_header(source), **fields))
     (good,) = read_segments(source)

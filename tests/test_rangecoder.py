@@ -5,6 +5,7 @@ import math
 import random
 from fractions import Fraction
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -140,6 +141,14 @@ def test_rounding_to_bytes_costs_four_and_a_half_bits_a_packet():
 def test_known_packets(symbols, packet):
     """Pinned, so that a stream of today decodes for good."""
     assert pack(symbols).hex() == packet
+
+
+def test_numpy_integers_do_not_wrap_around():
+    encoder, plain = RangeEncoder(), RangeEncoder()
+    for start in range(60000, 60040):
+        encoder.encode(np.uint16(start), np.int64(5000))
+        plain.encode(start, 5000)
+    assert encoder.finish() == plain.finish()
 
 
 @pytest.mark.parametrize(("start", "freq"), [(0, 0), (-1, 5), (65536, 1), (1, 65536), (5, -2)])
