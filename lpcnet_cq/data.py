@@ -19,13 +19,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
-import soxr
 from tqdm import tqdm
 
 from dsp.frames import FrameSpec
 from lpcnet_cq.analysis import VERSION as ANALYSIS_VERSION
 from lpcnet_cq.analysis import analyse_lsf
+from lpcnet_cq.audio import read_audio
 
 AUDIO_SUFFIXES = frozenset({".flac", ".ogg", ".opus", ".sph", ".wav"})
 
@@ -140,9 +139,11 @@ def _from_tree(root: Path) -> list[Clip]:
         folders = path.relative_to(root).parts[:-1]
         speaker = next((p for p in folders if not _WRAPPER.fullmatch(p)), root.name)
         wrappers = [p for p in folders if _WRAPPER.fullmatch(p)]
-        split = (
-            "train" if any(map(_TRAIN.match, wrappers)) else "dev" if any(map(_DEV.match, wrappers)) else ""
-        )
+        split = ""
+        if any(map(_TRAIN.match, wrappers)):
+            split = "train"
+        elif any(map(_DEV.match, wrappers)):
+            split = "dev"
         clips.append(Clip(path, speaker, split, root.name))
     return clips
 
@@ -153,24 +154,17 @@ def read_clip(clip: Clip, sample_rate_hz: int) -> np.ndarray:
     Raises
     ------
     ValueError
-        If the file cannot be read or holds values that are not finite.
+        If the file cannot be read, is empty, or holds values that are not finite.
     """
-    try:
-        x, rate_hz = soundfile.read(clip.path, dtype="float32", always_2d=True)
-    except (soundfile.SoundFileError, OSError) as e:
-        raise ValueError(f"data: cannot read {str(clip.path)!r}: {e}") from None
-    if not np.isfinite(x).all():
-        raise ValueError(f"data: {str(clip.path)!r} holds values that are not finite")
-    x = x.mean(axis=1, dtype=np.float32)
-    return x if rate_hz == sample_rate_hz else soxr.resample(x, rate_hz, sample_rate_hz).astype(np.float32)
+    return read_audio(clip.path, sample_rate_hz).x
 
 
 def build_shards(clips: Sequence[Clip], cache_folder: str | Path, spec: FrameSpec) -> Shards:
     """Write the clips one behind the other, with their LSFs, into a cache; or open what lies there already.
 
     Each clip is cut to whole packets and faded over one subframe at both ends; the LSFs are those of the
-    joined signal, as the codec's own analysis finds them. The cache is keyed by names and sizes of the
-    files, by `spec` and by the version of the analysis, and appears under its name only when whole.
+    joined signal, as the codec's own analysis finds them. The cache is keyed by paths, sizes and
+    times of the files, by `spec` and by the version of the analysis, and appears only when whole.
 
     Parameters
     ----------
@@ -205,7 +199,8 @@ def build_shards(clips: Sequence[Clip], cache_folder: str | Path, spec: FrameSpe
 
 
 def _cache_key(clips: Sequence[Clip], spec: FrameSpec) -> str:
-    files = [(c.source, c.speaker, c.path.name, c.path.stat().st_size) for c in clips]
+    stats = [c.path.stat() for c in clips]
+    files = [(c.source, str(c.path), s.st_size, s.st_mtime_ns) for c, s in zip(clips, stats, strict=True)]
     return hashlib.sha256(json.dumps([ANALYSIS_VERSION, asdict(spec), files]).encode()).hexdigest()[:16]
 
 
