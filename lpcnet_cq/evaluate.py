@@ -8,7 +8,6 @@ import csv
 import functools
 import hashlib
 import importlib.util
-import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -244,14 +243,25 @@ def table(rows: Sequence[dict], missing: dict[str, str]) -> str:
     return text
 
 
+def report(
+    codec, data: str | Path | None, bitrate_bps: float, workdir: Path, limit_s: float | None = None
+) -> None:
+    """Evaluate on the held-out speakers of folder `data` (none: the default corpus) and print the table.
+
+    Where a `metrics.jsonl` lies in `workdir`, the curves of the training are drawn beside the rest.
+    """
+    clips = [c for c in open_corpus(data or default_corpus()) if c.split == "dev"]
+    rows = evaluate(codec, clips, bitrate_bps, workdir, limit_s)
+    if (workdir / "metrics.jsonl").is_file():
+        pictures.training_curves(workdir / "metrics.jsonl", workdir / "training.png", bitrate_bps)
+    print(table(rows, missing_metrics()))
+    print(f"table, rows, pictures and sound samples lie in {workdir}")
+
+
 def run(args) -> int:
     """`lpcnet-cq evaluate`: score the model `args.model` on the held-out speakers of `args.data`."""
     import lpcnet_cq
 
     codec = lpcnet_cq.load(args.model)
-    clips = [c for c in open_corpus(args.data or default_corpus()) if c.split == "dev"]
-    out = Path(args.out or "runs/evaluation")
-    rows = evaluate(codec, clips, args.bitrate, out)
-    print(table(rows, missing_metrics()))
-    print(f"rows, pictures and sound samples lie in {out}", file=sys.stderr)
+    report(codec, args.data, args.bitrate, Path(args.out or "runs/evaluation"))
     return 0

@@ -136,18 +136,26 @@ def spectrograms(
     axes = fig.subplots(3, 1, sharex=True, sharey=True)
     pictures = {"original": x, "decoded": y, "error (original - decoded)": x - y}
     top_db = log_spectrogram(x, sample_rate_hz).max()
-    image = None
+    images = []
     for ax, (name, signal) in zip(axes, pictures.items(), strict=True):
         level_db = log_spectrogram(signal, sample_rate_hz) - top_db
         extent = (0, len(x) / sample_rate_hz, 0, sample_rate_hz / 2000)
-        image = ax.imshow(
-            level_db, "magma", aspect="auto", origin="lower", extent=extent, vmin=-DYNAMIC_RANGE_DB, vmax=0
-        )
+        images += [
+            ax.imshow(
+                level_db,
+                "magma",
+                aspect="auto",
+                origin="lower",
+                extent=extent,
+                vmin=-DYNAMIC_RANGE_DB,
+                vmax=0,
+            )
+        ]
         ax.set_title(name, loc="left", fontsize=9, color=INK)
         ax.set_ylabel("kHz", color=MUTED, fontsize=8)
         ax.tick_params(colors=MUTED, labelsize=8)
     axes[-1].set_xlabel("seconds", color=MUTED, fontsize=8)
-    bar = fig.colorbar(image, ax=axes, shrink=0.6, aspect=40, pad=0.01)
+    bar = fig.colorbar(images[0], ax=axes, shrink=0.6, aspect=40, pad=0.01)
     bar.set_label("dB relative to the original's maximum", color=MUTED, fontsize=8)
     bar.ax.tick_params(colors=MUTED, labelsize=8)
     bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.0f}"))

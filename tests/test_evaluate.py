@@ -29,6 +29,17 @@ def speech(seconds, seed=0):
     return 0.5 * x / np.abs(x).max()
 
 
+def write_log(path):
+    """Write a training log whose first lines lack a column."""
+    keys = ("loss", "nsr_db", "mel", "latent_bps", "lsf_bps", "gain_bps")
+    lines = [
+        {"step": i, "minutes": i / 10} | {k: float(i) for k in keys if k != "mel" or i > 2}
+        for i in range(1, 60)
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
 class EightBit:
     """A codec of one byte a sample: known rate, known distortion."""
 
@@ -55,7 +66,9 @@ def clips(tmp_path):
 
 @pytest.fixture
 def fast(monkeypatch):
-    """Only the metrics that need no package."""
+    """Only the metrics that need no package, and small pictures."""
+    monkeypatch.setattr(pictures, "DPI", 40)
+    monkeypatch.setattr(ev, "N_SAMPLES", 1)
     monkeypatch.setattr(ev, "METRICS", {k: v for k, v in ev.METRICS.items() if not v[2]})
 
 
@@ -84,6 +97,18 @@ def test_evaluation_leaves_table_rows_pictures_and_sound(clips, tmp_path, fast):
     assert rate_hz == RATE_HZ
     assert np.abs(y - soundfile.read(clips[0].path)[0]).max() < 1 / 200
     assert (out / "samples" / "s1-s1.png").stat().st_size > 10_000
+
+
+def test_report_scores_held_out_speakers_and_draws_the_training(tmp_path, fast, capsys):
+    for speaker in ("x1", "x2"):
+        (tmp_path / "corpus" / speaker).mkdir(parents=True)
+        soundfile.write(tmp_path / "corpus" / speaker / f"{speaker}.wav", speech(1.0), RATE_HZ)
+    out = tmp_path / "out"
+    out.mkdir()
+    write_log(out / "metrics.jsonl")
+    ev.report(EightBit(), tmp_path / "corpus", 9000, out)
+    assert "| all | 1 | 1 |" in capsys.readouterr().out
+    assert (out / "training.png").is_file()
 
 
 def test_no_clips_is_said(tmp_path):
@@ -185,13 +210,7 @@ def test_spectrogram_shows_a_tone_at_its_frequency_and_level():
 
 
 def test_training_curves_from_a_log_with_gaps(tmp_path):
-    keys = ("loss", "nsr_db", "mel", "latent_bps", "lsf_bps", "gain_bps")
-    lines = [
-        {"step": i, "minutes": i / 10} | {k: float(i) for k in keys if k != "mel" or i > 2}
-        for i in range(1, 60)
-    ]
-    log = tmp_path / "metrics.jsonl"
-    log.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    log = write_log(tmp_path / "metrics.jsonl")
     columns = pictures.read_metrics(log)
     assert np.isnan(columns["mel"][0])
     assert columns["loss"][-1] == 59
