@@ -136,21 +136,11 @@ def spectrograms(
     axes = fig.subplots(3, 1, sharex=True, sharey=True)
     pictures = {"original": x, "decoded": y, "error (original - decoded)": x - y}
     top_db = log_spectrogram(x, sample_rate_hz).max()
-    images = []
+    images, limits = [], {"vmin": -DYNAMIC_RANGE_DB, "vmax": 0}
     for ax, (name, signal) in zip(axes, pictures.items(), strict=True):
         level_db = log_spectrogram(signal, sample_rate_hz) - top_db
         extent = (0, len(x) / sample_rate_hz, 0, sample_rate_hz / 2000)
-        images += [
-            ax.imshow(
-                level_db,
-                "magma",
-                aspect="auto",
-                origin="lower",
-                extent=extent,
-                vmin=-DYNAMIC_RANGE_DB,
-                vmax=0,
-            )
-        ]
+        images.append(ax.imshow(level_db, "magma", aspect="auto", origin="lower", extent=extent, **limits))
         ax.set_title(name, loc="left", fontsize=9, color=INK)
         ax.set_ylabel("kHz", color=MUTED, fontsize=8)
         ax.tick_params(colors=MUTED, labelsize=8)
