@@ -21,6 +21,7 @@ from lpcnet_cq.noise import uniform_noise
 from lpcnet_cq.quantize import Lattice, latent_steps, soft_to_hard
 
 GAIN_FLOOR = 1e-9  # mean square: a third of a 16-bit step
+LOG_GAINS = (-16.0, 4.0)  # neper; beyond them lie damaged streams only
 LSF_UNIT, GAIN_UNIT = 0.02, 0.1  # units the lattices are trained in
 LSF_STEP, GAIN_STEP = 0.06, 0.5  # initial lattice steps: rad, neper
 
@@ -171,7 +172,7 @@ def decode(model: Model, state: dict, n_lsf, n_gain, n_latents, step: jax.Array)
     S = c.spec.n_subframes
     F = c.spec.subframe // c.step
     lsf_hat, sub, a = decode_envelope(model, state["lsf"], n_lsf)
-    g = model.gain.synthesise(n_gain).reshape(B, T * S)
+    g = model.gain.synthesise(n_gain).reshape(B, T * S).clip(*LOG_GAINS)
     size = jnp.repeat(latent_steps(c.n_steps, c.step_ratio)[step], S, axis=1)[..., None]
     cond = conditions(sub, model.lsf.mean[...], g, state["gain"])
     noise = uniform_noise(state["position"], T * S * F, c.noise)

@@ -70,8 +70,8 @@ def _output(w, b, K):
 
 def _triangular(p, prefix, scale_factor):
     return {
-        f"{prefix}_mean": _weight(np.triu(p["mean"], 1)),
-        f"{prefix}_scale": _weight(np.triu(p["scale"], 1), scale_factor * PER_NEPER),
+        f"{prefix}_mean": _bias(np.triu(p["mean"], 1)),
+        f"{prefix}_scale": _bias(np.triu(p["scale"], 1) * scale_factor * PER_NEPER),
     }
 
 
@@ -119,41 +119,54 @@ def activate(total: np.ndarray) -> np.ndarray:
     return np.clip((total + half) >> (SUM_BITS - ACT_BITS), 0, int(ACT_MAX) << ACT_BITS)
 
 
-class IntegerModel:
-    """Give the table of every integer of a packet from integers decoded before.
+def product(u: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """Multiply integer matrices by way of float64, whose 53 bits hold every partial sum exactly.
 
-    Means and scales come as sums with 20 fractional bits; `table` makes a table's index of them. Everything is
-    int64: the largest sum, 480 products of 11 and 16 bits, is far below its range.
+    The sums stay below 2^40, so that no order of summation and no machine can change them; BLAS makes it fast.
+    """
+    return (u.astype(np.float64) @ w).astype(np.int64)
+
+
+def locate(mean: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the table (scale and fraction index) and the integer part of the mean, from sums."""
+    m = (mean + (1 << (SUM_BITS - MEAN_BITS - 1))) >> (SUM_BITS - MEAN_BITS)
+    s = np.clip((scale + (1 << (SUM_BITS - 1))) >> SUM_BITS, 0, N_SCALES - 1)
+    return s, m & ((1 << MEAN_BITS) - 1), m >> MEAN_BITS
+
+
+class IntegerModel:
+    """Give the frequency table of every integer of a packet from integers decoded before.
+
+    Means and scales come as sums with 20 fractional bits; `locate` makes tables of them. The triangular terms of a
+    vector in itself are left out: add rows of `side_tri_*` and `latent_tri_*` as its integers become known.
     """
 
     def __init__(self, integers: dict[str, np.ndarray], c: CodecConfig):
-        w = {name: value.astype(np.int64) for name, value in integers.items() if name != "tables"}
-        self.w = w
+        self.w = {k: v.astype(np.float64) for k, v in integers.items() if v.ndim == 2 and not k.endswith("_bs")}
+        self.b = {k: v.astype(np.int64) for k, v in integers.items() if v.ndim == 1 or k.endswith("_bs")}
+        self.tri = {k: v.astype(np.int64) for k, v in integers.items() if "_tri_" in k}
         self.K, self.D, self.S = c.order + c.spec.n_subframes, c.n_latents, c.spec.n_subframes
-        self.tables = [[tuple(t) for t in row] for row in integers["tables"].tolist()]
+        self.context, self.n_steps, self.nominal_step = c.context, c.n_steps, c.nominal_step
         self.cumulative = integers["tables"].astype(np.int64)
+        self.tables = [[tuple(t) for t in row] for row in integers["tables"].tolist()]
 
     def side(self, before: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return sums of means and scales (..., K) from the two side vectors before, (..., 2, K), oldest first.
-
-        The triangular terms of the vector itself are not in them: add `side_tri_*` rows as integers become known.
-        """
-        w, K = self.w, self.K
-        past = np.clip(before, -SIDE_CLIP, SIDE_CLIP).astype(np.int64)
+        """Return sums of means and scales (..., K) from the two side vectors before, (..., 2, K), oldest first."""
+        w, b, K = self.w, self.b, self.K
+        past = np.clip(before, -SIDE_CLIP, SIDE_CLIP)
         u = np.concatenate([past[..., 1, :], past[..., 0, :]], axis=-1) << ACT_BITS
-        h = activate(u @ w["side_w1"] + w["side_b1"])
-        out = h @ w["side_w2"] + w["side_b2"]
-        return out[..., :K] + u @ w["side_skip"], out[..., K:]
+        out = product(activate(product(u, w["side_w1"]) + b["side_b1"]), w["side_w2"]) + b["side_b2"]
+        return out[..., :K] + product(u, w["side_skip"]), out[..., K:]
 
     def packet_context(self, side_before: np.ndarray, side: np.ndarray, step: np.ndarray) -> np.ndarray:
         """Return what the side information tells of each subframe's latents, (..., S, H), as sums."""
-        w = self.w
-        u = np.clip(np.concatenate([side, side_before], axis=-1), -SIDE_CLIP, SIDE_CLIP).astype(np.int64)
-        h = activate((u << ACT_BITS) @ w["latent_ws"] + w["latent_bs"][step])
-        return (h @ w["latent_wp"] + w["latent_bp"]).reshape(*h.shape[:-1], self.S, -1)
+        w, b = self.w, self.b
+        u = np.clip(np.concatenate([side, side_before], axis=-1), -SIDE_CLIP, SIDE_CLIP) << ACT_BITS
+        h = activate(product(u, w["latent_ws"]) + b["latent_bs"][step])
+        return (product(h, w["latent_wp"]) + b["latent_bp"]).reshape(*h.shape[:-1], self.S, -1)
 
     def latent(self, context: np.ndarray, before: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return sums of means and scales (..., D) of one subframe, triangular terms left out.
+        """Return sums of means and scales (..., D) of one subframe.
 
         Parameters
         ----------
@@ -162,9 +175,9 @@ class IntegerModel:
         before : array (..., context, D)
             Latents of the subframes before, oldest first.
         """
-        w, D = self.w, self.D
-        y = np.clip(before, -CLIP, CLIP).astype(np.int64).reshape(*before.shape[:-2], -1) << ACT_BITS
-        h = activate(context + y @ w["latent_wy"])
-        h = activate(h @ w["latent_w2"] + w["latent_b2"])
-        out = h @ w["latent_w3"] + w["latent_b3"]
+        w, b, D = self.w, self.b, self.D
+        y = np.clip(before, -CLIP, CLIP).reshape(*before.shape[:-2], -1) << ACT_BITS
+        h = activate(context + product(y, w["latent_wy"]))
+        h = activate(product(h, w["latent_w2"]) + b["latent_b2"])
+        out = product(h, w["latent_w3"]) + b["latent_b3"]
         return out[..., :D], out[..., D:]

@@ -1,0 +1,35 @@
+"""Speech codec for 9 to 24 kbps: linear prediction and a neural residual coder, quantised together.
+
+`load()` gives a codec; its `encode` and `decode` work on whole signals, `encoder()` and `decoder()` on packets.
+Importing the package is quick: JAX is imported with the first codec.
+"""
+
+from lpcnet_cq.errors import BitstreamError
+
+__all__ = ["BitstreamError", "load"]
+__version__ = "0.1.0"
+
+
+def load(name_or_path=None):
+    """Load a codec: released weights by name (the default ones if left out), a weights file or a run's folder.
+
+    Returns
+    -------
+    lpcnet_cq.codec.Codec
+
+    Raises
+    ------
+    ValueError
+        If there are no such weights.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> codec = load()
+    >>> data = codec.encode(np.zeros(16000), 16000, bitrate_bps=9000)
+    >>> codec.decode(data)[0].shape
+    (16000,)
+    """
+    from lpcnet_cq.codec import load as load_codec
+
+    return load_codec(name_or_path)

@@ -1,0 +1,110 @@
+"""The model's JAX functions behind plain arrays: compiled per chunk shape, kept in a cache on disk.
+
+Place in the chain: between `codec` or `stream`, which hold bytes and NumPy arrays, and `model`. A chunk is any
+number of packets of one signal; the state goes from chunk to chunk.
+"""
+
+import os
+from functools import partial
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from lpcnet_cq import model as cq
+from lpcnet_cq.config import CodecConfig
+from lpcnet_cq.packet import Integers
+
+
+def use_cache() -> None:
+    """Keep compiled code in the user's cache folder, unless JAX was told of another."""
+    if jax.config.jax_compilation_cache_dir is None:
+        root = Path(os.environ.get("LPCNET_CQ_CACHE") or Path.home() / ".cache" / "lpcnet_cq")
+        jax.config.update("jax_compilation_cache_dir", str(root / "jax"))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+
+
+class Network:
+    """Run encoder and decoder networks on chunks of one signal.
+
+    Parameters
+    ----------
+    floats : dict
+        Nested parameters from a weights file.
+    config : CodecConfig
+    """
+
+    def __init__(self, floats: dict, config: CodecConfig):
+        use_cache()
+        self.config = config
+        abstract = nnx.eval_shape(lambda: cq.Model(config, rngs=nnx.Rngs(0)))
+        self.graph, params = nnx.split(abstract, nnx.Param)
+        nnx.replace_by_pure_dict(params, jax.tree.map(jnp.asarray, floats))
+        self.params = params
+        self._encode = jax.jit(partial(_encode, self.graph))
+        self._decode = jax.jit(partial(_decode, self.graph))
+
+    def start_encoder(self) -> dict:
+        """Return the encoder's state before the first packet."""
+        return jax.jit(lambda p: cq.start_encoder(nnx.merge(self.graph, p), 1))(self.params)
+
+    def start_decoder(self) -> dict:
+        """Return the decoder's state before the first packet."""
+        return jax.jit(lambda p: cq.start_decoder(nnx.merge(self.graph, p), 1))(self.params)
+
+    def encode(self, state: dict, x: np.ndarray, lsf: np.ndarray) -> tuple[dict, np.ndarray, np.ndarray]:
+        """Encode T packets.
+
+        Parameters
+        ----------
+        state : dict
+        x : array (T*hop + look_ahead,)
+            Speech of the packets and the look-ahead behind them.
+        lsf : array (T, M)
+
+        Returns
+        -------
+        state : dict
+        side : int64 array (T, K)
+        z : array (T, S, D)
+            Latents before rounding.
+        """
+        state, side, z = self._encode(self.params, state, jnp.asarray(x, jnp.float32)[None], jnp.asarray(lsf)[None])
+        T = len(lsf)
+        return state, np.asarray(side[0]).astype(np.int64), np.asarray(z[0]).reshape(T, -1, z.shape[-1])
+
+    def decode(self, state: dict, n: Integers, T: int) -> tuple[dict, np.ndarray]:
+        """Decode up to T packets in one call compiled for T; shorter runs are filled up and cut.
+
+        Returns
+        -------
+        state : dict
+            Of use only if the run was full.
+        y : float32 array (len(n.step)*hop,)
+        """
+        short = T - len(n.step)
+
+        def fill(a):
+            return np.pad(a, [(0, short)] + [(0, 0)] * (a.ndim - 1), mode="edge")[None]
+
+        latents = fill(n.latents).reshape(1, -1, n.latents.shape[-1])
+        M = self.config.order
+        side = fill(n.side).astype(np.float32)
+        state, y = self._decode(
+            self.params, state, side[..., :M], side[..., M:], latents.astype(np.float32), fill(n.step).astype(np.int32)
+        )
+        return state, np.asarray(y[0])[: len(n.step) * self.config.spec.hop]
+
+
+def _encode(graph, params, state, x, lsf):
+    model = nnx.merge(graph, params)
+    ahead = model.config.spec.look_ahead
+    state, side = cq.encode_side(model, state, x[:, :-ahead], lsf, 1.0)
+    state, z = cq.encode_latents(model, state, side, x[:, ahead:])
+    return state, jnp.concatenate([side["lsf"], side["gain"]], axis=-1), z
+
+
+def _decode(graph, params, state, n_lsf, n_gain, n_latents, step):
+    return cq.decode(nnx.merge(graph, params), state, n_lsf, n_gain, n_latents, step)

@@ -1,0 +1,209 @@
+"""Packets: the integers of 20 ms, in order, through the integer entropy model and the range coder.
+
+Place in the chain: last of the encoder, first of the decoder. Order in a packet: latent step index, LSF and gain
+integers, then the latents of each subframe. `put_packets` and `get_packet` mirror each other; `n_bits` says what
+each integer costs. Delay: none.
+
+Letters: T packets, S subframes, K side integers, D latents.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lpcnet_cq.entropy import CLIP, SIDE_CLIP
+from lpcnet_cq.errors import BitstreamError
+from lpcnet_cq.rangecoder import TOTAL, RangeDecoder, RangeEncoder
+from lpcnet_cq.tables import HALF_WIDTH, MEAN_BITS, N_SCALES, SUM_BITS, IntegerModel, locate
+
+ESCAPE = 2 * HALF_WIDTH + 1  # symbol of an integer outside its table
+ESCAPE_BITS = 15  # most bits of what follows it
+LIMIT = 16000  # no integer is larger: what follows an escape always fits
+SAME_STEP = TOTAL - TOTAL // 32  # frequency of "the step index stays"
+
+
+@dataclass(frozen=True)
+class Integers:
+    """Hold the integers of T packets: `step` (T,), `side` (T, K), `latents` (T, S, D), all int64."""
+
+    step: np.ndarray
+    side: np.ndarray
+    latents: np.ndarray
+
+
+@dataclass(frozen=True)
+class Past:
+    """Hold what the entropy model remembers: `step`, `side` (2, K), `latents` (context, D), oldest first."""
+
+    step: int
+    side: np.ndarray
+    latents: np.ndarray
+
+
+def start(model: IntegerModel) -> Past:
+    """Return the memory before the first packet."""
+    return Past(
+        model.nominal_step,
+        np.zeros((2, model.K), np.int64),
+        np.zeros((model.context, model.D), np.int64),
+    )
+
+
+def advance(past: Past, n: Integers) -> Past:
+    """Return the memory after packets."""
+    side = np.concatenate([past.side, n.side])[-2:]
+    latents = np.concatenate([past.latents, n.latents.reshape(-1, n.latents.shape[-1])])[-len(past.latents) :]
+    return Past(int(n.step[-1]), side, latents)
+
+
+def step_table(before: int, n_steps: int) -> tuple[int, ...]:
+    """Return the cumulative frequencies of the step index after `before`."""
+    other = (TOTAL - SAME_STEP) // (n_steps - 1)
+    frequency = np.full(n_steps, other)
+    frequency[before] = TOTAL - other * (n_steps - 1)
+    return (0, *np.cumsum(frequency).tolist())
+
+
+def _tables(model: IntegerModel, past: Past, n: Integers):
+    """Return scale index, fraction index and floor of the mean for all integers, (T, K + S*D) each."""
+    T, S, D = n.latents.shape
+    side_past = np.concatenate([past.side, n.side])
+    mean, scale = model.side(np.stack([side_past[:T], side_past[1 : T + 1]], axis=1))
+    c = np.clip(n.side, -SIDE_CLIP, SIDE_CLIP)
+    mean, scale = mean + c @ model.tri["side_tri_mean"], scale + np.abs(c) @ model.tri["side_tri_scale"]
+    context = model.packet_context(side_past[1 : T + 1], n.side, n.step).reshape(T * S, -1)
+    flat = n.latents.reshape(T * S, D)
+    latent_past = np.concatenate([past.latents, flat])
+    before = np.stack([latent_past[i : i + T * S] for i in range(model.context)], axis=1)
+    m, s = model.latent(context, before)
+    c = np.clip(flat, -CLIP, CLIP)
+    m, s = m + c @ model.tri["latent_tri_mean"], s + np.abs(c) @ model.tri["latent_tri_scale"]
+    join = [np.concatenate([a, b.reshape(T, S * D)], axis=1) for a, b in ((mean, m), (scale, s))]
+    return locate(*join)
+
+
+def _slots(model: IntegerModel, past: Past, n: Integers):
+    """Return start and frequency of every integer's symbol, and how far integers lie from their means' floors."""
+    scale, fraction, floor = _tables(model, past, n)
+    values = np.concatenate([n.side, n.latents.reshape(len(n.side), -1)], axis=1)
+    distance = values - floor
+    symbol = np.where(np.abs(distance) <= HALF_WIDTH, distance + HALF_WIDTH, ESCAPE)
+    begin = model.cumulative[scale, fraction, symbol]
+    return begin, model.cumulative[scale, fraction, symbol + 1] - begin, distance
+
+
+def n_bits(model: IntegerModel, past: Past, n: Integers) -> np.ndarray:
+    """Return the bits of every integer of the packets, (T, 1 + K + S*D): step index, side integers, latents.
+
+    Parameters
+    ----------
+    model : IntegerModel
+    past : Past
+    n : Integers
+    """
+    _, frequency, distance = _slots(model, past, n)
+    bits = np.log2(TOTAL) - np.log2(frequency)
+    beyond = np.maximum(np.abs(distance) - HALF_WIDTH, 0)
+    bits += np.where(beyond > 0, 5 + np.floor(np.log2(np.maximum(beyond, 1))), 0)
+    same = np.concatenate([[past.step], n.step[:-1]]) == n.step
+    step_bits = np.where(same, -np.log2(SAME_STEP / TOTAL), np.log2(TOTAL / ((TOTAL - SAME_STEP) // (model.n_steps - 1))))
+    return np.concatenate([step_bits[:, None], bits], axis=1)
+
+
+def put_packets(model: IntegerModel, past: Past, n: Integers) -> tuple[Past, list[bytes]]:
+    """Write packets.
+
+    Parameters
+    ----------
+    model : IntegerModel
+    past : Past
+    n : Integers
+        Every integer within +-16000, step indices within 0..n_steps-1.
+
+    Returns
+    -------
+    past : Past
+    packets : list of bytes
+    """
+    begin, frequency, distance = (array.tolist() for array in _slots(model, past, n))
+    packets, before = [], past.step
+    for t, step in enumerate(n.step.tolist()):
+        encoder = RangeEncoder()
+        table = step_table(before, model.n_steps)
+        encoder.encode(table[step], table[step + 1] - table[step])
+        before = step
+        for b, f, d in zip(begin[t], frequency[t], distance[t], strict=True):
+            encoder.encode(b, f)
+            if not -HALF_WIDTH <= d <= HALF_WIDTH:
+                _put_escape(encoder, d)
+        packets.append(encoder.finish())
+    return advance(past, n), packets
+
+
+def _put_escape(encoder: RangeEncoder, distance: int) -> None:
+    """Write sign and Elias-gamma-like size of a distance beyond the table."""
+    beyond = abs(distance) - HALF_WIDTH
+    size = beyond.bit_length() - 1
+    encoder.encode_bits(size << 1 | (distance < 0), 5)
+    encoder.encode_bits(beyond - (1 << size), size)
+
+
+def _get_escape(decoder: RangeDecoder) -> int:
+    """Read what `_put_escape` wrote."""
+    head = decoder.decode_bits(5)
+    size = head >> 1
+    beyond = (1 << size) + decoder.decode_bits(size)
+    return -(beyond + HALF_WIDTH) if head & 1 else beyond + HALF_WIDTH
+
+
+def _get_vector(model, decoder, mean, scale, tri_mean, tri_scale, clip) -> np.ndarray:
+    """Read one vector of integers, adding its triangular terms as it becomes known."""
+    values = np.zeros(len(mean), np.int64)
+    tables, decode = model.tables, decoder.decode
+    mean_shift, half_mean, half_scale = SUM_BITS - MEAN_BITS, 1 << (SUM_BITS - MEAN_BITS - 1), 1 << (SUM_BITS - 1)
+    fractions, top = (1 << MEAN_BITS) - 1, N_SCALES - 1
+    for k in range(len(values)):
+        m = (int(mean[k]) + half_mean) >> mean_shift
+        s = (int(scale[k]) + half_scale) >> SUM_BITS
+        s = 0 if s < 0 else top if s > top else s
+        symbol = decode(tables[s][m & fractions])
+        distance = _get_escape(decoder) if symbol == ESCAPE else symbol - HALF_WIDTH
+        value = (m >> MEAN_BITS) + distance
+        if value:
+            if not -LIMIT <= value <= LIMIT:
+                raise BitstreamError(f"a packet is damaged: it holds the integer {value}")
+            values[k] = value
+            c = clip if value > clip else -clip if value < -clip else value
+            mean = mean + c * tri_mean[k]
+            scale = scale + abs(c) * tri_scale[k]
+    return values
+
+
+def get_packet(model: IntegerModel, past: Past, data: bytes, offset: int) -> tuple[Past, Integers, int]:
+    """Read the packet at `offset`, the inverse of `put_packets`.
+
+    Returns
+    -------
+    past : Past
+    n : Integers
+        Of one packet.
+    offset : int
+        Just behind the packet.
+
+    Raises
+    ------
+    BitstreamError
+        If no encoder writes such bytes.
+    """
+    decoder, tri = RangeDecoder(data, offset), model.tri
+    step = decoder.decode(step_table(past.step, model.n_steps))
+    mean, scale = model.side(past.side)
+    side = _get_vector(model, decoder, mean, scale, tri["side_tri_mean"], tri["side_tri_scale"], SIDE_CLIP)
+    context = model.packet_context(past.side[1], side, np.int64(step))
+    window = past.latents
+    for s in range(model.S):
+        mean, scale = model.latent(context[s], window[-model.context :])
+        row = _get_vector(model, decoder, mean, scale, tri["latent_tri_mean"], tri["latent_tri_scale"], CLIP)
+        window = np.concatenate([window, row[None]])
+    n = Integers(np.array([step]), side[None], window[None, -model.S :])
+    return advance(past, n), n, decoder.finish()
