@@ -234,7 +234,8 @@ def table(rows: Sequence[dict], missing: dict[str, str]) -> str:
         cells = [title, str(len(group)), str(speakers), f"{seconds / 60:.1f}", f"{kbps:.2f}"]
         for k in names:
             mean, half = mean_and_interval([r[k] for r in group])
-            cells.append(f"{mean:.3f} ± {half:.3f}" if k == "estoi" else f"{mean:.2f} ± {half:.2f}")
+            digits = 3 if k == "estoi" else 2
+            cells.append(f"{mean:.{digits}f}" + (f" ± {half:.{digits}f}" if np.isfinite(half) else ""))
         lines.append(cells)
     text = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
     if missing:

@@ -196,6 +196,8 @@ def test_table_weighs_rates_by_seconds():
     ]
     last = ev.table(rows, {}).splitlines()[-1]
     assert [c.strip() for c in last.strip("|").split("|")] == ["all", "2", "2", "0.1", "8.00", "2.00 ± 12.71"]
+    alone = ev.table(rows[:1], {}).splitlines()[-1]
+    assert alone.endswith("| 1.00 |")  # one clip has no interval
 
 
 # ------------------------------------------------------------------------------------------------ pictures
