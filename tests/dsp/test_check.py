@@ -1,0 +1,59 @@
+"""Argument checks: what passes comes back exactly, what does not is named in one sentence."""
+
+import numpy as np
+import pytest
+
+from dsp._check import finite, number_in, order_in, predictor
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, np.int16, np.uint8, bool])
+def test_finite_takes_every_real_type_exactly(dtype):
+    x = np.array([0, 1, 1], dtype)
+    y = finite("x", x)
+    assert y.dtype == np.float64
+    assert np.array_equal(y, [0, 1, 1])
+
+
+def test_finite_does_not_copy_doubles():
+    x = np.zeros((4, 4))[::2, ::-1]
+    x.flags.writeable = False
+    assert finite("x", x) is x
+
+
+@pytest.mark.parametrize(
+    "bad", [3.0, [1, np.nan], [np.inf], [1j], ["a"], None, [[1], [1, 2]], np.array([1], object)]
+)
+def test_finite_names_the_argument_in_one_sentence(bad):
+    with pytest.raises(ValueError, match=r"^`signal` [^.\n]*, it must [^.\n]*$"):
+        finite("signal", bad)
+
+
+def test_finite_counts_axes():
+    with pytest.raises(ValueError, match=r"^`x` has shape \(3,\), it must have at least 2 axes$"):
+        finite("x", np.zeros(3), min_ndim=2)
+
+
+def test_order_in():
+    assert order_in("order", np.int32(3), 0, 3) == 3
+    assert order_in("order", 10**6, 0) == 10**6
+    for bad in (-1, 4, 2.0, "2", None, np.nan):
+        with pytest.raises(ValueError, match=r"^`order` is .*, it must be .*0 to 3$"):
+            order_in("order", bad, 0, 3)
+    with pytest.raises(ValueError, match=r"at least 1$"):
+        order_in("order", 0, 1)
+
+
+def test_number_in():
+    assert number_in("mu", np.float32(0.5), 0, 1) == 0.5
+    for bad in (-0.1, 1.1, np.nan, np.inf, [0.5], "a", None, 0.5j):
+        with pytest.raises(ValueError, match=r"^`mu` is .*, it must be a number, 0 to 1$"):
+            number_in("mu", bad, 0, 1)
+    with pytest.raises(ValueError, match=r"at least 0$"):
+        number_in("mu", np.inf, 0)
+
+
+def test_predictor():
+    assert predictor("a", [[1, 2], [1, 3]]).shape == (2, 2)
+    for bad in (np.zeros((2, 0)), [2.0, 1.0], [[1.0, 0.0], [0.9, 0.0]], [np.nan, 1]):
+        with pytest.raises(ValueError, match=r"^`a` "):
+            predictor("a", bad)
