@@ -52,16 +52,25 @@ def resample(x: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
     ----------
     x : float32 array (n,)
     from_hz, to_hz : int
+        1000..768000.
 
     Returns
     -------
     float32 array (ceil(n to_hz / from_hz),)
+
+    Raises
+    ------
+    ValueError
+        If a rate lies outside this range.
 
     Examples
     --------
     >>> resample(np.zeros(441, np.float32), 44100, 16000).shape
     (160,)
     """
+    for rate_hz in (from_hz, to_hz):
+        if rate_hz not in SAMPLE_RATES_HZ:
+            raise ValueError(f"the sample rate of {rate_hz} Hz must be 1000..768000 Hz")
     x = np.ascontiguousarray(x, np.float32)
     if from_hz == to_hz or not len(x):
         return x
@@ -122,7 +131,8 @@ def read_mono(file: BinaryIO, name: str) -> tuple[np.ndarray, int, int]:
         with soundfile.SoundFile(file) as audio:
             rate_hz, n_channels = audio.samplerate, audio.channels
             blocks = audio.blocks(BLOCK, dtype="float32", always_2d=True)
-            mono = [block.mean(axis=1, dtype=np.float32) for block in blocks]
+            with np.errstate(invalid="ignore"):  # inf - inf is NaN, which is named below
+                mono = [block.mean(axis=1, dtype=np.float64).astype(np.float32) for block in blocks]
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: a headerless file has no rate
         raise ValueError(f"{name} is not an audio file that can be read, such as WAV, FLAC or OGG") from error
     x = np.concatenate(mono) if mono else np.zeros(0, np.float32)

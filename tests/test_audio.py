@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import sys
 import wave
 from types import SimpleNamespace
@@ -71,11 +72,25 @@ def test_resampled_lengths_round_up(n, rate_hz):
     assert len(resample(np.zeros(n), rate_hz, 16000)) == int(np.ceil(n * 16000 / rate_hz))
 
 
+@pytest.mark.parametrize("rates_hz", [(0, 16000), (16000, 999), (-8000, 16000), (44100.5, 16000)])
+def test_impossible_rates_are_named(rates_hz):
+    wrong = re.escape(str(next(r for r in rates_hz if r != 16000)))
+    with pytest.raises(ValueError, match=rf"the sample rate of {wrong} Hz must be 1000\.\.768000 Hz"):
+        resample(np.zeros(9), *rates_hz)
+
+
 def test_loud_floats_are_clipped_and_said_so(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.array([0.0, 1.0, -1.0, 1.5, -3.0]), 16000, "FLOAT")
     got = read_audio(tmp_path / "a.wav")
     assert got.x.tolist() == [0, 1, -1, 1, -1]
     assert got.notes == ["clipped 2 samples beyond full scale"]
+
+
+def test_channels_of_the_largest_floats_have_a_mean(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.full((9, 2), 3e38), 16000, "FLOAT")
+    got = read_audio(tmp_path / "a.wav")
+    assert got.x.tolist() == [1] * 9
+    assert got.notes == ["mixed 2 channels to mono", "clipped 9 samples beyond full scale"]
 
 
 @pytest.mark.parametrize("x", [np.zeros(1), np.full(1, 0.5), np.zeros(16000)])
@@ -90,6 +105,14 @@ def test_what_is_not_finite_is_named_with_its_place(tmp_path, value):
     x[4000] = value
     soundfile.write(tmp_path / "a.wav", x, 16000, "FLOAT")
     with pytest.raises(ValueError, match=r"a\.wav` holds NaN or infinite samples, the first at 0\.250 s$"):
+        read_audio(tmp_path / "a.wav")
+
+
+def test_infinities_that_cancel_are_named(tmp_path):
+    x = np.stack([TONE, TONE], axis=1)
+    x[8000] = np.inf, -np.inf
+    soundfile.write(tmp_path / "a.wav", x, 16000, "FLOAT")
+    with pytest.raises(ValueError, match=r"the first at 0\.500 s$"):
         read_audio(tmp_path / "a.wav")
 
 
