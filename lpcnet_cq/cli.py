@@ -297,11 +297,11 @@ def info_lines(info: Mapping) -> list[str]:
 
     Examples
     --------
-    >>> print(*info_lines({"duration_s": 3.0, "bits": {"lsf": 300, "latents": 900}}), sep="\n")
-    duration      3.00 s
-    bits          1200
-      lsf          300   25.0 %
-      latents      900   75.0 %
+    >>> print(*info_lines({"duration_s": 3.0, "bits": {"lsf": 300.4, "latents": 900.6}}), sep="\n")
+    duration           3.00 s
+    bits               1201
+      lsf               300   25.0 %
+      latents           901   75.0 %
     """
     lines = []
     for key, value in info.items():
@@ -309,10 +309,10 @@ def info_lines(info: Mapping) -> list[str]:
         label, unit = key.removesuffix(suffix).replace("_", " "), UNITS.get(suffix, "")
         if isinstance(value, Mapping):
             total = sum(value.values())
-            lines.append(f"{label:<12} {total:>5} {unit}".rstrip())
+            lines.append(f"{label:<12} {total:>10.0f} {unit}".rstrip())
             for part, n in value.items():
-                lines.append(f"  {part:<10} {n:>5} {100 * n / total if total else 0.0:6.1f} %")
+                lines.append(f"  {part:<10} {n:>10.0f} {100 * n / total if total else 0.0:6.1f} %")
         else:
             text = f"{value:.2f}" if isinstance(value, float) else str(value)
-            lines.append(f"{label:<12} {text:>5} {unit}".rstrip())
+            lines.append(f"{label:<12} {text:>10} {unit}".rstrip())
     return lines
