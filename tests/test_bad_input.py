@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,8 +14,8 @@ from lpcnet_cq.cli import main
 from lpcnet_cq.container import HEADER_BYTES, Header, read_header, read_segments, write_header, write_segment
 from lpcnet_cq.errors import BitstreamError
 
-if not hasattr(lpcnet_cq, "load"):
-    pytest.skip("there is no codec yet", allow_module_level=True)
+if not list((Path(lpcnet_cq.__file__).parent / "weights").glob("*.safetensors")):
+    pytest.skip("there are no released weights yet", allow_module_level=True)
 
 T = np.arange(6400) / 16000
 VOWEL = 0.3 * np.sign(np.sin(2 * np.pi * 120 * T)) * np.sin(2 * np.pi * 900 * T)
@@ -108,7 +109,7 @@ def test_audio_that_is_not_finite(codec, capsys, value):
     x[1600] = value
     soundfile.write("a.wav", x, 16000, "FLOAT")
     assert refused(["encode", "a.wav", "a.cq"], capsys).endswith("the first at 0.100 s")
-    with pytest.raises(ValueError, match=r"^x .*finite"):
+    with pytest.raises(ValueError, match=r"`x` .*finite"):
         codec.encode(x.astype(np.float32), 16000)
 
 
@@ -130,11 +131,13 @@ def test_unknown_rates(codec, capsys, text):
 
 
 def test_arguments_of_the_codec_are_named(codec):
-    with pytest.raises(ValueError, match="bitrate_bps 1 "):
+    with pytest.raises(ValueError, match=r"`bitrate_bps` is 1, it must be [0-9]+ to [0-9]+$"):
         codec.encode(VOWEL.astype(np.float32), 16000, bitrate_bps=1)
-    with pytest.raises(ValueError, match=r"x .*\(2, 3\)"):
-        codec.encode(np.zeros((2, 3), np.float32), 16000)
-    with pytest.raises(ValueError, match="sample_rate_hz 0 "):
+    with pytest.raises(ValueError, match=r"`x` .*\(2, 3, 4\)"):
+        codec.encode(np.zeros((2, 3, 4), np.float32), 16000)
+    with pytest.raises(ValueError, match=r"`x` .*int16"):
+        codec.encode(np.zeros(9, np.int16), 16000)
+    with pytest.raises(ValueError, match="sample rate of 0 Hz must be 1000"):
         codec.encode(VOWEL.astype(np.float32), 0)
 
 
