@@ -15,7 +15,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +73,8 @@ def open_corpus(folder: str | Path) -> list[Clip]:
     counts and the speaker is the first sub-folder that is not a mere wrapper, so that the folders of
     LibriSpeech, VCTK and TIMIT work as they come. Where no split is given about a tenth of the
     speakers, chosen by a hash of their names, is held out as "dev"; of a single speaker a tenth of the files.
+    Parts called test or valid count as "dev"; where there are parts, a recording outside them goes with its
+    speaker, and to "train" if that speaker is in none.
 
     Parameters
     ----------
@@ -85,7 +87,7 @@ def open_corpus(folder: str | Path) -> list[Clip]:
     Raises
     ------
     ValueError
-        If the folder is missing, has no recordings, or its index names a file that is not there.
+        If the folder is missing, has no recordings, or its index names a file or a split that is not there.
     """
     root = Path(folder)
     if not root.is_dir():
@@ -93,9 +95,22 @@ def open_corpus(folder: str | Path) -> list[Clip]:
     clips = _from_index(root) if (root / "index.csv").is_file() else _from_tree(root)
     if not clips:
         raise ValueError(f"data: {str(folder)!r} holds no WAV, FLAC or OGG file")
-    if {c.split for c in clips} != {"train", "dev"}:
-        clips = hold_out(clips)
+    clips = complete_split(clips) if {"train", "dev"} <= {c.split for c in clips} else hold_out(clips)
     return sorted(clips, key=lambda c: (c.source, c.speaker, c.path))
+
+
+def complete_split(clips: Sequence[Clip]) -> list[Clip]:
+    """Give clips without a split that of their speaker: "dev" if the speaker is held out, else "train".
+
+    >>> [c.split for c in complete_split([Clip(Path("a.wav"), "ann", "dev"), Clip(Path("b.wav"), "ann", "")])]
+    ['dev', 'dev']
+    """
+    held = {c.speaker for c in clips if c.split == "dev"}
+    return [c if c.split else replace(c, split="dev" if c.speaker in held else "train") for c in clips]
+
+
+def _split_of(name: str) -> str:
+    return "train" if _TRAIN.match(name) else "dev" if _DEV.match(name) else ""
 
 
 def hold_out(clips: Sequence[Clip], fraction: float = 0.1) -> list[Clip]:
@@ -124,8 +139,13 @@ def _from_index(root: Path) -> list[Clip]:
         path = root / r["path"]
         if not path.is_file():
             raise ValueError(f"data: index.csv names {r['path']!r}, which is not in {str(root)!r}")
+        split = _split_of(r.get("split") or "")
+        if r.get("split") and not split:
+            raise ValueError(
+                f"data: index.csv puts {r['path']!r} in {r['split']!r}, it must be train, dev, test or valid"
+            )
         speaker = r.get("speaker") or path.parent.name
-        clips.append(Clip(path, speaker, r.get("split") or "", r.get("source") or root.name))
+        clips.append(Clip(path, speaker, split, r.get("source") or root.name))
     return clips
 
 
@@ -138,12 +158,8 @@ def _from_tree(root: Path) -> list[Clip]:
             continue
         folders = path.relative_to(root).parts[:-1]
         speaker = next((p for p in folders if not _WRAPPER.fullmatch(p)), root.name)
-        wrappers = [p for p in folders if _WRAPPER.fullmatch(p)]
-        split = ""
-        if any(map(_TRAIN.match, wrappers)):
-            split = "train"
-        elif any(map(_DEV.match, wrappers)):
-            split = "dev"
+        parts = [_split_of(p) for p in folders if _WRAPPER.fullmatch(p)]
+        split = next(filter(None, parts), "")
         clips.append(Clip(path, speaker, split, root.name))
     return clips
 

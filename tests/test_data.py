@@ -94,6 +94,43 @@ def test_index_is_taken_at_its_word(tmp_path):
     ]
 
 
+def write_index(root, rows):
+    touch(root, *(path for path, *_ in rows))
+    with open(root / "index.csv", "w", newline="") as f:
+        csv.writer(f).writerows([("path", "split", "speaker"), *rows])
+
+
+def test_third_split_of_an_index_is_never_trained_on(tmp_path):
+    rows = [(f"{s}{i}.wav", s, f"{s}-{i}") for s in ("train", "dev", "test", "valid") for i in range(3)]
+    write_index(tmp_path, rows)
+    got = {c.path.name: c.split for c in open_corpus(tmp_path)}
+    assert got == {path: "train" if split == "train" else "dev" for path, split, _ in rows}
+
+
+def test_recordings_without_a_split_go_with_their_speaker(tmp_path):
+    rows = [
+        ("1.wav", "train", "a"),
+        ("2.wav", "dev", "b"),
+        ("3.wav", "", "a"),
+        ("4.wav", "", "b"),
+        ("5.wav", "", "c"),
+    ]
+    write_index(tmp_path, rows)
+    assert {c.path.name[0]: c.split for c in open_corpus(tmp_path)} == {
+        "1": "train",
+        "2": "dev",
+        "3": "train",
+        "4": "dev",
+        "5": "train",
+    }
+
+
+def test_unknown_split_is_refused(tmp_path):
+    write_index(tmp_path, [("1.wav", "train", "a"), ("2.wav", "holdout", "b")])
+    with pytest.raises(ValueError, match=r"2\.wav.*'holdout'"):
+        open_corpus(tmp_path)
+
+
 def test_held_out_speakers_hang_on_names_alone():
     clips = [Clip(data.Path(f"{s}/{i}.wav"), f"s{s}", "") for s in range(40) for i in range(3)]
     held = {c.speaker for c in hold_out(clips) if c.split == "dev"}
