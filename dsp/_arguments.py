@@ -1,0 +1,96 @@
+"""Checks of signals, filters and states that several blocks share: one sentence, naming the argument.
+
+Everything is computed in double precision, whatever precision comes in: an envelope of order 16 does not
+survive single precision.
+"""
+
+import operator
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+def finite(name: str, x: ArrayLike, min_ndim: int = 1) -> np.ndarray:
+    """Return `x` as a float64 array, without a copy where it is one already."""
+    try:
+        y = np.asarray(x)
+    except ValueError:  # nested lists of unequal lengths
+        raise ValueError(f"`{name}` is ragged, it must be an array of real numbers") from None
+    if y.dtype.kind not in "biuf":
+        raise ValueError(f"`{name}` is of type {y.dtype}, it must be an array of real numbers")
+    if y.ndim < min_ndim:
+        raise ValueError(f"`{name}` has shape {y.shape}, it must have at least {min_ndim} axes")
+    y = y.astype(np.float64, copy=False)
+    if not np.isfinite(y).all():
+        raise ValueError(f"`{name}` holds NaN or infinity, it must be finite")
+    return y
+
+
+def order_in(name: str, order: int, low: int, high: int | None = None) -> int:
+    """Return a whole number within `low`..`high` as an int."""
+    allowed = f"at least {low}" if high is None else f"{low} to {high}"
+    try:
+        value = operator.index(order)
+    except TypeError:
+        raise ValueError(f"`{name}` is {order!r}, it must be a whole number, {allowed}") from None
+    if value < low or (high is not None and value > high):
+        raise ValueError(f"`{name}` is {value}, it must be {allowed}")
+    return value
+
+
+def number_in(name: str, value: float, low: float, high: float = np.inf) -> float:
+    """Return a finite number within `low`..`high`, ends included, as a float."""
+    y = np.asarray(value)
+    if y.ndim or y.dtype.kind not in "biuf" or not (np.isfinite(y) and low <= y <= high):
+        allowed = f"at least {low:g}" if high == np.inf else f"{low:g} to {high:g}"
+        raise ValueError(f"`{name}` is {value!r}, it must be a number, {allowed}")
+    return float(y)
+
+
+def positive(name: str, value: float) -> float:
+    """Return a finite number above 0 as a float."""
+    y = np.asarray(value)
+    if y.ndim or y.dtype.kind not in "biuf" or not (np.isfinite(y) and y > 0):
+        raise ValueError(f"`{name}` is {value!r}, it must be a number above 0")
+    return float(y)
+
+
+def predictor(name: str, a: ArrayLike, min_ndim: int = 1) -> np.ndarray:
+    """Return coefficients (..., M+1) of A(z), which begin with 1, in double precision."""
+    y = finite(name, a, min_ndim)
+    if y.shape[-1] == 0:
+        raise ValueError(f"`{name}` has shape {y.shape}, its last axis must hold a_0 to a_M")
+    if not (y[..., 0] == 1).all():
+        raise ValueError(f"`{name}` has a first coefficient other than 1, a[..., 0] must be 1")
+    return y
+
+
+def blocks(name: str, x: ArrayLike, rows: np.ndarray, rows_name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return `x` (..., N) and its filters (..., S, K) with equal leading axes, N divisible by S.
+
+    A single filter (K,) holds for the whole signal.
+    """
+    x = finite(name, x)
+    rows = rows[None] if rows.ndim == 1 else rows
+    S = rows.shape[-2]
+    if S == 0 or x.shape[-1] % S:
+        raise ValueError(
+            f"`{name}` has {x.shape[-1]} samples, they must divide into the {S} rows of `{rows_name}`"
+        )
+    try:
+        lead = np.broadcast_shapes(x.shape[:-1], rows.shape[:-2])
+    except ValueError:
+        raise ValueError(
+            f"`{name}` has leading axes {x.shape[:-1]}, they must go with {rows.shape[:-2]} of `{rows_name}`"
+        ) from None
+    return np.broadcast_to(x, (*lead, x.shape[-1])), np.broadcast_to(rows, (*lead, *rows.shape[-2:]))
+
+
+def state_of(name: str, state: ArrayLike | None, shape: tuple[int, ...]) -> np.ndarray:
+    """Return a filter's memory in double precision; None is zeros."""
+    if state is None:
+        return np.zeros(shape)
+    y = finite(name, state)
+    if y.shape != shape:
+        raise ValueError(f"`{name}` has shape {y.shape}, it must be {shape}")
+    return y
