@@ -104,9 +104,9 @@ def power_spectrum_db(frames: ArrayLike, full_scale_db: float = 96.0) -> NDArray
     """
     s = _samples(frames, "frames")
     if s.ndim == 0 or s.shape[-1] != N_FFT:
-        raise ValueError(f"frames has shape {s.shape}, its last axis must be {N_FFT} samples")
+        raise ValueError(f"`frames` has shape {s.shape}, its last axis must be {N_FFT} samples")
     if not np.isfinite(full_scale_db):
-        raise ValueError(f"full_scale_db is {full_scale_db}, it must be finite")
+        raise ValueError(f"`full_scale_db` is {full_scale_db}, it must be finite")
     h = np.sqrt(8 / 3) * 0.5 * (1 - np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT))
     S = np.fft.rfft(h * s) / N_FFT
     # |S|^2 of both signs of frequency is 2 |S|^2; a sinusoid of amplitude 1 has the power 1/2.
@@ -253,7 +253,7 @@ def noise_to_mask_ratio_db(
     """
     x, y = _samples(reference, "reference"), _samples(degraded, "degraded")
     if x.shape != y.shape:
-        raise ValueError(f"degraded has shape {y.shape}, it must be that of reference, {x.shape}")
+        raise ValueError(f"`degraded` has shape {y.shape}, it must be that of `reference`, {x.shape}")
     lines = spectral_lines(sample_rate_hz)
     mask_db = masking(x, sample_rate_hz, full_scale_db, hop).threshold_db
     noise_db = power_spectrum_db(_frames(y - x, hop, "degraded"), full_scale_db)
@@ -265,9 +265,9 @@ def _frames(x: ArrayLike, hop: int, name: str) -> NDArray[np.float64]:
     """Frames centred on every multiple of hop, (..., T, 512)."""
     s = _samples(x, name)
     if s.ndim == 0 or s.shape[-1] == 0:
-        raise ValueError(f"{name} has shape {s.shape}, it must hold at least one sample")
+        raise ValueError(f"`{name}` has shape {s.shape}, it must hold at least one sample")
     if hop != int(hop) or hop < 1:
-        raise ValueError(f"hop is {hop}, it must be a whole number of samples, 1 or more")
+        raise ValueError(f"`hop` is {hop}, it must be a whole number of samples, 1 or more")
     padded = np.pad(s, [(0, 0)] * (s.ndim - 1) + [(N_FFT // 2, N_FFT // 2)])
     return np.lib.stride_tricks.sliding_window_view(padded, N_FFT, axis=-1)[..., :: int(hop), :]
 
@@ -280,7 +280,7 @@ def _decibel(power: NDArray[np.float64], full_scale_db: float) -> NDArray[np.flo
 def _samples(x: ArrayLike, name: str) -> NDArray[np.float64]:
     s = np.asarray(x)
     if s.dtype.kind not in "fiu":
-        raise ValueError(f"{name} has dtype {s.dtype}, it must hold real numbers")
+        raise ValueError(f"`{name}` has dtype {s.dtype}, it must hold real numbers")
     if not np.isfinite(s).all():
-        raise ValueError(f"{name} holds NaN or infinity, all samples must be finite")
+        raise ValueError(f"`{name}` holds NaN or infinity, all samples must be finite")
     return s.astype(float)

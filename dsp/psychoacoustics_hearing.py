@@ -106,5 +106,5 @@ def spreading_db(dz_bark: ArrayLike, level_db: ArrayLike) -> NDArray[np.float64]
 def _frequencies(frequency_hz: ArrayLike) -> NDArray[np.float64]:
     f = np.asarray(frequency_hz, dtype=float)
     if not (np.isfinite(f).all() and (f >= 0).all()):
-        raise ValueError("frequency_hz holds a negative or non-finite value, it must be 0 or more")
+        raise ValueError("`frequency_hz` holds a negative or non-finite value, it must be 0 or more")
     return f

@@ -137,7 +137,7 @@ def decimate(
 def spectral_lines(sample_rate_hz: int) -> SpectralLines:
     """Tables of one sample rate; the bands hold the lines of equal whole part of z, from line 1 on."""
     if sample_rate_hz not in SAMPLE_RATES_HZ:
-        raise ValueError(f"sample_rate_hz is {sample_rate_hz}, it must be one of {SAMPLE_RATES_HZ}")
+        raise ValueError(f"`sample_rate_hz` is {sample_rate_hz}, it must be one of {SAMPLE_RATES_HZ}")
     f = np.arange(N_FFT // 2 + 1) * (sample_rate_hz / N_FFT)
     z = hz_to_bark(f)
     start = 1 + np.flatnonzero(np.diff(np.floor(z[1:]), prepend=-1.0))
@@ -154,7 +154,7 @@ def masker_pair(tonal_db: ArrayLike, noise_db: ArrayLike) -> tuple[NDArray[np.fl
     """Both kinds of maskers as arrays of doubles, checked; raises `ValueError` on wrong shapes and NaN."""
     tonal, noise = _levels(tonal_db, "tonal_db"), _levels(noise_db, "noise_db")
     if tonal.shape != noise.shape:
-        raise ValueError(f"noise_db has shape {noise.shape}, it must be that of tonal_db, {tonal.shape}")
+        raise ValueError(f"`noise_db` has shape {noise.shape}, it must be that of `tonal_db`, {tonal.shape}")
     return tonal, noise
 
 
@@ -205,7 +205,7 @@ def _strongest(
 def _levels(level_db: ArrayLike, name: str) -> NDArray[np.float64]:
     X = np.asarray(level_db, dtype=float)
     if X.ndim == 0 or X.shape[-1] != N_FFT // 2 + 1:
-        raise ValueError(f"{name} has shape {X.shape}, its last axis must be {N_FFT // 2 + 1} lines")
+        raise ValueError(f"`{name}` has shape {X.shape}, its last axis must be {N_FFT // 2 + 1} lines")
     if np.isnan(X).any() or np.isposinf(X).any():
-        raise ValueError(f"{name} holds NaN or +infinity, levels must be finite or -infinity")
+        raise ValueError(f"`{name}` holds NaN or +infinity, levels must be finite or -infinity")
     return X
