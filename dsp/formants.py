@@ -1,0 +1,215 @@
+"""Formants: resonances of the vocal tract, read from the roots of A(z), frame by frame or as tracks.
+
+Place in the chain: coefficients in, frequencies and bandwidths out. A root z = exp(-pi B / fs + 2j pi F /
+fs) of A(z) is a resonance at F, 3 dB down at F +- B/2 if no other is near.
+
+Letters: M order, T frames, F frequency, B bandwidth, fs sample rate.
+"""
+
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dsp._arguments import finite, number_in, order_in, positive, predictor
+
+_MISSING_COST = 1.5  # a formant may go missing rather than stray by 1.5 kHz or jump by an octave and a half
+_BREAK_COST = 0.25  # between a frame that has the formant and one that has not
+_SPARE = 2  # resonances beyond the wanted number that may be left out as spurious
+
+
+def poles(a: ArrayLike, sample_rate_hz: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return frequency and bandwidth of every resonance, one per pair of complex roots, in ascending order.
+
+    Parameters
+    ----------
+    a : array (..., M+1)
+    sample_rate_hz : float > 0
+
+    Returns
+    -------
+    frequency_hz, bandwidth_hz : float64 arrays (..., M // 2)
+        NaN at the end where roots are real. A bandwidth is negative if 1/A(z) is not stable.
+
+    Raises
+    ------
+    ValueError
+        If `a` is no predictor or the rate is not positive.
+
+    Examples
+    --------
+    >>> f, b = poles([1.0, 0.0, 0.81], 8000)
+    >>> f.round(9).tolist(), b.round(1).tolist()
+    ([2000.0], [268.3])
+
+    References
+    ----------
+    B. Atal and S. Hanauer, "Speech analysis and synthesis by linear prediction of the speech wave", J.
+    Acoust. Soc. Am. 50 (1971).
+    """
+    a, fs = predictor("a", a), positive("sample_rate_hz", sample_rate_hz)
+    M = a.shape[-1] - 1
+    if M < 2:
+        return np.empty((*a.shape[:-1], 0)), np.empty((*a.shape[:-1], 0))
+    companion = np.zeros((*a.shape[:-1], M, M))
+    companion[..., 0, :] = -a[..., 1:]
+    companion[..., np.arange(1, M), np.arange(M - 1)] = 1.0
+    z = np.linalg.eigvals(companion)
+    above = z.imag > 0
+    f = np.where(above, np.angle(z) * fs / (2 * np.pi), np.nan)
+    b = np.where(above, -np.log(np.where(above, np.abs(z), 1.0)) * fs / np.pi, np.nan)
+    by_frequency = np.argsort(f, axis=-1)[..., : M // 2]  # NaN comes last
+    return np.take_along_axis(f, by_frequency, -1), np.take_along_axis(b, by_frequency, -1)
+
+
+def formants(
+    a: ArrayLike,
+    sample_rate_hz: float,
+    n_formants: int = 4,
+    low_hz: float = 90.0,
+    max_bandwidth_hz: float = 700.0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lowest resonances that are narrow enough to be formants, frame by frame.
+
+    Parameters
+    ----------
+    a : array (..., M+1)
+        Best of order 2 + fs in kHz, of pre-emphasised speech.
+    sample_rate_hz : float > 0
+    n_formants : int >= 1
+    low_hz : float >= 0
+        Resonances nearer than this to 0 and to half the sample rate are left out.
+    max_bandwidth_hz : float > 0
+
+    Returns
+    -------
+    frequency_hz, bandwidth_hz : float64 arrays (..., n_formants)
+        Ascending, NaN at the end where there are fewer.
+
+    Raises
+    ------
+    ValueError
+        If `a` is no predictor or a number is out of range.
+
+    Examples
+    --------
+    >>> f, b = formants([1.0, 0.0, 0.81], 8000, n_formants=2)
+    >>> f.round(9).tolist(), b.round(1).tolist()
+    ([2000.0, nan], [268.3, nan])
+
+    References
+    ----------
+    S. McCandless, "An algorithm for automatic formant extraction using linear prediction spectra", IEEE
+    Trans. ASSP 22 (1974); roots instead of peaks.
+    """
+    n = order_in("n_formants", n_formants, 1)
+    low, widest = number_in("low_hz", low_hz, 0), positive("max_bandwidth_hz", max_bandwidth_hz)
+    f, b = poles(a, sample_rate_hz)
+    with np.errstate(invalid="ignore"):  # NaN compares as false, and so drops out
+        keep = (f >= low) & (f <= sample_rate_hz / 2 - low) & (b > 0) & (b <= widest)
+    f, b = np.where(keep, f, np.nan), np.where(keep, b, np.nan)
+    by_frequency = np.argsort(f, axis=-1)
+    f, b = np.take_along_axis(f, by_frequency, -1), np.take_along_axis(b, by_frequency, -1)
+    extra = [(0, 0)] * (f.ndim - 1) + [(0, max(0, n - f.shape[-1]))]
+    f, b = np.pad(f, extra, constant_values=np.nan), np.pad(b, extra, constant_values=np.nan)
+    return f[..., :n], b[..., :n]
+
+
+def formant_tracks(
+    a: ArrayLike,
+    sample_rate_hz: float,
+    n_formants: int = 4,
+    neutral_hz: float = 500.0,
+    low_hz: float = 90.0,
+    max_bandwidth_hz: float = 700.0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return formants that keep their number from frame to frame: the cheapest path through the resonances.
+
+    Each frame assigns resonances, in ascending order, to formants; a formant may be missing. A path costs |F
+    - R| per kHz from the neutral frequency R = (2i - 1) neutral_hz of formant i, B / F, and the octaves from
+    frame to frame.
+
+    Parameters
+    ----------
+    a : array (..., T, M+1)
+        Consecutive frames.
+    sample_rate_hz : float > 0
+    n_formants : int, 1..5
+    neutral_hz : float > 0
+        First resonance of a tube as long as the speaker's vocal tract: about 500 for men, 550 to 600 for
+        women.
+    low_hz, max_bandwidth_hz : float
+        As `formants`.
+
+    Returns
+    -------
+    frequency_hz, bandwidth_hz : float64 arrays (..., T, n_formants)
+        Ascending within a frame, NaN where a formant is missing.
+
+    Raises
+    ------
+    ValueError
+        If `a` is no predictor per frame or a number is out of range.
+
+    Examples
+    --------
+    >>> f, b = formant_tracks([[1.0, 0.0, 0.81]] * 3, 8000, n_formants=2)
+    >>> f[:, 1].round(9).tolist()
+    [2000.0, 2000.0, 2000.0]
+
+    References
+    ----------
+    K. Xia and C. Espy-Wilson, "A new strategy of formant tracking based on dynamic programming", ICSLP 2000.
+    """
+    n = order_in("n_formants", n_formants, 1, 5)
+    neutral = positive("neutral_hz", neutral_hz) * (2 * np.arange(n) + 1)
+    a = finite("a", a, 2)
+    f, b = formants(a, sample_rate_hz, n + _SPARE, low_hz, max_bandwidth_hz)
+    if f.shape[-2] == 0:
+        return f[..., :n], b[..., :n]
+    with np.errstate(invalid="ignore"):
+        cost = np.abs(f[..., None] - neutral) / 1000 + (b / f)[..., None]  # (..., T, candidate, formant)
+    # The last candidate of the padded arrays stands for "missing"; candidates that a frame lacks cost
+    # infinity.
+    missing = np.full((*cost.shape[:-2], 1, n), _MISSING_COST)
+    cost = np.concatenate([np.where(np.isnan(cost), np.inf, cost), missing], axis=-2)
+    octave = np.concatenate([np.log2(f), np.full((*f.shape[:-1], 1), np.nan)], axis=-1)
+    choices = _ascending_choices(n, n + _SPARE)
+    picked = np.moveaxis(choices[_cheapest_path(cost, octave, choices)], 0, -2)
+    nothing = np.full((*f.shape[:-1], 1), np.nan)
+    f = np.take_along_axis(np.concatenate([f, nothing], axis=-1), picked, -1)
+    return f, np.take_along_axis(np.concatenate([b, nothing], axis=-1), picked, -1)
+
+
+def _ascending_choices(n, n_candidates):
+    """Return all (S, n) ascending assignments of candidates to formants; `n_candidates` is "missing"."""
+    rows = []
+    for size in range(n + 1):
+        for tracks in combinations(range(n), size):
+            for candidates in combinations(range(n_candidates), size):
+                row = np.full(n, n_candidates)
+                row[list(tracks)] = candidates
+                rows.append(row)
+    return np.array(rows)
+
+
+def _cheapest_path(cost, octave, choices):
+    """Return the row of `choices` taken in each frame, (T, ...), by Viterbi's algorithm over frames."""
+    n, T = choices.shape[1], cost.shape[-3]
+    total = np.zeros((*cost.shape[:-3], len(choices)))
+    back = np.zeros((T, *total.shape), np.intp)
+    for t in range(T):
+        local = sum(cost[..., t, choices[:, i], i] for i in range(n))
+        if t:
+            jump = np.abs(octave[..., t - 1, :, None] - octave[..., t, None, :])
+            jump = np.where(np.isnan(jump), _BREAK_COST, jump)
+            jump[..., -1, -1] = 0.0  # missing stays missing
+            path = total[..., None] + sum(jump[..., choices[:, i, None], choices[:, i]] for i in range(n))
+            back[t] = path.argmin(-2)
+            total = path.min(-2)
+        total = total + local
+    rows = np.empty((T, *total.shape[:-1]), np.intp)
+    rows[-1] = total.argmin(-1)
+    for t in range(T - 1, 0, -1):
+        rows[t - 1] = np.take_along_axis(back[t], rows[t][..., None], -1)[..., 0]
+    return rows
