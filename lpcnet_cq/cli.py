@@ -11,6 +11,11 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lpcnet_cq.codec import Codec
+    from lpcnet_cq.container import Header
 
 PROGRAM = "lpcnet-cq"
 LONG_S = 30.0  # audio beyond this length gets a progress bar
@@ -209,24 +214,23 @@ def run_decode(args: argparse.Namespace) -> int:
     check_output(args)
     if os.path.splitext(args.output)[1].lower() in (".flac", ".ogg", ".mp3", ".cq"):
         raise UsageError(f"`{args.output}` must be named .wav, which is what decode writes")
-    data, seconds = read_stream(args.input)
-    import lpcnet_cq
+    data, header = read_stream(args.input)
+    from dsp.frames import FrameSpec
     from lpcnet_cq.audio import write_wav
 
-    codec = lpcnet_cq.load(args.model)
-    y, sample_rate_hz = codec.decode(data, progress=progress_bar("decoding", seconds))
+    codec = load_for(header, args.model)
+    progress = progress_bar("decoding", header.n_samples / FrameSpec().sample_rate_hz)
+    y, sample_rate_hz = codec.decode(data, progress=progress)
     write_wav(args.output, y, sample_rate_hz)
     return 0
 
 
 def run_info(args: argparse.Namespace) -> int:
     """Print what a .cq file holds."""
-    data, _ = read_stream(args.input)
+    data, header = read_stream(args.input)
     import json
 
-    import lpcnet_cq
-
-    info = lpcnet_cq.load(args.model).info(data)
+    info = load_for(header, args.model).info(data)
     print(json.dumps(info, indent=1) if args.json else "\n".join(info_lines(info)))
     return 0
 
@@ -263,16 +267,26 @@ def allowed_bitrate_bps(text: str, bitrates_bps: tuple[int, int]) -> int:
     return value
 
 
-def read_stream(source: str) -> tuple[bytes, float]:
-    """Return the bytes of a .cq file and its duration in seconds; look at its header before reading on."""
-    from dsp.frames import FrameSpec
+def read_stream(source: str) -> tuple[bytes, "Header"]:
+    """Return the bytes of a .cq file and its header, which is looked at before reading on."""
     from lpcnet_cq.audio import opened
     from lpcnet_cq.container import read_header
 
     with opened(source, "standard input" if source == "-" else f"`{source}`") as file:
         header = read_header(file)
         file.seek(0)
-        return file.read(), header.n_samples / FrameSpec().sample_rate_hz
+        return file.read(), header
+
+
+def load_for(header: "Header", name: str | None) -> "Codec":
+    """Load the model named, or else the installed one that made the stream.
+
+    Without either the default model is loaded: its refusal names the stream's model and those installed.
+    """
+    import lpcnet_cq
+    from lpcnet_cq.codec import installed
+
+    return lpcnet_cq.load(name or installed().get(header.model_hash))
 
 
 def progress_bar(verb: str, seconds: float) -> Callable[[float], None] | None:

@@ -62,6 +62,8 @@ def codec(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     standin = StandIn()
     standin.asked = []
+    models = {INSTALLED: "the weights that made it"}
+    monkeypatch.setitem(sys.modules, "lpcnet_cq.codec", SimpleNamespace(installed=lambda: models))
     monkeypatch.setattr(
         lpcnet_cq, "load", lambda name=None: standin.asked.append(name) or standin, raising=False
     )
@@ -138,8 +140,15 @@ def test_nothing_is_overwritten_unless_told(wav, capsys):
 def test_models_are_asked_for_by_name(wav, codec):
     main(["encode", wav, "a.cq", "--model", "mine"])
     main(["decode", "a.cq", "b.wav", "--model", "yours"])
+    main(["info", "a.cq", "--model", "theirs"])
+    assert codec.asked == ["mine", "yours", "theirs"]
+
+
+def test_streams_choose_among_the_installed_models(wav, codec):
+    main(["encode", wav, "a.cq"])
+    main(["decode", "a.cq", "b.wav"])
     main(["info", "a.cq"])
-    assert codec.asked == ["mine", "yours", None]
+    assert codec.asked == [None, "the weights that made it", "the weights that made it"]
 
 
 def test_info_in_words_and_as_json(wav, capsys):
