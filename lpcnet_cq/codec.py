@@ -14,7 +14,7 @@ import numpy as np
 from lpcnet_cq import packet, rate
 from lpcnet_cq.analysis import analyse_lsf
 from lpcnet_cq.audio import resample
-from lpcnet_cq.container import Header, read_header, read_segments, write_header, write_segment
+from lpcnet_cq.container import MAX_PACKETS, Header, read_header, read_segments, write_header, write_segment
 from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.network import Network
 from lpcnet_cq.tables import IntegerModel
@@ -91,9 +91,9 @@ class Codec:
         if T:
             side, z = self._analyse(x, T, progress or _ignore)
             packets = self._pack(side, z, len(x) / spec.sample_rate_hz, bitrate_bps)
-        starts = range(0, max(T, 1), 500)
+        starts = range(0, max(T, 1), MAX_PACKETS)
         for i in starts:
-            write_segment(file, packets[i : i + 500], last=i == starts[-1])
+            write_segment(file, packets[i : i + MAX_PACKETS], last=i == starts[-1])
         (progress or _ignore)(1.0)
         return file.getvalue()
 
@@ -119,11 +119,10 @@ class Codec:
         header, n = self._read(data)
         spec, lag = self.config.spec, self.config.decoder_delay
         pieces, state = [], self.network.start_decoder()
-        for i in range(0, len(n.step), CHUNK):
-            part = packet.Integers(n.step[i : i + CHUNK], n.side[i : i + CHUNK], n.latents[i : i + CHUNK])
+        for i, part in enumerate(n.runs(CHUNK)):
             state, y = self.network.decode(state, part, CHUNK)
             pieces.append(y)
-            (progress or _ignore)((i + CHUNK) / max(len(n.step), 1))
+            (progress or _ignore)((i + 1) * CHUNK / max(len(n.step), 1))
         y = np.concatenate([*pieces, np.zeros(lag, np.float32)])[lag : lag + header.n_samples]
         y = np.clip(y, -1, 1)
         if header.sample_rate_hz != spec.sample_rate_hz and len(y):
@@ -141,8 +140,8 @@ class Codec:
         header, n = self._read(data)
         M = self.config.order
         bits = np.zeros(1 + self.entropy.K + self.entropy.S * self.entropy.D)
-        if len(n.step):
-            bits = packet.n_bits(self.entropy, packet.start(self.entropy), n).sum(axis=0)
+        for run in n.runs(MAX_PACKETS):
+            bits += packet.n_bits(self.entropy, None, run).sum(axis=0)
         parts = {"step": bits[0], "lsf": bits[1 : 1 + M].sum(), "gain": bits[1 + M : 1 + self.entropy.K].sum()}
         parts["latents"] = bits[1 + self.entropy.K :].sum()
         parts["overhead"] = 8 * len(data) - sum(parts.values())
@@ -206,12 +205,11 @@ class Codec:
 
     def _pack(self, side, z, seconds, bitrate_bps):
         """Choose step sizes and write packets; once more with a corrected budget if they come out too large."""
-        past = packet.start(self.entropy)
         budget = allowed = rate.file_budget_bits(len(side), seconds, bitrate_bps)
         for _ in range(3):
-            step = rate.choose_steps(self.entropy, past, side, z, self.step_sizes, budget)
+            step = rate.choose_steps(self.entropy, side, z, self.step_sizes, budget)
             n = packet.Integers(step, side, rate.quantise_latents(z, step, self.step_sizes))
-            _, packets = packet.put_packets(self.entropy, past, n)
+            packets = [p for run in n.runs(MAX_PACKETS) for p in packet.put_packets(self.entropy, None, run)[1]]
             excess = 8 * sum(map(len, packets)) - allowed
             if excess <= 0 or step.min() == len(self.step_sizes) - 1:
                 break
@@ -226,9 +224,9 @@ class Codec:
             raise BitstreamError(
                 f"the stream was made by the model {header.model_hash}, installed are: {', '.join(installed())}"
             )
-        past, parts = packet.start(self.entropy), []
+        parts: list[packet.Integers] = []
         for segment in read_segments(file):
-            offset = 0
+            past, offset = None, 0
             for _ in range(segment.n_packets):
                 past, n, offset = packet.get_packet(self.entropy, past, segment.payload, offset)
                 parts.append(n)
@@ -237,11 +235,7 @@ class Codec:
         need = self.config.spec.n_frames(header.n_samples + self.config.decoder_delay) if header.n_samples else 0
         if len(parts) != need:
             raise BitstreamError(f"the stream holds {len(parts)} packets, its {header.n_samples} samples need {need}")
-        if not parts:
-            c = self.entropy
-            return header, packet.Integers(*(np.zeros(s, np.int64) for s in ((0,), (0, c.K), (0, c.S, c.D))))
-        joined = (np.concatenate([getattr(n, k) for n in parts]) for k in ("step", "side", "latents"))
-        return header, packet.Integers(*joined)
+        return header, packet.join(self.entropy, parts)
 
 
 def _ignore(fraction: float) -> None:

@@ -76,7 +76,7 @@ class Encoder(nnx.Module):
             Speech over its level, running ahead of `e` by the look-ahead.
         cond : array (B, S, M+3)
         """
-        B, N = e.shape
+        B = e.shape[0]
         u = jnp.concatenate([e.reshape(B, -1, self.step), x.reshape(B, -1, self.step)], axis=-1)
         fine, h = run_all(self.fine, state["fine"], u)
         down, h = self.down(state["down"], jax.nn.silu(h))

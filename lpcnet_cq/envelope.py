@@ -51,7 +51,7 @@ def interpolate_lsf(previous: jax.Array, lsf: jax.Array, spec: FrameSpec) -> jax
     -------
     array (B, T*S, M)
     """
-    B, T, M = lsf.shape
+    B, _, M = lsf.shape
     before = jnp.concatenate([previous[:, None], lsf[:, :-1]], axis=1)
     w = interpolation_weights(spec)[None, None, :, None]
     return (before[:, :, None] * (1 - w) + lsf[:, :, None] * w).reshape(B, -1, M)

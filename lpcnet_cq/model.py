@@ -139,7 +139,7 @@ def encode_latents(model: Model, state: dict, side: dict, x_ahead: jax.Array):
     z : array (B, T*S, D)
         Latents in units of the middle step; divide by the step, then round.
     """
-    B, N = x_ahead.shape
+    B = x_ahead.shape[0]
     hop = model.config.spec.hop
     energy = jnp.mean(x_ahead.reshape(B, -1, hop) ** 2, axis=-1)
     before = jnp.concatenate([state["energy"], energy[:, :-1]], axis=1)

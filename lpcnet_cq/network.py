@@ -98,6 +98,12 @@ class Network:
         return state, np.asarray(y[0])[: len(n.step) * self.config.spec.hop]
 
 
+    def gain_coordinates(self, log_gain: float) -> np.ndarray:
+        """Return what to add to a packet's gain integers, (S,), real, to change its level by `log_gain` neper."""
+        basis = np.asarray(self.params["gain"]["basis"][...], np.float64) * cq.GAIN_UNIT
+        return np.linalg.solve(basis, np.full(len(basis), log_gain))
+
+
 def _encode(graph, params, state, x, lsf):
     model = nnx.merge(graph, params)
     ahead = model.config.spec.look_ahead

@@ -1,8 +1,11 @@
 """Packets: the integers of 20 ms, in order, through the integer entropy model and the range coder.
 
-Place in the chain: last of the encoder, first of the decoder. Order in a packet: latent step index, LSF and gain
-integers, then the latents of each subframe. `put_packets` and `get_packet` mirror each other; `n_bits` says what
-each integer costs. Delay: none.
+Place in the chain: last of the encoder, first of the decoder. Order in a packet: restart flag, latent step index,
+LSF and gain integers, then the latents of each subframe. `put_packets` and `get_packet` mirror each other; `n_bits`
+says what each integer costs. Delay: none.
+
+A packet is coded in the context of those before it. Where there is none, at the start of a segment or after a loss,
+a packet must restart the context: it is coded from `start` and says so. `past` is None where nothing is known.
 
 Letters: T packets, S subframes, K side integers, D latents.
 """
@@ -20,6 +23,7 @@ ESCAPE = 2 * HALF_WIDTH + 1  # symbol of an integer outside its table
 ESCAPE_BITS = 15  # most bits of what follows it
 LIMIT = 16000  # no integer is larger: what follows an escape always fits
 SAME_STEP = TOTAL - TOTAL // 32  # frequency of "the step index stays"
+FLAG = (0, TOTAL - TOTAL // 64, TOTAL)  # cumulative: the context goes on, the context restarts
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,11 @@ class Integers:
     step: np.ndarray
     side: np.ndarray
     latents: np.ndarray
+
+    def runs(self, T: int):
+        """Yield the packets in runs of T, the last one possibly shorter."""
+        for i in range(0, len(self.step), T):
+            yield Integers(self.step[i : i + T], self.side[i : i + T], self.latents[i : i + T])
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,12 @@ def start(model: IntegerModel) -> Past:
         np.zeros((2, model.K), np.int64),
         np.zeros((model.context, model.D), np.int64),
     )
+
+
+def join(model: IntegerModel, parts: list[Integers]) -> Integers:
+    """Put runs of packets together, the inverse of `Integers.runs`."""
+    empty = Integers(*(np.zeros(s, np.int64) for s in ((0,), (0, model.K), (0, model.S, model.D))))
+    return Integers(*(np.concatenate([getattr(n, k) for n in [empty, *parts]]) for k in ("step", "side", "latents")))
 
 
 def advance(past: Past, n: Integers) -> Past:
@@ -92,31 +107,38 @@ def _slots(model: IntegerModel, past: Past, n: Integers):
     return begin, model.cumulative[scale, fraction, symbol + 1] - begin, distance
 
 
-def n_bits(model: IntegerModel, past: Past, n: Integers) -> np.ndarray:
-    """Return the bits of every integer of the packets, (T, 1 + K + S*D): step index, side integers, latents.
+def n_bits(model: IntegerModel, past: Past | None, n: Integers) -> np.ndarray:
+    """Return the bits of every integer of the packets, (T, 1 + K + S*D): flag and step, side integers, latents.
 
     Parameters
     ----------
     model : IntegerModel
-    past : Past
+    past : Past or None
+        None: the first packet restarts the context.
     n : Integers
     """
+    restart, past = past is None, past or start(model)
     _, frequency, distance = _slots(model, past, n)
     bits = np.log2(TOTAL) - np.log2(frequency)
     beyond = np.maximum(np.abs(distance) - HALF_WIDTH, 0)
     bits += np.where(beyond > 0, 5 + np.floor(np.log2(np.maximum(beyond, 1))), 0)
-    same = np.concatenate([[past.step], n.step[:-1]]) == n.step
-    step_bits = np.where(same, -np.log2(SAME_STEP / TOTAL), np.log2(TOTAL / ((TOTAL - SAME_STEP) // (model.n_steps - 1))))
-    return np.concatenate([step_bits[:, None], bits], axis=1)
+    before = np.concatenate([[past.step], n.step[:-1]]).tolist()
+    slots = [np.diff(step_table(b, model.n_steps))[q] for b, q in zip(before, n.step.tolist(), strict=True)]
+    flags = np.full(len(slots), FLAG[1] - FLAG[0])
+    if restart:
+        flags[0] = FLAG[2] - FLAG[1]
+    head = 2 * np.log2(TOTAL) - np.log2(slots) - np.log2(flags)
+    return np.concatenate([head[:, None], bits], axis=1)
 
 
-def put_packets(model: IntegerModel, past: Past, n: Integers) -> tuple[Past, list[bytes]]:
+def put_packets(model: IntegerModel, past: Past | None, n: Integers) -> tuple[Past, list[bytes]]:
     """Write packets.
 
     Parameters
     ----------
     model : IntegerModel
-    past : Past
+    past : Past or None
+        None: the first packet restarts the context.
     n : Integers
         Every integer within +-16000, step indices within 0..n_steps-1.
 
@@ -125,10 +147,13 @@ def put_packets(model: IntegerModel, past: Past, n: Integers) -> tuple[Past, lis
     past : Past
     packets : list of bytes
     """
+    restart, past = past is None, past or start(model)
     begin, frequency, distance = (array.tolist() for array in _slots(model, past, n))
     packets, before = [], past.step
     for t, step in enumerate(n.step.tolist()):
         encoder = RangeEncoder()
+        flag = int(restart and t == 0)
+        encoder.encode(FLAG[flag], FLAG[flag + 1] - FLAG[flag])
         table = step_table(before, model.n_steps)
         encoder.encode(table[step], table[step + 1] - table[step])
         before = step
@@ -179,8 +204,21 @@ def _get_vector(model, decoder, mean, scale, tri_mean, tri_scale, clip) -> np.nd
     return values
 
 
-def get_packet(model: IntegerModel, past: Past, data: bytes, offset: int) -> tuple[Past, Integers, int]:
+def restarts(data: bytes, offset: int = 0) -> bool:
+    """Say whether the packet at `offset` can be read without those before it."""
+    return RangeDecoder(data, offset).decode(FLAG) == 1
+
+
+def get_packet(model: IntegerModel, past: Past | None, data: bytes, offset: int) -> tuple[Past, Integers, int]:
     """Read the packet at `offset`, the inverse of `put_packets`.
+
+    Parameters
+    ----------
+    model : IntegerModel
+    past : Past or None
+        None if the packets before are not known.
+    data : bytes
+    offset : int
 
     Returns
     -------
@@ -193,9 +231,13 @@ def get_packet(model: IntegerModel, past: Past, data: bytes, offset: int) -> tup
     Raises
     ------
     BitstreamError
-        If no encoder writes such bytes.
+        If no encoder writes such bytes, or the packet needs packets that are not known.
     """
     decoder, tri = RangeDecoder(data, offset), model.tri
+    if decoder.decode(FLAG):
+        past = start(model)
+    if past is None:
+        raise BitstreamError("a packet needs the packets before it, which are lost")
     step = decoder.decode(step_table(past.step, model.n_steps))
     mean, scale = model.side(past.side)
     side = _get_vector(model, decoder, mean, scale, tri["side_tri_mean"], tri["side_tri_scale"], SIDE_CLIP)

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from lpcnet_cq.container import HEADER_BYTES, MAX_PACKETS, SEGMENT_BYTES
-from lpcnet_cq.packet import LIMIT, Integers, Past, n_bits
+from lpcnet_cq.packet import LIMIT, Integers, n_bits, start
 from lpcnet_cq.tables import IntegerModel
 
 ROUNDING_BITS = 4.6  # mean cost of ending a packet on a whole byte
-CHUNK = 500  # packets whose costs are computed at a time
+RESTART_BITS = 60.0  # of a packet without context, about
+DEBT_PER_STEP = 12  # packets
+MAX_DEBT = 100  # packets: two seconds
 
 
 def quantise_latents(z: np.ndarray, step: np.ndarray, sizes: np.ndarray) -> np.ndarray:
@@ -24,11 +26,10 @@ def quantise_latents(z: np.ndarray, step: np.ndarray, sizes: np.ndarray) -> np.n
     return np.clip(np.rint(z / sizes[step][:, None, None]), -LIMIT, LIMIT).astype(np.int64)
 
 
-def packet_costs(model: IntegerModel, past: Past, side: np.ndarray, z: np.ndarray, step: np.ndarray, sizes) -> np.ndarray:
-    """Return the expected bits of every packet, (T,), coded as one run of packets from `past`."""
-    n = Integers(step, side, quantise_latents(z, step, sizes))
-    bits = n_bits(model, past, n).sum(axis=1)
-    return bits + ROUNDING_BITS
+def packet_costs(model: IntegerModel, n: Integers) -> np.ndarray:
+    """Return the expected bits of every packet, (T,), coded as one run."""
+    restart = np.arange(len(n.step)) % MAX_PACKETS == 0
+    return n_bits(model, start(model), n).sum(axis=1) + ROUNDING_BITS + RESTART_BITS * restart
 
 
 def file_budget_bits(n_packets: int, seconds: float, bitrate_bps: float) -> float:
@@ -37,14 +38,12 @@ def file_budget_bits(n_packets: int, seconds: float, bitrate_bps: float) -> floa
     return bitrate_bps * seconds - 8 * (HEADER_BYTES + segments * SEGMENT_BYTES)
 
 
-def choose_steps(model, past, side, z, sizes, budget_bits: float) -> np.ndarray:
+def choose_steps(model: IntegerModel, side, z, sizes, budget_bits: float) -> np.ndarray:
     """Return step indices (T,) whose packets meet a budget: two neighbouring indices, with one change between them.
 
     Parameters
     ----------
     model : IntegerModel
-    past : Past
-        Memory before the first packet.
     side : int array (T, K)
     z : array (T, S, D)
         Latents before rounding.
@@ -55,7 +54,8 @@ def choose_steps(model, past, side, z, sizes, budget_bits: float) -> np.ndarray:
     T, Q = len(side), len(sizes)
 
     def costs(q):
-        return packet_costs(model, past, side, z, np.full(T, q), sizes)
+        step = np.full(T, q)
+        return packet_costs(model, Integers(step, side, quantise_latents(z, step, sizes)))
 
     low, high = 0, Q - 1  # the finest affordable index lies within
     known = {}
@@ -74,9 +74,10 @@ def choose_steps(model, past, side, z, sizes, budget_bits: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Budget:
-    """Follow a rate packet by packet: how many bits the stream is ahead of its rate.
+    """Follow a rate packet by packet: `debt_bits` is what the stream has spent beyond it.
 
-    The step index rises with the debt, by one for every `SECONDS_PER_STEP` of the rate.
+    The step index rises with the debt, by one for each `DEBT_PER_STEP` packets' worth of bits, so that the mean
+    settles where packets cost what the rate allows.
     """
 
     bits_per_packet: float
@@ -84,16 +85,11 @@ class Budget:
 
     def step(self, nominal: int, n_steps: int) -> int:
         """Return the step index for the next packet."""
-        seconds = self.debt_bits / self.bits_per_packet / PACKETS_PER_SECOND
-        return int(np.clip(nominal + round(seconds / SECONDS_PER_STEP), 0, n_steps - 1))
+        packets = self.debt_bits / self.bits_per_packet
+        return int(np.clip(nominal + round(packets / DEBT_PER_STEP), 0, n_steps - 1))
 
     def spend(self, n_bytes: int) -> "Budget":
-        """Return the budget after a packet."""
+        """Return the budget after a packet; debts and savings are forgotten beyond `MAX_DEBT` packets."""
+        limit = MAX_DEBT * self.bits_per_packet
         debt = self.debt_bits + 8 * n_bytes - self.bits_per_packet
-        limit = MAX_DEBT_S * PACKETS_PER_SECOND * self.bits_per_packet
         return Budget(self.bits_per_packet, float(np.clip(debt, -limit, limit)))
-
-
-PACKETS_PER_SECOND = 50
-SECONDS_PER_STEP = 0.25
-MAX_DEBT_S = 2.0

@@ -8,6 +8,7 @@ configuration and data alone; with `minutes`, the schedule follows the clock.
 import json
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -17,7 +18,8 @@ import optax
 from flax import nnx
 from tqdm import tqdm
 
-from lpcnet_cq.config import TrainConfig
+from lpcnet_cq.config import PRESETS, TrainConfig
+from lpcnet_cq.corpus import cache_folder, default_corpus
 from lpcnet_cq.data import Batches, build_shards, open_corpus
 from lpcnet_cq.model import Model
 from lpcnet_cq.objective import objective
@@ -121,9 +123,8 @@ def log(workdir: Path, bar: tqdm, values: dict, progress: float) -> None:
         f.write(json.dumps({k: round(v, 5) for k, v in values.items()}) + "\n")
     left = values["minutes"] * (1 / progress - 1) if progress > 0 else 0.0
     bar.update(100 * progress - bar.n)
-    bar.set_postfix_str(
-        f"loss {values['loss']:.3f}, {values['bps'] / 1000:.2f} kbps, NSR {values['nsr_db']:.2f} dB, {left:.0f} min left"
-    )
+    loss, kbps, nsr_db = values["loss"], values["bps"] / 1000, values["nsr_db"]
+    bar.set_postfix_str(f"loss {loss:.3f}, {kbps:.2f} kbps, NSR {nsr_db:.2f} dB, {left:.0f} min left")
 
 
 def train(t: TrainConfig, workdir: Path, quiet: bool = False) -> Path:
@@ -144,7 +145,7 @@ def train(t: TrainConfig, workdir: Path, quiet: bool = False) -> Path:
     """
     workdir = Path(workdir)
     workdir.mkdir(parents=True, exist_ok=True)
-    shards = build_shards([c for c in open_corpus(Path(t.data)) if c.split == "train"], workdir / "cache", t.codec.spec)
+    shards = build_shards([c for c in open_corpus(Path(t.data)) if c.split == "train"], cache_folder() / "shards", t.codec.spec)
     batches = Batches(shards, t.batch, t.seconds, t.seed)
     graphdef, params = nnx.split(initial_model(t, np.asarray(shards.lsf)), nnx.Param)
     params = start_from(t, params)
@@ -161,3 +162,30 @@ def train(t: TrainConfig, workdir: Path, quiet: bool = False) -> Path:
     path = workdir / "weights.safetensors"
     save_weights(path, state[0], freeze(entropy, t.codec), t.codec, notes | {"bitrate_bps": t.bitrate_bps})
     return path
+
+
+def run(args) -> int:
+    """`lpcnet-cq train`: train, evaluate on held-out speakers, and say where the model lies and how to use it."""
+    from lpcnet_cq.codec import Codec
+    from lpcnet_cq.evaluate import report
+    from lpcnet_cq.pictures import training_curves
+
+    workdir = Path(args.out or f"runs/{args.bitrate}")
+    if (workdir / "checkpoint.safetensors").exists() and not args.resume:
+        raise ValueError(f"`{workdir}` holds a run already; --resume goes on with it, --out names another folder")
+    data = str(args.data or default_corpus())
+    t = replace(
+        PRESETS["cq"],
+        data=data,
+        bitrate_bps=float(args.bitrate),
+        minutes=args.minutes,
+        init=args.init or "",
+        seed=args.seed,
+        batch=args.batch,
+    )
+    path = train(t, workdir)
+    training_curves(workdir / "metrics.jsonl", workdir / "training.png", t.bitrate_bps)
+    report(Codec(path), data, t.bitrate_bps, workdir / "evaluation")
+    print(f"the model is {path}")
+    print(f"use it: lpcnet-cq encode --model {path} --bitrate {args.bitrate} IN.wav OUT.cq")
+    return 0

@@ -53,7 +53,7 @@ def write_tensors(path: Path, tensors: dict[str, np.ndarray], metadata: dict[str
 def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Read a safetensors file."""
     with safe_open(path, framework="numpy") as f:
-        return {name: f.get_tensor(name) for name in f.keys()}, dict(f.metadata() or {})  # noqa: SIM118
+        return {name: f.get_tensor(name) for name in f.keys()}, dict(f.metadata() or {})
 
 
 def save_weights(path: Path, params: nnx.State, integers: dict[str, np.ndarray], config: CodecConfig, notes: dict):

@@ -1,0 +1,104 @@
+"""Live coding: one packet in, one packet out, with the state held between calls.
+
+Place in the chain: `codec` for signals that are still being spoken. The encoder takes 20 ms at a time and answers
+with the packet of 20 ms that its look-ahead has just completed; the decoder answers every packet with 20 ms of
+speech. Delay: `codec.delay_ms`, of which the packet itself is 20 ms.
+"""
+
+import numpy as np
+
+from lpcnet_cq import packet
+from lpcnet_cq.analysis import analyse_windows
+from lpcnet_cq.errors import BitstreamError
+from lpcnet_cq.rate import Budget, quantise_latents
+
+RESTART_EVERY = 25  # packets: after a loss, speech is back within half a second
+FADE = 0.7  # neper per concealed packet: 6 dB, silence after about ten
+
+
+class Encoder:
+    """Turn frames of `hop` samples at the codec's rate into packets.
+
+    The packet returned by a call is that of the samples up to `look_ahead` samples ago; the very first calls give
+    the packets that begin with the silence before the signal.
+    """
+
+    def __init__(self, codec, bitrate_bps: float):
+        spec = codec.config.spec
+        self.codec, self.spec = codec, spec
+        self.past: packet.Past | None = None
+        self.state = codec.network.start_encoder()
+        self.count = 0
+        self.heard = np.zeros(max(spec.window + 1, spec.delay), np.float32)
+        self.budget = Budget(bitrate_bps * spec.hop / spec.sample_rate_hz)
+
+    def push(self, frame: np.ndarray) -> bytes:
+        """Take `hop` samples, shape (hop,), in [-1, 1], and return a packet.
+
+        Raises
+        ------
+        ValueError
+            If the frame has another shape or values that are not finite.
+        """
+        frame = np.asarray(frame, np.float32)
+        if frame.shape != (self.spec.hop,) or not np.isfinite(frame).all():
+            raise ValueError(f"`frame` has shape {frame.shape}, it must be ({self.spec.hop},) finite samples")
+        self.heard = np.concatenate([self.heard[self.spec.hop :], frame])
+        lsf = analyse_windows(self.heard[-self.spec.window - 1 :], self.spec, self.codec.config.order)
+        x = self.heard[-self.spec.delay :]
+        self.state, side, z = self.codec.network.encode(self.state, x, lsf[None])
+        step = np.array([self.budget.step(self.codec.config.nominal_step, self.codec.config.n_steps)])
+        n = packet.Integers(step, side, quantise_latents(z, step, self.codec.step_sizes))
+        past = None if self.count % RESTART_EVERY == 0 else self.past
+        self.past, (data,) = packet.put_packets(self.codec.entropy, past, n)
+        self.count += 1
+        self.budget = self.budget.spend(len(data))
+        return data
+
+
+class Decoder:
+    """Turn packets into frames of `hop` samples at the codec's rate."""
+
+    def __init__(self, codec):
+        self.codec, self.spec = codec, codec.config.spec
+        self.past: packet.Past | None = None
+        self.state = codec.network.start_decoder()
+        self.last: packet.Integers | None = None
+        self.lost = 0
+
+    def push(self, data: bytes | None) -> np.ndarray:
+        """Take a packet, or None for a lost one, and return `hop` samples, float32 in [-1, 1].
+
+        A lost packet is concealed by the envelope and the falling level of the last one; so are the packets behind
+        it, which need its context, up to the next one that restarts.
+
+        Raises
+        ------
+        BitstreamError
+            If the packet is damaged; the decoder stays as it was.
+        """
+        n = None
+        if data is None:
+            self.past = None
+        elif self.past is not None or packet.restarts(data):
+            past, n, end = packet.get_packet(self.codec.entropy, self.past, data, 0)
+            if end != len(data):
+                raise BitstreamError(f"a packet has {len(data) - end} bytes too many")
+            self.past, self.last, self.lost = past, n, 0
+        self.state, y = self.codec.network.decode(self.state, n or self._conceal(), 1)
+        return np.clip(y, -1, 1)
+
+    def _conceal(self) -> packet.Integers:
+        """Repeat the last packet's envelope and latents with a falling gain."""
+        c = self.codec
+        if self.last is None:
+            return packet.Integers(
+                np.array([c.config.nominal_step]),
+                np.zeros((1, c.entropy.K), np.int64),
+                np.zeros((1, c.entropy.S, c.entropy.D), np.int64),
+            )
+        self.lost += 1
+        M = c.config.order
+        gain = self.last.side[:, M:] + c.network.gain_coordinates(-FADE * self.lost)
+        side = np.concatenate([self.last.side[:, :M], np.rint(gain).astype(np.int64)], axis=1)
+        return packet.Integers(self.last.step, side, self.last.latents if self.lost < 3 else 0 * self.last.latents)
