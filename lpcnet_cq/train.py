@@ -145,7 +145,8 @@ def train(t: TrainConfig, workdir: Path, quiet: bool = False) -> Path:
     """
     workdir = Path(workdir)
     workdir.mkdir(parents=True, exist_ok=True)
-    shards = build_shards([c for c in open_corpus(Path(t.data)) if c.split == "train"], cache_folder() / "shards", t.codec.spec)
+    clips = [clip for clip in open_corpus(Path(t.data)) if clip.split == "train"]
+    shards = build_shards(clips, cache_folder() / "shards", t.codec.spec)
     batches = Batches(shards, t.batch, t.seconds, t.seed)
     graphdef, params = nnx.split(initial_model(t, np.asarray(shards.lsf)), nnx.Param)
     params = start_from(t, params)
