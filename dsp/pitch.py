@@ -1,0 +1,191 @@
+"""Open-loop pitch and voicing: how periodic a frame is, and with what period.
+
+Place in the chain: frames of the signal or its residual in, fundamental frequency out; long-term prediction starts
+from it. The measure is the normalised cross-correlation of a frame's head with its tail,
+
+    c(t) = sum_n x[n] x[n+t] / sqrt(sum_n x[n]^2 sum_n x[n+t]^2),    n = 0..N-1-t,
+
+which is 1 for a periodic frame at every multiple of the period. Delay: the frame.
+
+Letters: N frame length, T frames, t lag, K candidates.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dsp._arguments import finite, number_in, order_in, positive
+
+_LAG_WEIGHT = 0.15  # what the longest lag loses, so that the period wins over its multiples
+_FINEST_LAGS = 80  # steps in the shortest period, so that no peak falls between two of them
+_JUMP_COST = 0.35  # per octave from frame to frame
+_ONSET_COST = 0.14  # between a voiced and an unvoiced frame
+_SILENCE = 1e-6  # power against the loudest frame below which there is no voice
+
+
+def open_loop_pitch(
+    frames: ArrayLike, sample_rate_hz: float, low_hz: float = 60.0, high_hz: float = 400.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the best fundamental frequency of every frame, voiced or not, and how periodic the frame is.
+
+    Parameters
+    ----------
+    frames : array (..., N)
+        Samples, without a window's weighting; at least one and a half periods of `low_hz`, better two.
+    sample_rate_hz : float > 0
+    low_hz, high_hz : float, 0 < low_hz < high_hz <= sample_rate_hz / 4
+        Range of the search.
+
+    Returns
+    -------
+    f0_hz : float64 array (...)
+        NaN where no lag has a positive peak, as in silence.
+    voicing : float64 array (...)
+        Correlation at that lag, 0 to 1: above 0.5 a frame is most likely voiced.
+
+    Raises
+    ------
+    ValueError
+        If the frames are too short, not finite, or the range is empty.
+
+    Examples
+    --------
+    >>> x = np.sin(2 * np.pi * 120 * np.arange(480) / 16000)
+    >>> f0_hz, voicing = open_loop_pitch(x, 16000)
+    >>> float(f0_hz.round()), float(voicing.round(3))
+    (120.0, 1.0)
+
+    References
+    ----------
+    D. Talkin, "A robust algorithm for pitch tracking (RAPT)", in Speech Coding and Synthesis, Elsevier (1995).
+    """
+    f0_hz, c, _ = _candidates(frames, sample_rate_hz, low_hz, high_hz, 1)
+    return f0_hz[..., 0], c[..., 0]
+
+
+def pitch_track(
+    frames: ArrayLike,
+    sample_rate_hz: float,
+    low_hz: float = 60.0,
+    high_hz: float = 400.0,
+    threshold: float = 0.5,
+    n_candidates: int = 6,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the fundamental frequency of voiced frames as a smooth track, by the cheapest path over frames.
+
+    Parameters
+    ----------
+    frames : array (..., T, N)
+        Consecutive frames, as in `open_loop_pitch`.
+    sample_rate_hz : float > 0
+    low_hz, high_hz : float
+        As in `open_loop_pitch`.
+    threshold : float, 0..1
+        Correlation at which a frame may be voiced or not.
+    n_candidates : int >= 1
+        K, lags per frame among which the path chooses.
+
+    Returns
+    -------
+    f0_hz : float64 array (..., T)
+        NaN where unvoiced.
+    voicing : float64 array (..., T)
+        Correlation at that lag, or at the best one where unvoiced, 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        As `open_loop_pitch`, or if another argument is out of range.
+
+    Examples
+    --------
+    >>> x = np.sin(2 * np.pi * 120 * np.arange(480) / 16000)
+    >>> f0_hz, voicing = pitch_track([x, x, 0 * x], 16000)
+    >>> f0_hz.round().tolist()
+    [120.0, 120.0, nan]
+
+    References
+    ----------
+    P. Boersma, "Accurate short-term analysis of the fundamental frequency and the harmonics-to-noise ratio of a
+    sampled sound", Proc. IFA 17 (1993), section 2.2: the path and its costs.
+    """
+    frames = finite("frames", frames, 2)
+    threshold = number_in("threshold", threshold, 0, 1)
+    K = order_in("n_candidates", n_candidates, 1)
+    f0_hz, c, score = _candidates(frames, sample_rate_hz, low_hz, high_hz, K)
+    if f0_hz.shape[-2] == 0:
+        return f0_hz[..., 0], c[..., 0]
+    power = np.var(frames, axis=-1)
+    silent = power <= _SILENCE * power.max(-1, keepdims=True)
+    score = np.where(np.isnan(f0_hz) | silent[..., None], -np.inf, score)
+    unvoiced = np.full((*score.shape[:-1], 1), threshold * (1 - _LAG_WEIGHT / 2))
+    path = _best_path(np.concatenate([score, unvoiced], axis=-1), np.log2(f0_hz))
+    taken = np.minimum(path, K - 1)[..., None]
+    voiced = path < K
+    f0_hz = np.where(voiced, np.take_along_axis(f0_hz, taken, -1)[..., 0], np.nan)
+    return f0_hz, np.where(voiced, np.take_along_axis(c, taken, -1)[..., 0], c[..., 0])
+
+
+def _correlation(x, last, up):
+    """Return c(t) of frames x for t = 0..last in steps of 1 / up."""
+    N = x.shape[-1]
+    n_fft = 1 << (N + last).bit_length()
+    X = np.fft.rfft(x, n_fft)
+    r = up * np.fft.irfft(X.real**2 + X.imag**2, n_fft * up)[..., : last * up + 1]
+    energy = np.concatenate([np.zeros((*x.shape[:-1], 1)), np.cumsum(x**2, axis=-1)], axis=-1)
+    head = energy[..., N - last :][..., ::-1]  # of x[0..N-1-t]
+    tail = energy[..., -1:] - energy[..., : last + 1]  # of x[t..N-1]
+    t = np.arange(last * up + 1)
+    low, part = t // up, t % up / up  # between whole lags the energies are interpolated
+    high = np.minimum(low + 1, last)
+    head, tail = ((1 - part) * e[..., low] + part * e[..., high] for e in (head, tail))
+    floor = 1e-9 * energy[..., -1:] + np.finfo(float).tiny  # where a half of the frame is silent: no period
+    return r / (np.sqrt(np.maximum(head, floor)) * np.sqrt(np.maximum(tail, floor)))
+
+
+def _candidates(frames, sample_rate_hz, low_hz, high_hz, K):
+    """Return frequency, correlation and weighted score of the K best peaks of c(t), best first."""
+    x, fs = finite("frames", frames), positive("sample_rate_hz", sample_rate_hz)
+    high = number_in("high_hz", high_hz, np.finfo(float).tiny, fs / 4)
+    low = positive("low_hz", low_hz)
+    if low >= high:
+        raise ValueError(f"`low_hz` is {low:g}, it must be below `high_hz`, {high:g}")
+    first, last = int(fs // high), int(-(-fs // low))
+    if 2 * x.shape[-1] < 3 * (last + 1):
+        needed = -(-3 * (last + 1) // 2)
+        raise ValueError(f"`frames` has {x.shape[-1]} samples, `low_hz` of {low:g} needs at least {needed}")
+    up = -(-_FINEST_LAGS // first)
+    first, last = first * up, last * up
+    c = _correlation(x - x.mean(-1, keepdims=True), last // up + 1, up)[..., first - 1 : last + 2]
+    left, middle, right = c[..., :-2], c[..., 1:-1], c[..., 2:]
+    # The peak of the parabola through three points: its place, -1/2..1/2 from the middle one, and its height.
+    peak = (middle > 0) & (middle >= left) & (middle > right)
+    curvature = np.where(peak, left - 2 * middle + right, -1.0)
+    place = np.where(peak, 0.5 * (left - right) / curvature, 0.0)
+    height = np.clip(middle - 0.25 * (left - right) * place, 0.0, 1.0)
+    lag = (np.arange(first, last + 1) + place) / up
+    score = np.where(peak, height * (1 - _LAG_WEIGHT * up * lag / last), -np.inf)
+    K = min(K, score.shape[-1])
+    best = np.argsort(-score, axis=-1, kind="stable")[..., :K]
+    found = np.take_along_axis(peak, best, -1)
+    f0_hz = np.where(found, fs / np.take_along_axis(lag, best, -1), np.nan)
+    return f0_hz, np.where(found, np.take_along_axis(height, best, -1), 0.0), np.take_along_axis(score, best, -1)
+
+
+def _best_path(score, octave):
+    """Return the candidate of every frame, (..., T), by Viterbi's algorithm; the last one of `score` is unvoiced."""
+    T, K = octave.shape[-2:]
+    octave = np.where(np.isfinite(octave), octave, 0.0)  # of candidates that no path takes
+    total = score[..., 0, :]
+    back = np.zeros((T, *total.shape), np.intp)
+    for t in range(1, T):
+        cost = np.full((*total.shape, K + 1), _ONSET_COST)
+        cost[..., :K, :K] = _JUMP_COST * np.abs(octave[..., t - 1, :, None] - octave[..., t, None, :])
+        cost[..., K, K] = 0.0
+        path = total[..., None] - cost
+        back[t] = path.argmax(-2)
+        total = path.max(-2) + score[..., t, :]
+    rows = np.empty((T, *total.shape[:-1]), np.intp)
+    rows[-1] = total.argmax(-1)
+    for t in range(T - 1, 0, -1):
+        rows[t - 1] = np.take_along_axis(back[t], rows[t][..., None], -1)[..., 0]
+    return np.moveaxis(rows, 0, -1)
