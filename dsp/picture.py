@@ -1,0 +1,171 @@
+"""One picture of a recording: waveform, spectrogram with formants, pitch, prediction gain, one LPC envelope.
+
+The only module of `dsp` that wants matplotlib, and imports it when it draws. Last in the chain; delays and
+bits are none.
+"""
+
+from __future__ import annotations
+
+import io
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dsp.report import Report
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_INK, _ACCENT, _SOFT = "#222222", "#c1272d", "#8a8a8a"
+_FORMANT_COLOURS = ("#d62728", "#1f77b4", "#2ca02c", "#9467bd")
+_RANGE_DB = 65  # from the loudest to white in the spectrogram
+_MAX_POINTS = 4000  # columns of the waveform: more cannot be seen
+
+
+def draw(report: Report, frame: int, title: str = "") -> bytes:
+    """Draw a report as a PNG file in memory.
+
+    Parameters
+    ----------
+    report : Report
+        From `dsp.report.measure`.
+    frame : int
+        Frame whose spectrum and LPC envelope are shown, 0 to T - 1.
+    title : str
+        Line above the picture.
+
+    Returns
+    -------
+    bytes
+        The file, 1540 x 1820 pixels.
+
+    Raises
+    ------
+    ValueError
+        If `frame` is not a frame of the report.
+    ModuleNotFoundError
+        If matplotlib is not installed.
+    """
+    if not 0 <= frame < len(report.time_s):
+        raise ValueError(f"frame is {frame}, it must be 0 to {len(report.time_s) - 1}")
+    import_module("matplotlib")
+    figure = import_module("matplotlib.figure").Figure(figsize=(11, 13), dpi=140, layout="constrained")
+    grid = figure.add_gridspec(5, 1, height_ratios=[1.0, 2.8, 1.1, 0.9, 2.4])
+    wave = figure.add_subplot(grid[0])
+    time_axes = [wave] + [figure.add_subplot(grid[row], sharex=wave) for row in (1, 2, 3)]
+    _waveform(time_axes[0], report)
+    _spectrogram(time_axes[1], report)
+    _pitch(time_axes[2], report)
+    _prediction_gain(time_axes[3], report)
+    for axes in time_axes:
+        axes.axvline(report.time_s[frame], color=_ACCENT, lw=1, ls="--", alpha=0.8)
+        axes.tick_params(labelbottom=axes is time_axes[-1])
+    time_axes[-1].set_xlabel("time (s)")
+    wave.set_xlim(0, len(report.x) / report.sample_rate_hz)
+    wave.set_title(title, fontsize=11, color=_INK, loc="left")
+    _envelope(figure.add_subplot(grid[4]), report, frame)
+    figure.align_ylabels()
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def _waveform(axes: Axes, report: Report) -> None:
+    """Extremes per column, as a line through millions of samples is slow and no truer."""
+    x = report.x
+    step = max(1, len(x) // _MAX_POINTS)
+    starts = np.arange(0, len(x), step)
+    seconds = (starts + step / 2) / report.sample_rate_hz
+    low, high = np.minimum.reduceat(x, starts), np.maximum.reduceat(x, starts)
+    if step == 1:
+        axes.plot(seconds, x, color=_INK, lw=0.6)
+    else:
+        axes.fill_between(seconds, low, high, color=_INK, lw=0.3)
+    peak = max(np.abs(x).max() * 1.05, 1e-4)
+    axes.set_ylim(-peak, peak)
+    axes.set_ylabel("amplitude")
+    axes.axhline(0, color=_SOFT, lw=0.4)
+
+
+def _spectrogram(axes: Axes, report: Report) -> None:
+    from scipy.signal import ShortTimeFFT
+    from scipy.signal.windows import gaussian
+
+    # A window of about 5 ms, so that glottal pulses and formants show rather than harmonics.
+    fs = report.sample_rate_hz
+    window = gaussian(max(16, round(0.008 * fs)), 0.0013 * fs)
+    hop = max(1, round(0.002 * fs), len(report.x) // _MAX_POINTS)
+    stft = ShortTimeFFT(window, hop, fs, mfft=max(512, len(window)), scale_to="magnitude")
+    # Pre-emphasis of 6 dB per octave above 50 Hz, as speech falls by that much.
+    x = np.append(report.x, np.zeros(max(0, len(window) - len(report.x))))
+    level_db = 20 * np.log10(np.maximum(np.abs(stft.stft(x)), 1e-7))
+    level_db += 20 * np.log10(np.maximum(stft.f, 50) / 50)[:, None]
+    top = level_db.max()
+    extent = stft.extent(len(x), center_bins=True)
+    axes.imshow(
+        level_db,
+        extent=(extent[0], extent[1], extent[2] / 1000, extent[3] / 1000),
+        origin="lower",
+        aspect="auto",
+        cmap="Greys",
+        vmin=top - _RANGE_DB,
+        vmax=top,
+        interpolation="bilinear",
+    )
+    for index, colour in enumerate(_FORMANT_COLOURS):
+        f = np.where(report.audible, report.formant_hz[:, index], np.nan)
+        axes.plot(report.time_s, f / 1000, ".", color=colour, ms=3.2, mew=0, label=f"F{index + 1}")
+    axes.set_ylim(0, min(report.sample_rate_hz / 2, 8000) / 1000)
+    axes.set_ylabel("frequency (kHz)")
+    axes.legend(loc="upper right", ncols=4, fontsize=8, framealpha=0.85, handletextpad=0.1, markerscale=2)
+
+
+def _pitch(axes: Axes, report: Report) -> None:
+    pitch_hz = np.where(report.audible, report.pitch_hz, np.nan)
+    axes.plot(report.time_s, pitch_hz, ".", color=_INK, ms=4, mew=0)
+    axes.set_ylabel("pitch (Hz)")
+    voiced = pitch_hz[np.isfinite(pitch_hz)]
+    axes.set_ylim(50, max(300.0, voiced.max() * 1.15) if voiced.size else 300.0)
+    axes.grid(axis="y", color="#dddddd", lw=0.6)
+    right = axes.twinx()
+    right.fill_between(report.time_s, report.voicing, color=_FORMANT_COLOURS[1], alpha=0.18, lw=0)
+    right.set_ylim(0, 1)
+    right.set_ylabel("voicing", color=_FORMANT_COLOURS[1])
+
+
+def _prediction_gain(axes: Axes, report: Report) -> None:
+    axes.plot(report.time_s, report.prediction_gain_db, color=_INK, lw=1)
+    axes.fill_between(report.time_s, report.prediction_gain_db, color=_INK, alpha=0.08, lw=0)
+    axes.set_ylim(0, max(5.0, report.prediction_gain_db.max() * 1.1))
+    axes.set_ylabel("prediction\ngain (dB)")
+    axes.grid(axis="y", color="#dddddd", lw=0.6)
+
+
+def _envelope(axes: Axes, report: Report, frame: int) -> None:
+    f_hz, spectrum_db, envelope_db = report.spectrum_and_envelope_db(frame)
+    shown = f_hz >= 50  # below, undoing the pre-emphasis only magnifies what the window leaks
+    f_khz, spectrum_db, envelope_db = f_hz[shown] / 1000, spectrum_db[shown], envelope_db[shown]
+    axes.plot(f_khz, spectrum_db, color=_SOFT, lw=0.8, label="spectrum")
+    axes.plot(f_khz, envelope_db, color=_ACCENT, lw=1.8, label=f"LPC envelope, order {report.order}")
+    bottom, top = axes.get_ylim()
+    top = max(envelope_db.max(), spectrum_db.max()) + 10
+    axes.set_ylim(max(bottom, top - 100), top)
+    for index, colour in enumerate(_FORMANT_COLOURS):
+        f = report.formant_hz[frame, index] / 1000
+        if np.isfinite(f):
+            axes.axvline(f, color=colour, lw=0.9, ls=":")
+            axes.annotate(
+                f"F{index + 1} {1000 * f:.0f}",
+                (f, top),
+                (3, -3),
+                textcoords="offset points",
+                va="top",
+                fontsize=8,
+                color=colour,
+            )
+    axes.set_xlim(0, report.sample_rate_hz / 2000)
+    axes.set_xlabel("frequency (kHz)")
+    axes.set_ylabel("level (dB)")
+    axes.set_title(f"frame {frame}, {report.time_s[frame]:.3f} s", fontsize=10, loc="left", color=_ACCENT)
+    axes.legend(loc="lower left", fontsize=8)

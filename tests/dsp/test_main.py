@@ -1,0 +1,224 @@
+"""`python -m dsp`: what it prints, what it writes, and what it says when it cannot."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+from scipy.io import wavfile
+from scipy.signal import lfilter
+
+from dsp.__main__ import main
+
+RATE_HZ = 16000
+FORMANTS_HZ = (600.0, 1400.0, 2500.0, 3500.0)
+
+
+def vowel(seconds=0.4, sample_rate_hz=RATE_HZ, pitch_hz=125.0):
+    """Pulses of constant pitch through four resonators 80 Hz wide."""
+    source = np.zeros(round(seconds * sample_rate_hz))
+    source[:: round(sample_rate_hz / pitch_hz)] = 1.0
+    pole = np.exp((-80 * np.pi + 2j * np.pi * np.array(FORMANTS_HZ)) / sample_rate_hz)
+    x = lfilter([1.0], np.poly(np.concatenate([pole, pole.conj()])).real, lfilter([1], [1, -0.9], source))
+    return 0.5 * x / np.abs(x).max()
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Work in a folder with a vowel in it."""
+    monkeypatch.chdir(tmp_path)
+    wavfile.write("vowel.wav", RATE_HZ, (vowel() * 32767).astype(np.int16))
+    return tmp_path
+
+
+def table(capsys, *arguments):
+    assert main([*arguments, "--no-picture", "--format", "csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    return {name: np.array([float(row[name] or "nan") for row in rows]) for name in rows[0]}
+
+
+def test_table_measures_a_vowel(folder, capsys):
+    columns = table(capsys, "vowel.wav")
+    steady = slice(5, -5)
+    np.testing.assert_allclose(columns["time_s"], 0.005 + 0.01 * np.arange(40), atol=1e-9)
+    np.testing.assert_allclose(columns["pitch_hz"][steady], 125.0, rtol=0.02)
+    assert columns["voicing"][steady].min() > 0.7
+    assert columns["prediction_gain_db"][steady].min() > 10
+    for index, formant_hz in enumerate(FORMANTS_HZ, start=1):
+        np.testing.assert_allclose(np.median(columns[f"f{index}_hz"][steady]), formant_hz, rtol=0.05)
+    x = vowel()[800:-800]
+    np.testing.assert_allclose(columns["level_dbfs"][steady], 10 * np.log10(2 * np.mean(x**2)), atol=1.5)
+
+
+def test_the_three_formats_say_the_same(folder, capsys):
+    columns = table(capsys, "vowel.wav")
+    assert main(["vowel.wav", "--no-picture", "--format", "json"]) == 0
+    parsed = json.loads(capsys.readouterr().out)
+    assert parsed["sample_rate_hz"] == RATE_HZ and parsed["n_samples"] == 6400 and parsed["order"] == 18
+    assert main(["vowel.wav", "--no-picture"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 + 40 == 2 + len(parsed["frames"])
+    for name, values in columns.items():
+        from_json = np.array([np.nan if row[name] is None else row[name] for row in parsed["frames"]])
+        np.testing.assert_array_equal(from_json, values)
+    for line, time_s, level_dbfs in zip(lines[2:], columns["time_s"], columns["level_dbfs"], strict=True):
+        assert line.split()[:2] == [f"{time_s:.3f}", f"{level_dbfs:.1f}"]
+
+
+def test_picture_is_a_png_beside_which_nothing_is_left(folder, capsys):
+    assert main(["vowel.wav", "--at", "0.2", "-o", "seen.png"]) == 0
+    assert capsys.readouterr().err == "wrote seen.png\n"
+    assert (folder / "seen.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    assert sorted(os.listdir()) == ["seen.png", "vowel.wav"]
+
+
+def test_an_existing_picture_is_kept_unless_forced(folder, capsys):
+    (folder / "vowel.png").write_text("mine")
+    assert main(["vowel.wav"]) == 2
+    assert capsys.readouterr().err == "dsp: vowel.png exists, use -f to overwrite it\n"
+    assert (folder / "vowel.png").read_text() == "mine"
+    assert main(["vowel.wav", "-f"]) == 0
+    assert (folder / "vowel.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_full_disk_leaves_no_half_picture(folder, capsys, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    assert main(["vowel.wav"]) == 1
+    assert capsys.readouterr().err == "dsp: cannot write vowel.png: No space left on device\n"
+    assert os.listdir() == ["vowel.wav"]
+
+
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"])
+def test_every_kind_of_wav_has_the_same_level(folder, capsys, subtype):
+    soundfile.write("other.wav", vowel(), RATE_HZ, subtype=subtype)
+    expected = table(capsys, "vowel.wav")["level_dbfs"]
+    np.testing.assert_allclose(table(capsys, "other.wav")["level_dbfs"], expected, atol=0.1)
+
+
+def test_other_formats_are_read_by_soundfile(folder, capsys, monkeypatch):
+    soundfile.write("vowel.flac", vowel(), RATE_HZ)
+    expected = table(capsys, "vowel.wav")["level_dbfs"]
+    np.testing.assert_allclose(table(capsys, "vowel.flac")["level_dbfs"], expected, atol=0.01)
+    monkeypatch.setitem(sys.modules, "soundfile", None)
+    assert main(["vowel.flac"]) == 1
+    assert "not a WAV file, and other formats need the package soundfile" in capsys.readouterr().err
+    assert main(["vowel.wav", "--no-picture"]) == 0
+
+
+def test_channels_are_mixed_and_said_to_be(folder, capsys):
+    wavfile.write("two.wav", RATE_HZ, np.stack([vowel(), -vowel()], axis=1).astype(np.float32))
+    assert main(["two.wav", "--no-picture", "--format", "csv"]) == 0
+    out, err = capsys.readouterr()
+    assert err == "mixed 2 channels into one\n"
+    assert float(out.splitlines()[5].split(",")[1]) == -120
+
+
+def test_a_missing_matplotlib_is_named(folder, capsys, monkeypatch):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert main(["vowel.wav"]) == 1
+    message = "dsp: the picture needs the package matplotlib: install it or use --no-picture\n"
+    assert capsys.readouterr().err == message
+    assert os.listdir() == ["vowel.wav"]
+
+
+@pytest.mark.parametrize(
+    ("sample_rate_hz", "x"),
+    [
+        (8000, vowel(0.2, 8000)),
+        (44100, vowel(0.2, 44100)),
+        (RATE_HZ, np.zeros(3000)),
+        (RATE_HZ, np.array([0.5])),
+        (RATE_HZ, np.sign(vowel(0.2))),
+        (RATE_HZ, np.ones(3000)),
+        (RATE_HZ, np.sin(np.arange(3000))),
+    ],
+    ids=["8 kHz", "44.1 kHz", "silence", "one sample", "clipped", "constant", "pure tone"],
+)
+def test_odd_recordings_have_a_table_and_a_picture(folder, capsys, sample_rate_hz, x):
+    wavfile.write("odd.wav", sample_rate_hz, x.astype(np.float32))
+    assert main(["odd.wav", "--format", "json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["frames"]) == -(-len(x) // (sample_rate_hz // 100))
+    assert (folder / "odd.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "required: FILE"),
+        (["vowel.wav", "--colour"], "unrecognized arguments: --colour"),
+        (["vowel.wav", "--order", "1"], "--order: 1 is not 2 to 64"),
+        (["vowel.wav", "--order", "x"], "invalid int value"),
+        (["vowel.wav", "--at", "9"], "--at: 9 s is not within the file's 0 to 0.400 s"),
+        (["vowel.wav", "--at", "nan"], "--at: nan s is not within"),
+        (["vowel.wav", "--no-picture", "-f"], "--no-picture leaves nothing to do"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2(folder, capsys, arguments, words):
+    assert main(arguments) == 2
+    err = capsys.readouterr().err
+    assert words in err and err.startswith("dsp: ") and err.count("\n") == 1
+    assert os.listdir() == ["vowel.wav"]
+
+
+def riff(folder):
+    return (folder / "vowel.wav").read_bytes()
+
+
+BAD = {
+    "a text": lambda folder: b"Lorem ipsum dolor sit amet" * 9,
+    "an empty file": lambda folder: b"",
+    "a header": lambda folder: riff(folder)[:20],
+    "no samples": lambda folder: riff(folder)[:40] + bytes(4),
+    "not a number": lambda folder: soundfile_bytes(np.array([0.1, np.nan])),
+    "an unknown code": lambda folder: riff(folder)[:20] + b"\x99\x99" + riff(folder)[22:],
+}
+
+
+def soundfile_bytes(x):
+    file = io.BytesIO()
+    wavfile.write(file, RATE_HZ, x.astype(np.float32))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_data_is_exit_code_1(folder, capsys, kind):
+    (folder / "bad.wav").write_bytes(BAD[kind](folder))
+    assert main(["bad.wav"]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("dsp: ") and "bad.wav" in err and err.count("\n") == 1
+    assert sorted(os.listdir()) == ["bad.wav", "vowel.wav"]
+
+
+def test_a_missing_file_is_exit_code_1(folder, capsys):
+    assert main(["nowhere.wav"]) == 1
+    assert capsys.readouterr().err == "dsp: cannot read nowhere.wav: No such file or directory\n"
+
+
+def test_help_needs_no_numpy():
+    code = (
+        "import sys\nfrom dsp.__main__ import main\ntry:\n    main(['--help'])\nexcept SystemExit as end:\n"
+        "    heavy = {'numpy', 'scipy', 'matplotlib', 'soundfile'} & set(sys.modules)\n"
+        "    sys.exit(f'{heavy}' if heavy or end.code else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "--format" in done.stdout
+
+
+def test_a_reader_who_has_seen_enough_is_no_error(folder):
+    command = [sys.executable, "-m", "dsp", "vowel.wav", "--no-picture"]
+    done = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    done.stdout.close()
+    err = done.stderr.read()
+    done.stderr.close()
+    assert (done.wait(), err) == (0, b"")
