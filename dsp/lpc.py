@@ -1,12 +1,19 @@
-"""Linear prediction by the autocorrelation method: correlation, conditioning, Levinson-Durbin recursion.
+"""Linear prediction by the autocorrelation method: correlation, conditioning, Levinson-Durbin, filters.
 
-Place in the chain: frames in, predictor coefficients out. Everything is vectorised over frames.
+Place in the chain: frames in, predictor coefficients out; with them, signals to residuals and back.
+Everything is vectorised over frames. `dsp.analysis` does the whole chain in one call; `dsp.filters` has the
+filters that carry their state from call to call.
 
-Letters: M order, N window length, r autocorrelation, a coefficients, k reflection coefficients, E error power.
+Letters: M order, N window length, T frames, r autocorrelation, a coefficients, k reflection coefficients,
+E error power.
 """
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+from dsp._arguments import finite, number_in, order_in
+
+_BLOCK = 1024  # frames worked on at a time, so that they stay in the cache
 
 
 def autocorrelation(frames: ArrayLike, order: int) -> np.ndarray:
@@ -25,18 +32,21 @@ def autocorrelation(frames: ArrayLike, order: int) -> np.ndarray:
     Raises
     ------
     ValueError
-        If `order` does not fit the frames.
+        If `order` does not fit the frames, or `frames` is not finite.
 
     Examples
     --------
     >>> autocorrelation([1.0, 2.0, 3.0], 2).tolist()
     [14.0, 8.0, 3.0]
+
+    References
+    ----------
+    J. Makhoul, "Linear prediction: a tutorial review", Proc. IEEE 63 (1975), eq. 22.
     """
-    x = np.asarray(frames, np.float64)
-    if x.ndim == 0 or not 0 <= order < x.shape[-1]:
-        raise ValueError(f"`order` is {order}, it must be 0 to one less than the frame length")
+    x = finite("frames", frames)
     N = x.shape[-1]
-    return np.stack([np.einsum("...n,...n->...", x[..., : N - m], x[..., m:]) for m in range(order + 1)], axis=-1)
+    M = order_in("order", order, 0, N - 1)
+    return np.stack([np.einsum("...n,...n->...", x[..., : N - m], x[..., m:]) for m in range(M + 1)], axis=-1)
 
 
 def lag_window(order: int, bandwidth_hz: float, sample_rate_hz: float) -> np.ndarray:
@@ -52,7 +62,13 @@ def lag_window(order: int, bandwidth_hz: float, sample_rate_hz: float) -> np.nda
 
     Returns
     -------
-    array (M+1,)
+    float64 array (M+1,)
+        To be multiplied with the autocorrelation.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
 
     Examples
     --------
@@ -63,14 +79,50 @@ def lag_window(order: int, bandwidth_hz: float, sample_rate_hz: float) -> np.nda
     ----------
     Y. Tohkura, F. Itakura and S. Hashimoto, IEEE Trans. ASSP 26 (1978); 3GPP TS 26.190, 5.2.1.
     """
-    return np.exp(-0.5 * (2 * np.pi * bandwidth_hz / sample_rate_hz * np.arange(order + 1)) ** 2)
+    M = order_in("order", order, 0)
+    f0 = number_in("bandwidth_hz", bandwidth_hz, 0)
+    fs = number_in("sample_rate_hz", sample_rate_hz, np.finfo(float).tiny)
+    return np.exp(-0.5 * (2 * np.pi * f0 / fs * np.arange(M + 1)) ** 2)
+
+
+def white_noise_correction(r: ArrayLike, fraction: float = 1e-4) -> np.ndarray:
+    """Return r with r[0] multiplied by 1 + fraction, which puts a floor under the spectrum.
+
+    Parameters
+    ----------
+    r : array (..., M+1)
+        Autocorrelation.
+    fraction : float >= 0
+        Power of the noise over that of the frame; 1e-4 is 40 dB below it.
+
+    Returns
+    -------
+    float64 array (..., M+1)
+
+    Raises
+    ------
+    ValueError
+        If `r` is not finite or has an empty last axis, or `fraction` is negative.
+
+    Examples
+    --------
+    >>> white_noise_correction([2.0, 1.0], 0.01).tolist()
+    [2.02, 1.0]
+
+    References
+    ----------
+    3GPP TS 26.190, 5.2.1 (1e-4).
+    """
+    r = _correlation(r).copy()
+    r[..., 0] *= 1 + number_in("fraction", fraction, 0)
+    return r
 
 
 def levinson_durbin(r: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Solve the normal equations of linear prediction for every frame at once.
 
-    A frame whose error power reaches zero (silence, or perfectly predictable) stops there: its remaining
-    coefficients are zero.
+    A frame stops where its error power reaches zero (silence, or perfectly predictable) or has become so
+    small that rounding drives a reflection coefficient beyond 1: its remaining coefficients are zero.
 
     Parameters
     ----------
@@ -79,12 +131,17 @@ def levinson_durbin(r: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
     Returns
     -------
-    a : array (..., M+1)
+    a : float64 array (..., M+1)
         Coefficients, a[..., 0] = 1.
-    error : array (...)
-        Prediction error power E.
-    k : array (..., M)
-        Reflection coefficients.
+    error : float64 array (...)
+        Prediction error power E, in the unit of r[..., 0].
+    k : float64 array (..., M)
+        Reflection coefficients, within [-1, 1]; 1 in size only where r itself is singular.
+
+    Raises
+    ------
+    ValueError
+        If `r` is not finite, has an empty last axis, or a negative r[..., 0].
 
     Examples
     --------
@@ -96,17 +153,37 @@ def levinson_durbin(r: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     ----------
     J. Makhoul, "Linear prediction: a tutorial review", Proc. IEEE 63 (1975), eq. 38.
     """
-    r = np.asarray(r, np.float64)
-    M = r.shape[-1] - 1
-    a = np.zeros_like(r)
-    a[..., 0] = 1.0
-    E = r[..., 0].copy()
-    k = np.zeros((*r.shape[:-1], M))
-    for m in range(1, M + 1):
-        acc = np.einsum("...j,...j->...", a[..., :m], r[..., m:0:-1])
-        alive = E > 1e-14 * np.abs(r[..., 0])
-        k_m = np.where(alive, -acc / np.where(alive, E, 1.0), 0.0)
-        a[..., 1 : m + 1] += k_m[..., None] * a[..., m - 1 :: -1]  # (38c)
-        E = E * (1 - k_m**2)  # (38d)
-        k[..., m - 1] = k_m
+    r = _correlation(r)
+    rows = r.reshape(-1, r.shape[-1])
+    a, E, k = np.empty_like(rows), np.empty(len(rows)), np.empty((len(rows), rows.shape[-1] - 1))
+    for i in range(0, len(rows), _BLOCK):
+        block = slice(i, i + _BLOCK)
+        A, E[block], K = _levinson(np.ascontiguousarray(rows[block].T))
+        a[block], k[block] = A.T, K.T
+    return a.reshape(r.shape), E.reshape(r.shape[:-1]), k.reshape(*r.shape[:-1], k.shape[-1])
+
+
+def _levinson(r):
+    """Recursion on r (M+1, T): with the frames innermost every step works on long rows."""
+    a, k = np.zeros_like(r), np.zeros_like(r[1:])
+    a[0] = 1.0
+    E = r[0].copy()
+    alive = np.ones(E.shape, bool)
+    for m in range(1, len(r)):
+        alive &= E > 1e-14 * r[0]
+        k_m = -(a[:m] * r[m:0:-1]).sum(0) / np.where(alive, E, 1.0)  # (38a)
+        alive &= np.abs(k_m) < 1 + 1e-9  # beyond it, E is rounding noise
+        k_m = np.where(alive, np.clip(k_m, -1.0, 1.0), 0.0)
+        a[1 : m + 1] += k_m * a[m - 1 :: -1]  # (38c)
+        E *= 1 - k_m**2  # (38d)
+        k[m - 1] = k_m
     return a, E, k
+
+
+def _correlation(r):
+    r = finite("r", r)
+    if r.shape[-1] == 0:
+        raise ValueError(f"`r` has shape {r.shape}, its last axis must hold r[0] to r[M]")
+    if (r[..., 0] < 0).any():
+        raise ValueError("`r` has a negative power r[..., 0], it must be 0 or more")
+    return r

@@ -1,0 +1,121 @@
+"""Symmetric polynomials and their zeros on the unit circle, for line and immittance spectral frequencies.
+
+On the unit circle a symmetric polynomial of degree 2n is e^(-jwn) times the cosine series sum_m c_m cos(m w):
+in x = cos w a Chebyshev series of half the degree.
+
+Letters: n zeros, T polynomials (rows), G cells of the grid, c coefficients of the cosine series.
+"""
+
+import numpy as np
+
+_CELLS_PER_ZERO = 32
+_STEPS = 4
+_BLOCK = 1024  # polynomials at a time, so that the grid of values stays in the cache
+
+
+def divide_minus(p: np.ndarray) -> np.ndarray:
+    """Return p(z) / (1 - z^-1) of polynomials that have this factor, one coefficient fewer."""
+    return np.cumsum(p, axis=-1)[..., :-1]
+
+
+def divide_plus(p: np.ndarray) -> np.ndarray:
+    """Return p(z) / (1 + z^-1) of polynomials that have this factor, one coefficient fewer."""
+    sign = (-1.0) ** np.arange(p.shape[-1])
+    return (np.cumsum(p * sign, axis=-1) * sign)[..., :-1]
+
+
+def times(p: np.ndarray, sign: float, delay: int = 1) -> np.ndarray:
+    """Return p(z) (1 + sign z^-delay)."""
+    out = np.zeros((*p.shape[:-1], p.shape[-1] + delay))
+    out[..., : p.shape[-1]] = p
+    out[..., delay:] += sign * p
+    return out
+
+
+def polynomial(w: np.ndarray) -> np.ndarray:
+    """Return prod_k (1 - 2 cos(w_k) z^-1 + z^-2), shape (..., n) to (..., 2n+1).
+
+    Its cosine series is found from its values at Chebyshev points: multiplied out factor by factor, the
+    coefficients would lose six digits at order 32.
+    """
+    n = w.shape[-1]
+    theta = np.pi * (np.arange(n + 1) + 0.5) / (n + 1)
+    x = np.cos(w)
+    values = np.ones((*w.shape[:-1], n + 1))
+    for k in range(n):
+        values *= 2 * (np.cos(theta) - x[..., k : k + 1])
+    half = values @ (np.cos(theta[:, None] * np.arange(n + 1)) / (n + 1))
+    p = np.concatenate([half[..., :0:-1], half], axis=-1)
+    p[..., 0] = p[..., -1] = 1.0
+    return p
+
+
+def zeros(p: np.ndarray) -> np.ndarray:
+    """Return the angles in [0, pi] of the zeros of symmetric polynomials, ascending, (..., 2n+1) to (..., n).
+
+    All zeros must lie on the unit circle; the angles of other polynomials mean nothing, but are finite.
+    """
+    n = p.shape[-1] // 2
+    c = np.concatenate([p[..., n : n + 1], 2 * p[..., n + 1 :]], axis=-1).reshape(-1, n + 1)
+    x = np.zeros((len(c), n))
+    if n:
+        for i in range(0, len(c), _BLOCK):
+            x[i : i + _BLOCK] = _chebyshev_zeros(c[i : i + _BLOCK])
+    return np.arccos(np.clip(x, -1, 1)).reshape(*p.shape[:-1], n)
+
+
+def _chebyshev_zeros(c):
+    """Return the zeros (T, n), descending in x, of sum_m c_m T_m(x)."""
+    T, n = c.shape[0], c.shape[1] - 1
+    theta = np.pi * np.arange(_CELLS_PER_ZERO * n + 1) / (_CELLS_PER_ZERO * n)
+    values = c @ np.cos(np.arange(n + 1)[:, None] * theta)
+    negative = values < 0
+    change = negative[:, 1:] != negative[:, :-1]
+    seen = np.flatnonzero(np.count_nonzero(change, axis=1) == n)
+    cell = np.nonzero(change[seen])[1].reshape(-1, n)
+    left, right = values[seen[:, None], cell], values[seen[:, None], cell + 1]
+    high, low = np.cos(theta[cell]), np.cos(theta[cell + 1])
+    start = high + (low - high) * left / (left - right)
+    found, exact = _newton(np.ascontiguousarray(c[seen].T), start.T, low.T, high.T)
+    x = np.empty((T, n))
+    x[seen] = found.T
+    hard = np.ones(T, bool)
+    hard[seen] = ~exact  # as are two zeros in one cell
+    if hard.any():
+        x[hard] = _eigenvalues(c[hard])
+    return x
+
+
+def _newton(c, x, low, high):
+    """Polish x (n, T) within its brackets; also say which polynomials (T,) came out well-conditioned."""
+    step = np.inf
+    for _ in range(_STEPS):
+        f, df = _clenshaw(c, x)
+        step = np.divide(f, df, out=np.zeros_like(f), where=df != 0)
+        x = np.clip(x - step, low, high)
+    rounding = np.finfo(float).eps * np.abs(c).sum(0)
+    exact = (np.abs(step) < 1e-12) & (rounding < 1e-13 * np.abs(df))
+    return x, exact.all(0)
+
+
+def _clenshaw(c, x):
+    """Return sum_m c_m T_m(x) and its derivative, for c (n+1, T) and x (n, T)."""
+    b = b1 = d = d1 = np.zeros_like(x)
+    for m in range(len(c) - 1, 0, -1):
+        d, d1 = 2 * (b + x * d) - d1, d
+        b, b1 = c[m] + 2 * x * b - b1, b
+    return c[0] + x * b - b1, b + x * d - d1
+
+
+def _eigenvalues(c):
+    """Return the zeros (T, n) as eigenvalues of the colleague matrices.
+
+    Slower than Newton's method, but where zeros crowd together their errors cancel out in the polynomial.
+    """
+    n = c.shape[1] - 1
+    C = np.zeros((len(c), n, n))
+    j = np.arange(n - 1)
+    C[:, j, j + 1] = C[:, j + 1, j] = 0.5
+    C[:, 0, 1:2] = 1.0  # x T_0 = T_1, without the half
+    C[:, -1] -= (0.5 if n > 1 else 1.0) * c[:, :-1] / c[:, -1:]
+    return -np.sort(-np.linalg.eigvals(C).real, axis=-1)
