@@ -1,0 +1,219 @@
+"""Prediction filters that change from block to block and carry their state: A(z), 1/A(z), and their lattice forms.
+
+Place in the chain: signal to residual and back, sample-exact inverses of each other. A signal of N samples
+and S rows of coefficients are S blocks of N/S samples; filtering piece by piece with the returned state
+gives the same samples as filtering at once. Delay: none.
+
+Letters: M order, N samples, S blocks, x signal, e residual, k reflection coefficients.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dsp._arguments import blocks, finite, predictor, state_of
+
+_CHUNK = 1 << 12  # samples solved at once, so that the banded matrix stays in the cache
+
+
+def direct_analysis(x: ArrayLike, a: ArrayLike, state: ArrayLike | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Return the residual e[n] = sum_m a_m x[n-m], with coefficients that change from block to block.
+
+    Parameters
+    ----------
+    x : array (..., N)
+    a : array (M+1,) or (..., S, M+1)
+        One predictor, or one per block of N/S samples. Leading axes are broadcast against those of `x`.
+    state : array (..., M), optional
+        The M samples before `x`, oldest first; zeros if None.
+
+    Returns
+    -------
+    e : float64 array (..., N)
+    state : float64 array (..., M)
+        For the next call.
+
+    Raises
+    ------
+    ValueError
+        If `x` does not divide into blocks, shapes do not go together, or a value is not finite.
+
+    Examples
+    --------
+    >>> e, state = direct_analysis([1.0, 2.0, 3.0, 4.0], [[1.0, -1.0], [1.0, 1.0]])
+    >>> e.tolist(), state.tolist()
+    ([1.0, 1.0, 5.0, 7.0], [4.0])
+
+    References
+    ----------
+    J. Markel and A. Gray, "Linear Prediction of Speech", Springer (1976), chapter 1.
+    """
+    x, a = blocks("x", x, predictor("a", a), "a")
+    N, (S, K) = x.shape[-1], a.shape[-2:]
+    past = state_of("state", state, (*x.shape[:-1], K - 1))
+    longer = np.concatenate([past, x], axis=-1)
+    e = np.zeros((*x.shape[:-1], S, N // S))
+    for m in range(K):
+        e += a[..., m : m + 1] * longer[..., K - 1 - m : K - 1 - m + N].reshape(e.shape)
+    return e.reshape(x.shape), longer[..., N:].copy()
+
+
+def direct_synthesis(e: ArrayLike, a: ArrayLike, state: ArrayLike | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Return the signal x[n] = e[n] - sum_{m>=1} a_m x[n-m]; the inverse of `direct_analysis`.
+
+    All blocks and signals are one triangular system whose matrix has M diagonals below the first.
+
+    Parameters
+    ----------
+    e : array (..., N)
+    a : array (M+1,) or (..., S, M+1)
+    state : array (..., M), optional
+        The last M samples of the signal before, oldest first; zeros if None.
+
+    Returns
+    -------
+    x : float64 array (..., N)
+    state : float64 array (..., M)
+
+    Raises
+    ------
+    ValueError
+        As `direct_analysis`.
+
+    Examples
+    --------
+    >>> x, state = direct_synthesis([1.0, 1.0, 5.0, 7.0], [[1.0, -1.0], [1.0, 1.0]])
+    >>> x.tolist(), state.tolist()
+    ([1.0, 2.0, 3.0, 4.0], [4.0])
+
+    References
+    ----------
+    J. Markel and A. Gray, "Linear Prediction of Speech", Springer (1976), chapter 1.
+    """
+    e, a = blocks("e", e, predictor("a", a), "a")
+    N, K = e.shape[-1], a.shape[-1]
+    past = state_of("state", state, (*e.shape[:-1], K - 1))
+    x = np.concatenate([past, e], axis=-1)  # the memory solves itself: its rows of the matrix are the identity
+    if K > 1 and e.size:
+        x = _solve(x, a)
+    return x[..., K - 1 :].copy(), x[..., N:].copy()
+
+
+def _solve(x, a):
+    """Return signals whose first M samples are the memory and the rest, in x, the residual."""
+    from scipy.linalg.blas import dtbsv  # SciPy is slow to import
+
+    (S, K), n = a.shape[-2:], x.shape[-1]
+    M = K - 1
+    rows = np.concatenate([a.reshape(-1, K), np.zeros((1, K))])
+    y = x.reshape(-1)  # all signals, one after the other: their memories keep them apart
+    row_of = np.full((*x.shape[:-1], n), -1)  # row -1 is zeros: a sample of the memory is solved already
+    row_of[..., M:] = np.repeat(np.arange(len(rows) - 1), (n - M) // S).reshape(*x.shape[:-1], n - M)
+    row_of = np.append(row_of, np.full(M, -1))
+    for start in range(0, y.size, _CHUNK):
+        begin, stop = max(0, start - M), min(start + _CHUNK, y.size)
+        row = row_of[begin : stop + M].copy()
+        row[: start - begin] = row[stop - begin :] = -1
+        A = rows[row]
+        # Row j of the band holds what sample j adds to samples j + m: a_m of the block that j + m is in.
+        step_n, step_m = A.strides
+        band = np.lib.stride_tricks.as_strided(A, (stop - begin, K), (step_n, step_n + step_m))
+        y[begin:stop] = dtbsv(M, np.ascontiguousarray(band).T, y[begin:stop], lower=1, diag=1)
+    return y.reshape(x.shape)
+
+
+def lattice_analysis(x: ArrayLike, k: ArrayLike, state: ArrayLike | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Return the residual of the lattice filter with reflection coefficients k, which may change per block.
+
+    Stage m turns forward and backward errors f, b into f_m[n] = f_{m-1}[n] + k_m b_{m-1}[n-1] and b_m[n] =
+    b_{m-1}[n-1] + k_m f_{m-1}[n], with f_0 = b_0 = x and e = f_M. With constant k it equals `direct_analysis`.
+
+    Parameters
+    ----------
+    x : array (..., N)
+    k : array (M,) or (..., S, M)
+        In the sign convention of `dsp.lpc.levinson_durbin`.
+    state : array (..., M), optional
+        b_0 .. b_{M-1} at the sample before; zeros if None.
+
+    Returns
+    -------
+    e : float64 array (..., N)
+    state : float64 array (..., M)
+
+    Raises
+    ------
+    ValueError
+        As `direct_analysis`.
+
+    Examples
+    --------
+    >>> e, state = lattice_analysis([1.0, 2.0, 3.0], [-0.5])
+    >>> e.tolist(), state.tolist()
+    ([1.0, 1.5, 2.0], [3.0])
+
+    References
+    ----------
+    F. Itakura and S. Saito, "Digital filtering techniques for speech analysis and synthesis", Proc. 7th ICA (1971);
+    J. Makhoul, "Stable and efficient lattice methods for linear prediction", IEEE Trans. ASSP 25 (1977).
+    """
+    x, k = blocks("x", x, finite("k", k), "k")
+    N, (S, M) = x.shape[-1], k.shape[-2:]
+    past = state_of("state", state, (*x.shape[:-1], M))
+    shape = (*x.shape[:-1], S, N // S)
+    f = b = x
+    last = []
+    for m in range(M):
+        b_before = np.concatenate([past[..., m : m + 1], b], axis=-1)
+        last.append(b_before[..., -1])
+        k_m, b = k[..., m : m + 1], b_before[..., :-1].reshape(shape)
+        f, b = f.reshape(shape) + k_m * b, b + k_m * f.reshape(shape)
+        f, b = f.reshape(x.shape), b.reshape(x.shape)
+    return f.copy(), np.stack(last, axis=-1) if M else past
+
+
+def lattice_synthesis(e: ArrayLike, k: ArrayLike, state: ArrayLike | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Return the signal of the all-pole lattice; the inverse of `lattice_analysis`.
+
+    Stable for any changes of k as long as every |k| < 1. Goes sample by sample, over all signals at once: for many
+    samples of few signals `direct_synthesis` is much faster.
+
+    Parameters
+    ----------
+    e : array (..., N)
+    k : array (M,) or (..., S, M)
+    state : array (..., M), optional
+        b_0 .. b_{M-1} at the sample before; zeros if None.
+
+    Returns
+    -------
+    x : float64 array (..., N)
+    state : float64 array (..., M)
+
+    Raises
+    ------
+    ValueError
+        As `direct_analysis`.
+
+    Examples
+    --------
+    >>> x, state = lattice_synthesis([1.0, 1.5, 2.0], [-0.5])
+    >>> x.tolist(), state.tolist()
+    ([1.0, 2.0, 3.0], [3.0])
+
+    References
+    ----------
+    J. Makhoul, "Stable and efficient lattice methods for linear prediction", IEEE Trans. ASSP 25 (1977).
+    """
+    e, k = blocks("e", e, finite("k", k), "k")
+    N, (S, M) = e.shape[-1], k.shape[-2:]
+    b = state_of("state", state, (*e.shape[:-1], M)).copy()
+    if M == 0:
+        return e.copy(), b
+    x = np.empty(e.shape)
+    for n in range(N):
+        k_n = k[..., n * S // N, :]
+        # f_{m-1} = f_m - k_m b_{m-1}, from e = f_M down to x = f_0: a running sum from the last stage on.
+        f = e[..., n : n + 1] - np.cumsum((k_n * b)[..., ::-1], axis=-1)[..., ::-1]
+        b[..., 1:] = b[..., :-1] + k_n[..., :-1] * f[..., :-1]
+        b[..., 0] = x[..., n] = f[..., 0]
+    return x, b
