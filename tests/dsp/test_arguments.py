@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dsp._check import finite, number_in, order_in, predictor
+from dsp._arguments import blocks, finite, number_in, order_in, positive, predictor, state_of
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, np.int16, np.uint8, bool])
@@ -57,3 +57,29 @@ def test_predictor():
     for bad in (np.zeros((2, 0)), [2.0, 1.0], [[1.0, 0.0], [0.9, 0.0]], [np.nan, 1]):
         with pytest.raises(ValueError, match=r"^`a` "):
             predictor("a", bad)
+
+
+def test_positive():
+    assert positive("f", 1e-300) == 1e-300
+    for bad in (0, -1.0, np.nan, np.inf, [1.0], "a"):
+        with pytest.raises(ValueError, match=r"^`f` is .*, it must be a number above 0$"):
+            positive("f", bad)
+
+
+def test_blocks_share_their_leading_axes():
+    x, rows = blocks("x", np.zeros((5, 1, 12)), np.ones((7, 3, 2)), "a")
+    assert x.shape == (5, 7, 12) and rows.shape == (5, 7, 3, 2)
+    x, rows = blocks("x", np.zeros(12), np.ones(2), "a")
+    assert x.shape == (12,) and rows.shape == (1, 2)
+    with pytest.raises(ValueError, match=r"^`x` has 10 samples, they must divide into the 3 rows of `a`$"):
+        blocks("x", np.zeros(10), np.ones((3, 2)), "a")
+    with pytest.raises(ValueError, match=r"^`x` has leading axes \(2,\), .* of `a`$"):
+        blocks("x", np.zeros((2, 12)), np.ones((5, 3, 2)), "a")
+
+
+def test_state_of():
+    assert state_of("state", None, (2, 3)).tolist() == np.zeros((2, 3)).tolist()
+    assert state_of("state", [1, 2], (2,)).dtype == np.float64
+    for bad in ([1.0], [np.nan, 1.0], [[1.0, 2.0]]):
+        with pytest.raises(ValueError, match=r"^`state` "):
+            state_of("state", bad, (2,))
