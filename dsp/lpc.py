@@ -187,3 +187,74 @@ def _correlation(r):
     if (r[..., 0] < 0).any():
         raise ValueError("`r` has a negative power r[..., 0], it must be 0 or more")
     return r
+
+
+def preemphasis(x: ArrayLike, mu: float, previous: ArrayLike = 0.0) -> np.ndarray:
+    """Return y[n] = x[n] - mu x[n-1], which evens out the fall of the voice's spectrum.
+
+    Parameters
+    ----------
+    x : array (..., n_samples)
+    mu : float, 0..1
+    previous : array (...)
+        x[-1], the sample before the first one. To go on, pass the last sample of `x`.
+
+    Returns
+    -------
+    float64 array (..., n_samples)
+
+    Raises
+    ------
+    ValueError
+        If `x` or `previous` is not finite, or `mu` out of range.
+
+    Examples
+    --------
+    >>> preemphasis([1.0, 1.0, 2.0], 0.5).tolist()
+    [1.0, 0.5, 1.5]
+
+    References
+    ----------
+    3GPP TS 26.190, 5.1 (mu = 0.68 at 12.8 kHz).
+    """
+    x, mu = finite("x", x), number_in("mu", mu, 0, 1)
+    y = x.copy()
+    y[..., 1:] -= mu * x[..., :-1]
+    y[..., :1] -= mu * finite("previous", previous, min_ndim=0)[..., None]
+    return y
+
+
+def deemphasis(y: ArrayLike, mu: float, previous: ArrayLike = 0.0) -> np.ndarray:
+    """Return x[n] = y[n] + mu x[n-1]; the inverse of `preemphasis`.
+
+    Parameters
+    ----------
+    y : array (..., n_samples)
+    mu : float, 0..1
+    previous : array (...)
+        x[-1], the sample before the first one. To go on, pass the last sample that was returned.
+
+    Returns
+    -------
+    float64 array (..., n_samples)
+
+    Raises
+    ------
+    ValueError
+        If `y` or `previous` is not finite, or `mu` out of range.
+
+    Examples
+    --------
+    >>> deemphasis([1.0, 0.5, 1.5], 0.5).tolist()
+    [1.0, 1.0, 2.0]
+
+    References
+    ----------
+    3GPP TS 26.190, 5.1.
+    """
+    from scipy.signal import lfilter  # slow to import
+
+    y, mu = finite("y", y), number_in("mu", mu, 0, 1)
+    memory = mu * finite("previous", previous, min_ndim=0)
+    memory = np.broadcast_to(memory[..., None], (*y.shape[:-1], 1))
+    return lfilter([1.0], [1.0, -mu], y, zi=memory)[0]
