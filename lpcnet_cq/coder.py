@@ -146,6 +146,6 @@ def gain_contour(before: jax.Array, log_gain: jax.Array, F: int) -> jax.Array:
     """
     g = jnp.concatenate([before, log_gain], axis=1)
     left, mid, right = g[:, :-2, None], g[:, 1:-1, None], g[:, 2:, None]
-    t = (jnp.arange(F) + 0.5) / F - 0.5  # position of the step against the subframe's centre
+    t = (jnp.arange(F, dtype=jnp.float32) + 0.5) / F - 0.5  # position of the step against the subframe's centre
     contour = mid + jnp.maximum(t, 0) * (right - mid) + jnp.minimum(t, 0) * (mid - left)
     return jnp.exp(contour).reshape(g.shape[0], -1)

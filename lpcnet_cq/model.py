@@ -33,8 +33,8 @@ class Model(nnx.Module):
         M, S = c.order, c.spec.n_subframes
         mean = jnp.linspace(0, jnp.pi, M + 2)[1:-1] if lsf_mean is None else lsf_mean
         axes = jnp.eye(M) if lsf_axes is None else lsf_axes
-        k = jnp.arange(S)
-        dct = jnp.cos(jnp.pi / S * (k[:, None] + 0.5) * k[None]) * jnp.where(k == 0, 1, 2**0.5) / S**0.5
+        k = jnp.arange(S, dtype=jnp.float32)
+        dct = jnp.cos(jnp.pi / S * (k[:, None] + 0.5) * k[None]) * jnp.where(k == 0, 1.0, 2**0.5) / S**0.5
         self.lsf = Lattice(mean, LSF_STEP * axes, LSF_UNIT)
         self.gain = Lattice(jnp.full(S, -6.0), GAIN_STEP * dct, GAIN_UNIT)
         self.encoder = Encoder(c, rngs=rngs)

@@ -63,7 +63,8 @@ def make_step(graphdef, t: TrainConfig, mask):
         norm = optax.global_norm(gradient)
         ok = jnp.isfinite(norm)  # a step that went wrong is left out, not averaged in
         gradient = jax.tree.map(lambda g: jnp.where(ok, g, 0.0), gradient)
-        updates, opt_state = optimiser.update(gradient, opt_state, params)
+        with jax.numpy_dtype_promotion("standard"):  # optax mixes integers and floats
+            updates, opt_state = optimiser.update(gradient, opt_state, params)
         params = jax.tree.map(lambda p, u, m: p + rate * m * u, params, updates, mask)
         excess = jnp.clip(parts["bps"] / target_bps - 1, -0.5, 0.5)
         log_lambda += RATE_GAIN * jnp.where(jnp.isfinite(excess), excess, 0.0)

@@ -1,7 +1,8 @@
 """What holds for every test: JAX is strict and stays on the CPU, hypothesis is repeatable.
 
 The settings are environment variables, read by JAX when it is first imported: tests of `dsp` alone need no
-JAX and pay nothing, and command lines started by a test are as strict as the test itself.
+JAX and pay nothing, and command lines started by a test are as strict as the test itself. Ranks may be promoted:
+layers add biases (C,) to signals (B, T, C) everywhere, by NumPy's rule.
 """
 
 import os
@@ -10,7 +11,6 @@ from pathlib import Path
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("JAX_NUMPY_DTYPE_PROMOTION", "strict")
-os.environ.setdefault("JAX_NUMPY_RANK_PROMOTION", "raise")
 os.environ.setdefault("MPLBACKEND", "agg")
 # Compiled code is kept between runs, away from what the user's own programs have compiled.
 _cache = Path(tempfile.gettempdir()) / f"lpcnet_cq-tests-{os.getuid() if hasattr(os, 'getuid') else 0}"
