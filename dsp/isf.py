@@ -1,0 +1,107 @@
+"""Immittance spectral frequencies: the form in which AMR-WB sends its envelopes.
+
+Place in the chain: like line spectral frequencies, but of one order less, with the last reflection
+coefficient beside them. The zeros of F1(z) = A(z) + z^-M A(1/z) and F2(z) = A(z) - z^-M A(1/z) lie on the
+unit circle and take turns exactly when 1/A(z) is stable; k_M = a_M weighs the two against each other.
+
+Letters: M order, w frequencies.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dsp._arguments import finite, predictor
+from dsp._symmetric import divide_minus, divide_plus, polynomial, times, zeros
+
+
+def lpc_to_isf(a: ArrayLike) -> np.ndarray:
+    """Return the immittance spectral frequencies of minimum-phase predictors.
+
+    Parameters
+    ----------
+    a : array (..., M+1)
+        a[..., 0] = 1; M at least 1 (AMR-WB: 16).
+
+    Returns
+    -------
+    float64 array (..., M)
+        M - 1 frequencies, ascending, rad, in (0, pi), and last arccos(a_M) / 2, in (0, pi/2). Multiplied by
+        fs / (2 pi) they are the standard's in hertz.
+
+    Raises
+    ------
+    ValueError
+        If `a` is not finite, does not begin with 1, has order 0, or is not minimum phase.
+
+    Examples
+    --------
+    >>> (lpc_to_isf([1.0, 0.0, 0.0, 0.0, 0.0]) * 4 / np.pi).round(12).tolist()
+    [1.0, 2.0, 3.0, 1.0]
+
+    References
+    ----------
+    Y. Bistritz and S. Peller, "Immittance spectral pairs (ISP) for speech encoding", ICASSP 1993;
+    3GPP TS 26.190, 5.2.3.
+    """
+    a = predictor("a", a)
+    M = a.shape[-1] - 1
+    if M < 1:
+        raise ValueError(f"`a` has shape {a.shape}, its order must be at least 1")
+    k = a[..., -1]
+    if (np.abs(k) >= 1).any():
+        raise ValueError("`a` is not minimum phase, all zeros of A(z) must lie inside the unit circle")
+    F1, F2 = a + a[..., ::-1], a - a[..., ::-1]
+    # without their zeros at z = -1 and z = 1
+    f1, f2 = (F1, divide_plus(divide_minus(F2))) if M % 2 == 0 else (divide_plus(F1), divide_minus(F2))
+    w = np.empty((*a.shape[:-1], M))
+    w[..., 0 : M - 1 : 2], w[..., 1 : M - 1 : 2] = zeros(f1), zeros(f2)
+    w[..., : M - 1].sort(axis=-1)  # rounding may swap neighbours on the brink of instability
+    w[..., -1] = 0.5 * np.arccos(k)
+    if (np.abs(_predictor_of(w) - a).max(axis=-1) > 1e-6 * np.abs(a).max(axis=-1)).any():
+        raise ValueError("`a` is not minimum phase, all zeros of A(z) must lie inside the unit circle")
+    return w
+
+
+def isf_to_lpc(isf: ArrayLike) -> np.ndarray:
+    """Return the predictors whose immittance spectral frequencies are given.
+
+    Parameters
+    ----------
+    isf : array (..., M)
+        M - 1 frequencies, ascending, rad, in (0, pi), and arccos(a_M) / 2, in (0, pi/2).
+
+    Returns
+    -------
+    float64 array (..., M+1)
+
+    Raises
+    ------
+    ValueError
+        If `isf` is not finite, empty, not ascending, or leaves the intervals.
+
+    Examples
+    --------
+    >>> isf_to_lpc([np.pi / 3, np.pi / 6]).round(12).tolist()
+    [1.0, -0.75, 0.5]
+
+    References
+    ----------
+    3GPP TS 26.190, 5.2.4.
+    """
+    w = finite("isf", isf)
+    if w.shape[-1] == 0:
+        raise ValueError(f"`isf` has shape {w.shape}, its last axis must not be empty")
+    angles, last = w[..., :-1], w[..., -1]
+    if w.size and not (w.min() >= 0 and w.max() <= np.pi and last.max() <= np.pi / 2):
+        raise ValueError("`isf` leaves its range, it must stay within 0 and pi rad, the last one within pi/2")
+    if (np.diff(angles, axis=-1) < 0).any():
+        raise ValueError("`isf` is not ascending, all but the last of each vector must be in order")
+    return _predictor_of(w)
+
+
+def _predictor_of(w):
+    angles, k = w[..., :-1], np.cos(2 * w[..., -1:])
+    f1, f2 = polynomial(angles[..., 0::2]), polynomial(angles[..., 1::2])
+    even = w.shape[-1] % 2 == 0
+    F1, F2 = (f1, times(f2, -1.0, delay=2)) if even else (times(f1, 1.0), times(f2, -1.0))
+    return 0.5 * ((1 + k) * F1 + (1 - k) * F2)
