@@ -1,0 +1,258 @@
+"""Perceptual weighting: bandwidth expansion, and the filter W(z) = A(z/g1) / A(z/g2) with its inverse.
+
+Place in the chain: an error weighted by W may be larger under formants, where it is masked, than between them; white
+noise filtered by 1/W takes that shape. A(z/g) has the roots of A(z) moved inwards by the factor g.
+
+Letters: M order, N samples, S blocks, g1 and g2 expansion factors.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dsp._arguments import blocks, finite, number_in, positive, predictor
+from dsp.filters import direct_analysis, direct_synthesis
+
+
+def expand_bandwidth(a: ArrayLike, gamma: ArrayLike) -> np.ndarray:
+    """Return A(z/g), whose resonances are wider by -ln(g) fs / pi Hz.
+
+    Parameters
+    ----------
+    a : array (..., M+1)
+    gamma : array (...)
+        g, above 0; 1 changes nothing, 1/g is the inverse. Broadcast against the leading axes.
+
+    Returns
+    -------
+    float64 array (..., M+1)
+
+    Raises
+    ------
+    ValueError
+        If `a` is no predictor or `gamma` is not positive.
+
+    Examples
+    --------
+    >>> expand_bandwidth([1.0, -1.0, 0.5], 0.5).tolist()
+    [1.0, -0.5, 0.125]
+
+    References
+    ----------
+    P. Kabal, "Ill-conditioning and bandwidth expansion in linear prediction of speech", ICASSP 2003.
+    """
+    a, g = predictor("a", a), finite("gamma", gamma, 0)
+    if not (g > 0).all():
+        raise ValueError(f"`gamma` is {g.min() if g.size else g}, it must be above 0")
+    return a * g[..., None] ** np.arange(a.shape[-1])
+
+
+def bandwidth_to_gamma(bandwidth_hz: float, sample_rate_hz: float) -> float:
+    """Return the factor g that widens every resonance by a bandwidth, exp(-pi B / fs).
+
+    Parameters
+    ----------
+    bandwidth_hz : float >= 0
+    sample_rate_hz : float > 0
+
+    Returns
+    -------
+    float
+        In (0, 1].
+
+    Raises
+    ------
+    ValueError
+        If a number is out of range.
+
+    Examples
+    --------
+    >>> round(bandwidth_to_gamma(60.0, 16000.0), 4)
+    0.9883
+    """
+    width, fs = number_in("bandwidth_hz", bandwidth_hz, 0), positive("sample_rate_hz", sample_rate_hz)
+    return float(np.exp(-np.pi * width / fs))
+
+
+def gamma_to_bandwidth(gamma: float, sample_rate_hz: float) -> float:
+    """Return by how many Hz the factor g widens every resonance, -ln(g) fs / pi.
+
+    Parameters
+    ----------
+    gamma : float > 0
+    sample_rate_hz : float > 0
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If a number is out of range.
+
+    Examples
+    --------
+    >>> round(gamma_to_bandwidth(0.92, 12800.0), 1)
+    339.7
+    """
+    return float(-np.log(positive("gamma", gamma)) * positive("sample_rate_hz", sample_rate_hz) / np.pi)
+
+
+def weight(
+    x: ArrayLike,
+    a: ArrayLike,
+    gamma1: float = 0.92,
+    gamma2: float = 0.6,
+    state: tuple[ArrayLike, ArrayLike] | None = None,
+) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """Return a signal filtered by W(z) = A(z/g1) / A(z/g2), with predictors that change from block to block.
+
+    Parameters
+    ----------
+    x : array (..., N)
+    a : array (M+1,) or (..., S, M+1)
+        One predictor, or one per block of N/S samples.
+    gamma1, gamma2 : float, 0..1
+        g1 > g2 takes weight from the formants; 0 leaves out that part of the filter.
+    state : pair of arrays (..., M), optional
+        The last M samples of input and of output, oldest first; zeros if None.
+
+    Returns
+    -------
+    y : float64 array (..., N)
+    state : pair of float64 arrays (..., M)
+        For the next call.
+
+    Raises
+    ------
+    ValueError
+        If `x` does not divide into blocks, shapes do not go together, or a number is out of range.
+
+    Examples
+    --------
+    >>> y, state = weight([1.0, 0.0, 0.0], [1.0, -0.5], gamma1=1.0, gamma2=0.5)
+    >>> y.tolist()
+    [1.0, -0.25, -0.0625]
+
+    References
+    ----------
+    B. Atal and M. Schroeder, "Predictive coding of speech signals and subjective error criteria", IEEE Trans. ASSP 27
+    (1979).
+    """
+    numerator, denominator = _expanded(a, "gamma1", gamma1), _expanded(a, "gamma2", gamma2)
+    before, after = _pair(state)
+    y, before = direct_analysis(x, numerator, before)
+    y, after = direct_synthesis(y, denominator, after)
+    return y, (before, after)
+
+
+def unweight(
+    y: ArrayLike,
+    a: ArrayLike,
+    gamma1: float = 0.92,
+    gamma2: float = 0.6,
+    state: tuple[ArrayLike, ArrayLike] | None = None,
+) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """Return a signal filtered by 1/W(z) = A(z/g2) / A(z/g1); the inverse of `weight`, and what shapes noise.
+
+    Parameters
+    ----------
+    y : array (..., N)
+        A weighted signal, or white noise to be shaped.
+    a : array (M+1,) or (..., S, M+1)
+    gamma1, gamma2 : float, 0..1
+        As in `weight`.
+    state : pair of arrays (..., M), optional
+        The same pair as that of `weight`: the last M samples of x and of y.
+
+    Returns
+    -------
+    x : float64 array (..., N)
+    state : pair of float64 arrays (..., M)
+
+    Raises
+    ------
+    ValueError
+        As `weight`.
+
+    Examples
+    --------
+    >>> x, state = unweight([1.0, -0.25, -0.0625], [1.0, -0.5], gamma1=1.0, gamma2=0.5)
+    >>> x.tolist()
+    [1.0, 0.0, 0.0]
+
+    References
+    ----------
+    B. Atal and M. Schroeder, IEEE Trans. ASSP 27 (1979).
+    """
+    numerator, denominator = _expanded(a, "gamma1", gamma1), _expanded(a, "gamma2", gamma2)
+    before, after = _pair(state)
+    y, _ = blocks("y", y, numerator, "a")
+    x, after = direct_analysis(y, denominator, after)
+    x, before = direct_synthesis(x, numerator, before)
+    return x, (before, after)
+
+
+def weight_amrwb(
+    x: ArrayLike,
+    a: ArrayLike,
+    gamma: float = 0.92,
+    tilt: float = 0.68,
+    state: tuple[ArrayLike, ArrayLike] | None = None,
+) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """Return a pre-emphasised signal filtered by AMR-WB's W(z) = A(z/g) / (1 - b z^-1).
+
+    The fixed denominator undoes the pre-emphasis, so that weighting of formants and of spectral tilt are separate.
+
+    Parameters
+    ----------
+    x : array (..., N)
+        After pre-emphasis with `tilt`, as is the signal that `a` was computed from.
+    a : array (M+1,) or (..., S, M+1)
+    gamma : float, 0..1
+        g.
+    tilt : float, 0..1
+        b, the pre-emphasis.
+    state : pair of arrays (..., M) and (..., 1), optional
+        The last M samples of input and the last one of output; zeros if None.
+
+    Returns
+    -------
+    y : float64 array (..., N)
+    state : pair of float64 arrays (..., M) and (..., 1)
+
+    Raises
+    ------
+    ValueError
+        As `weight`.
+
+    Examples
+    --------
+    >>> y, state = weight_amrwb([1.0, 0.0, 0.0], [1.0, -0.5], gamma=1.0, tilt=0.5)
+    >>> y.tolist()
+    [1.0, 0.0, 0.0]
+
+    References
+    ----------
+    3GPP TS 26.190, 5.3; B. Bessette et al., "The adaptive multirate wideband speech codec (AMR-WB)", IEEE Trans. SAP
+    10 (2002).
+    """
+    numerator = _expanded(a, "gamma", gamma)
+    before, after = _pair(state)
+    y, before = direct_analysis(x, numerator, before)
+    y, after = direct_synthesis(y, [1.0, -number_in("tilt", tilt, 0, 1)], after)
+    return y, (before, after)
+
+
+def _expanded(a, name, gamma):
+    """Return A(z/g), where g may also be 0, which leaves 1."""
+    a = predictor("a", a)
+    return a * number_in(name, gamma, 0, 1) ** np.arange(a.shape[-1])
+
+
+def _pair(state):
+    if state is None:
+        return None, None
+    if not isinstance(state, tuple | list) or len(state) != 2:
+        raise ValueError(f"`state` is {state!r}, it must be a pair of arrays or None")
+    return state
