@@ -15,6 +15,7 @@ lines in 32 subbands with their scale factors, masking over time, and stereo.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -45,7 +46,7 @@ __all__ = [
 ]
 
 _FLOOR_DB = -200.0  # level of a line of digital silence
-_BLOCK_MASKERS = 2048  # maskers spread at once: bounds the memory for long signals
+_BLOCK_MASKERS = 512  # maskers spread at once: bounds the memory for long signals
 
 
 @dataclass(frozen=True)
@@ -152,16 +153,17 @@ def global_threshold_db(tonal_db: ArrayLike, noise_db: ArrayLike, sample_rate_hz
     z = lines.bark
     n_lines = z.size
     total = np.broadcast_to(10 ** (lines.quiet_db / 10), tonal.shape).reshape(-1, n_lines).copy()
+    vf_0, vf_slope = _spreading_between_lines(sample_rate_hz)
     # Masking indices: av_tm = -1.525 - 0.275 z - 4.5 and av_nm = -1.525 - 0.175 z - 0.5.
     for maskers_db, av in ((tonal, -6.025 - 0.275 * z), (noise, -2.025 - 0.175 * z)):
         flat = maskers_db.reshape(-1, n_lines)
         frame, line = np.nonzero(np.isfinite(flat))
         for start in range(0, frame.size, _BLOCK_MASKERS):
             t, j = frame[start : start + _BLOCK_MASKERS], line[start : start + _BLOCK_MASKERS]
-            X = flat[t, j]
-            LT = (X + av[j])[:, None] + spreading_db(z - z[j, None], X[:, None])
+            X = flat[t, j][:, None]
+            LT = vf_slope[j] * X + vf_0[j] + (X + av[j, None])
             first = np.flatnonzero(np.diff(t, prepend=-1))  # maskers are sorted by frame
-            total[t[first]] += np.add.reduceat(10 ** (LT / 10), first, axis=0)
+            total[t[first]] += np.add.reduceat(np.exp(np.log(10) / 10 * LT), first, axis=0)
     return (10 * np.log10(total)).reshape(tonal.shape)
 
 
@@ -259,6 +261,16 @@ def noise_to_mask_ratio_db(
     noise_db = power_spectrum_db(_frames(y - x, hop, "degraded"), full_scale_db)
     share = 10 ** ((noise_db - mask_db) / 10)
     return 10 * np.log10(np.add.reduceat(share, lines.band_start, axis=-1))
+
+
+@lru_cache(maxsize=len(SAMPLE_RATES_HZ))
+def _spreading_between_lines(sample_rate_hz: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Spreading from line j to line i, vf = vf_0[j, i] + X vf_slope[j, i], as it is linear in X."""
+    z = spectral_lines(sample_rate_hz).bark
+    dz = z - z[:, None]
+    vf_0, vf_1 = spreading_db(dz, 0.0), spreading_db(dz, 1.0)
+    reached = np.isfinite(vf_0)
+    return vf_0, np.where(reached, vf_1, 0.0) - np.where(reached, vf_0, 0.0)
 
 
 def _frames(x: ArrayLike, hop: int, name: str) -> NDArray[np.float64]:
