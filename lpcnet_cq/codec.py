@@ -17,6 +17,7 @@ from lpcnet_cq.audio import resample
 from lpcnet_cq.container import MAX_PACKETS, Header, read_header, read_segments, write_header, write_segment
 from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.network import Network
+from lpcnet_cq.rounding import round_latents
 from lpcnet_cq.tables import IntegerModel
 from lpcnet_cq.weights import load_weights
 
@@ -208,7 +209,7 @@ class Codec:
         budget = allowed = rate.file_budget_bits(len(side), seconds, bitrate_bps)
         for _ in range(3):
             step = rate.choose_steps(self.entropy, side, z, self.step_sizes, budget)
-            n = packet.Integers(step, side, rate.quantise_latents(z, step, self.step_sizes))
+            n = round_latents(self.entropy, packet.start(self.entropy), side, z, step, self.step_sizes)
             packets = [p for run in n.runs(MAX_PACKETS) for p in packet.put_packets(self.entropy, None, run)[1]]
             excess = 8 * sum(map(len, packets)) - allowed
             if excess <= 0 or step.min() == len(self.step_sizes) - 1:

@@ -34,6 +34,10 @@ class Integers:
     side: np.ndarray
     latents: np.ndarray
 
+    def values(self) -> np.ndarray:
+        """Return side integers and latents in the order of the packet, (T, K + S*D)."""
+        return np.concatenate([self.side, self.latents.reshape(len(self.side), -1)], axis=1)
+
     def runs(self, T: int):
         """Yield the packets in runs of T, the last one possibly shorter."""
         for i in range(0, len(self.step), T):
@@ -79,8 +83,8 @@ def step_table(before: int, n_steps: int) -> tuple[int, ...]:
     return (0, *np.cumsum(frequency).tolist())
 
 
-def _tables(model: IntegerModel, past: Past, n: Integers):
-    """Return scale index, fraction index and floor of the mean for all integers, (T, K + S*D) each."""
+def contexts(model: IntegerModel, past: Past, n: Integers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what the model expects of all integers: scale index, fraction and floor of the mean, (T, K + S*D)."""
     T, S, D = n.latents.shape
     side_past = np.concatenate([past.side, n.side])
     mean, scale = model.side(np.stack([side_past[:T], side_past[1 : T + 1]], axis=1))
@@ -97,14 +101,21 @@ def _tables(model: IntegerModel, past: Past, n: Integers):
     return locate(*join)
 
 
-def _slots(model: IntegerModel, past: Past, n: Integers):
-    """Return start and frequency of every integer's symbol, and how far integers lie from their means' floors."""
-    scale, fraction, floor = _tables(model, past, n)
-    values = np.concatenate([n.side, n.latents.reshape(len(n.side), -1)], axis=1)
+def slots(model: IntegerModel, expected, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return start and frequency of the symbols of `values`, and their distance from the floors of the means."""
+    scale, fraction, floor = expected
     distance = values - floor
     symbol = np.where(np.abs(distance) <= HALF_WIDTH, distance + HALF_WIDTH, ESCAPE)
     begin = model.cumulative[scale, fraction, symbol]
     return begin, model.cumulative[scale, fraction, symbol + 1] - begin, distance
+
+
+def value_bits(model: IntegerModel, expected, values: np.ndarray) -> np.ndarray:
+    """Return the bits of integers, given the `contexts` they are coded in; arrays of one shape."""
+    _, frequency, distance = slots(model, expected, values)
+    beyond = np.maximum(np.abs(distance) - HALF_WIDTH, 0)
+    escape = np.where(beyond > 0, 5 + np.floor(np.log2(np.maximum(beyond, 1))), 0)
+    return np.log2(TOTAL) - np.log2(frequency) + escape
 
 
 def n_bits(model: IntegerModel, past: Past | None, n: Integers) -> np.ndarray:
@@ -118,16 +129,13 @@ def n_bits(model: IntegerModel, past: Past | None, n: Integers) -> np.ndarray:
     n : Integers
     """
     restart, past = past is None, past or start(model)
-    _, frequency, distance = _slots(model, past, n)
-    bits = np.log2(TOTAL) - np.log2(frequency)
-    beyond = np.maximum(np.abs(distance) - HALF_WIDTH, 0)
-    bits += np.where(beyond > 0, 5 + np.floor(np.log2(np.maximum(beyond, 1))), 0)
+    bits = value_bits(model, contexts(model, past, n), n.values())
     before = np.concatenate([[past.step], n.step[:-1]]).tolist()
-    slots = [np.diff(step_table(b, model.n_steps))[q] for b, q in zip(before, n.step.tolist(), strict=True)]
-    flags = np.full(len(slots), FLAG[1] - FLAG[0])
+    steps = [np.diff(step_table(b, model.n_steps))[q] for b, q in zip(before, n.step.tolist(), strict=True)]
+    flags = np.full(len(steps), FLAG[1] - FLAG[0])
     if restart:
         flags[0] = FLAG[2] - FLAG[1]
-    head = 2 * np.log2(TOTAL) - np.log2(slots) - np.log2(flags)
+    head = 2 * np.log2(TOTAL) - np.log2(steps) - np.log2(flags)
     return np.concatenate([head[:, None], bits], axis=1)
 
 
@@ -148,7 +156,7 @@ def put_packets(model: IntegerModel, past: Past | None, n: Integers) -> tuple[Pa
     packets : list of bytes
     """
     restart, past = past is None, past or start(model)
-    begin, frequency, distance = (array.tolist() for array in _slots(model, past, n))
+    begin, frequency, distance = (array.tolist() for array in slots(model, contexts(model, past, n), n.values()))
     packets, before = [], past.step
     for t, step in enumerate(n.step.tolist()):
         encoder = RangeEncoder()

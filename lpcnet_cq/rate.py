@@ -12,18 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from lpcnet_cq.container import HEADER_BYTES, MAX_PACKETS, SEGMENT_BYTES
-from lpcnet_cq.packet import LIMIT, Integers, n_bits, start
+from lpcnet_cq.packet import Integers, n_bits, start
+from lpcnet_cq.rounding import round_latents
 from lpcnet_cq.tables import IntegerModel
 
 ROUNDING_BITS = 4.6  # mean cost of ending a packet on a whole byte
 RESTART_BITS = 60.0  # of a packet without context, about
 DEBT_PER_STEP = 12  # packets
 MAX_DEBT = 100  # packets: two seconds
-
-
-def quantise_latents(z: np.ndarray, step: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Round latents (T, S, D) to multiples of each packet's step size."""
-    return np.clip(np.rint(z / sizes[step][:, None, None]), -LIMIT, LIMIT).astype(np.int64)
 
 
 def packet_costs(model: IntegerModel, n: Integers) -> np.ndarray:
@@ -54,8 +50,7 @@ def choose_steps(model: IntegerModel, side, z, sizes, budget_bits: float) -> np.
     T, Q = len(side), len(sizes)
 
     def costs(q):
-        step = np.full(T, q)
-        return packet_costs(model, Integers(step, side, quantise_latents(z, step, sizes)))
+        return packet_costs(model, round_latents(model, start(model), side, z, np.full(T, q), sizes))
 
     low, high = 0, Q - 1  # the finest affordable index lies within
     known = {}

@@ -10,7 +10,8 @@ import numpy as np
 from lpcnet_cq import packet
 from lpcnet_cq.analysis import analyse_windows
 from lpcnet_cq.errors import BitstreamError
-from lpcnet_cq.rate import Budget, quantise_latents
+from lpcnet_cq.rate import Budget
+from lpcnet_cq.rounding import round_latents
 
 RESTART_EVERY = 25  # packets: after a loss, speech is back within half a second
 FADE = 0.7  # neper per concealed packet: 6 dB, silence after about ten
@@ -48,8 +49,9 @@ class Encoder:
         x = self.heard[-self.spec.delay :]
         self.state, side, z = self.codec.network.encode(self.state, x, lsf[None])
         step = np.array([self.budget.step(self.codec.config.nominal_step, self.codec.config.n_steps)])
-        n = packet.Integers(step, side, quantise_latents(z, step, self.codec.step_sizes))
         past = None if self.count % RESTART_EVERY == 0 else self.past
+        before = past or packet.start(self.codec.entropy)
+        n = round_latents(self.codec.entropy, before, side, z, step, self.codec.step_sizes)
         self.past, (data,) = packet.put_packets(self.codec.entropy, past, n)
         self.count += 1
         self.budget = self.budget.spend(len(data))

@@ -1,0 +1,56 @@
+"""Rounding of latents that weighs error against bits.
+
+Place in the chain: in the encoder, between latents and packets; the decoder does not know. A latent goes to the
+integer nearer to what the entropy model expects where the bits saved are worth the larger error. Delay: none.
+
+Letters: T packets, S subframes, D latents, z latents in steps, n integers.
+"""
+
+import numpy as np
+
+from lpcnet_cq.packet import LIMIT, Integers, Past, contexts, value_bits
+from lpcnet_cq.tables import MEAN_BITS, IntegerModel
+
+PRICE = 0.1  # squared steps per bit; at high rate -dD/dR = 2 ln 2 / 12 = 0.116 with D = 1/12
+
+
+def round_latents(
+    model: IntegerModel, past: Past, side: np.ndarray, z: np.ndarray, step: np.ndarray, sizes: np.ndarray
+) -> Integers:
+    """Round latents to multiples of each packet's step size, minimising (z - n)^2 + PRICE * bits(n).
+
+    Parameters
+    ----------
+    model : IntegerModel
+    past : Past
+        Memory before the first packet.
+    side : int array (T, K)
+    z : array (T, S, D)
+        Latents in units of the middle step.
+    step : int array (T,)
+        Step indices.
+    sizes : array (Q,)
+        Relative step sizes.
+
+    Returns
+    -------
+    Integers
+
+    References
+    ----------
+    M. Karczewicz, Y. Ye and I. Chong, "Rate distortion optimized quantization", VCEG-AH21 (2008).
+    """
+    z = np.clip(z / sizes[step][:, None, None], -LIMIT, LIMIT)
+    n = Integers(step, side, np.rint(z).astype(np.int64))
+    flat = z.reshape(len(z), -1)
+    K = side.shape[1]
+    expected = [array[:, K:] for array in contexts(model, past, n)]
+    mean = expected[2] + expected[1] / (1 << MEAN_BITS)
+    near = n.latents.reshape(len(z), -1)
+    inward = near - np.sign(near - mean).astype(np.int64) * (np.abs(near - mean) >= 0.5)
+
+    def cost(values):
+        return (flat - values) ** 2 + PRICE * value_bits(model, expected, values)
+
+    best = np.where(cost(inward) < cost(near), inward, near)
+    return Integers(step, side, best.reshape(n.latents.shape))
