@@ -1,0 +1,33 @@
+"""Dimensions, delays and presets."""
+
+import json
+from dataclasses import asdict
+
+import pytest
+
+from dsp.frames import FrameSpec
+from lpcnet_cq.config import PRESETS, CodecConfig, codec_config_from_dict
+
+
+def test_delay_is_packet_analysis_look_ahead_and_one_subframe():
+    c = CodecConfig()
+    assert c.delay == 320 + 128 + 64
+    assert c.delay_ms == 32 <= 40
+
+
+def test_dimensions_survive_json():
+    c = CodecConfig(spec=FrameSpec(look_ahead=64), n_latents=7, step_ratio=1.3)
+    assert codec_config_from_dict(json.loads(json.dumps(asdict(c)))) == c
+
+
+def test_run_is_plain_values():
+    values = json.loads(json.dumps(PRESETS["tiny"].as_dict()))
+    assert values["codec"]["spec"]["hop"] == 320 and values["bitrate_bps"] == 9000
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_fit_together(name):
+    c = PRESETS[name].codec
+    assert c.spec.subframe % c.step == 0 and c.spec.look_ahead % c.step == 0
+    assert c.order <= c.spec.subframe and c.order % 2 == 0
+    assert c.n_steps % 2 == 1 and 0 <= c.nominal_step < c.n_steps
