@@ -51,16 +51,19 @@ def direct_analysis(x: ArrayLike, a: ArrayLike, state: ArrayLike | None = None) 
     N, (S, K) = x.shape[-1], a.shape[-2:]
     past = state_of("state", state, (*x.shape[:-1], K - 1))
     longer = np.concatenate([past, x], axis=-1)
-    e = np.zeros((*x.shape[:-1], S, N // S))
-    for m in range(K):
-        e += a[..., m : m + 1] * longer[..., K - 1 - m : K - 1 - m + N].reshape(e.shape)
+    if not x.size:
+        return x.copy(), past.copy()
+    # Of each block, K windows: the block itself and what is 1 .. M samples before it.
+    reach = np.lib.stride_tricks.sliding_window_view(longer, N // S + K - 1, axis=-1)[..., :: N // S, :]
+    delayed = np.lib.stride_tricks.sliding_window_view(reach, N // S, axis=-1)
+    e = np.ascontiguousarray(a[..., None, ::-1]) @ delayed
     return e.reshape(x.shape), longer[..., N:].copy()
 
 
 def direct_synthesis(e: ArrayLike, a: ArrayLike, state: ArrayLike | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Return the signal x[n] = e[n] - sum_{m>=1} a_m x[n-m]; the inverse of `direct_analysis`.
 
-    All blocks and signals are one triangular system whose matrix has M diagonals below the first.
+    All blocks and signals are one triangular system, whose matrix has M diagonals beside the first.
 
     Parameters
     ----------
@@ -104,20 +107,17 @@ def _solve(x, a):
 
     (S, K), n = a.shape[-2:], x.shape[-1]
     M = K - 1
-    rows = np.concatenate([a.reshape(-1, K), np.zeros((1, K))])
+    # A row of the matrix is a_M .. a_1, 1, up to the diagonal. Where a sample is known, no a_m takes part.
+    rows = np.concatenate([a[..., ::-1].reshape(-1, K), np.zeros((1, K))])
     y = x.reshape(-1)  # all signals, one after the other: their memories keep them apart
-    row_of = np.full((*x.shape[:-1], n), -1)  # row -1 is zeros: a sample of the memory is solved already
-    row_of[..., M:] = np.repeat(np.arange(len(rows) - 1), (n - M) // S).reshape(*x.shape[:-1], n - M)
-    row_of = np.append(row_of, np.full(M, -1))
+    row = np.full((*x.shape[:-1], n), len(rows) - 1)
+    row[..., M:] = np.repeat(np.arange(len(rows) - 1), (n - M) // S).reshape(*x.shape[:-1], n - M)
+    row = row.reshape(-1)
     for start in range(0, y.size, _CHUNK):
         begin, stop = max(0, start - M), min(start + _CHUNK, y.size)
-        row = row_of[begin : stop + M].copy()
-        row[: start - begin] = row[stop - begin :] = -1
-        A = rows[row]
-        # Row j of the band holds what sample j adds to samples j + m: a_m of the block that j + m is in.
-        step_n, step_m = A.strides
-        band = np.lib.stride_tricks.as_strided(A, (stop - begin, K), (step_n, step_n + step_m))
-        y[begin:stop] = dtbsv(M, np.ascontiguousarray(band).T, y[begin:stop], lower=1, diag=1)
+        band = rows.take(row[begin:stop], axis=0)
+        band[: start - begin] = 0.0
+        y[begin:stop] = dtbsv(M, band.T, y[begin:stop], lower=0, trans=1, diag=1)
     return y.reshape(x.shape)
 
 
