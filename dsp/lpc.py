@@ -8,6 +8,8 @@ Letters: M order, N window length, T frames, r autocorrelation, a coefficients, 
 E error power.
 """
 
+from importlib import import_module
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -258,3 +260,21 @@ def deemphasis(y: ArrayLike, mu: float, previous: ArrayLike = 0.0) -> np.ndarray
     memory = mu * finite("previous", previous, min_ndim=0)
     memory = np.broadcast_to(memory[..., None], (*y.shape[:-1], 1))
     return lfilter([1.0], [1.0, -mu], y, zi=memory)[0]
+
+
+_ELSEWHERE = {
+    "Analysis": "dsp.analysis",
+    "analyze": "dsp.analysis",
+    "burg": "dsp.burg",
+    "covariance": "dsp.covariance",
+    "modified_covariance": "dsp.covariance",
+    "synthesize": "dsp.analysis",
+    "weighted_covariance": "dsp.weighted",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Offer the other methods of linear prediction under this name too, imported when first used."""
+    if name in _ELSEWHERE:
+        return getattr(import_module(_ELSEWHERE[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,181 @@
+"""Linear prediction of a whole signal in one call, and its exact inverse.
+
+Place in the chain: all of it. Pre-emphasis, frames, autocorrelation with its conditioning, Levinson-Durbin,
+line spectral frequencies, residual; and from the residual through 1/A(z) back. Delay: that of `spec`.
+
+Letters: M order, T frames.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dsp._arguments import finite, number_in, order_in
+from dsp.filters import direct_analysis, direct_synthesis
+from dsp.frames import FrameSpec, frame
+from dsp.lpc import (
+    autocorrelation,
+    deemphasis,
+    lag_window,
+    levinson_durbin,
+    preemphasis,
+    white_noise_correction,
+)
+from dsp.lsf import lpc_to_lsf
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """What `analyze` found in a signal; to change a part, use `dataclasses.replace`.
+
+    `synthesize` needs `residual`, `lpc`, `preemphasis_mu` and `n_samples` only. The other arrays describe the
+    same filters, and do not follow when `lpc` is replaced.
+
+    Attributes
+    ----------
+    spec : FrameSpec
+        How the signal was cut.
+    n_samples : int
+        Length of the signal.
+    preemphasis_mu : float
+        mu of 1 - mu z^-1, through which the signal went first.
+    lpc : ndarray, shape (..., T, M + 1)
+        Coefficients of A(z), minimum phase.
+    gain : ndarray, shape (..., T)
+        Root mean square of the prediction error under the window: gain / |A| is the spectral envelope.
+    residual : ndarray, shape (..., T, hop)
+        e = A(z) x, the filter of each frame going on where the last one ended.
+    lsf : ndarray, shape (..., T, M)
+        Line spectral frequencies in rad.
+    reflection : ndarray, shape (..., T, M)
+        Reflection coefficients, within (-1, 1).
+    prediction_gain_db : ndarray, shape (..., T)
+        Power of the windowed frame over that of its prediction error; 0 for silence.
+    """
+
+    spec: FrameSpec
+    n_samples: int
+    preemphasis_mu: float
+    lpc: np.ndarray
+    gain: np.ndarray
+    residual: np.ndarray
+    lsf: np.ndarray
+    reflection: np.ndarray
+    prediction_gain_db: np.ndarray
+
+
+def analyze(
+    x: ArrayLike,
+    spec: FrameSpec,
+    order: int = 16,
+    *,
+    taper: ArrayLike | None = None,
+    preemphasis_mu: float = 0.0,
+    lag_window_hz: float = 0.0,
+    white_noise: float = 1e-9,
+) -> Analysis:
+    """Predict every frame of a signal from the M samples before each of its own.
+
+    Parameters
+    ----------
+    x : array (..., n_samples)
+        At least one sample; leading axes are channels or files.
+    spec : FrameSpec
+        Its `window` is the length analysed, its `hop` the length of a frame of the residual.
+    order : int, 1..window-1
+        M.
+    taper : array (window,), optional
+        Weights of the samples of a window; Hamming's if None.
+    preemphasis_mu : float, 0..1
+        mu of 1 - mu z^-1, which all results but the signal of `synthesize` have gone through.
+    lag_window_hz : float >= 0
+        f0 of `dsp.lpc.lag_window`; AMR-WB takes 60.
+    white_noise : float >= 0
+        Fraction for `dsp.lpc.white_noise_correction`; AMR-WB takes 1e-4.
+
+    Returns
+    -------
+    Analysis
+
+    Raises
+    ------
+    ValueError
+        If `x` is empty or not finite, or another argument out of range.
+
+    Examples
+    --------
+    >>> x = np.sin(0.3 * np.arange(1000))
+    >>> found = analyze(x, FrameSpec(), order=2)
+    >>> found.lpc.shape, bool(found.prediction_gain_db[1] > 30)
+    ((4, 3), True)
+    >>> np.allclose(synthesize(found), x, rtol=0, atol=1e-9)
+    True
+
+    References
+    ----------
+    J. Makhoul, "Linear prediction: a tutorial review", Proc. IEEE 63 (1975).
+    """
+    x = finite("x", x)
+    if x.shape[-1] == 0:
+        raise ValueError(f"`x` has shape {x.shape}, it must hold at least one sample")
+    M, mu = order_in("order", order, 1, spec.window - 1), number_in("preemphasis_mu", preemphasis_mu, 0, 1)
+    taper = np.hamming(spec.window) if taper is None else finite("taper", taper)
+    if taper.shape != (spec.window,) or not taper.any():
+        raise ValueError(f"`taper` has shape {taper.shape}, it must be {spec.window} weights, not all zero")
+    widening = lag_window(M, number_in("lag_window_hz", lag_window_hz, 0), spec.sample_rate_hz)
+    floor = number_in("white_noise", white_noise, 0)
+
+    y = preemphasis(x, mu)
+    r = white_noise_correction(autocorrelation(frame(y, spec) * taper, M) * widening, floor)
+    a, error, k = levinson_durbin(r)
+    whole = np.pad(y, [(0, 0)] * (y.ndim - 1) + [(0, a.shape[-2] * spec.hop - y.shape[-1])])
+    e, _ = direct_analysis(whole, a)
+    return Analysis(
+        spec=spec,
+        n_samples=x.shape[-1],
+        preemphasis_mu=mu,
+        lpc=a,
+        gain=np.sqrt(error / np.square(taper).sum()),
+        residual=e.reshape(*a.shape[:-1], spec.hop),
+        lsf=lpc_to_lsf(a),
+        reflection=k,
+        prediction_gain_db=_ratio_db(r[..., 0], error),
+    )
+
+
+def synthesize(analysis: Analysis) -> np.ndarray:
+    """Return the signal of an analysis: the residual through 1/A(z), and the pre-emphasis undone.
+
+    Parameters
+    ----------
+    analysis : Analysis
+        From `analyze`, or changed by `dataclasses.replace`.
+
+    Returns
+    -------
+    float64 array (..., n_samples)
+        The signal analysed, to more than 120 dB, if nothing was changed.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not go together or a value is not finite.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> found = analyze([1.0, 2.0, 3.0], FrameSpec(window=4, hop=2, look_ahead=0, subframe=1), order=1)
+    >>> synthesize(found).round(9).tolist()
+    [1.0, 2.0, 3.0]
+    >>> synthesize(replace(found, residual=2 * found.residual)).round(9).tolist()
+    [2.0, 4.0, 6.0]
+    """
+    e = finite("residual", analysis.residual, min_ndim=2)
+    x, _ = direct_synthesis(e.reshape(*e.shape[:-2], -1), analysis.lpc)
+    return deemphasis(x, analysis.preemphasis_mu)[..., : analysis.n_samples]
+
+
+def _ratio_db(power, error):
+    ratio = power / np.where(power > 0, np.maximum(error, 1e-16 * power), 1.0)
+    return 10 * np.log10(np.where(power > 0, ratio, 1.0))
