@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _INK, _ACCENT, _SOFT = "#222222", "#c1272d", "#8a8a8a"
 _FORMANT_COLOURS = ("#d62728", "#1f77b4", "#2ca02c", "#9467bd")
 _RANGE_DB = 65  # from the loudest to white in the spectrogram
+_LEAST_TOP_DB = -70  # nothing softer is ever black: silence is white
+_HIGHEST_HZ = 8000  # where there is more, the formants would be squeezed
 _MAX_POINTS = 4000  # columns of the waveform: more cannot be seen
 
 
@@ -62,7 +64,7 @@ def draw(report: Report, frame: int, title: str = "") -> bytes:
         axes.axvline(report.time_s[frame], color=_ACCENT, lw=1, ls="--", alpha=0.8)
         axes.tick_params(labelbottom=axes is time_axes[-1])
     time_axes[-1].set_xlabel("time (s)")
-    wave.set_xlim(0, len(report.x) / report.sample_rate_hz)
+    wave.set_xlim(0, max(len(report.x) / report.sample_rate_hz, 0.01))
     wave.set_title(title, fontsize=11, color=_INK, loc="left")
     _envelope(figure.add_subplot(grid[4]), report, frame)
     figure.align_ylabels()
@@ -79,7 +81,7 @@ def _waveform(axes: Axes, report: Report) -> None:
     seconds = (starts + step / 2) / report.sample_rate_hz
     low, high = np.minimum.reduceat(x, starts), np.maximum.reduceat(x, starts)
     if step == 1:
-        axes.plot(seconds, x, color=_INK, lw=0.6)
+        axes.plot(seconds, x, color=_INK, lw=0.6, marker="." if len(x) < 100 else "")
     else:
         axes.fill_between(seconds, low, high, color=_INK, lw=0.3)
     peak = max(np.abs(x).max() * 1.05, 1e-4)
@@ -99,9 +101,9 @@ def _spectrogram(axes: Axes, report: Report) -> None:
     stft = ShortTimeFFT(window, hop, fs, mfft=max(512, len(window)), scale_to="magnitude")
     # Pre-emphasis of 6 dB per octave above 50 Hz, as speech falls by that much.
     x = np.append(report.x, np.zeros(max(0, len(window) - len(report.x))))
-    level_db = 20 * np.log10(np.maximum(np.abs(stft.stft(x)), 1e-7))
+    level_db = 20 * np.log10(np.maximum(np.abs(stft.stft(x)), 1e-9))
     level_db += 20 * np.log10(np.maximum(stft.f, 50) / 50)[:, None]
-    top = level_db.max()
+    top = max(level_db.max(), _LEAST_TOP_DB)
     extent = stft.extent(len(x), center_bins=True)
     axes.imshow(
         level_db,
@@ -115,10 +117,10 @@ def _spectrogram(axes: Axes, report: Report) -> None:
     )
     for index, colour in enumerate(_FORMANT_COLOURS):
         f = np.where(report.audible, report.formant_hz[:, index], np.nan)
-        axes.plot(report.time_s, f / 1000, ".", color=colour, ms=3.2, mew=0, label=f"F{index + 1}")
-    axes.set_ylim(0, min(report.sample_rate_hz / 2, 8000) / 1000)
+        axes.plot(report.time_s, f / 1000, "o", color=colour, ms=2.6, mec="white", mew=0.35, label=f"F{index + 1}")
+    axes.set_ylim(0, min(report.sample_rate_hz / 2, _HIGHEST_HZ) / 1000)
     axes.set_ylabel("frequency (kHz)")
-    axes.legend(loc="upper right", ncols=4, fontsize=8, framealpha=0.85, handletextpad=0.1, markerscale=2)
+    axes.legend(loc="upper right", ncols=4, fontsize=8, framealpha=0.85, handletextpad=0.1, markerscale=1.8)
 
 
 def _pitch(axes: Axes, report: Report) -> None:
@@ -144,7 +146,7 @@ def _prediction_gain(axes: Axes, report: Report) -> None:
 
 def _envelope(axes: Axes, report: Report, frame: int) -> None:
     f_hz, spectrum_db, envelope_db = report.spectrum_and_envelope_db(frame)
-    shown = f_hz >= 50  # below, undoing the pre-emphasis only magnifies what the window leaks
+    shown = (f_hz >= 50) & (f_hz <= _HIGHEST_HZ)  # below, undoing the pre-emphasis only magnifies what the window leaks
     f_khz, spectrum_db, envelope_db = f_hz[shown] / 1000, spectrum_db[shown], envelope_db[shown]
     axes.plot(f_khz, spectrum_db, color=_SOFT, lw=0.8, label="spectrum")
     axes.plot(f_khz, envelope_db, color=_ACCENT, lw=1.8, label=f"LPC envelope, order {report.order}")
@@ -164,7 +166,7 @@ def _envelope(axes: Axes, report: Report, frame: int) -> None:
                 fontsize=8,
                 color=colour,
             )
-    axes.set_xlim(0, report.sample_rate_hz / 2000)
+    axes.set_xlim(0, f_khz[-1])
     axes.set_xlabel("frequency (kHz)")
     axes.set_ylabel("level (dB)")
     axes.set_title(f"frame {frame}, {report.time_s[frame]:.3f} s", fontsize=10, loc="left", color=_ACCENT)
