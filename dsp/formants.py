@@ -195,16 +195,22 @@ def _ascending_choices(n, n_candidates):
 
 def _cheapest_path(cost, octave, choices):
     """Return the row of `choices` taken in each frame, (T, ...), by Viterbi's algorithm over frames."""
-    n, T = choices.shape[1], cost.shape[-3]
+    T, K, n = cost.shape[-3:]
     total = np.zeros((*cost.shape[:-3], len(choices)))
-    back = np.zeros((T, *total.shape), np.intp)
+    back = np.zeros((T, *total.shape), np.int16)
+    # Jumps are looked up for two formants at once; an odd one goes with a formant that is always missing.
+    even = np.pad(choices, [(0, 0), (0, n % 2)], constant_values=K - 1)
+    pairs = even[:, 0::2] * K + even[:, 1::2]
+    steps = [pair[:, None] * K**2 + pair for pair in pairs.T]
     for t in range(T):
         local = sum(cost[..., t, choices[:, i], i] for i in range(n))
         if t:
             jump = np.abs(octave[..., t - 1, :, None] - octave[..., t, None, :])
             jump = np.where(np.isnan(jump), _BREAK_COST, jump)
             jump[..., -1, -1] = 0.0  # missing stays missing
-            path = total[..., None] + sum(jump[..., choices[:, i, None], choices[:, i]] for i in range(n))
+            both = jump[..., :, None, :, None] + jump[..., None, :, None, :]
+            both = both.reshape(*jump.shape[:-2], K**4)
+            path = sum((both.take(step, -1) for step in steps), start=total[..., None])
             back[t] = path.argmin(-2)
             total = path.min(-2)
         total = total + local

@@ -1,10 +1,12 @@
+from itertools import product
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.signal import lfilter
 
-from dsp.formants import formant_tracks, formants, poles
+from dsp.formants import _BREAK_COST, _MISSING_COST, formant_tracks, formants, poles
 from dsp.lpc import autocorrelation, levinson_durbin
 
 RATE_HZ = 10000.0
@@ -47,9 +49,7 @@ def test_formants_leave_out_what_is_too_wide_or_at_the_ends():
     f, b = formants(a, RATE_HZ, 3)
     np.testing.assert_allclose(f, [700, 2500, np.nan], rtol=1e-6)
     np.testing.assert_allclose(b, [80, 100, np.nan], rtol=1e-6)
-    np.testing.assert_allclose(
-        formants(a, RATE_HZ, 3, max_bandwidth_hz=1000)[0], [700, 1200, 2500], rtol=1e-6
-    )
+    np.testing.assert_allclose(formants(a, RATE_HZ, 3, max_bandwidth_hz=1000)[0], [700, 1200, 2500], rtol=1e-6)
 
 
 def test_formants_of_a_synthetic_vowel():
@@ -131,3 +131,31 @@ def test_precisions_and_layouts(dtype):
 def test_bad_arguments_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def cost_of(path, resonances):
+    """Sum what the docstring says a path costs; None is a missing formant."""
+    total = 0.0
+    for t, frame in enumerate(path):
+        for i, c in enumerate(frame):
+            f, b = (None, None) if c is None else (resonances[0][t][c], resonances[1][t][c])
+            total += _MISSING_COST if f is None else abs(f - 500 * (2 * i + 1)) / 1000 + b / f
+            if t:
+                before = None if path[t - 1][i] is None else resonances[0][t - 1][path[t - 1][i]]
+                if f is not None and before is not None:
+                    total += abs(np.log2(f / before))
+                elif (f is None) != (before is None):
+                    total += _BREAK_COST
+    return total
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_path_is_cheaper(seed):
+    rng = np.random.default_rng(seed)
+    f, b = np.sort(rng.uniform(200, 4000, (3, 3))), rng.uniform(30, 600, (3, 3))
+    a = [resonators(*row) for row in zip(f, b, strict=True)]
+    options = [None, 0, 1, 2]
+    frames = [p for p in product(options, repeat=2) if None in p or p[0] < p[1]]
+    best = min(product(frames, repeat=3), key=lambda path: cost_of(path, (f, b)))
+    expected = [[np.nan if c is None else f[t][c] for c in frame] for t, frame in enumerate(best)]
+    np.testing.assert_allclose(formant_tracks(a, RATE_HZ, 2)[0], expected, rtol=1e-6)
