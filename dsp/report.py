@@ -14,13 +14,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from dsp.formants import formant_tracks
 from dsp.frames import FrameSpec, frame
-from dsp.lpc import autocorrelation, levinson_durbin
+from dsp.lpc import autocorrelation, levinson_durbin, preemphasis, white_noise_correction
 from dsp.pitch import pitch_track
 
 N_FORMANTS = 4
 _HOP_S, _WINDOW_S, _PITCH_WINDOW_S = 0.010, 0.030, 0.032
 _LOWEST_RATE_HZ = 4000
 _EMPHASIS_HZ = 50.0  # pre-emphasis lifts what is above, by 6 dB per octave
+_WHITE_NOISE = 1e-9  # keeps pure tones and constants from being predicted without error
 _SILENCE_DBFS = -120.0
 _PITCH_BAND_HZ = 1000.0  # above, moving formants and breath make periods differ
 _AUDIBLE_DB = 40  # frames this far below the loudest have no formants worth a dot in the picture
@@ -125,10 +126,9 @@ def measure(x: ArrayLike, sample_rate_hz: int, order: int) -> Report:
         raise ValueError(f"`x` has shape {x.shape}, it must be one channel of samples")
     if sample_rate_hz < _LOWEST_RATE_HZ:
         raise ValueError(f"`sample_rate_hz` is {sample_rate_hz}, it must be {_LOWEST_RATE_HZ} or more")
-    emphasised = x - _emphasis(sample_rate_hz) * np.append(0.0, x[:-1])
     spec = _centred(sample_rate_hz, _WINDOW_S)
-    frames = frame(emphasised, spec) * np.hamming(spec.window)
-    r = autocorrelation(frames, order)
+    frames = frame(preemphasis(x, _emphasis(sample_rate_hz)), spec) * np.hamming(spec.window)
+    r = white_noise_correction(autocorrelation(frames, order), _WHITE_NOISE)
     a, error, _ = levinson_durbin(r)
     formant_hz, bandwidth_hz = formant_tracks(a, sample_rate_hz, N_FORMANTS, neutral_hz=550)
     low = frame(_low_pass(x, sample_rate_hz), _centred(sample_rate_hz, _PITCH_WINDOW_S))
