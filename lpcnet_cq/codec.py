@@ -24,7 +24,7 @@ from lpcnet_cq.weights import load_weights
 FOLDER = Path(__file__).parent / "weights"
 DEFAULT = "cq-9k"
 CHUNK = 50  # packets per compiled call on files: one second
-BITRATES_BPS = (6500, 13000)  # what the step sizes of the 9 kbps model reach
+REACH = (0.55, 1.28)  # rates the latent steps reach on any speech, against the rate of the training
 
 
 class Codec:
@@ -37,9 +37,10 @@ class Codec:
     """
 
     def __init__(self, path: Path):
-        floats, integers, self.config, self.sha256 = load_weights(path)
+        floats, integers, self.config, notes, self.sha256 = load_weights(path)
         self.name = Path(path).stem
-        self.bitrates_bps = BITRATES_BPS
+        low, high = (round(r * notes["bitrate_bps"], -2) for r in REACH)
+        self.bitrates_bps = (int(low), int(high))
         self.entropy = IntegerModel(integers, self.config)
         self.network = Network(floats, self.config)
         self.n_parameters = sum(np.size(v) for v in _leaves(floats))

@@ -9,6 +9,7 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -73,8 +74,18 @@ def save_weights(path: Path, params: nnx.State, integers: dict[str, np.ndarray],
     write_tensors(path, tensors, {"config": json.dumps(asdict(config)), "notes": json.dumps(notes)})
 
 
-def load_weights(path: Path) -> tuple[dict, dict[str, np.ndarray], CodecConfig, str]:
-    """Return nested float parameters, integer tensors, configuration and the file's SHA-256.
+class Weights(NamedTuple):
+    """Hold what a weights file holds, and its SHA-256."""
+
+    floats: dict  # nested
+    integers: dict[str, np.ndarray]
+    config: CodecConfig
+    notes: dict
+    sha256: str
+
+
+def load_weights(path: Path) -> Weights:
+    """Read a weights file.
 
     Raises
     ------
@@ -84,11 +95,12 @@ def load_weights(path: Path) -> tuple[dict, dict[str, np.ndarray], CodecConfig, 
     try:
         tensors, metadata = read_tensors(path)
         config = codec_config_from_dict(json.loads(metadata["config"]))
+        notes = json.loads(metadata["notes"])
     except Exception as error:  # safetensors has an exception type per fault
         raise ValueError(f"`{path}` is not a readable weights file: {error}") from error
     floats = {k: v for k, v in tensors.items() if not k.startswith(INTEGER)}
     integers = {k.removeprefix(INTEGER): v for k, v in tensors.items() if k.startswith(INTEGER)}
-    return unflatten(floats), integers, config, hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    return Weights(unflatten(floats), integers, config, notes, hashlib.sha256(Path(path).read_bytes()).hexdigest())
 
 
 def save_checkpoint(path: Path, state, notes: dict) -> None:
