@@ -23,8 +23,9 @@ evaluate: $(VENV)/.train ## score a codec on held-out speakers: MODEL=weights BI
 	$(BIN)/lpcnet-cq evaluate --bitrate $(BITRATE) --out "$(OUT)/evaluation" $(call option,MODEL,model) \
 	  $(call option,DATA,data)
 
-bench: $(VENV)/.train ## measure speed on this machine: MODEL=weights
+bench: $(VENV)/.train ## measure the speed of codec and toolkit on this machine: MODEL=weights
 	$(BIN)/lpcnet-cq bench $(call option,MODEL,model)
+	OMP_NUM_THREADS=1 $(BIN)/python experiments/bench_dsp.py
 
 test: export OMP_NUM_THREADS = 1
 test: $(VENV)/.dev ## style, doctests and tests
