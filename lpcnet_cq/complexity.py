@@ -1,0 +1,61 @@
+"""How much the codec computes: multiplications with accumulation per second of audio, from the layers' shapes.
+
+Place in the chain: none; printed by the benchmark and held to the budget by a test. Counted are the networks, the
+entropy model, and the filters over samples; left out is what is done once a packet by `analysis` (about 1 MMAC/s)
+and everything without a multiplication per weight: activations, norms, table look-ups.
+"""
+
+import jax
+from flax import nnx
+
+from lpcnet_cq.config import CodecConfig
+from lpcnet_cq.model import Model
+
+
+def macs_per_second(config: CodecConfig) -> dict[str, float]:
+    """Return the multiply-accumulates per second of audio of one pass through each part.
+
+    Parameters
+    ----------
+    config : CodecConfig
+
+    Returns
+    -------
+    dict
+        `encoder`, `decoder` and `entropy`. The entropy model runs on both sides: encoding costs
+        encoder + entropy, decoding decoder + entropy.
+
+    Examples
+    --------
+    >>> {part: round(macs / 1e6) for part, macs in macs_per_second(CodecConfig()).items()}
+    {'encoder': 151, 'decoder': 139, 'entropy': 7}
+    """
+    spec = config.spec
+    model = nnx.eval_shape(lambda: Model(config, rngs=nnx.Rngs(0)))
+    packets = spec.sample_rate_hz / spec.hop
+    coarse, fine = spec.sample_rate_hz / spec.subframe, spec.sample_rate_hz / config.step
+    lpc_filter = (config.order + 1) * spec.sample_rate_hz  # A(z) with the pre-emphasis, or its inverse
+    encoder, decoder, entropy = model.encoder, model.decoder, model.entropy
+    envelope = packets * (_weights(model.lsf) + _weights(model.gain))
+    return {
+        "encoder": fine * _weights(encoder.fine)
+        + coarse * (_weights(encoder.down) + _weights(encoder.condition) + _weights(encoder.coarse))
+        + envelope
+        + lpc_filter,
+        "decoder": coarse * (_weights(decoder.coarse) + _weights(decoder.up))
+        + fine * (_weights(decoder.noise) + _weights(decoder.fine))
+        + envelope
+        + lpc_filter,
+        "entropy": packets * (_weights(entropy.side) + _weights(entropy.latent) - entropy.latent.step.size)
+        + (coarse - packets) * _per_subframe(entropy.latent),
+    }
+
+
+def _weights(module) -> int:
+    """Return the number of weights in matrices and kernels: each is used once per output vector."""
+    return sum(p.size for p in jax.tree.leaves(nnx.state(module, nnx.Param)) if len(p.shape) > 1)
+
+
+def _per_subframe(latent) -> int:
+    """Return the weights of the latent model that are used anew in every subframe."""
+    return sum(p.size for p in (latent.wy, latent.w2, latent.w3, latent.triangular.mean, latent.triangular.scale))
