@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     import numpy as np
-    from numpy.typing import NDArray
 
     from dsp.report import Report
 
@@ -54,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
-def read_audio(path: str) -> tuple[NDArray[np.float64], int, int]:
+def read_audio(path: str) -> tuple[np.ndarray, int, int]:
     """Read a file as one channel, full scale 1, its sample rate in Hz and how many channels were mixed."""
     import numpy as np
 
@@ -71,7 +70,7 @@ def read_audio(path: str) -> tuple[NDArray[np.float64], int, int]:
     return x.mean(axis=1), sample_rate_hz, x.shape[1]
 
 
-def _read_wav(path: str) -> tuple[NDArray[np.float64], int]:
+def _read_wav(path: str) -> tuple[np.ndarray, int]:
     import warnings
 
     import numpy as np
@@ -92,7 +91,7 @@ def _read_wav(path: str) -> tuple[NDArray[np.float64], int]:
     return y.reshape(len(x), -1) if x.size else np.zeros((0, 1)), int(sample_rate_hz)
 
 
-def _read_other(path: str) -> tuple[NDArray[np.float64], int]:
+def _read_other(path: str) -> tuple[np.ndarray, int]:
     try:
         import soundfile
     except (ImportError, OSError):  # OSError: the package is there, its library is not

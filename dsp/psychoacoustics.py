@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from dsp.psychoacoustics_hearing import hz_to_bark, spreading_db, threshold_in_quiet_db
 from dsp.psychoacoustics_maskers import (
@@ -65,14 +65,14 @@ class Masking:
         Frequencies of the lines.
     """
 
-    level_db: NDArray[np.float64]
-    tonal_db: NDArray[np.float64]
-    noise_db: NDArray[np.float64]
-    threshold_db: NDArray[np.float64]
-    frequency_hz: NDArray[np.float64]
+    level_db: np.ndarray
+    tonal_db: np.ndarray
+    noise_db: np.ndarray
+    threshold_db: np.ndarray
+    frequency_hz: np.ndarray
 
 
-def power_spectrum_db(frames: ArrayLike, full_scale_db: float = 96.0) -> NDArray[np.float64]:
+def power_spectrum_db(frames: ArrayLike, full_scale_db: float = 96.0) -> np.ndarray:
     """Hann-windowed power spectrum in dB SPL, on a scale that is the same for every frame.
 
     Parameters
@@ -116,7 +116,7 @@ def power_spectrum_db(frames: ArrayLike, full_scale_db: float = 96.0) -> NDArray
     return _decibel(power, full_scale_db)
 
 
-def global_threshold_db(tonal_db: ArrayLike, noise_db: ArrayLike, sample_rate_hz: int) -> NDArray[np.float64]:
+def global_threshold_db(tonal_db: ArrayLike, noise_db: ArrayLike, sample_rate_hz: int) -> np.ndarray:
     """Sum of the powers that every masker hides at a line, and of the threshold in quiet.
 
     Parameters
@@ -215,7 +215,7 @@ def noise_to_mask_ratio_db(
     sample_rate_hz: int,
     full_scale_db: float = 96.0,
     hop: int = 256,
-) -> NDArray[np.float64]:
+) -> np.ndarray:
     """Level of an error above what the reference hides, per frame and critical band.
 
     The error's power at each line is divided by the threshold there, and these shares are summed over the
@@ -264,7 +264,7 @@ def noise_to_mask_ratio_db(
 
 
 @lru_cache(maxsize=len(SAMPLE_RATES_HZ))
-def _spreading_between_lines(sample_rate_hz: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _spreading_between_lines(sample_rate_hz: int) -> tuple[np.ndarray, np.ndarray]:
     """Spreading from line j to line i, vf = vf_0[j, i] + X vf_slope[j, i], as it is linear in X."""
     z = spectral_lines(sample_rate_hz).bark
     dz = z - z[:, None]
@@ -273,7 +273,7 @@ def _spreading_between_lines(sample_rate_hz: int) -> tuple[NDArray[np.float64], 
     return vf_0, np.where(reached, vf_1, 0.0) - np.where(reached, vf_0, 0.0)
 
 
-def _frames(x: ArrayLike, hop: int, name: str) -> NDArray[np.float64]:
+def _frames(x: ArrayLike, hop: int, name: str) -> np.ndarray:
     """Frames centred on every multiple of hop, (..., T, 512)."""
     s = _samples(x, name)
     if s.ndim == 0 or s.shape[-1] == 0:
@@ -284,12 +284,12 @@ def _frames(x: ArrayLike, hop: int, name: str) -> NDArray[np.float64]:
     return np.lib.stride_tricks.sliding_window_view(padded, N_FFT, axis=-1)[..., :: int(hop), :]
 
 
-def _decibel(power: NDArray[np.float64], full_scale_db: float) -> NDArray[np.float64]:
+def _decibel(power: np.ndarray, full_scale_db: float) -> np.ndarray:
     """Levels of powers relative to full scale, not below the floor."""
     return 10 * np.log10(np.maximum(power, 10 ** ((_FLOOR_DB - full_scale_db) / 10))) + full_scale_db
 
 
-def _samples(x: ArrayLike, name: str) -> NDArray[np.float64]:
+def _samples(x: ArrayLike, name: str) -> np.ndarray:
     s = np.asarray(x)
     if s.dtype.kind not in "fiu":
         raise ValueError(f"`{name}` has dtype {s.dtype}, it must hold real numbers")

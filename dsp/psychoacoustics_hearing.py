@@ -1,10 +1,10 @@
 """Curves of hearing: critical-band rate, threshold in quiet, spreading of masking. Stateless and exact."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 
-def hz_to_bark(frequency_hz: ArrayLike) -> NDArray[np.float64]:
+def hz_to_bark(frequency_hz: ArrayLike) -> np.ndarray:
     """Critical-band rate z of a frequency, by the closed form of Zwicker and Terhardt.
 
     Parameters
@@ -36,7 +36,7 @@ def hz_to_bark(frequency_hz: ArrayLike) -> NDArray[np.float64]:
     return 13 * np.arctan(0.76 * f_khz) + 3.5 * np.arctan((f_khz / 7.5) ** 2)
 
 
-def threshold_in_quiet_db(frequency_hz: ArrayLike) -> NDArray[np.float64]:
+def threshold_in_quiet_db(frequency_hz: ArrayLike) -> np.ndarray:
     """Level of the softest pure tone that a young listener hears in silence, by Terhardt's formula.
 
     Parameters
@@ -68,7 +68,7 @@ def threshold_in_quiet_db(frequency_hz: ArrayLike) -> NDArray[np.float64]:
     return 3.64 * f_khz**-0.8 - 6.5 * np.exp(-0.6 * (f_khz - 3.3) ** 2) + 1e-3 * f_khz**4
 
 
-def spreading_db(dz_bark: ArrayLike, level_db: ArrayLike) -> NDArray[np.float64]:
+def spreading_db(dz_bark: ArrayLike, level_db: ArrayLike) -> np.ndarray:
     """How far the masking of a masker has fallen at a distance from it: the function vf of the standard.
 
     Parameters
@@ -103,7 +103,7 @@ def spreading_db(dz_bark: ArrayLike, level_db: ArrayLike) -> NDArray[np.float64]
     return np.where((dz >= -3) & (dz < 8), vf, -np.inf)
 
 
-def _frequencies(frequency_hz: ArrayLike) -> NDArray[np.float64]:
+def _frequencies(frequency_hz: ArrayLike) -> np.ndarray:
     f = np.asarray(frequency_hz, dtype=float)
     if not (np.isfinite(f).all() and (f >= 0).all()):
         raise ValueError("`frequency_hz` holds a negative or non-finite value, it must be 0 or more")

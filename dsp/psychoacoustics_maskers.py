@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from dsp.psychoacoustics_hearing import hz_to_bark, threshold_in_quiet_db
 
@@ -28,14 +28,14 @@ _PAIR_BARK = 0.5
 class SpectralLines:
     """What depends on the sample rate alone, one value per line, and the first line of every band."""
 
-    frequency_hz: NDArray[np.float64]
-    bark: NDArray[np.float64]
-    quiet_db: NDArray[np.float64]
-    band_start: NDArray[np.intp]
-    band_centre: NDArray[np.intp]
+    frequency_hz: np.ndarray
+    bark: np.ndarray
+    quiet_db: np.ndarray
+    band_start: np.ndarray
+    band_centre: np.ndarray
 
 
-def find_maskers(level_db: ArrayLike, sample_rate_hz: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def find_maskers(level_db: ArrayLike, sample_rate_hz: int) -> tuple[np.ndarray, np.ndarray]:
     """Split a spectrum into tones, and noise between them with one masker per critical band.
 
     Parameters
@@ -86,9 +86,7 @@ def find_maskers(level_db: ArrayLike, sample_rate_hz: int) -> tuple[NDArray[np.f
     return tonal_db, noise_db
 
 
-def decimate(
-    tonal_db: ArrayLike, noise_db: ArrayLike, sample_rate_hz: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def decimate(tonal_db: ArrayLike, noise_db: ArrayLike, sample_rate_hz: int) -> tuple[np.ndarray, np.ndarray]:
     """Drop the maskers that nobody hears, and of tones within 0.5 Bark all but the strongest.
 
     Tones are visited from the strongest down, and each one kept silences its weaker neighbours: so two kept
@@ -150,7 +148,7 @@ def spectral_lines(sample_rate_hz: int) -> SpectralLines:
     return tables
 
 
-def masker_pair(tonal_db: ArrayLike, noise_db: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def masker_pair(tonal_db: ArrayLike, noise_db: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Both kinds of maskers as arrays of doubles, checked; raises `ValueError` on wrong shapes and NaN."""
     tonal, noise = _levels(tonal_db, "tonal_db"), _levels(noise_db, "noise_db")
     if tonal.shape != noise.shape:
@@ -158,13 +156,13 @@ def masker_pair(tonal_db: ArrayLike, noise_db: ArrayLike) -> tuple[NDArray[np.fl
     return tonal, noise
 
 
-def _find_tones(X: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _find_tones(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Lines that are tones, and lines within their examined ranges."""
     tone, claimed = np.zeros(X.shape, bool), np.zeros(X.shape, bool)
     for first, last, reach in _TONE_RANGES:
         here = X[..., first : last + 1]
 
-        def at(offset: int, first: int = first, last: int = last) -> NDArray[np.float64]:
+        def at(offset: int, first: int = first, last: int = last) -> np.ndarray:
             return X[..., first + offset : last + 1 + offset]
 
         peak = (here > at(-1)) & (here >= at(1))
@@ -176,9 +174,7 @@ def _find_tones(X: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.b
     return tone, claimed
 
 
-def _strongest(
-    frame: NDArray[np.intp], z: NDArray[np.float64], level_db: NDArray[np.float64]
-) -> NDArray[np.bool_]:
+def _strongest(frame: np.ndarray, z: np.ndarray, level_db: np.ndarray) -> np.ndarray:
     """Which of the tones, sorted by frame and z, outlive their neighbours within 0.5 Bark."""
     index = np.arange(frame.size)
     pairs = []
@@ -202,7 +198,7 @@ def _strongest(
     return kept
 
 
-def _levels(level_db: ArrayLike, name: str) -> NDArray[np.float64]:
+def _levels(level_db: ArrayLike, name: str) -> np.ndarray:
     X = np.asarray(level_db, dtype=float)
     if X.ndim == 0 or X.shape[-1] != N_FFT // 2 + 1:
         raise ValueError(f"`{name}` has shape {X.shape}, its last axis must be {N_FFT // 2 + 1} lines")

@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from dsp.formants import formant_tracks
 from dsp.frames import FrameSpec, frame
@@ -53,19 +53,19 @@ class Report:
         Coefficients of A(z) of those frames, and their prediction error power.
     """
 
-    x: NDArray[np.float64]
+    x: np.ndarray
     sample_rate_hz: int
     order: int
-    time_s: NDArray[np.float64]
-    level_dbfs: NDArray[np.float64]
-    pitch_hz: NDArray[np.float64]
-    voicing: NDArray[np.float64]
-    prediction_gain_db: NDArray[np.float64]
-    formant_hz: NDArray[np.float64]
-    bandwidth_hz: NDArray[np.float64]
-    frames: NDArray[np.float64]
-    lpc: NDArray[np.float64]
-    error: NDArray[np.float64]
+    time_s: np.ndarray
+    level_dbfs: np.ndarray
+    pitch_hz: np.ndarray
+    voicing: np.ndarray
+    prediction_gain_db: np.ndarray
+    formant_hz: np.ndarray
+    bandwidth_hz: np.ndarray
+    frames: np.ndarray
+    lpc: np.ndarray
+    error: np.ndarray
 
     @property
     def loudest(self) -> int:
@@ -73,7 +73,7 @@ class Report:
         return int(self.level_dbfs.argmax())
 
     @property
-    def audible(self) -> NDArray[np.bool_]:
+    def audible(self) -> np.ndarray:
         """Frames not far below the loudest one."""
         return self.level_dbfs > max(self.level_dbfs.max() - _AUDIBLE_DB, -100)
 
@@ -81,7 +81,7 @@ class Report:
         """Frame whose middle is nearest to a time."""
         return int(np.abs(self.time_s - time_s).argmin())
 
-    def spectrum_and_envelope_db(self, frame: int) -> tuple[NDArray[np.float64], ...]:
+    def spectrum_and_envelope_db(self, frame: int) -> tuple[np.ndarray, ...]:
         """Frequencies in Hz, spectrum and LPC envelope of a frame without its pre-emphasis; 0 is full scale."""
         window = self.frames.shape[-1]
         n_fft = 1 << (4 * window - 1).bit_length()
@@ -190,7 +190,7 @@ TABLES = {"text": as_text, "csv": as_csv, "json": as_json}
 """The writers by the name of their format."""
 
 
-def columns(report: Report) -> dict[str, NDArray[np.float64]]:
+def columns(report: Report) -> dict[str, np.ndarray]:
     """Columns of the table by name, in their order."""
     table = {
         "time_s": report.time_s,
@@ -216,16 +216,16 @@ def _centred(sample_rate_hz: int, window_s: float) -> FrameSpec:
     return FrameSpec(sample_rate_hz, window, hop, (window - hop) // 2, hop)
 
 
-def _low_pass(x: NDArray[np.float64], sample_rate_hz: int) -> NDArray[np.float64]:
+def _low_pass(x: np.ndarray, sample_rate_hz: int) -> np.ndarray:
     """Keep the lowest harmonics, without delay."""
     from scipy.signal import butter, sosfiltfilt
 
     sos = butter(4, _PITCH_BAND_HZ, fs=sample_rate_hz, output="sos")
     margin = np.zeros(sample_rate_hz // 20)
-    return sosfiltfilt(sos, np.concatenate([margin, x, margin]), padtype=None)[len(margin) : -len(margin)]
+    return sosfiltfilt(sos, np.concatenate([margin, x, margin]), padlen=0)[len(margin) : -len(margin)]
 
 
-def _level_dbfs(x: NDArray[np.float64], spec: FrameSpec) -> NDArray[np.float64]:
+def _level_dbfs(x: np.ndarray, spec: FrameSpec) -> np.ndarray:
     """Level of every frame's own samples, the last one shorter where the recording ends within it."""
     starts = np.arange(0, len(x), spec.hop)
     power = np.add.reduceat(x * x, starts) / np.diff(starts, append=len(x))

@@ -158,9 +158,7 @@ def test_lines_add_up_to_the_power_of_a_steady_signal():
 
 def test_power_spectrum_is_that_of_scipy():
     x = np.random.default_rng(2).normal(size=pa.N_FFT) * 0.1
-    _, density = signal.welch(
-        x, fs=pa.N_FFT, window=signal.get_window("hann", pa.N_FFT), noverlap=0, detrend=False
-    )
+    _, density = signal.welch(x, fs=pa.N_FFT, window=signal.get_window("hann", pa.N_FFT), noverlap=0, detrend=False)
     assert_allclose(pa.power_spectrum_db(x, 0.0), 10 * np.log10(2 * density), atol=1e-9)
 
 
@@ -283,7 +281,7 @@ def test_frames_are_centred_and_independent():
 
 
 def test_thresholds_of_long_signals_do_not_depend_on_the_blocks():
-    x = np.random.default_rng(4).normal(size=60000) * 0.1  # 235 frames of 22 maskers and more: three blocks
+    x = np.random.default_rng(4).normal(size=60000) * 0.1  # 235 frames of 22 maskers and more: a dozen blocks
     m = pa.masking(x, 16000)
     assert np.isfinite(m.noise_db).sum() > 4096
     for t in (0, 92, 93, 94, 234):
