@@ -175,3 +175,13 @@ def test_bad_arguments_are_named(function):
     if rows == "a":
         with pytest.raises(ValueError, match="`a` has a first coefficient"):
             function([0.0] * 4, [0.5, 1.0])
+
+
+def test_lattice_synthesis_does_not_depend_on_how_blocks_are_prepared(monkeypatch):
+    rng = np.random.default_rng(4)
+    e, k = rng.normal(size=(2, 7 * 12)), rng.uniform(-0.9, 0.9, (2, 7, 5))
+    expected = lattice_synthesis(e, k)
+    monkeypatch.setattr(filters, "_LATTICE_BLOCKS", 3)
+    monkeypatch.setattr(filters, "_LATTICE_SAMPLES", 5)
+    for found, known in zip(lattice_synthesis(e, k), expected, strict=True):
+        close(found, known, 1e-12)
