@@ -124,7 +124,7 @@ def _least_squares(rows):
     By orthogonal triangularisation: normal equations would square the condition number of smooth signals.
     """
     M = rows.shape[-1] - 1
-    R = np.linalg.qr(np.roll(rows, -1, axis=-1), mode="r")
+    R = np.asarray(np.linalg.qr(np.roll(rows, -1, axis=-1), mode="r"))
     R, y = R[:, :M, :M], -R[:, :M, M]
     size = np.abs(np.diagonal(R, axis1=-2, axis2=-1))
     hard = (size <= 1e3 * _SINGULAR * size.max(-1, keepdims=True, initial=0)).any(-1)

@@ -93,7 +93,7 @@ def _step_down(a):
     return np.ascontiguousarray(np.moveaxis(k, 0, -1))
 
 
-def is_minimum_phase(a: ArrayLike) -> np.ndarray:
+def is_minimum_phase(a: ArrayLike) -> np.ndarray | np.bool_:
     """Tell for every frame whether all zeros of A(z) lie within the unit circle: whether 1/A(z) is stable.
 
     Parameters
@@ -151,7 +151,7 @@ def minimum_phase(a: ArrayLike) -> np.ndarray:
     p[:, 0] = 1
     for m in range(z.shape[-1]):
         p[:, 1 : m + 2] -= z[:, m : m + 1] * p[:, : m + 1]
-    a[bad] = p.real
+    a[bad] = np.real(p)
     return a
 
 

@@ -34,6 +34,19 @@ def test_against_a_textbook_loop(order):
     np.testing.assert_allclose(reflection_to_lpc(k), a)
 
 
+@pytest.mark.parametrize("order", [1, 2, 8, 16])
+def test_smooth_and_tonal_frames_against_a_textbook_loop(order):
+    # Some are left to the lattice, for correlations would not do; both must agree.
+    rng, n = np.random.default_rng(0), np.arange(100)
+    noise = np.geomspace(1e-6, 1, 12)[:, None] * rng.normal(size=(12, 100))
+    frames = np.concatenate([np.cos(0.2 * n) + noise, 1 + noise, noise.cumsum(-1).cumsum(-1)])
+    a, _, k = burg(frames, order)
+    for frame, row, stages in zip(frames, a, k, strict=True):
+        expected = textbook(frame, order)
+        np.testing.assert_allclose(row, expected, atol=1e-5 * np.abs(expected).max())
+        assert np.abs(stages[0] - textbook(frame, 1)[1]) < 1e-8
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("order", [1, 2, 7, 16, 32])
 def test_against_librosa(order):
