@@ -83,6 +83,11 @@ def spreading_db(dz_bark: ArrayLike, level_db: ArrayLike) -> np.ndarray:
     ndarray
         vf in dB, 0 at the masker; -inf outside -3 <= dz < 8, where nothing is masked.
 
+    Raises
+    ------
+    ValueError
+        If an argument holds NaN or infinity.
+
     References
     ----------
     ISO/IEC 11172-3:1993, annex D.1, step 6.
@@ -93,6 +98,9 @@ def spreading_db(dz_bark: ArrayLike, level_db: ArrayLike) -> np.ndarray:
     array([-47., -15.,   0., -17., -33., -inf])
     """
     dz, X = np.asarray(dz_bark, dtype=float), np.asarray(level_db, dtype=float)
+    for name, values in (("dz_bark", dz), ("level_db", X)):
+        if not np.isfinite(values).all():
+            raise ValueError(f"`{name}` holds NaN or infinity, it must be finite")
     # The four lines of the standard join at dz = -1, 0 and 1, hence one sum of clipped ramps.
     vf = (
         17 * np.minimum(dz + 1, 0)  # -3 <= dz < -1

@@ -1,5 +1,6 @@
 """The documentation runs: the Python blocks of a page are one program, and its links lead somewhere."""
 
+import ast
 import re
 import warnings
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PAGES = [page for page in PAGES if page.exists()]
+BLOCKS = [path for path in sorted((ROOT / "dsp").glob("*.py")) if not path.name.startswith("_")]
 
 
 def program(text):
@@ -46,3 +48,19 @@ def test_relative_links_lead_to_files(page):
     links = re.findall(r"\]\(([^)\s#]+)[^)]*\)", text)
     missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
     assert not missing
+
+
+def functions_for_users(path):
+    """Public functions with an example: those without are shared among modules only."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+            if ">>>" in (ast.get_docstring(node) or ""):
+                yield node.name
+
+
+@pytest.mark.parametrize("path", BLOCKS, ids=lambda path: path.stem)
+def test_every_function_of_a_block_is_on_its_page(path):
+    page = ROOT / "docs" / "dsp" / f"{path.stem.partition('_')[0]}.md"
+    names = list(functions_for_users(path))
+    text = page.read_text(encoding="utf-8") if names else ""
+    assert not [name for name in names if not re.search(rf"\b{name}\b", text)]

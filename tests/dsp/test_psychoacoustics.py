@@ -349,6 +349,8 @@ X = np.zeros(K)
         (lambda: pa.global_threshold_db(X, X, 8000), "`sample_rate_hz` is 8000"),
         (lambda: pa.hz_to_bark(-1.0), "`frequency_hz` holds a negative"),
         (lambda: pa.threshold_in_quiet_db(np.nan), "`frequency_hz` holds a negative or non-finite"),
+        (lambda: pa.spreading_db(np.nan, 60.0), "`dz_bark` holds NaN"),
+        (lambda: pa.spreading_db(0.0, -np.inf), "`level_db` holds NaN or infinity"),
         (lambda: pa.noise_to_mask_ratio_db(X, X[1:], 16000), "`degraded` has shape (256,)"),
     ],
 )
