@@ -29,6 +29,7 @@ from lpcnet_cq.weights import load_checkpoint, load_weights, save_checkpoint, sa
 
 RATE_GAIN = 0.01  # rate control: log lambda moves by this times the relative excess of the rate, each step
 LOG_EVERY = 50
+EVALUATION_S = 600.0  # of held-out speech, about, every speaker before anyone's second clip
 BAR = "{l_bar}{bar}| {postfix}"
 PLAIN_SHARE = 1.08  # ideal code length of plainly rounded latents for a byte: rounding by `rounding` needs fewer
 
@@ -187,7 +188,7 @@ def run(args) -> int:
     )
     path = train(t, workdir)
     training_curves(workdir / "metrics.jsonl", workdir / "training.png", t.bitrate_bps)
-    report(Codec(path), data, t.bitrate_bps, workdir / "evaluation")
+    report(Codec(path), data, t.bitrate_bps, workdir / "evaluation", EVALUATION_S)
     print(f"the model is {path}")
     print(f"use it: lpcnet-cq encode --model {path} --bitrate {args.bitrate} IN.wav OUT.cq")
     return 0
