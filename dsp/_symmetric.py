@@ -8,7 +8,7 @@ Letters: n zeros, T polynomials (rows), G cells of the grid, c coefficients of t
 
 import numpy as np
 
-_CELLS_PER_ZERO = 32
+_CELLS_PER_ZERO = 16
 _STEPS = 4
 _BLOCK = 1024  # polynomials at a time, so that the grid of values stays in the cache
 
