@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike
 from dsp._arguments import finite, number_in, order_in, positive
 
 _LAG_WEIGHT = 0.15  # what the longest lag loses, so that the period wins over its multiples
-_FINEST_LAGS = 80  # steps in the shortest period, so that no peak falls between two of them
+_FINEST_LAGS = 40  # steps in the shortest period, so that no peak falls between two of them
+_CHUNK = 128  # frames at once, so that their spectra stay in the cache
 _JUMP_COST = 0.35  # per octave from frame to frame
 _ONSET_COST = 0.14  # between a voiced and an unvoiced frame
 _SILENCE = 1e-6  # power against the loudest frame below which there is no voice
@@ -112,7 +113,8 @@ def pitch_track(
     threshold = number_in("threshold", threshold, 0, 1)
     K = order_in("n_candidates", n_candidates, 1)
     f0_hz, c, score = _candidates(frames, sample_rate_hz, low_hz, high_hz, K)
-    if f0_hz.shape[-2] == 0:
+    T, K = f0_hz.shape[-2:]
+    if T == 0:
         return f0_hz[..., 0], c[..., 0]
     power = np.var(frames, axis=-1)
     silent = power <= _SILENCE * power.max(-1, keepdims=True)
@@ -128,18 +130,24 @@ def pitch_track(
 def _correlation(x, last, up):
     """Return c(t) of frames x for t = 0..last in steps of 1 / up."""
     N = x.shape[-1]
-    n_fft = 1 << (N + last).bit_length()
+    n_fft = (N + last) // 64 * 64 + 64  # even, of small primes for the most part
     X = np.fft.rfft(x, n_fft)
     r = up * np.fft.irfft(X.real**2 + X.imag**2, n_fft * up)[..., : last * up + 1]
     energy = np.concatenate([np.zeros((*x.shape[:-1], 1)), np.cumsum(x**2, axis=-1)], axis=-1)
     head = energy[..., N - last :][..., ::-1]  # of x[0..N-1-t]
     tail = energy[..., -1:] - energy[..., : last + 1]  # of x[t..N-1]
-    t = np.arange(last * up + 1)
-    low, part = t // up, t % up / up  # between whole lags the energies are interpolated
-    high = np.minimum(low + 1, last)
-    head, tail = ((1 - part) * e[..., low] + part * e[..., high] for e in (head, tail))
+    head, tail = _between(head, up), _between(tail, up)
     floor = 1e-9 * energy[..., -1:] + np.finfo(float).tiny  # where a half of the frame is silent: no period
     return r / (np.sqrt(np.maximum(head, floor)) * np.sqrt(np.maximum(tail, floor)))
+
+
+def _between(v, up):
+    """Return values v at whole lags, and on straight lines between them, in steps of 1 / up."""
+    if up == 1:
+        return v
+    part = np.arange(up) / up
+    lines = (1 - part) * v[..., :-1, None] + part * v[..., 1:, None]
+    return np.concatenate([lines.reshape(*v.shape[:-1], -1), v[..., -1:]], axis=-1)
 
 
 def _candidates(frames, sample_rate_hz, low_hz, high_hz, K):
@@ -153,35 +161,41 @@ def _candidates(frames, sample_rate_hz, low_hz, high_hz, K):
     if 2 * x.shape[-1] < 3 * (last + 1):
         needed = -(-3 * (last + 1) // 2)
         raise ValueError(f"`frames` has {x.shape[-1]} samples, `low_hz` of {low:g} needs at least {needed}")
+    K = min(K, last - first + 1)
+    rows = x.reshape(-1, x.shape[-1])
+    parts = [_peaks(rows[i : i + _CHUNK], first, last, K) for i in range(0, len(rows), _CHUNK)]
+    lag, c, score = np.concatenate([np.zeros((3, 0, K)), *parts], axis=1).reshape(3, *x.shape[:-1], K)
+    return fs / lag, c, score
+
+
+def _peaks(x, first, last, K):
+    """Return lag, height and score of the K highest peaks, by score, in lags first..last of frames (T, N)."""
     up = -(-_FINEST_LAGS // first)
-    first, last = first * up, last * up
-    c = _correlation(x - x.mean(-1, keepdims=True), last // up + 1, up)[..., first - 1 : last + 2]
-    left, middle, right = c[..., :-2], c[..., 1:-1], c[..., 2:]
+    c = _correlation(x - x.mean(-1, keepdims=True), last + 1, up)[:, first * up - 1 : last * up + 2]
+    left, middle, right = c[:, :-2], c[:, 1:-1], c[:, 2:]
     # The peak of the parabola through three points: its place, -1/2..1/2 from the middle one, and its height.
     peak = (middle > 0) & (middle >= left) & (middle > right)
     curvature = np.where(peak, left - 2 * middle + right, -1.0)
     place = np.where(peak, 0.5 * (left - right) / curvature, 0.0)
-    height = np.clip(middle - 0.25 * (left - right) * place, 0.0, 1.0)
-    lag = (np.arange(first, last + 1) + place) / up
-    score = np.where(peak, height * (1 - _LAG_WEIGHT * up * lag / last), -np.inf)
-    K = min(K, score.shape[-1])
-    best = np.argsort(-score, axis=-1, kind="stable")[..., :K]
-    found = np.take_along_axis(peak, best, -1)
-    f0_hz = np.where(found, fs / np.take_along_axis(lag, best, -1), np.nan)
-    return f0_hz, np.where(found, np.take_along_axis(height, best, -1), 0.0), np.take_along_axis(score, best, -1)
+    height = np.where(peak, np.clip(middle - 0.25 * (left - right) * place, 0.0, 1.0), 0.0)
+    lag = np.where(peak, (np.arange(first * up, last * up + 1) + place) / up, np.nan)
+    score = np.where(peak, height * (1 - _LAG_WEIGHT * lag / last), -np.inf)
+    best = np.argpartition(-score, K - 1, axis=-1)[:, :K]
+    best = np.take_along_axis(best, np.argsort(-np.take_along_axis(score, best, -1), axis=-1), -1)
+    return np.stack([np.take_along_axis(v, best, -1) for v in (lag, height, score)])
 
 
 def _best_path(score, octave):
     """Return the candidate of every frame, (..., T), by Viterbi's algorithm; the last one of `score` is unvoiced."""
     T, K = octave.shape[-2:]
     octave = np.where(np.isfinite(octave), octave, 0.0)  # of candidates that no path takes
+    cost = np.full((*octave.shape[:-2], T - 1, K + 1, K + 1), _ONSET_COST)
+    cost[..., :K, :K] = _JUMP_COST * np.abs(octave[..., :-1, :, None] - octave[..., 1:, None, :])
+    cost[..., K, K] = 0.0
     total = score[..., 0, :]
     back = np.zeros((T, *total.shape), np.intp)
     for t in range(1, T):
-        cost = np.full((*total.shape, K + 1), _ONSET_COST)
-        cost[..., :K, :K] = _JUMP_COST * np.abs(octave[..., t - 1, :, None] - octave[..., t, None, :])
-        cost[..., K, K] = 0.0
-        path = total[..., None] - cost
+        path = total[..., None] - cost[..., t - 1, :, :]
         back[t] = path.argmax(-2)
         total = path.max(-2) + score[..., t, :]
     rows = np.empty((T, *total.shape[:-1]), np.intp)

@@ -95,6 +95,13 @@ def test_batches_precisions_and_layouts_agree(dtype):
         np.testing.assert_allclose(function(frames[1].copy(), RATE_HZ), [f0_hz[1], voicing[1]], rtol=1e-9)
 
 
+def test_many_frames_and_more_candidates_than_lags():
+    frames = cut(vowel(np.full(RATE_HZ, 140.0)), hop=40)  # more than are done at once
+    f0_hz, _ = pitch_track(frames, RATE_HZ, n_candidates=10_000)
+    np.testing.assert_allclose(f0_hz, 140, rtol=0.01)
+    np.testing.assert_allclose(open_loop_pitch(frames[-1], RATE_HZ)[0], f0_hz[-1], rtol=1e-9)
+
+
 def test_no_frames():
     assert pitch_track(np.zeros((0, 640)), RATE_HZ)[0].shape == (0,)
     assert open_loop_pitch(np.zeros((0, 640)), RATE_HZ)[0].shape == (0,)
