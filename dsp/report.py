@@ -19,7 +19,7 @@ from dsp.pitch import pitch_track
 
 N_FORMANTS = 4
 _HOP_S, _WINDOW_S, _PITCH_WINDOW_S = 0.010, 0.030, 0.032
-_LOWEST_RATE_HZ = 4000
+_RATES_HZ = (4000, 768000)
 _EMPHASIS_HZ = 50.0  # pre-emphasis lifts what is above, by 6 dB per octave
 _WHITE_NOISE = 1e-9  # keeps pure tones and constants from being predicted without error
 _SILENCE_DBFS = -120.0
@@ -108,7 +108,7 @@ def measure(x: ArrayLike, sample_rate_hz: int, order: int) -> Report:
     x : array_like, shape (n_samples,)
         Samples; full scale is 1.
     sample_rate_hz : int
-        4000 or more.
+        4000 to 768000.
     order : int
         Order M of the prediction, below the 30 ms of the window.
 
@@ -124,8 +124,8 @@ def measure(x: ArrayLike, sample_rate_hz: int, order: int) -> Report:
     x = np.asarray(x, dtype=np.float64)
     if x.ndim != 1 or x.size == 0:
         raise ValueError(f"`x` has shape {x.shape}, it must be one channel of samples")
-    if sample_rate_hz < _LOWEST_RATE_HZ:
-        raise ValueError(f"`sample_rate_hz` is {sample_rate_hz}, it must be {_LOWEST_RATE_HZ} or more")
+    if not _RATES_HZ[0] <= sample_rate_hz <= _RATES_HZ[1]:
+        raise ValueError(f"`sample_rate_hz` is {sample_rate_hz}, it must be {_RATES_HZ[0]} to {_RATES_HZ[1]}")
     spec = _centred(sample_rate_hz, _WINDOW_S)
     frames = frame(preemphasis(x, _emphasis(sample_rate_hz)), spec) * np.hamming(spec.window)
     r = white_noise_correction(autocorrelation(frames, order), _WHITE_NOISE)

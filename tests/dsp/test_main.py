@@ -179,14 +179,16 @@ BAD = {
     "an empty file": lambda folder: b"",
     "a header": lambda folder: riff(folder)[:20],
     "no samples": lambda folder: riff(folder)[:40] + bytes(4),
-    "not a number": lambda folder: soundfile_bytes(np.array([0.1, np.nan])),
+    "not a number": lambda folder: wav_bytes(np.array([0.1, np.nan])),
+    "a rate of 100 Hz": lambda folder: wav_bytes(np.ones(100), 100),
+    "a rate of 1 GHz": lambda folder: wav_bytes(np.ones(100), 1_000_000_000),
     "an unknown code": lambda folder: riff(folder)[:20] + b"\x99\x99" + riff(folder)[22:],
 }
 
 
-def soundfile_bytes(x):
+def wav_bytes(x, sample_rate_hz=RATE_HZ):
     file = io.BytesIO()
-    wavfile.write(file, RATE_HZ, x.astype(np.float32))
+    wavfile.write(file, sample_rate_hz, x.astype(np.float32))
     return file.getvalue()
 
 

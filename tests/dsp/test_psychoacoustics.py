@@ -190,6 +190,13 @@ def test_bark_meets_the_edges_of_the_critical_bands():
     assert (np.diff(pa.hz_to_bark(np.linspace(0, 24000, 1000))) > 0).all()
 
 
+def test_curves_meet_the_tables_of_the_standard():
+    # Table D.1, first lines at 32 and 44.1 kHz: frequency, critical-band rate, threshold in quiet.
+    for f_hz, z, quiet_db in [(62.50, 0.617, 33.44), (86.13, 0.850, 25.87), (172.27, 1.694, 14.85)]:
+        assert_allclose(pa.hz_to_bark(f_hz), z, atol=1e-3)
+        assert_allclose(pa.threshold_in_quiet_db(f_hz), quiet_db, atol=0.015)
+
+
 def test_threshold_in_quiet_has_its_known_shape():
     f = np.linspace(20, 20000, 20000)
     quiet = pa.threshold_in_quiet_db(f)
