@@ -48,6 +48,15 @@ def test_any_frequencies_there_and_back(gaps, order, last):
     assert a[-1] == pytest.approx(np.cos(2 * last), abs=1e-12)  # the last reflection coefficient
 
 
+@pytest.mark.parametrize("order", [8, 16, 24, 32])
+@pytest.mark.parametrize("distance", [1e-3, 1e-6, 1e-9])
+def test_filters_on_the_brink_of_instability(order, distance):
+    angle = np.linspace(0.1, 3, order // 2) + np.random.default_rng(0).uniform(-0.02, 0.02, (20, order // 2))
+    z = (1 - distance) * np.exp(1j * angle)
+    a = np.array([np.poly(np.concatenate([row, row.conj()])).real for row in z])
+    np.testing.assert_allclose(isf_to_lpc(lpc_to_isf(a)), a, atol=1e-11)
+
+
 @pytest.mark.parametrize("order", [2, 3, 8, 9, 16])
 def test_against_roots_of_F1_and_F2(order):
     for a in predictors("noise", order):

@@ -58,6 +58,15 @@ def test_any_frequencies_there_and_back(gaps, order):
     assert np.abs(lpc_to_lsf(lsf_to_lpc(w)) - w).max() < 1e-9
 
 
+@pytest.mark.parametrize("order", [8, 16, 24, 32])
+@pytest.mark.parametrize("distance", [1e-3, 1e-6, 1e-9])
+def test_filters_on_the_brink_of_instability(order, distance):
+    angle = np.linspace(0.1, 3, order // 2) + np.random.default_rng(0).uniform(-0.02, 0.02, (20, order // 2))
+    z = (1 - distance) * np.exp(1j * angle)
+    a = np.array([np.poly(np.concatenate([row, row.conj()])).real for row in z])
+    np.testing.assert_allclose(lsf_to_lpc(lpc_to_lsf(a)), a, atol=1e-11)
+
+
 @pytest.mark.parametrize("order", [8, 10, 15, 16])
 @pytest.mark.parametrize("name", ["noise", "clipped", "lowpass"])
 def test_against_roots_of_P_and_Q(name, order):
