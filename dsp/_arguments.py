@@ -74,9 +74,7 @@ def blocks(name: str, x: ArrayLike, rows: np.ndarray, rows_name: str) -> tuple[n
     rows = rows[None] if rows.ndim == 1 else rows
     S = rows.shape[-2]
     if S == 0 or x.shape[-1] % S:
-        raise ValueError(
-            f"`{name}` has {x.shape[-1]} samples, they must divide into the {S} rows of `{rows_name}`"
-        )
+        raise ValueError(f"`{name}` has {x.shape[-1]} samples, they must divide into the {S} rows of `{rows_name}`")
     try:
         lead = np.broadcast_shapes(x.shape[:-1], rows.shape[:-2])
     except ValueError:

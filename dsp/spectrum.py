@@ -52,9 +52,7 @@ def lpc_to_power(a: ArrayLike, gain: ArrayLike = 1.0, n_fft: int = 512) -> np.nd
         raise ValueError(f"`n_fft` is {n_fft}, it must be even")
     A = np.fft.rfft(a, n_fft)
     power = A.real**2 + A.imag**2
-    return g[..., None] ** 2 / np.maximum(
-        power, np.finfo(float).tiny
-    )  # a zero on the circle: huge, not infinite
+    return g[..., None] ** 2 / np.maximum(power, np.finfo(float).tiny)  # a zero on the circle: huge, not infinite
 
 
 def power_to_lpc(power: ArrayLike, order: int) -> tuple[np.ndarray, np.ndarray]:
@@ -217,9 +215,7 @@ def spectral_distortion_db(
     f_hz = np.arange(difference_db.shape[-1]) * fs / n_fft
     weight = np.where((f_hz >= low_hz) & (f_hz <= high_hz), 1.0, 0.0)
     if not weight.any():
-        raise ValueError(
-            f"`low_hz` is {low_hz:g} and `high_hz` {high_hz:g}, the band must hold a bin of `n_fft`"
-        )
+        raise ValueError(f"`low_hz` is {low_hz:g} and `high_hz` {high_hz:g}, the band must hold a bin of `n_fft`")
     weight[[0, -1]] *= 0.5  # the ends of the spectrum stand for half a bin
     return np.sqrt(difference_db**2 @ (weight / weight.sum()))
 
