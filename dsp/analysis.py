@@ -24,6 +24,8 @@ from dsp.lpc import (
 )
 from dsp.lsf import lpc_to_lsf
 
+_BLOCK = 256  # windows weighted at a time: hours of signal need no copy of all of them
+
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
@@ -127,7 +129,7 @@ def analyze(
     floor = number_in("white_noise", white_noise, 0)
 
     y = preemphasis(x, mu)
-    r = white_noise_correction(autocorrelation(frame(y, spec) * taper, M) * widening, floor)
+    r = white_noise_correction(_autocorrelation(frame(y, spec), taper, M) * widening, floor)
     a, error, k = levinson_durbin(r)
     whole = np.pad(y, [(0, 0)] * (y.ndim - 1) + [(0, a.shape[-2] * spec.hop - y.shape[-1])])
     e, _ = direct_analysis(whole, a)
@@ -174,6 +176,14 @@ def synthesize(analysis: Analysis) -> np.ndarray:
     e = finite("residual", analysis.residual, min_ndim=2)
     x, _ = direct_synthesis(e.reshape(*e.shape[:-2], -1), analysis.lpc)
     return deemphasis(x, analysis.preemphasis_mu)[..., : analysis.n_samples]
+
+
+def _autocorrelation(windows, taper, M):
+    r = np.empty((*windows.shape[:-1], M + 1))
+    for t in range(0, windows.shape[-2], _BLOCK):
+        block = (..., slice(t, t + _BLOCK), slice(None))
+        r[block] = autocorrelation(windows[block] * taper, M)
+    return r
 
 
 def _ratio_db(power, error):

@@ -108,6 +108,16 @@ def test_finds_the_filter_and_the_level_of_its_noise():
     assert found.prediction_gain_db[5:-5].mean() == pytest.approx(expected_db, abs=0.5)
 
 
+def test_many_frames_are_what_each_is_alone():
+    spec = FrameSpec(8000, window=24, hop=8, look_ahead=8, subframe=8)
+    x = np.random.default_rng(0).normal(size=5000)  # more than two blocks of windows
+    found = analyze(x, spec, 4)
+    assert len(found.lpc) == 625
+    r = autocorrelation(frame(x, spec) * np.hamming(24), 4)
+    r[:, 0] *= 1 + 1e-9
+    np.testing.assert_allclose(found.lpc, levinson_durbin(r)[0], atol=1e-12)
+
+
 def test_silence_has_neutral_values():
     found = analyze(np.zeros(1000), SPEC, 4)
     assert not found.gain.any() and not found.residual.any() and not found.prediction_gain_db.any()
