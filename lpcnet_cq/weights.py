@@ -47,7 +47,7 @@ def write_tensors(path: Path, tensors: dict[str, np.ndarray], metadata: dict[str
     """Write a safetensors file whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    save_file({name: np.ascontiguousarray(value) for name, value in tensors.items()}, partial, metadata)
+    save_file({name: np.asarray(value, order="C") for name, value in tensors.items()}, partial, metadata)
     os.replace(partial, path)
 
 

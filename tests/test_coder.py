@@ -1,0 +1,56 @@
+"""The coder's gain contour and conditions by hand; its networks as far as shapes and silence go."""
+
+import jax
+import numpy as np
+import pytest
+from flax import nnx
+
+from lpcnet_cq.coder import Decoder, Encoder, condition_size, conditions, gain_contour
+from lpcnet_cq.config import PRESETS
+
+CONFIG = PRESETS["tiny"].codec
+F = CONFIG.spec.subframe // CONFIG.step
+
+
+def test_contour_lags_by_a_subframe_and_meets_the_gains_at_their_centres():
+    """Gains 0 | 1 | 3 neper: subframe 1 climbs by half a neper to its centre and by one from there, in steps of 16."""
+    contour = np.log(gain_contour(np.float32([[-5, 0]]), np.float32([[1, 3]]), 4))
+    expected = [-5 * 0.375, -5 * 0.125, 0.125, 0.375, 1 - 0.375, 1 - 0.125, 1 + 2 * 0.125, 1 + 2 * 0.375]
+    np.testing.assert_allclose(contour[0], expected, atol=1e-6)
+
+
+def test_contour_of_a_steady_slope_is_that_slope():
+    gains = np.arange(-4, 4, dtype=np.float32)[None]
+    contour = np.log(gain_contour(gains[:, :2], gains[:, 2:], F))[0]
+    np.testing.assert_allclose(contour, -3 + (np.arange(6 * F) + 0.5) / F - 0.5, atol=1e-5)
+
+
+def test_contour_in_chunks_is_the_whole():
+    gains = np.random.default_rng(1).standard_normal((2, 12)).astype(np.float32)
+    whole = gain_contour(gains[:, :2], gains[:, 2:], F)
+    parts = [gain_contour(gains[:, i : i + 2], gains[:, i + 2 : i + 7], F) for i in (0, 5)]
+    np.testing.assert_allclose(np.concatenate(parts, axis=1), whole, rtol=1e-6)
+
+
+def test_conditions_hold_envelope_level_and_its_changes():
+    lsf, mean = np.full((1, 3, 16), 1.2, np.float32), np.full(16, 1.0, np.float32)
+    cond = np.asarray(conditions(lsf, mean, np.float32([[-6, -5, -3]]), np.float32([[-9, -7]])))
+    assert cond.shape == (1, 3, condition_size(CONFIG))
+    np.testing.assert_allclose(cond[..., :16], 1.0, rtol=1e-5)
+    np.testing.assert_allclose(cond[0, :, 16:], [[0, 1, 2], [0.3, 1, 1], [0.9, 2, 1]], atol=1e-6)
+
+
+@pytest.mark.parametrize("B", [1, 2])
+def test_shapes(B):
+    S, N, C = 2, 2 * CONFIG.spec.subframe, condition_size(CONFIG)
+
+    def through(e, cond, noise):
+        encoder, decoder = Encoder(CONFIG, rngs=nnx.Rngs(0)), Decoder(CONFIG, rngs=nnx.Rngs(0))
+        y = encoder(encoder.start(B), e, e, cond)[1]
+        with_step = jax.numpy.concatenate([cond, cond[..., :1]], axis=-1)
+        return y, decoder(decoder.start(B), y, with_step, noise)[1]
+
+    y, e = jax.eval_shape(
+        through, np.zeros((B, N), np.float32), np.zeros((B, S, C), np.float32), np.zeros((8, 4), np.float32)
+    )
+    assert y.shape == (B, S, CONFIG.n_latents) and e.shape == (B, N)
