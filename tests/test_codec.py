@@ -1,0 +1,167 @@
+"""The codec as its user holds it, with the smallest preset's networks drawn at random.
+
+Its sound is noise; what is shown here is that bytes, lengths, rates and reports are right, whatever the weights.
+"""
+
+import jax
+import numpy as np
+import pytest
+from flax import nnx
+
+import lpcnet_cq
+from lpcnet_cq.codec import Codec
+from lpcnet_cq.config import PRESETS
+from lpcnet_cq.container import HEADER_BYTES, MAX_PACKETS, SEGMENT_BYTES
+from lpcnet_cq.errors import BitstreamError
+from lpcnet_cq.model import Model
+from lpcnet_cq.tables import freeze
+from lpcnet_cq.weights import save_weights
+
+CONFIG = PRESETS["tiny"].codec
+FS = CONFIG.spec.sample_rate_hz
+
+
+def save_random_weights(path, seed=0):
+    """Save the tiny model as it is before training."""
+    params = jax.jit(lambda: nnx.split(Model(CONFIG, rngs=nnx.Rngs(seed)), nnx.Param)[1])()
+    entropy = jax.tree.map(np.asarray, nnx.to_pure_dict(params))["entropy"]
+    save_weights(path, params, freeze(entropy, CONFIG), CONFIG, {"bitrate_bps": 9000.0})
+
+
+@pytest.fixture(scope="module")
+def codec(tmp_path_factory):
+    path = tmp_path_factory.mktemp("codec") / "tiny.safetensors"
+    save_random_weights(path)
+    return Codec(path)
+
+
+def voice(n, sample_rate_hz=FS):
+    """Return n samples of a buzz in noise."""
+    time = np.arange(n) / sample_rate_hz
+    buzz = np.sin(2 * np.pi * 140 * time) ** 15 * np.sin(2 * np.pi * 900 * time)
+    return (0.3 * buzz + 0.01 * np.random.default_rng(n).standard_normal(n)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def stream(codec):
+    return codec.encode(voice(2 * FS), FS)
+
+
+@pytest.mark.parametrize("n", [0, 1, 255, 256, 257, 319, 320, 16000])
+def test_every_length_comes_back(codec, n):
+    data = codec.encode(voice(n), FS)
+    y, rate_hz = codec.decode(data)
+    assert y.shape == (n,) and y.dtype == np.float32 and rate_hz == FS
+    assert np.isfinite(y).all() and np.abs(y).max(initial=0) <= 1
+    assert codec.info(data)["packets"] == (-(-(n + 64) // 320) if n else 0)
+
+
+@pytest.mark.parametrize("rate_hz", [8000, 44100, 48000])
+def test_other_rates_come_back_at_their_rate_and_length(codec, rate_hz):
+    n = rate_hz // 2
+    y, found_hz = codec.decode(codec.encode(voice(n, rate_hz), rate_hz))
+    assert found_hz == rate_hz and abs(len(y) - n) <= -(-rate_hz // FS)
+
+
+def test_channels_are_mixed_down(codec):
+    left, right = voice(3200), voice(3200)[::-1]
+    both = codec.encode(np.stack([left, right], axis=1), FS)
+    assert both == codec.encode((left + right) / 2, FS)
+
+
+def test_same_input_makes_the_same_bytes_and_sound(codec, stream):
+    assert codec.encode(voice(2 * FS), FS) == stream
+    np.testing.assert_array_equal(codec.decode(stream)[0], codec.decode(stream)[0])
+
+
+def test_rate_is_met_in_bytes_or_undershot_at_the_coarsest_step(codec):
+    """Random weights may not reach a rate; but a file never exceeds one that it reaches, and comes within 2 %."""
+    x, reached = voice(4 * FS), 0
+    low, high = codec.bitrates_bps
+    finest, coarsest = (8 * len(codec.encode(x, FS, rate_bps)) / 4 for rate_bps in (high, low))
+    assert finest >= coarsest
+    for rate_bps in np.linspace(low, high, 6):
+        data = codec.encode(x, FS, rate_bps)
+        if coarsest < 0.99 * rate_bps < 0.99 * finest:
+            reached += 1
+            assert 0.98 * rate_bps < 8 * len(data) / 4 <= rate_bps
+    assert reached or finest < low or coarsest > high
+
+
+@pytest.mark.parametrize("rate_bps", [0, 100, 1e6, float("nan")])
+def test_impossible_rate_is_refused(codec, rate_bps):
+    for use in (lambda: codec.encode(voice(320), FS, rate_bps), lambda: codec.encoder(rate_bps)):
+        with pytest.raises(ValueError, match="bitrate_bps"):
+            use()
+
+
+@pytest.mark.parametrize(
+    "x", [np.zeros((2, 2, 2)), np.zeros(4, complex), np.zeros(4, np.int16), np.array(["a"]), np.array([0, np.nan])]
+)
+def test_impossible_input_is_refused(codec, x):
+    with pytest.raises(ValueError, match="`x`"):
+        codec.encode(x, FS)
+
+
+def test_info_accounts_for_every_bit(codec, stream):
+    info = codec.info(stream)
+    assert sum(info["bits"].values()) == pytest.approx(8 * len(stream), abs=1)
+    assert set(info["bits"]) == {"step", "lsf", "gain", "latents", "overhead"}
+    assert all(bits > 0 for bits in info["bits"].values())
+    fixed = 8 * (HEADER_BYTES + SEGMENT_BYTES)
+    assert fixed + 3 * info["packets"] < info["bits"]["overhead"] < fixed + 7 * info["packets"]
+    assert info["size_bytes"] == len(stream) and info["duration_s"] == 2
+    assert info["bitrate_bps"] == 4 * len(stream)
+    assert info["delay_ms"] == codec.delay_ms == 32
+    assert info["n_parameters"] == codec.n_parameters > 0
+
+
+def test_info_of_nothing_is_nothing_but_overhead(codec):
+    data = codec.encode(voice(0), FS)
+    assert codec.info(data)["bits"] == {"step": 0, "lsf": 0, "gain": 0, "latents": 0, "overhead": 8 * len(data)}
+
+
+def test_segments_are_restarts(codec):
+    """Longer than a segment: the second one is coded without the first."""
+    n = (MAX_PACKETS + 3) * CONFIG.spec.hop
+    data = codec.encode(voice(n), FS)
+    assert len(codec.decode(data)[0]) == n
+    assert codec.info(data)["packets"] == MAX_PACKETS + 4
+    assert sum(codec.info(data)["bits"].values()) == pytest.approx(8 * len(data), abs=1)
+
+
+def test_progress_goes_up_to_one(codec):
+    fractions = []
+    data = codec.encode(voice(3 * FS), FS, progress=fractions.append)
+    assert fractions == sorted(fractions) and len(fractions) > 3 and fractions[-1] == 1
+    fractions.clear()
+    codec.decode(data, progress=fractions.append)
+    assert fractions == sorted(fractions) and fractions and fractions[-1] >= 1
+
+
+def test_every_damaged_byte_is_noticed(codec, stream):
+    random = np.random.default_rng(1)
+    for i in random.integers(0, len(stream), 12):
+        damaged = bytearray(stream)
+        damaged[i] ^= 1 << random.integers(8)
+        with pytest.raises(BitstreamError):
+            codec.decode(bytes(damaged))
+    for end in random.integers(0, len(stream), 6):
+        with pytest.raises(BitstreamError):
+            codec.decode(stream[:end])
+    with pytest.raises(BitstreamError):
+        codec.decode(stream + b"\0")
+
+
+def test_stream_of_another_model_is_refused(codec, stream, tmp_path):
+    save_random_weights(tmp_path / "other.safetensors", seed=1)
+    with pytest.raises(BitstreamError, match=codec.sha256[:16]):
+        Codec(tmp_path / "other.safetensors").decode(stream)
+
+
+def test_weights_are_found_by_path_and_by_folder(tmp_path):
+    save_random_weights(tmp_path / "weights.safetensors")
+    by_folder, by_file = lpcnet_cq.load(tmp_path), lpcnet_cq.load(tmp_path / "weights.safetensors")
+    assert by_folder.sha256 == by_file.sha256
+    with pytest.raises(ValueError, match="no weights `nobody`"):
+        lpcnet_cq.load("nobody")
