@@ -17,6 +17,8 @@ from lpcnet_cq import model as cq
 from lpcnet_cq.config import CodecConfig
 from lpcnet_cq.packet import Integers
 
+LOUDEST = 1000.0  # amplitude, full scale 1: nothing an encoder writes comes near it
+
 
 def use_cache() -> None:
     """Keep compiled code in the user's cache folder, unless JAX was told of another."""
@@ -113,4 +115,9 @@ def _encode(graph, params, state, x, lsf):
 
 
 def _decode(graph, params, state, n_lsf, n_gain, n_latents, step):
-    return cq.decode(nnx.merge(graph, params), state, n_lsf, n_gain, n_latents, step)
+    """Decode; integers of a damaged stream that blow the filters up give silence and fresh filters, not NaN."""
+    model = nnx.merge(graph, params)
+    after, y = cq.decode(model, state, n_lsf, n_gain, n_latents, step)
+    sound = jnp.max(jnp.abs(y)) < LOUDEST  # not so for NaN either
+    fresh = cq.start_decoder(model, y.shape[0]) | {"position": after["position"]}
+    return jax.tree.map(partial(jnp.where, sound), after, fresh), jnp.where(sound, y, 0.0)

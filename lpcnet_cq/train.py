@@ -61,7 +61,7 @@ def make_step(graphdef, t: TrainConfig, mask):
             return objective(nnx.merge(graphdef, params), t, batch, hardness, lam, key)
 
         (_, parts), gradient = jax.value_and_grad(loss, has_aux=True)(params)
-        norm = optax.global_norm(gradient)
+        norm = optax.tree.norm(gradient)
         ok = jnp.isfinite(norm)  # a step that went wrong is left out, not averaged in
         gradient = jax.tree.map(lambda g: jnp.where(ok, g, 0.0), gradient)
         with jax.numpy_dtype_promotion("standard"):  # optax mixes integers and floats

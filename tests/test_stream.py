@@ -1,0 +1,164 @@
+"""Live coding: streams against files, losses, damage, rate. Networks are the smallest preset's, drawn at random."""
+
+import jax
+import numpy as np
+import pytest
+from flax import nnx
+
+from lpcnet_cq import packet
+from lpcnet_cq.codec import Codec
+from lpcnet_cq.config import PRESETS
+from lpcnet_cq.errors import BitstreamError
+from lpcnet_cq.model import Model
+from lpcnet_cq.stream import RESTART_EVERY
+from lpcnet_cq.tables import freeze
+from lpcnet_cq.weights import save_weights
+
+CONFIG = PRESETS["tiny"].codec
+HOP, FS = CONFIG.spec.hop, CONFIG.spec.sample_rate_hz
+T = 2 * RESTART_EVERY + 5
+
+
+@pytest.fixture(scope="module")
+def codec(tmp_path_factory):
+    path = tmp_path_factory.mktemp("stream") / "tiny.safetensors"
+    params = jax.jit(lambda: nnx.split(Model(CONFIG, rngs=nnx.Rngs(0)), nnx.Param)[1])()
+    entropy = jax.tree.map(np.asarray, nnx.to_pure_dict(params))["entropy"]
+    save_weights(path, params, freeze(entropy, CONFIG), CONFIG, {"bitrate_bps": 9000.0})
+    return Codec(path)
+
+
+@pytest.fixture(scope="module")
+def frames():
+    time = np.arange(T * HOP) / FS
+    x = 0.3 * np.sin(2 * np.pi * 140 * time) ** 15 * np.sin(2 * np.pi * 900 * time)
+    x = x + 0.01 * np.random.default_rng(1).standard_normal(len(x))
+    return x.astype(np.float32).reshape(T, HOP)
+
+
+@pytest.fixture(scope="module")
+def packets(codec, frames):
+    encoder = codec.encoder(9000)
+    return [encoder.push(frame) for frame in frames]
+
+
+@pytest.fixture(scope="module")
+def sound(codec, packets):
+    """Return what an undisturbed decoder gives, (T, HOP)."""
+    decoder = codec.decoder()
+    return np.stack([decoder.push(data) for data in packets])
+
+
+def integers(codec, packets):
+    """Read packets that follow one another."""
+    past, parts = None, []
+    for data in packets:
+        past, n, end = packet.get_packet(codec.entropy, past, data, 0)
+        assert end == len(data)
+        parts.append(n)
+    return packet.join(codec.entropy, parts)
+
+
+def test_packets_are_those_of_the_signal_one_look_ahead_later(codec, frames, packets):
+    """Push t completes the packet that ends `look_ahead` before the end of frame t: side information as in a file."""
+    ahead = CONFIG.spec.look_ahead
+    shifted = np.concatenate([np.zeros(ahead, np.float32), frames.ravel()])
+    data = codec.encode(shifted[: (T - 1) * HOP], FS)
+    _, file = codec._read(data)
+    live = integers(codec, packets)
+    same = np.mean(file.side[: T - 2] == live.side[: T - 2])
+    assert same > 0.99, "rounding may differ where a value lies between two integers"
+
+
+def test_decoder_gives_what_the_packets_say(codec, packets, sound):
+    y = codec.network.decode(codec.network.start_decoder(), integers(codec, packets), T)[1]
+    assert sound.shape == (T, HOP) and sound.dtype == np.float32
+    np.testing.assert_allclose(sound.ravel(), np.clip(y, -1, 1), atol=1e-3)
+
+
+def test_packets_restart_on_time(packets):
+    flags = [packet.restarts(data) for data in packets]
+    assert flags == [t % RESTART_EVERY == 0 for t in range(T)]
+
+
+@pytest.mark.parametrize("lost", [1, 3])
+def test_loss_is_concealed_until_the_next_restart(codec, packets, sound, lost):
+    decoder, y = codec.decoder(), []
+    for t, data in enumerate(packets):
+        y.append(decoder.push(None if 10 <= t < 10 + lost else data))
+    y = np.stack(y)
+    np.testing.assert_array_equal(y[:10], sound[:10])
+    assert np.isfinite(y).all() and np.abs(y).max() <= 1
+    assert np.abs(y[11:15]).max() > 0, "a short loss is no hole"
+    assert np.mean(y[21:RESTART_EVERY] ** 2) < 0.1 * np.mean(y[:10] ** 2), "what stays unknown fades away"
+    assert np.abs(y[RESTART_EVERY + 1 :]).mean() > 0.3 * np.abs(sound[RESTART_EVERY + 1 :]).mean()
+
+
+def test_sound_is_the_old_one_some_time_after_a_restart(codec, packets, sound):
+    """Networks look back 0.1 s at most; the filters forget."""
+    decoder = codec.decoder()
+    y = np.stack([decoder.push(None if t == 20 else data) for t, data in enumerate(packets)])
+    late = slice(RESTART_EVERY + 15, None)
+    np.testing.assert_allclose(y[late], sound[late], atol=0.02 * np.abs(sound).max())
+
+
+def test_decoder_that_joins_late_follows_from_the_next_restart(codec, packets, sound):
+    """Up to its noise, which is counted from the first packet that a decoder has seen."""
+    decoder = codec.decoder()
+    y = np.stack([decoder.push(data) for data in packets[RESTART_EVERY - 5 :]])
+    late = RESTART_EVERY + 10
+    assert np.isfinite(y).all()
+    assert np.mean((y[5 + 10 :] - sound[late:]) ** 2) < 0.05 * np.mean(sound[late:] ** 2)
+
+
+def test_damaged_packet_is_refused_and_the_decoder_goes_on(codec, packets, sound):
+    """Refused packets leave no trace: the right packet after them is decoded as if nothing had been."""
+    decoder, refused = codec.decoder(), 0
+    random = np.random.default_rng(2)
+    for t in range(6):
+        for damage in (b"", packets[t][:-1], packets[t] + b"\x01", random.bytes(40)):
+            before = decoder.past
+            try:
+                if before is not None:
+                    decoder.push(damage)
+            except BitstreamError:
+                refused += 1
+                assert decoder.past is before
+        np.testing.assert_array_equal(decoder.push(packets[t]), sound[t])
+    assert refused == 20
+
+
+def test_chance_packet_cannot_poison_the_decoder(codec, packets):
+    """Integers that no encoder writes may blow up the filters: they give silence, not NaN for ever after."""
+    K, S, D = codec.entropy.K, codec.entropy.S, codec.entropy.D
+    random = np.random.default_rng(3)
+    state = codec.network.start_decoder()
+    for _ in range(5):
+        wild = (random.choice([-16000, 0, 16000], shape) for shape in ((1, K), (1, S, D)))
+        state, y = codec.network.decode(state, packet.Integers(np.array([5]), *wild), 1)
+        assert np.isfinite(y).all()
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state))
+
+
+def test_rate_is_followed(codec):
+    """Over six seconds, once the budget has settled; the rates lie between those of finest and coarsest steps."""
+    random = np.random.default_rng(4)
+    frames = (0.1 * random.standard_normal((300, HOP))).astype(np.float32)
+    low, high = codec.bitrates_bps
+    reach = []
+    for rate_bps in (low, high):
+        encoder = codec.encoder(rate_bps)
+        sizes = [len(encoder.push(frame)) for frame in frames]
+        reach.append(8 * sum(sizes[150:]) / (150 * HOP / FS))
+    middle = sum(reach) / 2
+    encoder = codec.encoder(min(max(middle, low), high))
+    sizes = [len(encoder.push(frame)) for frame in frames]
+    if low < middle < high:
+        assert 8 * sum(sizes[150:]) / (150 * HOP / FS) == pytest.approx(middle, rel=0.05)
+    assert reach[0] < reach[1]
+
+
+@pytest.mark.parametrize("frame", [np.zeros(HOP - 1), np.zeros((1, HOP)), np.full(HOP, np.nan)])
+def test_wrong_frame_is_refused_in_one_sentence(codec, frame):
+    with pytest.raises(ValueError, match="`frame`"):
+        codec.encoder(9000).push(frame)
