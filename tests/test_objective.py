@@ -1,0 +1,48 @@
+"""What training minimises: its code lengths, its steps, and the parts of its sum."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from lpcnet_cq.config import PRESETS
+from lpcnet_cq.entropy import logistic_bits
+from lpcnet_cq.model import Model
+from lpcnet_cq.objective import draw_steps, hard, packet_bits
+
+CONFIG = PRESETS["tiny"].codec
+S, D, K = CONFIG.spec.n_subframes, CONFIG.n_latents, CONFIG.order + CONFIG.spec.n_subframes
+
+
+def test_hard_rounds_and_lets_the_gradient_through():
+    v = jnp.asarray([-0.6, 0.2, 1.7])
+    np.testing.assert_array_equal(hard(v), [-1, 0, 2])
+    np.testing.assert_array_equal(jax.grad(lambda v: jnp.sum(hard(v)))(v), 1)
+
+
+def test_steps_are_centred_and_change_once_at_most():
+    Q, T = CONFIG.n_steps, 50
+    q = np.asarray(draw_steps(jax.random.key(1), Q, 4000, T))
+    assert q.shape == (4000, T) and q.dtype == np.int32 and q.min() >= 0 and q.max() < Q
+    changes = (np.diff(q, axis=1) != 0).sum(axis=1)
+    assert changes.max() == 1 and 0.35 < np.mean(changes) < 0.55
+    shares = np.bincount(q[:, 0], minlength=Q) / 4000
+    assert abs(np.mean(q) - Q // 2) < 0.15
+    assert shares.argmax() == Q // 2 and shares[[0, -1]].max() < 0.05 and shares.min() > 0
+
+
+def test_code_lengths_start_from_an_empty_past():
+    """The first packet's side information is coded as if zeros had gone before: checked on a model of bare biases."""
+    graph, params = nnx.split(nnx.eval_shape(lambda: Model(CONFIG, rngs=nnx.Rngs(0))), nnx.Param)
+    params = jax.tree.map(lambda p: jnp.zeros(p.shape, p.dtype), params)
+    values = nnx.to_pure_dict(params)
+    values["entropy"]["side"]["b2"] = jnp.concatenate([jnp.full(K, 1.5), jnp.full(K, 0.4)])
+    values["entropy"]["latent"]["b3"] = jnp.concatenate([jnp.full(D, -0.5), jnp.full(D, -0.2)])
+    nnx.replace_by_pure_dict(params, values)
+    random = np.random.default_rng(1)
+    side = jnp.asarray(random.integers(-4, 5, (2, 3, K)), jnp.float32)
+    latents = jnp.asarray(random.integers(-2, 3, (2, 3 * S, D)), jnp.float32)
+    ours = packet_bits(nnx.merge(graph, params), side, latents, jnp.zeros((2, 3), jnp.int32))
+    for bits, n, mean, log_scale in zip(ours, (side, latents), (1.5, -0.5), (0.4, -0.2), strict=True):
+        expected = logistic_bits(n, jnp.full_like(n, mean), jnp.full_like(n, log_scale))
+        np.testing.assert_allclose(bits, expected, rtol=1e-5)
