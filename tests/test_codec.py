@@ -28,6 +28,14 @@ def save_random_weights(path, seed=0):
     save_weights(path, params, freeze(entropy, CONFIG), CONFIG, {"bitrate_bps": 9000.0})
 
 
+@pytest.fixture(scope="module", autouse=True)
+def quick_compilation():
+    """Compile in half the time, to slower code of which little is run."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
 @pytest.fixture(scope="module")
 def codec(tmp_path_factory):
     path = tmp_path_factory.mktemp("codec") / "tiny.safetensors"

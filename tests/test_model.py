@@ -23,6 +23,14 @@ N = T * SPEC.hop
 LAG = CONFIG.decoder_delay
 
 
+@pytest.fixture(scope="module", autouse=True)
+def quick_compilation():
+    """Compile in half the time, to slower code of which little is run."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
 @pytest.fixture(scope="module")
 def net():
     """Return the graph of the tiny model and its parameters."""

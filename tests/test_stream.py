@@ -19,6 +19,14 @@ HOP, FS = CONFIG.spec.hop, CONFIG.spec.sample_rate_hz
 T = 2 * RESTART_EVERY + 5
 
 
+@pytest.fixture(scope="module", autouse=True)
+def quick_compilation():
+    """Compile in half the time, to slower code of which little is run."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
 @pytest.fixture(scope="module")
 def codec(tmp_path_factory):
     path = tmp_path_factory.mktemp("stream") / "tiny.safetensors"

@@ -35,6 +35,14 @@ def vowel(f0_hz, formants_hz, seconds=4, sample_rate_hz=16000):
     return 0.3 * x / np.abs(x).max()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def quick_compilation():
+    """Compile in half the time, to slower code of which little is run."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """Run once, and once more with the same seed and an interruption; return configuration and both folders."""
@@ -50,6 +58,9 @@ def runs(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LPCNET_CQ_CACHE", str(folder / "cache"))
         patch.setattr(training, "LOG_EVERY", 5)
+        made = {}  # the three runs share one compiled step
+        make_step = training.make_step
+        patch.setattr(training, "make_step", lambda *args: made.setdefault("step", make_step(*args)))
         train(t, folder / "whole", quiet=True)
         batch = Batches.batch
 
