@@ -104,23 +104,26 @@ def run_steps(t: TrainConfig, workdir: Path, step, batches: Batches, state, note
             hardness = jnp.float32(min(1.0, progress / t.soften)) if not t.init else jnp.float32(1.0)
             rate = jnp.float32(learning_rate(t, i, progress))
             state, parts = step(state, batches.batch(i), jax.random.fold_in(key, i), hardness, rate)
-            sums = {k: sums.get(k, 0.0) + float(v) / LOG_EVERY for k, v in parts.items()}
+            sums = {k: sums.get(k, 0.0) + float(v) for k, v in parts.items()} | {"n": sums.get("n", 0.0) + 1}
             if i == 0:  # the first step was mostly compilation: the schedule starts after it
                 began = saved = time.monotonic()
             i += 1
             notes = {"step": i, "minutes": before + (time.monotonic() - began) / 60}
             if i % LOG_EVERY == 0:
-                log(workdir, bar, notes | sums, progress)
+                log(workdir, bar, notes, sums, progress)
                 sums = {}
             if time.monotonic() - saved > 60 * t.checkpoint_minutes:
                 save_checkpoint(workdir / "checkpoint.safetensors", state, notes)
                 saved = time.monotonic()
+        if sums:
+            log(workdir, bar, notes, sums, 1.0)
     save_checkpoint(workdir / "checkpoint.safetensors", state, notes)
     return state, notes
 
 
-def log(workdir: Path, bar: tqdm, values: dict, progress: float) -> None:
-    """Append a line to `metrics.jsonl` and show loss, rate and time left."""
+def log(workdir: Path, bar: tqdm, notes: dict, sums: dict, progress: float) -> None:
+    """Append the means of `n` steps' sums to `metrics.jsonl` and show loss, rate and time left."""
+    values = notes | {k: v / sums["n"] for k, v in sums.items() if k != "n"}
     with open(workdir / "metrics.jsonl", "a") as f:
         f.write(json.dumps({k: round(v, 5) for k, v in values.items()}) + "\n")
     left = values["minutes"] * (1 / progress - 1) if progress > 0 else 0.0

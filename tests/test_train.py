@@ -1,6 +1,6 @@
 """Training in small: it learns, it is a function of its seed, and an interruption leaves no trace.
 
-The smallest preset, thirty steps, on vowels that are made here.
+The smallest preset, some thirty steps, on vowels that are made here.
 """
 
 import json
@@ -19,7 +19,7 @@ from lpcnet_cq.data import Batches
 from lpcnet_cq.train import learning_rate, train, trainable
 from lpcnet_cq.weights import flatten, load_weights
 
-STEPS, STOP = 30, 20
+STEPS, STOP = 32, 20
 
 
 def vowel(f0_hz, formants_hz, seconds=4, sample_rate_hz=16000):
@@ -84,7 +84,7 @@ def metrics(folder):
 def test_loss_falls(runs):
     """In thirty steps the distortion falls by a twelfth at least: networks and codebooks learn."""
     lines = metrics(runs[1])
-    assert [line["step"] for line in lines] == list(range(5, STEPS + 1, 5))
+    assert [line["step"] for line in lines] == [5, 10, 15, 20, 25, 30, 32]
     assert lines[-1]["loss"] < 0.92 * lines[0]["loss"]
     assert lines[-1]["mel"] < 0.92 * lines[0]["mel"]
     assert all(np.isfinite(value) for line in lines for value in line.values())
