@@ -15,7 +15,7 @@ import jax
 import numpy as np
 from flax import nnx
 from safetensors import safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from lpcnet_cq.config import CodecConfig, codec_config_from_dict
 
@@ -47,7 +47,13 @@ def write_tensors(path: Path, tensors: dict[str, np.ndarray], metadata: dict[str
     """Write a safetensors file whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    save_file({name: np.asarray(value, order="C") for name, value in tensors.items()}, partial, metadata)
+    data = save({name: np.asarray(value, order="C") for name, value in tensors.items()}, metadata)
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    header["__metadata__"] = metadata  # safetensors shuffles its keys: the same values would not make the same file
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    partial.write_bytes(len(text).to_bytes(8, "little") + text + data[8 + size :])
     os.replace(partial, path)
 
 
