@@ -118,5 +118,6 @@ def save_checkpoint(path: Path, state, notes: dict) -> None:
 def load_checkpoint(path: Path, like):
     """Load a tree saved by `save_checkpoint` into the structure of `like`; return it and its notes."""
     tensors, metadata = read_tensors(path)
-    leaves = [tensors[name] for name in sorted(tensors)]
+    shapes = [np.shape(leaf) for leaf in jax.tree.leaves(like)]
+    leaves = [tensors[name].reshape(shape) for name, shape in zip(sorted(tensors), shapes, strict=True)]
     return jax.tree.unflatten(jax.tree.structure(like), leaves), json.loads(metadata["notes"])
