@@ -15,9 +15,9 @@ option = $(if $($(1)),--$(2) "$($(1))")
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-train: $(VENV)/.train ## train a codec: BITRATE=9k MINUTES=60 DATA=folder INIT=weights OUT=runs/9k
+train: $(VENV)/.train ## train a codec: BITRATE=9k MINUTES=60 DATA=folder INIT=weights SEED=0 OUT=runs/9k
 	$(BIN)/lpcnet-cq train --bitrate $(BITRATE) --out "$(OUT)" $(call option,MINUTES,minutes) \
-	  $(call option,DATA,data) $(call option,INIT,init)
+	  $(call option,DATA,data) $(call option,INIT,init) $(call option,SEED,seed)
 
 evaluate: $(VENV)/.train ## score a codec on held-out speakers: MODEL=weights BITRATE=9k DATA=folder
 	$(BIN)/lpcnet-cq evaluate --bitrate $(BITRATE) --out "$(OUT)/evaluation" $(call option,MODEL,model) \

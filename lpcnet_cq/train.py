@@ -181,7 +181,7 @@ def run(args) -> int:
         raise ValueError(f"`{workdir}` holds a run already; --resume goes on with it, --out names another folder")
     data = str(args.data or default_corpus())
     t = replace(
-        PRESETS["cq"],
+        PRESETS["cq-continue" if args.init else "cq"],
         data=data,
         bitrate_bps=float(args.bitrate),
         minutes=args.minutes,
