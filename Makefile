@@ -47,7 +47,7 @@ $(BIN)/python:
 	  || { echo "lpcnet-cq needs Python 3.11 or newer; name one with PYTHON=..." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-# PESQ and ViSQOL are compiled: without a C compiler the evaluation goes on, and says that they are missing.
+# PESQ, ViSQOL and pysptk are compiled: without a C compiler the evaluation goes on, and says that they are missing.
 $(VENV)/.train: pyproject.toml | $(BIN)/python
 	$(PIP) -e '.[train]'
 	$(PIP) -e '.[eval]' || $(PIP) 'pystoi>=0.4.1' || echo "going on without PESQ, ESTOI and ViSQOL" >&2
@@ -55,4 +55,5 @@ $(VENV)/.train: pyproject.toml | $(BIN)/python
 
 $(VENV)/.dev: pyproject.toml $(VENV)/.train
 	$(PIP) -e '.[dev]'
+	$(PIP) 'setuptools<81' pysptk || echo "going on without pysptk, one of the judges of dsp" >&2
 	@touch $@

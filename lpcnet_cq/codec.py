@@ -24,7 +24,7 @@ from lpcnet_cq.weights import load_weights
 FOLDER = Path(__file__).parent / "weights"
 DEFAULT = "cq-9k"
 CHUNK = 50  # packets per compiled call on files: one second
-REACH = (0.6, 1.3)  # rates the latent steps reach on any speech, against the rate of the training
+REACH = (0.66, 1.3)  # rates the latent steps reach on any speech, against the rate of the training
 
 
 class Codec:
