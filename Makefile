@@ -55,5 +55,5 @@ $(VENV)/.train: pyproject.toml | $(BIN)/python
 
 $(VENV)/.dev: pyproject.toml $(VENV)/.train
 	$(PIP) -e '.[dev]'
-	$(PIP) 'setuptools<81' pysptk || echo "going on without pysptk, one of the judges of dsp" >&2
+	$(PIP) 'setuptools<66' pysptk || echo "going on without pysptk, one of the judges of dsp" >&2
 	@touch $@
