@@ -1,4 +1,4 @@
-"""The command line: `lpcnet-cq encode | decode | info | bench | train | evaluate`.
+"""The command line: `lpcnet-cq encode | decode | thin | info | bench | train | evaluate`.
 
 Each command imports what it needs when it runs, so that `--help` answers at once. Exit status: 0 done, 1 the
 data or the machine are at fault, 2 the command line is; in both cases one sentence on standard error.
@@ -87,6 +87,8 @@ def build_parser() -> argparse.ArgumentParser:
     encode.add_argument(
         "--bitrate", default="9k", help="bits per second: 9k, 9.6k or 9000 (default: %(default)s)"
     )
+    encode.add_argument("--layers", type=int, default=1, metavar="N", help="layers that `thin` can cut (default: 1)")
+    encode.add_argument("--cbr", action="store_true", help="let no packet be larger than its share of the rate")
     encode.set_defaults(run=run_encode)
 
     decode = commands.add_parser("decode", help=".cq file to WAV file")
@@ -94,14 +96,20 @@ def build_parser() -> argparse.ArgumentParser:
     decode.add_argument("output", metavar="OUT", help="WAV file, or - for standard output")
     decode.set_defaults(run=run_decode)
 
+    thin = commands.add_parser("thin", help="cut the packets of a .cq file to fewer layers, without coding anew")
+    thin.add_argument("input", metavar="IN", help=".cq file, or - for standard input")
+    thin.add_argument("output", metavar="OUT", help=".cq file, or - for standard output")
+    thin.add_argument("--layers", type=int, default=1, metavar="N", help="layers to keep (default: 1)")
+    thin.set_defaults(run=run_thin)
+
     info = commands.add_parser("info", help="what a .cq file holds, and where its bits go")
     info.add_argument("input", metavar="FILE", help=".cq file, or - for standard input")
     info.add_argument("--json", action="store_true", help="as JSON")
     info.set_defaults(run=run_info)
 
-    for command in (encode, decode):
+    for command in (encode, decode, thin):
         command.add_argument("-f", "--force", action="store_true", help="overwrite OUT")
-    for command in (encode, decode, info, add_bench(commands), add_evaluate(commands)):
+    for command in (encode, decode, thin, info, add_bench(commands), add_evaluate(commands)):
         command.add_argument(
             "--model", metavar="NAME", help="name or file of the weights (default: those installed)"
         )
@@ -132,7 +140,7 @@ def add_train(commands) -> None:
     """Add `train`."""
     train = commands.add_parser("train", help="train a model and evaluate it")
     train.add_argument(
-        "--bitrate", type=bitrate_bps, default="9k", help="bits per second (default: %(default)s)"
+        "--bitrate", type=bitrates_bps, default="9k-24k", help="rate, or range of rates (default: %(default)s)"
     )
     train.add_argument(
         "--minutes", type=positive(float), default=60.0, help="time to take (default: %(default)s)"
@@ -168,6 +176,26 @@ def bitrate_bps(text: str) -> int:
     return value
 
 
+def bitrates_bps(text: str) -> tuple[int, int]:
+    """Parse a range of bitrates, or one: the lowest and the highest.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If the text is none of these, or the range runs backwards.
+
+    Examples
+    --------
+    >>> bitrates_bps("9k-24k"), bitrates_bps("9k")
+    ((9000, 24000), (9000, 9000))
+    """
+    low, _, high = text.partition("-")
+    rates = bitrate_bps(low), bitrate_bps(high or low)
+    if rates[0] > rates[1]:
+        raise argparse.ArgumentTypeError(f"{text!r} runs from the higher rate to the lower")
+    return rates
+
+
 def positive(number: type) -> Callable[[str], float]:
     """Return a parser of positive numbers of one type."""
 
@@ -189,6 +217,7 @@ def positive(number: type) -> Callable[[str], float]:
 def run_encode(args: argparse.Namespace) -> int:
     """Encode an audio file."""
     check_output(args)
+    check_layers(args.layers)
     import lpcnet_cq
     from dsp.frames import FrameSpec
     from lpcnet_cq.audio import read_audio, replacing
@@ -203,7 +232,9 @@ def run_encode(args: argparse.Namespace) -> int:
     for note in audio.notes + notes:
         print(f"{PROGRAM}: {note}", file=sys.stderr)
     progress = progress_bar("encoding", len(audio.x) / audio.sample_rate_hz)
-    data = codec.encode(audio.x, audio.sample_rate_hz, bitrate_bps=rate_bps, progress=progress)
+    data = codec.encode(audio.x, audio.sample_rate_hz, rate_bps, args.layers, args.cbr, progress)
+    if args.layers > 1 and len(audio.x) and (layers := codec.info(data)["layers"]) < args.layers:
+        print(f"{PROGRAM}: {args.layers} layers do not fit {rate_bps} bit/s, wrote {layers}", file=sys.stderr)
     with replacing(args.output) as file:
         file.write(data)
     return 0
@@ -222,6 +253,19 @@ def run_decode(args: argparse.Namespace) -> int:
     progress = progress_bar("decoding", header.n_samples / FrameSpec().sample_rate_hz)
     y, sample_rate_hz = codec.decode(data, progress=progress)
     write_wav(args.output, y, sample_rate_hz)
+    return 0
+
+
+def run_thin(args: argparse.Namespace) -> int:
+    """Cut a .cq file to fewer layers."""
+    check_output(args)
+    check_layers(args.layers)
+    data, header = read_stream(args.input)
+    from lpcnet_cq.audio import replacing
+
+    data = load_for(header, args.model).thin(data, args.layers)
+    with replacing(args.output) as file:
+        file.write(data)
     return 0
 
 
@@ -247,6 +291,14 @@ def check_output(args: argparse.Namespace) -> None:
     """Refuse to overwrite a file unless told to."""
     if args.output != "-" and os.path.isfile(args.output) and not args.force:
         raise UsageError(f"`{args.output}` exists; -f overwrites it")
+
+
+def check_layers(layers: int) -> None:
+    """Refuse numbers of layers that packets cannot have."""
+    from lpcnet_cq.container import MAX_REFINEMENTS
+
+    if not 1 <= layers <= 1 + MAX_REFINEMENTS:
+        raise UsageError(f"--layers {layers} must be from 1 to {1 + MAX_REFINEMENTS}")
 
 
 def allowed_bitrate_bps(text: str, bitrates_bps: tuple[int, int]) -> int:

@@ -6,25 +6,37 @@ never for a file's length, and is kept in a cache on disk.
 
 import io
 import os
-from functools import cached_property, lru_cache
+from dataclasses import replace
+from functools import cache, cached_property, lru_cache
+from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from lpcnet_cq import packet, rate
 from lpcnet_cq.analysis import analyse_lsf
 from lpcnet_cq.audio import resample
-from lpcnet_cq.container import MAX_PACKETS, Header, read_header, read_segments, write_header, write_segment
+from lpcnet_cq.container import (
+    MAX_PACKETS,
+    MAX_REFINEMENTS,
+    Header,
+    read_header,
+    read_segments,
+    write_header,
+    write_segment,
+)
 from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.network import Network
+from lpcnet_cq.reader import Reader
 from lpcnet_cq.rounding import round_latents
 from lpcnet_cq.tables import IntegerModel
 from lpcnet_cq.weights import load_weights
 
 FOLDER = Path(__file__).parent / "weights"
-DEFAULT = "cq-9k"
+DEFAULT = "cq"
 CHUNK = 50  # packets per compiled call on files: one second
-REACH = (0.66, 1.3)  # rates the latent steps reach on any speech, against the rate of the training
+LAYERS = range(1, MAX_REFINEMENTS + 2)
 
 
 class Codec:
@@ -39,9 +51,11 @@ class Codec:
     def __init__(self, path: Path):
         floats, integers, self.config, notes, self.sha256 = load_weights(path)
         self.name = Path(path).stem
-        low, high = (round(r * notes["bitrate_bps"], -2) for r in REACH)
-        self.bitrates_bps = (int(low), int(high))
+        self.bitrates_bps = tuple(map(int, notes["reach_bps"]))
+        self.steps = range(*notes["steps"])  # step indices that training drew
+        self.usual_bps = np.array(notes["usual_bps"])  # rate of ordinary speech at each of them
         self.entropy = IntegerModel(integers, self.config)
+        self.reader = Reader(self.entropy)
         self.network = Network(floats, self.config)
         self.n_parameters = sum(np.size(v) for v in _leaves(floats))
 
@@ -61,7 +75,9 @@ class Codec:
         c = self.config
         return c.step_ratio ** (np.arange(c.n_steps) - float(c.nominal_step))
 
-    def encode(self, x: np.ndarray, sample_rate_hz: int, bitrate_bps: float = 9000, progress=None) -> bytes:
+    def encode(
+        self, x: np.ndarray, sample_rate_hz: int, bitrate_bps: float = 9000, layers: int = 1, cbr=False, progress=None
+    ) -> bytes:
         """Code a signal to the bytes of a `.cq` file.
 
         Parameters
@@ -71,6 +87,11 @@ class Codec:
         sample_rate_hz : int
         bitrate_bps : float
             Average over the file, all its bytes counted.
+        layers : int
+            1 to 3. Packets of several layers can be cut to fewer by `thin`; where the rate is too low for as many,
+            they are fewer from the start.
+        cbr : bool
+            Let no packet be larger than its share of the rate.
         progress : callable, optional
             Called with the fraction done.
 
@@ -81,21 +102,22 @@ class Codec:
         Raises
         ------
         ValueError
-            If `x` holds values that are not finite or has a wrong shape, or the rate is out of range.
+            If `x` holds values that are not finite or has a wrong shape, or rate or layers are out of range.
         """
         x = self._prepare(x, sample_rate_hz)
-        self._check_rate(bitrate_bps)
+        self._check(bitrate_bps, layers)
         spec = self.config.spec
         T = spec.n_frames(len(x) + self.config.decoder_delay) if len(x) else 0
         file = io.BytesIO()
         write_header(file, Header(len(x), sample_rate_hz, round(bitrate_bps), self.sha256))
-        packets: list[bytes] = []
+        packets: list[tuple[bytes, ...]] = []
         if T:
             side, z = self._analyse(x, T, progress or _ignore)
-            packets = self._pack(side, z, len(x) / spec.sample_rate_hz, bitrate_bps)
-        starts = range(0, max(T, 1), MAX_PACKETS)
-        for i in starts:
-            write_segment(file, packets[i : i + MAX_PACKETS], last=i == starts[-1])
+            if cbr:
+                packets = self._pack_capped(side, z, self.cap_bytes(bitrate_bps), layers)
+            else:
+                packets = self._pack(side, z, len(x) / spec.sample_rate_hz, bitrate_bps, layers)
+        _write_segments(file, packets)
         (progress or _ignore)(1.0)
         return file.getvalue()
 
@@ -118,7 +140,8 @@ class Codec:
         BitstreamError
             If the stream is damaged, foreign, or made by a model that is not this one.
         """
-        header, n = self._read(data)
+        header, segments = self._read(data)
+        n = packet.join(self.entropy, [part for segment in segments for part in segment.parts])
         spec, lag = self.config.spec, self.config.decoder_delay
         pieces, state = [], self.network.start_decoder()
         for i, part in enumerate(n.runs(CHUNK)):
@@ -139,21 +162,29 @@ class Codec:
         BitstreamError
             As `decode` does.
         """
-        header, n = self._read(data)
-        M = self.config.order
-        bits = np.zeros(1 + self.entropy.K + self.entropy.S * self.entropy.D)
-        for run in n.runs(MAX_PACKETS):
-            bits += packet.n_bits(self.entropy, None, run).sum(axis=0)
-        parts = {"step": bits[0], "lsf": bits[1 : 1 + M].sum(), "gain": bits[1 + M : 1 + self.entropy.K].sum()}
-        parts["latents"] = bits[1 + self.entropy.K :].sum()
+        header, segments = self._read(data)
+        M, K = self.config.order, self.entropy.K
+        layers = 1 + max(segment.refinements for segment in segments)
+        bits, refinements = np.zeros(1 + K + self.entropy.S * self.entropy.D), np.zeros(layers - 1)
+        for segment in (segment for segment in segments if segment.parts):
+            n = packet.join(self.entropy, segment.parts)
+            for layer in range(segment.refinements, 0, -1):
+                refinements[layer - 1] += packet.refinement_bits(self.entropy, None, n).sum()
+                n = packet.coarser(self.entropy, n)
+            bits += packet.n_bits(self.entropy, None, n).sum(axis=0)
+        parts = {"step": bits[0], "lsf": bits[1 : 1 + M].sum(), "gain": bits[1 + M : 1 + K].sum()}
+        parts["latents"] = bits[1 + K :].sum()
+        parts |= {f"layer {i + 2}": value for i, value in enumerate(refinements)}
         parts["overhead"] = 8 * len(data) - sum(parts.values())
+        n_packets = sum(len(part.step) for segment in segments for part in segment.parts)
         seconds = header.n_samples / self.sample_rate_hz
         return {
             "duration_s": seconds,
             "sample_rate_hz": header.sample_rate_hz,
             "bitrate_bps": 8 * len(data) / seconds if seconds else 0.0,
             "size_bytes": len(data),
-            "packets": len(n.step),
+            "packets": n_packets,
+            "layers": layers,
             "bits": {k: round(float(v), 1) for k, v in parts.items()},
             "model": self.name,
             "model_hash": self.sha256,
@@ -161,23 +192,68 @@ class Codec:
             "delay_ms": self.delay_ms,
         }
 
-    def encoder(self, bitrate_bps: float = 9000):
+    def thin(self, data: bytes, layers: int) -> bytes:
+        """Cut the packets of a `.cq` file to fewer layers: bytes are dropped, nothing is coded anew.
+
+        Parameters
+        ----------
+        data : bytes
+        layers : int
+            To keep, 1 to 3; a file that has no more stays as it is.
+
+        Raises
+        ------
+        BitstreamError
+            As `decode` does.
+        ValueError
+            If `layers` is out of range.
+        """
+        self._check_layers(layers)
+        header, segments = self._read(data)
+        packets = []
+        for segment in segments:
+            offset = 0
+            for ends in segment.ends:
+                cuts = [offset, *ends]
+                packets.append(tuple(segment.payload[a:b] for a, b in pairwise(cuts))[:layers])
+                offset = ends[-1]
+        n_bytes, seconds = sum(map(len, sum(packets, ()))), header.n_samples / self.sample_rate_hz
+        file = io.BytesIO()
+        write_header(file, replace(header, bitrate_bps=max(1, round(8 * n_bytes / seconds)) if seconds else 1))
+        _write_segments(file, packets)
+        return file.getvalue()
+
+    def encoder(self, bitrate_bps: float = 9000, layers: int = 1, cbr: bool = False):
         """Return a live encoder, `push(20 ms of samples) -> bytes`."""
         from lpcnet_cq.stream import Encoder
 
-        self._check_rate(bitrate_bps)
-        return Encoder(self, bitrate_bps)
+        self._check(bitrate_bps, layers)
+        return Encoder(self, bitrate_bps, layers, cbr)
 
-    def decoder(self):
-        """Return a live decoder, `push(packet or None) -> 20 ms of samples`."""
+    def decoder(self, layers: int = 1):
+        """Return a live decoder of packets of up to so many layers, `push(packet or None) -> 20 ms of samples`."""
         from lpcnet_cq.stream import Decoder
 
-        return Decoder(self)
+        self._check_layers(layers)
+        return Decoder(self, layers)
 
-    def _check_rate(self, bitrate_bps):
+    def cap_bytes(self, bitrate_bps: float) -> int:
+        """Return the whole bytes of a packet's share of the rate."""
+        return int(bitrate_bps * self.config.spec.hop / self.sample_rate_hz / 8)
+
+    def steps_for(self, layers: int) -> range:
+        """Return the step indices of the finest of so many layers: the coarsest one must exist, too."""
+        return range(self.steps.start, self.steps.stop - (layers - 1) * self.config.layer_steps)
+
+    def _check(self, bitrate_bps, layers):
         low, high = self.bitrates_bps
         if not low <= bitrate_bps <= high:
             raise ValueError(f"`bitrate_bps` is {bitrate_bps}, it must be {low} to {high}")
+        self._check_layers(layers)
+
+    def _check_layers(self, layers):
+        if layers not in LAYERS:
+            raise ValueError(f"`layers` is {layers}, it must be {LAYERS[0]} to {LAYERS[-1]}")
 
     def _prepare(self, x, sample_rate_hz):
         x = np.asarray(x)
@@ -205,39 +281,88 @@ class Codec:
             progress(0.8 * (i + CHUNK) / padded_T)
         return np.concatenate(sides)[:T], np.concatenate(zs)[:T]
 
-    def _pack(self, side, z, seconds, bitrate_bps):
-        """Choose step sizes and write packets; once more with a corrected budget if they come out too large."""
-        budget = allowed = rate.file_budget_bits(len(side), seconds, bitrate_bps)
+    def _pack(self, side, z, seconds, bitrate_bps, layers):
+        """Choose step sizes and write packets; once more with a smaller budget if they come out too large."""
+        model, sizes, T = self.entropy, self.step_sizes, len(side)
+        allowed = rate.file_budget_bits(T, seconds, bitrate_bps)
+        guess = round(float(np.interp(-bitrate_bps, -self.usual_bps, self.steps)))
+
+        def rounded(step):
+            return round_latents(model, packet.start(model), side, z, step, sizes)
+
+        @cache
+        def costs(q, L):
+            return rate.packet_costs(model, rounded(np.full(T, q)), L)
+
+        L = layers - 1
+        while L and not (self.steps_for(1 + L) and costs(self.steps_for(1 + L)[-1], L).sum() <= allowed):
+            L -= 1
+        budget, steps = allowed - rate.rounding_reserve_bits(T), self.steps_for(1 + L)
         for _ in range(3):
-            step = rate.choose_steps(self.entropy, side, z, self.step_sizes, budget)
-            n = round_latents(self.entropy, packet.start(self.entropy), side, z, step, self.step_sizes)
-            packets = [p for run in n.runs(MAX_PACKETS) for p in packet.put_packets(self.entropy, None, run)[1]]
-            excess = 8 * sum(map(len, packets)) - allowed
-            if excess <= 0 or step.min() == len(self.step_sizes) - 1:
+            step = rate.choose_steps(lambda q: costs(q, L), budget, steps, guess)
+            runs = rounded(step).runs(MAX_PACKETS)
+            packets = [p for run in runs for p in packet.put_layers(model, None, run, L)[1]]
+            excess = 8 * sum(len(part) for p in packets for part in p) - allowed
+            if excess <= 0 or step.min() == steps[-1]:
                 break
             budget -= 1.2 * excess + 8
         return packets
 
+    def _pack_capped(self, side, z, cap_bytes, layers):
+        """Write packets one by one, none above the cap."""
+        packets, pasts, steps = [], None, self.steps_for(layers)
+        for t in range(len(side)):
+            before = None if t % MAX_PACKETS == 0 else pasts
+            part = side[t : t + 1], z[t : t + 1], self.step_sizes, cap_bytes, steps
+            pasts, data, _ = rate.fit_packet(self.entropy, before, *part, layers - 1)
+            packets.append(data)
+        return packets
+
     def _read(self, data):
-        """Return the header and all integers of a file."""
+        """Return the header and what each segment holds."""
         file = io.BytesIO(data)
         header = read_header(file)
         if header.model_hash != self.sha256[:16]:
             raise BitstreamError(
                 f"the stream was made by the model {header.model_hash}, installed are: {', '.join(installed())}"
             )
-        parts: list[packet.Integers] = []
+        segments, count = [], 0
         for segment in read_segments(file):
-            past, offset = None, 0
-            for _ in range(segment.n_packets):
-                past, n, offset = packet.get_packet(self.entropy, past, segment.payload, offset)
+            pasts, parts, ends, offset = None, [], [], 0
+            for i in range(0, segment.n_packets, CHUNK):
+                n_packets = min(CHUNK, segment.n_packets - i)
+                pasts, n, end = self.reader.read(
+                    pasts, segment.payload, offset, n_packets, CHUNK, segment.refinements
+                )
                 parts.append(n)
+                ends.extend(end.tolist())
+                offset = ends[-1][-1]
             if offset != len(segment.payload):
                 raise BitstreamError(f"a segment holds {len(segment.payload) - offset} bytes behind its packets")
+            segments.append(_Read(segment.refinements, segment.payload, parts, ends))
+            count += segment.n_packets
         need = self.config.spec.n_frames(header.n_samples + self.config.decoder_delay) if header.n_samples else 0
-        if len(parts) != need:
-            raise BitstreamError(f"the stream holds {len(parts)} packets, its {header.n_samples} samples need {need}")
-        return header, packet.join(self.entropy, parts)
+        if count != need:
+            raise BitstreamError(f"the stream holds {count} packets, its {header.n_samples} samples need {need}")
+        return header, segments
+
+
+class _Read(NamedTuple):
+    """Hold a segment as read: the integers in runs of packets, and where each layer of each packet ends."""
+
+    refinements: int
+    payload: bytes
+    parts: list[packet.Integers]
+    ends: list[list[int]]
+
+
+def _write_segments(file, packets: list[tuple[bytes, ...]]) -> None:
+    """Write packets of equally many layers as the segments of a file."""
+    refinements = len(packets[0]) - 1 if packets else 0
+    starts = range(0, max(len(packets), 1), MAX_PACKETS)
+    for i in starts:
+        run = [b"".join(layers) for layers in packets[i : i + MAX_PACKETS]]
+        write_segment(file, run, i == starts[-1], refinements)
 
 
 def _ignore(fraction: float) -> None:

@@ -21,10 +21,12 @@ FIELDS = struct.Struct(">I3sH8s")  # n_samples, sample_rate_hz, bitrate_bps, mod
 CRC = struct.Struct(">I")
 FIXED_BYTES = len(MAGIC) + 2  # magic, version, header length
 HEADER_BYTES = FIXED_BYTES + FIELDS.size + CRC.size
-SEGMENT_HEAD = struct.Struct(">HH")  # packets and flag, payload bytes
+SEGMENT_HEAD = struct.Struct(">HH")  # packets, refinements and flag; payload bytes
 SEGMENT_BYTES = SEGMENT_HEAD.size + CRC.size
 LAST = 0x8000
+COUNT_BITS = 9
 MAX_PACKETS = 500  # of 20 ms: 10 s
+MAX_REFINEMENTS = 1
 MAX_PAYLOAD_BYTES = 0xFFFF
 SAMPLE_RATES_HZ = range(1000, 768_001)
 BITRATES_BPS = range(1, 0x10000)
@@ -75,9 +77,10 @@ class Header:
 
 @dataclass(frozen=True)
 class Segment:
-    """Hold up to 500 packets, one behind the other: each ends where its own bits end."""
+    """Hold up to 500 packets, one behind the other, each with its refinements: all end where their own bits end."""
 
     n_packets: int
+    refinements: int
     payload: bytes
     last: bool
 
@@ -137,27 +140,32 @@ def read_header(file: BinaryIO) -> Header:
         raise BitstreamError(f"the .cq header is damaged: {error}") from error
 
 
-def write_segment(file: BinaryIO, packets: Sequence[bytes], last: bool) -> None:
+def write_segment(file: BinaryIO, packets: Sequence[bytes], last: bool, refinements: int = 0) -> None:
     """Write up to 500 packets behind the header or behind another segment.
 
     Parameters
     ----------
     file : binary file open for writing
     packets : sequence of bytes
-        0..500 packets, of 65535 bytes together at most.
+        0..500 packets with their refinements, of 65535 bytes together at most.
     last : bool
         True for the segment that ends the file; every file has one, if only of 0 packets.
+    refinements : int
+        Of each packet, 0 or 1.
 
     Raises
     ------
     ValueError
-        If there are too many packets or bytes.
+        If there are too many packets, bytes or refinements.
     """
+    if not 0 <= refinements <= MAX_REFINEMENTS:
+        raise ValueError(f"refinements {refinements} must be 0..{MAX_REFINEMENTS}")
     payload = b"".join(packets)
     if len(packets) > MAX_PACKETS or len(payload) > MAX_PAYLOAD_BYTES:
         most = f"{MAX_PACKETS} of {MAX_PAYLOAD_BYTES}"
         raise ValueError(f"packets: {len(packets)} of {len(payload)} bytes must be at most {most}")
-    head = SEGMENT_HEAD.pack(len(packets) | (LAST if last else 0), len(payload))
+    count = len(packets) | refinements << COUNT_BITS | (LAST if last else 0)
+    head = SEGMENT_HEAD.pack(count, len(payload))
     file.write(head + CRC.pack(crc32(payload, crc32(head))) + payload)
 
 
@@ -174,16 +182,19 @@ def read_segment(file: BinaryIO) -> Segment:
         If the segment is damaged or cut off, or bytes follow the last one.
     """
     head = read_exactly(file, SEGMENT_BYTES)
-    packets, n_bytes = SEGMENT_HEAD.unpack_from(head)
-    n_packets, last = packets & ~LAST, packets >= LAST
+    count, n_bytes = SEGMENT_HEAD.unpack_from(head)
+    last, count = count >= LAST, count & ~LAST
+    refinements, n_packets = count >> COUNT_BITS, count & ((1 << COUNT_BITS) - 1)
     if n_packets > MAX_PACKETS:
         raise BitstreamError(f"a .cq segment is damaged: it claims {n_packets} of {MAX_PACKETS} packets")
+    if refinements > MAX_REFINEMENTS:
+        raise BitstreamError(f"a .cq segment is damaged: it claims {refinements} of {MAX_REFINEMENTS} refinements")
     payload = read_exactly(file, n_bytes)
     if CRC.unpack_from(head, SEGMENT_HEAD.size)[0] != crc32(payload, crc32(head[: SEGMENT_HEAD.size])):
         raise BitstreamError("a .cq segment is damaged: its CRC does not match")
     if last and file.read(1):
         raise BitstreamError("the .cq file goes on behind its last segment")
-    return Segment(n_packets, payload, last)
+    return Segment(n_packets, refinements, payload, last)
 
 
 def read_segments(file: BinaryIO) -> Iterator[Segment]:

@@ -1,8 +1,12 @@
 """Packets: the integers of 20 ms, in order, through the integer entropy model and the range coder.
 
-Place in the chain: last of the encoder, first of the decoder. Order in a packet: restart flag, latent step index,
-LSF and gain integers, then the latents of each subframe. `put_packets` and `get_packet` mirror each other; `n_bits`
-says what each integer costs. Delay: none.
+Place in the chain: last of the encoder; `reader` is its mirror in the decoder. Order in a packet: restart flag, latent
+step index, LSF and gain integers, then the latents of each subframe. `n_bits` says what each integer costs.
+Delay: none.
+
+A packet may be followed by refinements, each of which makes the latents' step three times finer: latent n becomes
+3 n + (-1, 0 or 1), coded by what the entropy model expects of the finer integer. A packet without its refinements is
+a packet like any other, so that layers can be dropped on the way.
 
 A packet is coded in the context of those before it. Where there is none, at the start of a segment or after a loss,
 a packet must restart the context: it is coded from `start` and says so. `past` is None where nothing is known.
@@ -15,9 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from lpcnet_cq.entropy import CLIP, SIDE_CLIP
-from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.rangecoder import TOTAL, RangeDecoder, RangeEncoder
-from lpcnet_cq.tables import HALF_WIDTH, MEAN_BITS, N_SCALES, SUM_BITS, IntegerModel, locate
+from lpcnet_cq.tables import HALF_WIDTH, IntegerModel, locate, product
 
 ESCAPE = 2 * HALF_WIDTH + 1  # symbol of an integer outside its table
 ESCAPE_BITS = 15  # most bits of what follows it
@@ -68,6 +71,14 @@ def join(model: IntegerModel, parts: list[Integers]) -> Integers:
     return Integers(*(np.concatenate([getattr(n, k) for n in [empty, *parts]]) for k in ("step", "side", "latents")))
 
 
+def coarser(model: IntegerModel, n: Integers) -> Integers:
+    """Return what is left of packets without their last refinement: integers m with n = 3 m + (-1, 0 or 1).
+
+    Their step index is that of a step three times as large, which must exist.
+    """
+    return Integers(n.step + model.layer_steps, n.side, (n.latents + 1) // 3)
+
+
 def advance(past: Past, n: Integers) -> Past:
     """Return the memory after packets."""
     side = np.concatenate([past.side, n.side])[-2:]
@@ -89,14 +100,14 @@ def contexts(model: IntegerModel, past: Past, n: Integers) -> tuple[np.ndarray, 
     side_past = np.concatenate([past.side, n.side])
     mean, scale = model.side(np.stack([side_past[:T], side_past[1 : T + 1]], axis=1))
     c = np.clip(n.side, -SIDE_CLIP, SIDE_CLIP)
-    mean, scale = mean + c @ model.tri["side_tri_mean"], scale + np.abs(c) @ model.tri["side_tri_scale"]
+    mean, scale = mean + product(c, model.tri["side_tri_mean"]), scale + product(np.abs(c), model.tri["side_tri_scale"])
     context = model.packet_context(side_past[1 : T + 1], n.side, n.step).reshape(T * S, -1)
     flat = n.latents.reshape(T * S, D)
     latent_past = np.concatenate([past.latents, flat])
     before = np.stack([latent_past[i : i + T * S] for i in range(model.context)], axis=1)
     m, s = model.latent(context, before)
     c = np.clip(flat, -CLIP, CLIP)
-    m, s = m + c @ model.tri["latent_tri_mean"], s + np.abs(c) @ model.tri["latent_tri_scale"]
+    m, s = m + product(c, model.tri["latent_tri_mean"]), s + product(np.abs(c), model.tri["latent_tri_scale"])
     join = [np.concatenate([a, b.reshape(T, S * D)], axis=1) for a, b in ((mean, m), (scale, s))]
     return locate(*join)
 
@@ -112,10 +123,16 @@ def slots(model: IntegerModel, expected, values: np.ndarray) -> tuple[np.ndarray
 
 def value_bits(model: IntegerModel, expected, values: np.ndarray) -> np.ndarray:
     """Return the bits of integers, given the `contexts` they are coded in; arrays of one shape."""
-    _, frequency, distance = slots(model, expected, values)
-    beyond = np.maximum(np.abs(distance) - HALF_WIDTH, 0)
-    escape = np.where(beyond > 0, 5 + np.floor(np.log2(np.maximum(beyond, 1))), 0)
-    return np.log2(TOTAL) - np.log2(frequency) + escape
+    scale, fraction, floor = expected
+    distance = values - floor
+    beyond = np.abs(distance) - HALF_WIDTH
+    far = beyond > 0
+    symbol = np.where(far, ESCAPE, distance + HALF_WIDTH)
+    n_tables, n_symbols = model.bits.shape[1:]
+    bits = model.bits.reshape(-1).take((scale * n_tables + fraction) * n_symbols + symbol)
+    if far.any():
+        bits[far] += 5 + np.floor(np.log2(beyond[far]))
+    return bits
 
 
 def n_bits(model: IntegerModel, past: Past | None, n: Integers) -> np.ndarray:
@@ -156,8 +173,9 @@ def put_packets(model: IntegerModel, past: Past | None, n: Integers) -> tuple[Pa
     packets : list of bytes
     """
     restart, past = past is None, past or start(model)
-    begin, frequency, distance = (array.tolist() for array in slots(model, contexts(model, past, n), n.values()))
-    packets, before = [], past.step
+    begin, frequency, distance = slots(model, contexts(model, past, n), n.values())
+    begin, frequency = begin.tolist(), frequency.tolist()
+    packets, before = [], past.step  # n.step of the packet before
     for t, step in enumerate(n.step.tolist()):
         encoder = RangeEncoder()
         flag = int(restart and t == 0)
@@ -165,10 +183,12 @@ def put_packets(model: IntegerModel, past: Past | None, n: Integers) -> tuple[Pa
         table = step_table(before, model.n_steps)
         encoder.encode(table[step], table[step + 1] - table[step])
         before = step
-        for b, f, d in zip(begin[t], frequency[t], distance[t], strict=True):
-            encoder.encode(b, f)
-            if not -HALF_WIDTH <= d <= HALF_WIDTH:
-                _put_escape(encoder, d)
+        done = 0
+        for k in np.flatnonzero(np.abs(distance[t]) > HALF_WIDTH).tolist():
+            encoder.encode_run(begin[t][done : k + 1], frequency[t][done : k + 1])
+            _put_escape(encoder, int(distance[t, k]))
+            done = k + 1
+        encoder.encode_run(begin[t][done:], frequency[t][done:])
         packets.append(encoder.finish())
     return advance(past, n), packets
 
@@ -181,79 +201,74 @@ def _put_escape(encoder: RangeEncoder, distance: int) -> None:
     encoder.encode_bits(beyond - (1 << size), size)
 
 
-def _get_escape(decoder: RangeDecoder) -> int:
-    """Read what `_put_escape` wrote."""
-    head = decoder.decode_bits(5)
-    size = head >> 1
-    beyond = (1 << size) + decoder.decode_bits(size)
-    return -(beyond + HALF_WIDTH) if head & 1 else beyond + HALF_WIDTH
+def trit_slots(model: IntegerModel, expected, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return start and frequency of n among 3 m - 1, 3 m and 3 m + 1, by the table that n alone would be coded in.
+
+    Where the table does not hold one of the three, it counts as of frequency 1.
+    """
+    scale, fraction, floor = expected
+    m = (n + 1) // 3
+    symbol = (3 * m - floor + HALF_WIDTH)[..., None] + np.arange(-1, 2)
+    at = symbol.clip(0, ESCAPE - 1)
+    table = model.cumulative[scale, fraction]
+    f = np.take_along_axis(table, at + 1, -1) - np.take_along_axis(table, at, -1)
+    f = np.where(symbol == at, f, 1)
+    f = 1 + f * (TOTAL - 3) // f.sum(axis=-1, keepdims=True)
+    f[..., 1] = TOTAL - f[..., 0] - f[..., 2]  # what rounding leaves goes to the middle
+    trit = (n - 3 * m + 1)[..., None]
+    begin = np.take_along_axis(np.cumsum(f, axis=-1) - f, trit, -1)
+    return begin[..., 0], np.take_along_axis(f, trit, -1)[..., 0]
 
 
-def _get_vector(model, decoder, mean, scale, tri_mean, tri_scale, clip) -> np.ndarray:
-    """Read one vector of integers, adding its triangular terms as it becomes known."""
-    values = np.zeros(len(mean), np.int64)
-    tables, decode = model.tables, decoder.decode
-    mean_shift, half_mean, half_scale = SUM_BITS - MEAN_BITS, 1 << (SUM_BITS - MEAN_BITS - 1), 1 << (SUM_BITS - 1)
-    fractions, top = (1 << MEAN_BITS) - 1, N_SCALES - 1
-    for k in range(len(values)):
-        m = (int(mean[k]) + half_mean) >> mean_shift
-        s = (int(scale[k]) + half_scale) >> SUM_BITS
-        s = 0 if s < 0 else top if s > top else s
-        symbol = decode(tables[s][m & fractions])
-        distance = _get_escape(decoder) if symbol == ESCAPE else symbol - HALF_WIDTH
-        value = (m >> MEAN_BITS) + distance
-        if value:
-            if not -LIMIT <= value <= LIMIT:
-                raise BitstreamError(f"a packet is damaged: it holds the integer {value}")
-            values[k] = value
-            c = clip if value > clip else -clip if value < -clip else value
-            mean = mean + c * tri_mean[k]
-            scale = scale + abs(c) * tri_scale[k]
-    return values
+def refinement_bits(model: IntegerModel, past: Past | None, n: Integers) -> np.ndarray:
+    """Return the bits of the refinements that lead to `n`, (T, S*D); arguments as for `n_bits`."""
+    expected = [array[:, model.K :] for array in contexts(model, past or start(model), n)]
+    return np.log2(TOTAL) - np.log2(trit_slots(model, expected, n.latents.reshape(len(n.step), -1))[1])
+
+
+def put_refinements(model: IntegerModel, past: Past | None, n: Integers) -> tuple[Past, list[bytes]]:
+    """Write the refinements that lead from `coarser(model, n)` to `n`; arguments and results as `put_packets`."""
+    past = past or start(model)
+    expected = [array[:, model.K :] for array in contexts(model, past, n)]
+    begin, frequency = (a.tolist() for a in trit_slots(model, expected, n.latents.reshape(len(n.step), -1)))
+    refinements = []
+    for pair in zip(begin, frequency, strict=True):
+        encoder = RangeEncoder()
+        encoder.encode_run(*pair)
+        refinements.append(encoder.finish())
+    return advance(past, n), refinements
+
+
+def put_layers(model: IntegerModel, pasts: list[Past] | None, n: Integers, L: int) -> tuple[list[Past], list[tuple]]:
+    """Write packets with L refinements each.
+
+    Parameters
+    ----------
+    model : IntegerModel
+    pasts : list of 1 + L Past, coarsest first, or None
+        None: the first packet restarts the context.
+    n : Integers
+        Of the finest layer.
+    L : int
+        0 or more; every step index of `n` plus `layer_steps` L must exist.
+
+    Returns
+    -------
+    pasts : list of Past
+    packets : list of tuples of 1 + L bytes
+    """
+    layers = [n]
+    for _ in range(L):
+        layers.insert(0, coarser(model, layers[0]))
+    before = pasts or [None] * (1 + L)
+    after, columns = zip(
+        put_packets(model, before[0], layers[0]),
+        *(put_refinements(model, p, layer) for p, layer in zip(before[1:], layers[1:], strict=True)),
+        strict=True,
+    )
+    return list(after), list(zip(*columns, strict=True))
 
 
 def restarts(data: bytes, offset: int = 0) -> bool:
     """Say whether the packet at `offset` can be read without those before it."""
     return RangeDecoder(data, offset).decode(FLAG) == 1
-
-
-def get_packet(model: IntegerModel, past: Past | None, data: bytes, offset: int) -> tuple[Past, Integers, int]:
-    """Read the packet at `offset`, the inverse of `put_packets`.
-
-    Parameters
-    ----------
-    model : IntegerModel
-    past : Past or None
-        None if the packets before are not known.
-    data : bytes
-    offset : int
-
-    Returns
-    -------
-    past : Past
-    n : Integers
-        Of one packet.
-    offset : int
-        Just behind the packet.
-
-    Raises
-    ------
-    BitstreamError
-        If no encoder writes such bytes, or the packet needs packets that are not known.
-    """
-    decoder, tri = RangeDecoder(data, offset), model.tri
-    if decoder.decode(FLAG):
-        past = start(model)
-    if past is None:
-        raise BitstreamError("a packet needs the packets before it, which are lost")
-    step = decoder.decode(step_table(past.step, model.n_steps))
-    mean, scale = model.side(past.side)
-    side = _get_vector(model, decoder, mean, scale, tri["side_tri_mean"], tri["side_tri_scale"], SIDE_CLIP)
-    context = model.packet_context(past.side[1], side, np.int64(step))
-    window = past.latents
-    for s in range(model.S):
-        mean, scale = model.latent(context[s], window[-model.context :])
-        row = _get_vector(model, decoder, mean, scale, tri["latent_tri_mean"], tri["latent_tri_scale"], CLIP)
-        window = np.concatenate([window, row[None]])
-    n = Integers(np.array([step]), side[None], window[None, -model.S :])
-    return advance(past, n), n, decoder.finish()

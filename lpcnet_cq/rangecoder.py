@@ -72,6 +72,19 @@ class RangeEncoder:
             self._shifted += 1
         self._range = R
 
+    def encode_run(self, starts: Sequence[int], freqs: Sequence[int]) -> None:
+        """Add symbols one by one as `encode` does, without its checks: lists of Python's integers, for speed."""
+        low, R, shifted = self._low, self._range, self._shifted
+        for start, freq in zip(starts, freqs, strict=True):
+            r = R >> TOTAL_BITS
+            low += r * start
+            R = r * freq
+            while R < BOTTOM:
+                low <<= 8
+                R <<= 8
+                shifted += 1
+        self._low, self._range, self._shifted = low, R, shifted
+
     def encode_bits(self, value: int, n_bits: int) -> None:
         """Add an integer of n_bits equally likely bits, at a cost of exactly n_bits.
 

@@ -2,19 +2,20 @@
 
 Place in the chain: between latents and packets, in the encoder alone; the decoder reads the step from the packet.
 A file is coded at one step size up to a packet and at the next one after it, so that its bytes meet the rate and its
-quality stays even. A live stream follows a budget instead. Delay: none for a stream.
+quality stays even. A live stream follows a budget instead; a hard cap tries step sizes packet by packet. Delay: none.
 
-Letters: T packets, Q step sizes, S subframes, D latents.
+Letters: T packets, Q step sizes, S subframes, D latents, L refinements.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from lpcnet_cq.container import HEADER_BYTES, MAX_PACKETS, SEGMENT_BYTES
-from lpcnet_cq.packet import Integers, n_bits, start
+from lpcnet_cq.packet import Integers, Past, coarser, contexts, n_bits, put_layers, refinement_bits, start
 from lpcnet_cq.rounding import round_latents
-from lpcnet_cq.tables import IntegerModel
+from lpcnet_cq.tables import MEAN_BITS, IntegerModel
 
 ROUNDING_BITS = 4.6  # mean cost of ending a packet on a whole byte
 RESTART_BITS = 60.0  # of a packet without context, about
@@ -22,10 +23,13 @@ DEBT_PER_STEP = 12  # packets
 MAX_DEBT = 100  # packets: two seconds
 
 
-def packet_costs(model: IntegerModel, n: Integers) -> np.ndarray:
-    """Return the expected bits of every packet, (T,), coded as one run."""
+def packet_costs(model: IntegerModel, n: Integers, L: int = 0) -> np.ndarray:
+    """Return the expected bits of every packet with L refinements, (T,), coded as one run."""
     restart = np.arange(len(n.step)) % MAX_PACKETS == 0
-    return n_bits(model, start(model), n).sum(axis=1) + ROUNDING_BITS + RESTART_BITS * restart
+    bits = ROUNDING_BITS * (1 + L) + RESTART_BITS * restart
+    for _ in range(L):
+        bits, n = bits + refinement_bits(model, None, n).sum(axis=1), coarser(model, n)
+    return bits + n_bits(model, start(model), n).sum(axis=1)
 
 
 def file_budget_bits(n_packets: int, seconds: float, bitrate_bps: float) -> float:
@@ -34,37 +38,101 @@ def file_budget_bits(n_packets: int, seconds: float, bitrate_bps: float) -> floa
     return bitrate_bps * seconds - 8 * (HEADER_BYTES + segments * SEGMENT_BYTES)
 
 
-def choose_steps(model: IntegerModel, side, z, sizes, budget_bits: float) -> np.ndarray:
+def rounding_reserve_bits(n_packets: int) -> float:
+    """Return what the rounding of packets to bytes costs beyond its mean in one file of twenty at most."""
+    return 2 * 2.3 * n_packets**0.5  # uniform over a byte: a deviation of 8 / 12^(1/2) bits a packet
+
+
+def choose_steps(costs: Callable[[int], np.ndarray], budget_bits: float, steps: range, guess: int) -> np.ndarray:
     """Return step indices (T,) whose packets meet a budget: two neighbouring indices, with one change between them.
 
     Parameters
     ----------
-    model : IntegerModel
-    side : int array (T, K)
-    z : array (T, S, D)
-        Latents before rounding.
-    sizes : array (Q,)
-        Step sizes, finest first.
+    costs : callable
+        Bits of every packet (T,) at a step index; called for few indices around the guess.
     budget_bits : float
+    steps : range
+        Indices to choose from, finest first.
+    guess : int
+        Where to look first.
     """
-    T, Q = len(side), len(sizes)
+    q = min(max(guess, steps[0]), steps[-1])
+    while q > steps[0] and costs(q).sum() <= budget_bits:
+        q -= 1
+    while q < steps[-1] and costs(q).sum() > budget_bits:
+        q += 1
+    coarse = costs(q)  # the finest affordable index, or the coarsest there is
+    if q == steps[0] or coarse.sum() > budget_bits:
+        return np.full(len(coarse), q)
+    total = np.cumsum(costs(q - 1)) + coarse.sum() - np.cumsum(coarse)  # the first k+1 packets fine, the others coarse
+    return np.where(np.arange(len(coarse)) < np.searchsorted(total, budget_bits), q - 1, q)
 
-    def costs(q):
-        return packet_costs(model, round_latents(model, start(model), side, z, np.full(T, q), sizes))
 
-    low, high = 0, Q - 1  # the finest affordable index lies within
-    known = {}
-    while low < high:
-        q = (low + high) // 2
-        known[q] = costs(q)
-        low, high = (low, q) if known[q].sum() <= budget_bits else (q + 1, high)
-    if low == 0:
-        return np.zeros(T, np.int64)
-    coarse = known[low] if low in known else costs(low)
-    fine = known[low - 1] if low - 1 in known else costs(low - 1)
-    total = np.cumsum(fine) + coarse.sum() - np.cumsum(coarse)  # the first k+1 packets fine, the others coarse
-    n_fine = int(np.searchsorted(total, budget_bits)) if coarse.sum() <= budget_bits else 0
-    return np.where(np.arange(T) < n_fine, low - 1, low)
+def fit_packet(model: IntegerModel, pasts: list[Past] | None, side, z, sizes, cap_bytes: int, steps: range, L: int = 0):
+    """Write one packet of at most `cap_bytes`, at the finest step size that allows it.
+
+    Where not even the coarsest does, latents are left out from the packet's end on, and at last the side information
+    becomes what the entropy model expects of it, which costs least.
+
+    Parameters
+    ----------
+    model : IntegerModel
+    pasts : list of 1 + L Past, or None
+        As for `packet.put_layers`.
+    side : int array (1, K)
+    z : array (1, S, D)
+    sizes : array (Q,)
+    cap_bytes : int
+    steps : range
+        Step indices to choose from.
+    L : int
+        Refinements.
+
+    Returns
+    -------
+    pasts : list of Past
+    packet : tuple of 1 + L bytes
+    n : Integers
+    """
+    finest = pasts[-1] if pasts else start(model)
+
+    def put(n):
+        after, (packet,) = put_layers(model, pasts, n, L)
+        return sum(map(len, packet)) <= cap_bytes, (after, packet, n)
+
+    def at(q):
+        return put(round_latents(model, finest, side, z, np.array([q]), sizes))
+
+    q = int(np.clip(finest.step, steps[0], steps[-1]))  # near the packet before
+    fits, best = at(q)
+    while not fits and q < steps[-1]:
+        q += 1
+        fits, best = at(q)
+        if fits:
+            return best
+    while fits and q > steps[0]:
+        q -= 1
+        fits, finer = at(q)
+        if not fits:
+            return best
+        best = finer
+    n = best[2]
+    for keep in range(model.S - 1, -1, -1):
+        if fits:
+            return best
+        n.latents[:, keep:] = 0
+        fits, best = put(n)
+    return best if fits else put(expected_packet(model, finest, n.step))[1]
+
+
+def expected_packet(model: IntegerModel, past: Past, step: np.ndarray) -> Integers:
+    """Return the packet that is nearest to what the entropy model expects, its latents 0."""
+    side = np.zeros((1, model.K), np.int64)
+    for k in range(model.K):
+        n = Integers(step, side, np.zeros((1, model.S, model.D), np.int64))
+        _, fraction, floor = (array[0, k] for array in contexts(model, past, n))
+        side[0, k] = floor + (fraction >= 1 << (MEAN_BITS - 1))
+    return n
 
 
 @dataclass(frozen=True)
@@ -78,10 +146,10 @@ class Budget:
     bits_per_packet: float
     debt_bits: float = 0.0
 
-    def step(self, nominal: int, n_steps: int) -> int:
-        """Return the step index for the next packet."""
+    def step(self, usual: float, steps: range) -> int:
+        """Return the step index for the next packet: about the `usual` one for the rate, which must be in `steps`."""
         packets = self.debt_bits / self.bits_per_packet
-        return int(np.clip(nominal + round(packets / DEBT_PER_STEP), 0, n_steps - 1))
+        return int(np.clip(round(usual + packets / DEBT_PER_STEP), steps[0], steps[-1]))
 
     def spend(self, n_bytes: int) -> "Budget":
         """Return the budget after a packet; debts and savings are forgotten beyond `MAX_DEBT` packets."""

@@ -10,7 +10,8 @@ import numpy as np
 from lpcnet_cq import packet
 from lpcnet_cq.analysis import analyse_windows
 from lpcnet_cq.errors import BitstreamError
-from lpcnet_cq.rate import Budget
+from lpcnet_cq.rate import Budget, fit_packet
+from lpcnet_cq.reader import BUFFER_BYTES
 from lpcnet_cq.rounding import round_latents
 
 RESTART_EVERY = 25  # packets: after a loss, speech is back within half a second
@@ -21,13 +22,16 @@ class Encoder:
     """Turn frames of `hop` samples at the codec's rate into packets.
 
     The packet returned by a call is that of the samples up to `look_ahead` samples ago; the very first calls give
-    the packets that begin with the silence before the signal.
+    the packets that begin with the silence before the signal. With several layers `push_layers` returns them apart.
     """
 
-    def __init__(self, codec, bitrate_bps: float):
+    def __init__(self, codec, bitrate_bps: float, layers: int = 1, cbr: bool = False):
         spec = codec.config.spec
         self.codec, self.spec = codec, spec
-        self.past: packet.Past | None = None
+        self.layers, self.steps = layers, codec.steps_for(layers)
+        self.cap_bytes = codec.cap_bytes(bitrate_bps) if cbr else 0
+        self.usual = float(np.interp(-bitrate_bps, -codec.usual_bps, codec.steps))
+        self.pasts: list[packet.Past] | None = None
         self.state = codec.network.start_encoder()
         self.count = 0
         self.heard = np.zeros(max(spec.window + 1, spec.delay), np.float32)
@@ -41,6 +45,16 @@ class Encoder:
         ValueError
             If the frame has another shape or values that are not finite.
         """
+        return b"".join(self.push_layers(frame))
+
+    def push_layers(self, frame: np.ndarray) -> tuple[bytes, ...]:
+        """Do as `push` does, and return the packet's layers: any number of the first ones is a packet.
+
+        Raises
+        ------
+        ValueError
+            If the frame has another shape or values that are not finite.
+        """
         frame = np.asarray(frame, np.float32)
         if frame.shape != (self.spec.hop,) or not np.isfinite(frame).all():
             raise ValueError(f"`frame` has shape {frame.shape}, it must be ({self.spec.hop},) finite samples")
@@ -48,22 +62,26 @@ class Encoder:
         lsf = analyse_windows(self.heard[-self.spec.window - 1 :], self.spec, self.codec.config.order)
         x = self.heard[-self.spec.delay :]
         self.state, side, z = self.codec.network.encode(self.state, x, lsf[None])
-        step = np.array([self.budget.step(self.codec.config.nominal_step, self.codec.config.n_steps)])
-        past = None if self.count % RESTART_EVERY == 0 else self.past
-        before = past or packet.start(self.codec.entropy)
-        n = round_latents(self.codec.entropy, before, side, z, step, self.codec.step_sizes)
-        self.past, (data,) = packet.put_packets(self.codec.entropy, past, n)
+        pasts = None if self.count % RESTART_EVERY == 0 else self.pasts
+        model, sizes, L = self.codec.entropy, self.codec.step_sizes, self.layers - 1
+        if self.cap_bytes:
+            self.pasts, data, _ = fit_packet(model, pasts, side, z, sizes, self.cap_bytes, self.steps, L)
+        else:
+            step = np.array([self.budget.step(self.usual, self.steps)])
+            before = pasts[-1] if pasts else packet.start(model)
+            n = round_latents(model, before, side, z, step, sizes)
+            self.pasts, (data,) = packet.put_layers(model, pasts, n, L)
         self.count += 1
-        self.budget = self.budget.spend(len(data))
+        self.budget = self.budget.spend(sum(map(len, data)))
         return data
 
 
 class Decoder:
-    """Turn packets into frames of `hop` samples at the codec's rate."""
+    """Turn packets of at most so many layers into frames of `hop` samples at the codec's rate."""
 
-    def __init__(self, codec):
-        self.codec, self.spec = codec, codec.config.spec
-        self.past: packet.Past | None = None
+    def __init__(self, codec, layers: int = 1):
+        self.codec, self.spec, self.layers = codec, codec.config.spec, layers
+        self.pasts: list[packet.Past] = []  # of the layers that are known, coarsest first
         self.state = codec.network.start_decoder()
         self.last: packet.Integers | None = None
         self.lost = 0
@@ -72,7 +90,8 @@ class Decoder:
         """Take a packet, or None for a lost one, and return `hop` samples, float32 in [-1, 1].
 
         A lost packet is concealed by the envelope and the falling level of the last one; so are the packets behind
-        it, which need its context, up to the next one that restarts.
+        it, which need its context, up to the next one that restarts. Layers may be missing from a packet's end; a
+        layer that was missing is of use again from the next restart on.
 
         Raises
         ------
@@ -81,14 +100,26 @@ class Decoder:
         """
         n = None
         if data is None:
-            self.past = None
-        elif self.past is not None or packet.restarts(data):
-            past, n, end = packet.get_packet(self.codec.entropy, self.past, data, 0)
-            if end != len(data):
-                raise BitstreamError(f"a packet has {len(data) - end} bytes too many")
-            self.past, self.last, self.lost = past, n, 0
+            self.pasts = []
+        elif self.pasts or packet.restarts(data):
+            self.pasts, n = self._read(data)
+            self.last, self.lost = n, 0
         self.state, y = self.codec.network.decode(self.state, n or self._conceal(), 1)
         return np.clip(y, -1, 1)
+
+    def _read(self, data: bytes) -> tuple[list[packet.Past], packet.Integers]:
+        """Read as many layers as the packet has and as are known."""
+        if len(data) > BUFFER_BYTES:
+            raise BitstreamError(f"a packet has {len(data)} bytes, {BUFFER_BYTES} are the most")
+        known = self.layers if packet.restarts(data) else len(self.pasts)
+        for layers in range(1, known + 1):
+            before = self.pasts[:layers] if len(self.pasts) >= layers else None
+            pasts, n, ends = self.codec.reader.read(before, data, 0, 1, 1, layers - 1)
+            if ends[-1, -1] == len(data):
+                return pasts, n
+        if known == self.layers:
+            raise BitstreamError(f"a packet has {len(data) - ends[-1, -1]} bytes too many")
+        return pasts, n
 
     def _conceal(self) -> packet.Integers:
         """Repeat the last packet's envelope and latents with a falling gain."""

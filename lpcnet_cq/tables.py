@@ -12,6 +12,8 @@ References
 J. Balle et al., "Integer networks for data compression with latent-variable models", ICLR 2019.
 """
 
+import copy
+
 import numpy as np
 
 from lpcnet_cq.config import CodecConfig
@@ -116,7 +118,7 @@ def freeze(entropy: dict, c: CodecConfig) -> dict[str, np.ndarray]:
 def activate(total: np.ndarray) -> np.ndarray:
     """Round a sum to an activation and clip it, all integer."""
     half = 1 << (SUM_BITS - ACT_BITS - 1)
-    return np.clip((total + half) >> (SUM_BITS - ACT_BITS), 0, int(ACT_MAX) << ACT_BITS)
+    return ((total + half) >> (SUM_BITS - ACT_BITS)).clip(0, int(ACT_MAX) << ACT_BITS)
 
 
 def product(u: np.ndarray, w: np.ndarray) -> np.ndarray:
@@ -124,13 +126,13 @@ def product(u: np.ndarray, w: np.ndarray) -> np.ndarray:
 
     The sums stay below 2^40, so that no order of summation and no machine can change them; BLAS makes it fast.
     """
-    return (u.astype(np.float64) @ w).astype(np.int64)
+    return (u.astype(w.dtype) @ w).astype(np.int64)
 
 
 def locate(mean: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the table (scale and fraction index) and the integer part of the mean, from sums."""
     m = (mean + (1 << (SUM_BITS - MEAN_BITS - 1))) >> (SUM_BITS - MEAN_BITS)
-    s = np.clip((scale + (1 << (SUM_BITS - 1))) >> SUM_BITS, 0, N_SCALES - 1)
+    s = ((scale + (1 << (SUM_BITS - 1))) >> SUM_BITS).clip(0, N_SCALES - 1)
     return s, m & ((1 << MEAN_BITS) - 1), m >> MEAN_BITS
 
 
@@ -147,21 +149,31 @@ class IntegerModel:
         self.tri = {k: v.astype(np.int64) for k, v in integers.items() if "_tri_" in k}
         self.K, self.D, self.S = c.order + c.spec.n_subframes, c.n_latents, c.spec.n_subframes
         self.context, self.n_steps, self.nominal_step = c.context, c.n_steps, c.nominal_step
+        self.layer_steps = c.layer_steps
         self.cumulative = integers["tables"].astype(np.int64)
-        self.tables = [[tuple(t) for t in row] for row in integers["tables"].tolist()]
+        self.bits = (np.log2(TOTAL) - np.log2(np.diff(self.cumulative))).astype(np.float32)  # of every symbol
+        self.xp = np
+
+    def on(self, xp) -> "IntegerModel":
+        """Return the same model with the arrays of another array library, for code compiled with it."""
+        other = copy.copy(self)
+        other.xp, other.cumulative = xp, xp.asarray(self.cumulative)
+        for name in ("w", "b", "tri"):
+            setattr(other, name, {k: xp.asarray(v) for k, v in getattr(self, name).items()})
+        return other
 
     def side(self, before: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return sums of means and scales (..., K) from the two side vectors before, (..., 2, K), oldest first."""
         w, b, K = self.w, self.b, self.K
-        past = np.clip(before, -SIDE_CLIP, SIDE_CLIP)
-        u = np.concatenate([past[..., 1, :], past[..., 0, :]], axis=-1) << ACT_BITS
+        past = before.clip(-SIDE_CLIP, SIDE_CLIP)
+        u = self.xp.concatenate([past[..., 1, :], past[..., 0, :]], axis=-1) << ACT_BITS
         out = product(activate(product(u, w["side_w1"]) + b["side_b1"]), w["side_w2"]) + b["side_b2"]
         return out[..., :K] + product(u, w["side_skip"]), out[..., K:]
 
     def packet_context(self, side_before: np.ndarray, side: np.ndarray, step: np.ndarray) -> np.ndarray:
         """Return what the side information tells of each subframe's latents, (..., S, H), as sums."""
         w, b = self.w, self.b
-        u = np.clip(np.concatenate([side, side_before], axis=-1), -SIDE_CLIP, SIDE_CLIP) << ACT_BITS
+        u = self.xp.concatenate([side, side_before], axis=-1).clip(-SIDE_CLIP, SIDE_CLIP) << ACT_BITS
         h = activate(product(u, w["latent_ws"]) + b["latent_bs"][step])
         return (product(h, w["latent_wp"]) + b["latent_bp"]).reshape(*h.shape[:-1], self.S, -1)
 
@@ -176,7 +188,7 @@ class IntegerModel:
             Latents of the subframes before, oldest first.
         """
         w, b, D = self.w, self.b, self.D
-        y = np.clip(before, -CLIP, CLIP).reshape(*before.shape[:-2], -1) << ACT_BITS
+        y = before.clip(-CLIP, CLIP).reshape(*before.shape[:-2], -1) << ACT_BITS
         h = activate(context + product(y, w["latent_wy"]))
         h = activate(product(h, w["latent_w2"]) + b["latent_b2"])
         out = product(h, w["latent_w3"]) + b["latent_b3"]

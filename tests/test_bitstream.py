@@ -10,7 +10,7 @@ import pytest
 
 from lpcnet_cq.config import PRESETS
 from lpcnet_cq.container import Header, write_header, write_segment
-from lpcnet_cq.packet import Integers, put_packets
+from lpcnet_cq.packet import Integers, put_layers
 from lpcnet_cq.tables import IntegerModel, freeze
 
 CONFIG = PRESETS["tiny"].codec
@@ -94,7 +94,15 @@ def activation(z):
     return [max(0, min(2048, (x + 2048) >> 12)) for x in z]
 
 
-def read_vector(symbols, w, name, c, mean, scale):
+def read_trit(symbols, table, floor, coarse):
+    """Follow the page's "Refinements"."""
+    at = [3 * coarse + t - floor + 40 for t in (-1, 0, 1)]
+    phi = [table[i + 1] - table[i] if 0 <= i <= 80 else 1 for i in at]
+    low, high = (1 + 65533 * phi[i] // sum(phi) for i in (0, 2))
+    return 3 * coarse + symbols.next([0, low, 65536 - high, 65536]) - 1
+
+
+def read_vector(symbols, w, name, c, mean, scale, coarse=None):
     """Follow the page's "The integers", with the sums over j < k."""
     v = []
     for k in range(len(mean)):
@@ -102,6 +110,9 @@ def read_vector(symbols, w, name, c, mean, scale):
         mu = mean[k] + sum(n * w[f"{name}_tri_mean"][j][k] for j, n in before)
         sigma = scale[k] + sum(abs(n) * w[f"{name}_tri_scale"][j][k] for j, n in before)
         m, s = (mu + (1 << 15)) >> 16, max(0, min(63, (sigma + (1 << 19)) >> 20))
+        if coarse:
+            v.append(read_trit(symbols, w["tables"][s][m % 16], m >> 4, coarse[k]))
+            continue
         d = symbols.next(w["tables"][s][m % 16]) - 40
         if d == 41:
             head = symbols.bits(5)
@@ -114,13 +125,26 @@ def read_vector(symbols, w, name, c, mean, scale):
 def read_packet(symbols, w, known):
     """Follow the page's "The symbols of a packet"; `known` are q, v', v'' and three y of before."""
     if symbols.next((0, 64512, 65536)):
-        known = (Q // 2, [0] * K, [0] * K, [[0] * D] * 3)
-    before, v1, v2, y = known
+        known = (Q // 2, [0] * K, [0] * K, [[0] * D] * 3, [[0] * D] * 3)
+    before, v1, v2, y, fine = known
     other = 2048 // (Q - 1)
     q = symbols.next([0, *accumulate(65536 - (Q - 1) * other if i == before else other for i in range(Q))])
     U = [256 * n for n in clipped([v1, v2], 31)]
     out = plus(times(activation(plus(times(U, w["side_w1"]), w["side_b1"])), w["side_w2"]), w["side_b2"])
     v = read_vector(symbols, w, "side", 31, plus(out[:K], times(U, w["side_skip"])), out[K:])
+    y, latents = read_latents(symbols, w, q, v, v1, y)
+    return (q, v, v1, y, fine), (q, v, latents)
+
+
+def read_refinement(symbols, w, known, packet):
+    """Follow the page's "Refinements": the packet again, its latents and its index finer."""
+    q, v, v1, y, fine = known
+    fine, latents = read_latents(symbols, w, q - 8, v, v1, fine, packet[2])
+    return (q, v, v1, y, fine), (q - 8, v, latents)
+
+
+def read_latents(symbols, w, q, v, v1, y, coarse=None):
+    """Read the latents of all subframes behind the three in y; return the last three, and all."""
     G = times([256 * n for n in clipped([v, v1], 31)], w["latent_ws"])
     G = plus(times(activation(plus(G, w["latent_bs"][q])), w["latent_wp"]), w["latent_bp"])
     latents = []
@@ -128,9 +152,9 @@ def read_packet(symbols, w, known):
         h = activation(plus(G[i * H : i * H + H], times([256 * n for n in clipped(y, 7)], w["latent_wy"])))
         h = activation(plus(times(h, w["latent_w2"]), w["latent_b2"]))
         out = plus(times(h, w["latent_w3"]), w["latent_b3"])
-        latents.append(read_vector(symbols, w, "latent", 7, out[:D], out[D:]))
+        latents.append(read_vector(symbols, w, "latent", 7, out[:D], out[D:], coarse and coarse[i]))
         y = [*y[1:], latents[-1]]
-    return (q, v, v1, y), (q, v, latents)
+    return y, latents
 
 
 def read_file(data, w):
@@ -138,32 +162,38 @@ def read_file(data, w):
     position, packets, last = data[5], [], 0
     while not last:
         n_packets, n_bytes = struct.unpack(">HH", data[position : position + 4])
-        last, n_packets, known, start = n_packets >> 15, n_packets & 0x7FFF, None, position + 8
+        last, refined, n_packets = n_packets >> 15, n_packets >> 9 & 63, n_packets & 511
+        known, start = None, position + 8
         position = start + n_bytes
         for _ in range(n_packets):
             symbols = Symbols(data[:position], start)
             known, packet = read_packet(symbols, w, known)
-            packets.append(packet)
             start = symbols.end()
+            if refined:
+                symbols = Symbols(data[:position], start)
+                known, packet = read_refinement(symbols, w, known, packet)
+                start = symbols.end()
+            packets.append(packet)
         assert start == position
     assert position == len(data)
     return packets
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_the_page_is_enough_to_read_a_file(seed):
+@pytest.mark.parametrize(("seed", "refined"), [(1, 0), (2, 1)])
+def test_the_page_is_enough_to_read_a_file(seed, refined):
     """Every integer of a file comes back: some far from their tables, in two segments, with changes of q."""
     draw = np.random.default_rng(seed)
     w = freeze(entropy_model(draw), CONFIG)
     T = 7
     side, latents = draw.integers(-40, 41, (T, K)), draw.integers(-9, 10, (T, S, D))
     latents[draw.random(latents.shape) < 0.03] *= 1700
-    n = Integers(draw.integers(0, Q, T), side, latents)
+    n = Integers(draw.integers(0, Q - 8 * refined, T), side, latents)
     file, model = io.BytesIO(), IntegerModel(w, CONFIG)
     write_header(file, Header(320 * T, 16000, 9000, "0" * 16))
     for part in (slice(0, 4), slice(4, T)):
         run = Integers(n.step[part], n.side[part], n.latents[part])
-        write_segment(file, put_packets(model, None, run)[1], last=part.stop == T)
+        packets = [b"".join(layers) for layers in put_layers(model, None, run, refined)[1]]
+        write_segment(file, packets, part.stop == T, refined)
     packets = read_file(file.getvalue(), {name: value.tolist() for name, value in w.items()})
     assert [q for q, _, _ in packets] == n.step.tolist()
     assert [v for _, v, _ in packets] == n.side.tolist()

@@ -29,7 +29,7 @@ class StandIn:
     def __init__(self, model_hash=INSTALLED):
         self.model_hash = model_hash
 
-    def encode(self, x, sample_rate_hz, bitrate_bps=9000, progress=None):
+    def encode(self, x, sample_rate_hz, bitrate_bps=9000, layers=1, cbr=False, progress=None):
         pcm = to_pcm16(resample(x, sample_rate_hz, 16000)).tobytes()
         file = io.BytesIO()
         write_header(file, Header(len(pcm) // 2, sample_rate_hz, bitrate_bps, self.model_hash))
@@ -53,7 +53,11 @@ class StandIn:
     def info(self, data):
         header = read_header(io.BytesIO(data))
         bits = {"lsf": 300, "latents": 900}
-        return {"duration_s": header.n_samples / 16000, "bitrate_bps": 9012, "bits": bits, "model": INSTALLED}
+        found = {"duration_s": header.n_samples / 16000, "bitrate_bps": 9012, "bits": bits, "model": INSTALLED}
+        return found | {"layers": 1}
+
+    def thin(self, data, layers):
+        return data[:-1] + bytes([layers])
 
 
 @pytest.fixture(autouse=True)
@@ -135,6 +139,26 @@ def test_nothing_is_overwritten_unless_told(wav, capsys):
         main(["encode", wav, "a.cq", "-f"])
         assert main([*command, "-f"]) == 0
         assert os.path.getsize("out") > 8000
+
+
+def test_layers_that_do_not_fit_are_said(wav, capsys):
+    assert main(["encode", wav, "a.cq", "--layers", "2"]) == 0
+    assert capsys.readouterr().err == "lpcnet-cq: 2 layers do not fit 9000 bit/s, wrote 1\n"
+
+
+def test_thin_keeps_the_layers_asked_for(wav, capsys):
+    main(["encode", wav, "a.cq"])
+    assert main(["thin", "a.cq", "b.cq", "--layers", "2"]) == 0
+    assert Path("b.cq").read_bytes() == Path("a.cq").read_bytes()[:-1] + b"\x02"
+    assert main(["thin", "a.cq", "b.cq"]) == 2
+    assert "exists" in error(capsys)
+
+
+@pytest.mark.parametrize("command", ["encode", "thin"])
+@pytest.mark.parametrize("layers", ["0", "3", "-1"])
+def test_impossible_layers_are_refused(wav, capsys, command, layers):
+    assert main([command, wav, "a.cq", f"--layers={layers}"]) == 2
+    assert error(capsys) == f"--layers {layers} must be from 1 to 2"
 
 
 def test_models_are_asked_for_by_name(wav, codec):
@@ -275,7 +299,7 @@ def test_training_gets_its_arguments(monkeypatch):
     monkeypatch.setitem(sys.modules, "lpcnet_cq.train", SimpleNamespace(run=got.append))
     assert main(["train", "--bitrate", "9.6k", "--minutes=2.5", "--data", "d", "--seed=3", "--resume"]) == 0
     expected = {
-        "bitrate": 9600,
+        "bitrate": (9600, 9600),
         "minutes": 2.5,
         "data": "d",
         "init": None,

@@ -18,6 +18,7 @@ from lpcnet_cq.tables import freeze
 from lpcnet_cq.weights import save_weights
 
 CONFIG = PRESETS["tiny"].codec
+NOTES = {"steps": [0, 17], "usual_bps": list(range(60000, 9000, -3000)), "reach_bps": [5000, 60000]}
 FS = CONFIG.spec.sample_rate_hz
 
 
@@ -25,7 +26,7 @@ def save_random_weights(path, seed=0):
     """Save the tiny model as it is before training."""
     params = jax.jit(lambda: nnx.split(Model(CONFIG, rngs=nnx.Rngs(seed)), nnx.Param)[1])()
     entropy = jax.tree.map(np.asarray, nnx.to_pure_dict(params))["entropy"]
-    save_weights(path, params, freeze(entropy, CONFIG), CONFIG, {"bitrate_bps": 9000.0})
+    save_weights(path, params, freeze(entropy, CONFIG), CONFIG, NOTES)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -114,7 +115,7 @@ def test_impossible_input_is_refused(codec, x):
 def test_info_accounts_for_every_bit(codec, stream):
     info = codec.info(stream)
     assert sum(info["bits"].values()) == pytest.approx(8 * len(stream), abs=1)
-    assert set(info["bits"]) == {"step", "lsf", "gain", "latents", "overhead"}
+    assert info["layers"] == 1 and set(info["bits"]) == {"step", "lsf", "gain", "latents", "overhead"}
     assert all(bits > 0 for bits in info["bits"].values())
     fixed = 8 * (HEADER_BYTES + SEGMENT_BYTES)
     assert fixed + 3 * info["packets"] < info["bits"]["overhead"] < fixed + 7 * info["packets"]
@@ -173,3 +174,39 @@ def test_weights_are_found_by_path_and_by_folder(tmp_path):
     assert by_folder.sha256 == by_file.sha256
     with pytest.raises(ValueError, match="no weights `nobody`"):
         lpcnet_cq.load("nobody")
+
+
+def test_thin_file_is_what_its_first_layer_says(codec):
+    """Cutting leaves a plain file of the coarser latents; a file of one layer stays as it is."""
+    x = voice(2 * FS)
+    data = codec.encode(x, FS, 50000, layers=2)
+    info = codec.info(data)
+    assert info["layers"] == 2 and info["bits"]["layer 2"] > 0
+    assert sum(info["bits"].values()) == pytest.approx(8 * len(data), abs=1)
+    thin = codec.thin(data, 1)
+    assert codec.info(thin)["layers"] == 1 and len(thin) < len(data)
+    for key in ("step", "lsf", "gain", "latents"):
+        assert codec.info(thin)["bits"][key] == pytest.approx(info["bits"][key], abs=0.2)
+    (fine,), (coarse,) = (codec._read(d)[1] for d in (data, thin))
+    for a, b in zip(fine.parts, coarse.parts, strict=True):
+        np.testing.assert_array_equal((a.latents + 1) // 3, b.latents)
+        np.testing.assert_array_equal(a.step + CONFIG.layer_steps, b.step)
+    assert len(codec.decode(thin)[0]) == len(x)
+    assert codec.thin(thin, 2)[27:] == thin[27:], "all but the nominal rate"
+    assert codec.thin(codec.encode(voice(0), FS), 1)
+
+
+def test_layers_that_do_not_fit_are_left_out(codec):
+    low, high = codec.bitrates_bps
+    assert codec.info(codec.encode(voice(FS), FS, low, layers=2))["layers"] == 1
+    for layers in (0, 3):
+        with pytest.raises(ValueError, match="`layers`"):
+            codec.encode(voice(FS), FS, high, layers=layers)
+
+
+def test_capped_file_has_no_packet_above_the_cap(codec):
+    rate_bps = 20000
+    data = codec.encode(voice(FS), FS, rate_bps, cbr=True)
+    (segment,) = codec._read(data)[1]
+    sizes = np.diff([0, *(end[-1] for end in segment.ends)])
+    assert sizes.max() <= codec.cap_bytes(rate_bps) == 50

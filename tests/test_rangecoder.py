@@ -164,3 +164,11 @@ def test_bits_that_do_not_fit_are_named(value, n_bits):
     if not 0 <= n_bits <= 16:
         with pytest.raises(ValueError, match="n_bits"):
             RangeDecoder(b"\0\0").decode_bits(n_bits)
+
+
+@given(packets())
+def test_run_is_its_symbols(symbols):
+    encoder = RangeEncoder()
+    slots = [(t[s], t[s + 1] - t[s]) for t, s in symbols]
+    encoder.encode_run([start for start, _ in slots], [freq for _, freq in slots])
+    assert encoder.finish() == pack(symbols)

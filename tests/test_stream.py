@@ -15,6 +15,7 @@ from lpcnet_cq.tables import freeze
 from lpcnet_cq.weights import save_weights
 
 CONFIG = PRESETS["tiny"].codec
+NOTES = {"steps": [0, 17], "usual_bps": list(range(60000, 9000, -3000)), "reach_bps": [5000, 60000]}
 HOP, FS = CONFIG.spec.hop, CONFIG.spec.sample_rate_hz
 T = 2 * RESTART_EVERY + 5
 
@@ -32,7 +33,7 @@ def codec(tmp_path_factory):
     path = tmp_path_factory.mktemp("stream") / "tiny.safetensors"
     params = jax.jit(lambda: nnx.split(Model(CONFIG, rngs=nnx.Rngs(0)), nnx.Param)[1])()
     entropy = jax.tree.map(np.asarray, nnx.to_pure_dict(params))["entropy"]
-    save_weights(path, params, freeze(entropy, CONFIG), CONFIG, {"bitrate_bps": 9000.0})
+    save_weights(path, params, freeze(entropy, CONFIG), CONFIG, NOTES)
     return Codec(path)
 
 
@@ -59,10 +60,10 @@ def sound(codec, packets):
 
 def integers(codec, packets):
     """Read packets that follow one another."""
-    past, parts = None, []
+    pasts, parts = None, []
     for data in packets:
-        past, n, end = packet.get_packet(codec.entropy, past, data, 0)
-        assert end == len(data)
+        pasts, n, ends = codec.reader.read(pasts, data, 0, 1, 1)
+        assert ends.tolist() == [[len(data)]]
         parts.append(n)
     return packet.join(codec.entropy, parts)
 
@@ -72,7 +73,8 @@ def test_packets_are_those_of_the_signal_one_look_ahead_later(codec, frames, pac
     ahead = CONFIG.spec.look_ahead
     shifted = np.concatenate([np.zeros(ahead, np.float32), frames.ravel()])
     data = codec.encode(shifted[: (T - 1) * HOP], FS)
-    _, file = codec._read(data)
+    _, segments = codec._read(data)
+    file = packet.join(codec.entropy, segments[0].parts)
     live = integers(codec, packets)
     same = np.mean(file.side[: T - 2] == live.side[: T - 2])
     assert same > 0.99, "rounding may differ where a value lies between two integers"
@@ -124,14 +126,14 @@ def test_damaged_packet_is_refused_and_the_decoder_goes_on(codec, packets, sound
     decoder, refused = codec.decoder(), 0
     random = np.random.default_rng(2)
     for t in range(6):
-        for damage in (b"", packets[t][:-1], packets[t] + b"\x01", random.bytes(40)):
-            before = decoder.past
+        for damage in (b"", packets[t][:-1], packets[t] + b"\x01", random.bytes(80)):
+            before = decoder.pasts
             try:
-                if before is not None:
+                if before:
                     decoder.push(damage)
             except BitstreamError:
                 refused += 1
-                assert decoder.past is before
+                assert decoder.pasts is before
         np.testing.assert_array_equal(decoder.push(packets[t]), sound[t])
     assert refused == 20
 
@@ -170,3 +172,37 @@ def test_rate_is_followed(codec):
 def test_wrong_frame_is_refused_in_one_sentence(codec, frame):
     with pytest.raises(ValueError, match="`frame`"):
         codec.encoder(9000).push(frame)
+
+
+@pytest.fixture(scope="module")
+def layered(codec, frames):
+    """Return packets of two layers, apart."""
+    encoder = codec.encoder(50000, layers=2)
+    return [encoder.push_layers(frame) for frame in frames]
+
+
+def test_layers_may_be_missing_from_any_packet(codec, layered):
+    """A packet without its second layer is read as its first says, and the layer is back after the next restart."""
+    whole = codec.decoder(layers=2)
+    both = [whole.push(b"".join(layers)) for layers in layered]
+    base, mixed = codec.decoder(layers=2), codec.decoder(layers=2)
+    first = [base.push(layers[0]) for layers in layered]
+    y = [mixed.push(layers[0] if t == 5 else b"".join(layers)) for t, layers in enumerate(layered)]
+    np.testing.assert_array_equal(y[:5], both[:5])
+    assert len(mixed.pasts) == 2 and not np.array_equal(first[3], both[3])
+    decoder = codec.decoder(layers=2)
+    for t, layers in enumerate(layered[:RESTART_EVERY]):
+        decoder.push(layers[0] if t == 5 else b"".join(layers))
+        assert len(decoder.pasts) == (2 if t < 5 else 1)
+    decoder.push(b"".join(layered[RESTART_EVERY]))
+    assert len(decoder.pasts) == 2
+
+
+@pytest.mark.parametrize("rate_bps", [20000, 40000])
+def test_no_packet_is_larger_than_the_cap(codec, rate_bps):
+    """Not even in noise and clicks, which these weights, drawn at random, know nothing of."""
+    random = np.random.default_rng(5)
+    frames = random.standard_normal((30, HOP)) * 10 ** random.uniform(-5, -0.5, (30, 1))
+    encoder = codec.encoder(rate_bps, cbr=True)
+    sizes = [len(encoder.push(frame.astype(np.float32))) for frame in frames]
+    assert max(sizes) <= rate_bps * HOP / FS / 8 < max(sizes) + 12
