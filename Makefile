@@ -2,30 +2,40 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-BITRATE ?= 9k
+BITRATE ?= 9k-24k
 OUT ?= runs/$(BITRATE)
+RATES ?= 9k 12k 16k 20k 24k
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # An option of the command line, if its variable was given.
 option = $(if $($(1)),--$(2) "$($(1))")
 
-.PHONY: help train evaluate bench test check clean
+.PHONY: help train evaluate scale bench benchmark test check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-train: $(VENV)/.train ## train a codec: BITRATE=9k MINUTES=60 DATA=folder INIT=weights SEED=0 OUT=runs/9k
+train: $(VENV)/.train ## train a codec: BITRATE=9k-24k (or one rate) MINUTES=60 DATA=folder INIT=weights SEED=0 OUT=runs/9k
 	$(BIN)/lpcnet-cq train --bitrate $(BITRATE) --out "$(OUT)" $(call option,MINUTES,minutes) \
 	  $(call option,DATA,data) $(call option,INIT,init) $(call option,SEED,seed)
 
 evaluate: $(VENV)/.train ## score a codec on held-out speakers: MODEL=weights BITRATE=9k DATA=folder
-	$(BIN)/lpcnet-cq evaluate --bitrate $(BITRATE) --out "$(OUT)/evaluation" $(call option,MODEL,model) \
-	  $(call option,DATA,data)
+	$(BIN)/lpcnet-cq evaluate --bitrate $(firstword $(subst -, ,$(BITRATE))) --out "$(OUT)/evaluation" \
+	  $(call option,MODEL,model) $(call option,DATA,data)
+
+scale: $(VENV)/.train ## curves from 9 to 24 kbps: MODEL=weights DATA=folder; MINUTES=n trains a model per rate as well
+	$(BIN)/python experiments/scale.py --rates $(RATES) $(call option,MODEL,model) $(call option,DATA,data) \
+	  $(call option,MINUTES,minutes)
 
 bench: $(VENV)/.train ## measure the speed of codec and toolkit on this machine: MODEL=weights
 	$(BIN)/lpcnet-cq bench $(call option,MODEL,model)
 	OMP_NUM_THREADS=1 $(BIN)/python experiments/bench_dsp.py
+
+benchmark: export OMP_NUM_THREADS = 1
+benchmark: $(VENV)/.bench ## quality against Opus, LACE, AMR-WB, LC3, Speex, Lyra on held-out speakers: DATA=folder MODEL=weights
+	$(BIN)/python experiments/benchmark.py "$(DATA)" $(call option,MODEL,model)
+	$(BIN)/python experiments/benchmark.py "$(DATA)" $(call option,MODEL,model) --speed
 
 test: export OMP_NUM_THREADS = 1
 test: $(VENV)/.dev ## style, doctests and tests
@@ -51,6 +61,11 @@ $(BIN)/python:
 $(VENV)/.train: pyproject.toml | $(BIN)/python
 	$(PIP) -e '.[train]'
 	$(PIP) -e '.[eval]' || $(PIP) 'pystoi>=0.4.1' || echo "going on without PESQ, ESTOI and ViSQOL" >&2
+	@touch $@
+
+# The peers' libraries come from the system, LACE's from npm; a peer that is missing is named in the table.
+$(VENV)/.bench: pyproject.toml $(VENV)/.train
+	$(PIP) -e '.[bench]' || echo "going on without some of the peers" >&2
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml $(VENV)/.train

@@ -16,14 +16,16 @@ from lpcnet_cq.data import open_corpus
 from lpcnet_cq.evaluate import METRICS, evaluate, mean_and_interval
 from lpcnet_cq.train import train
 
+RATE_BPS = 9000.0
 RESULTS = Path(__file__).parent / "results" / "collaboration.csv"
 
 
 def score(name: str, collaborative: bool, args) -> dict:
-    t = replace(PRESETS["cq"], data=args.data, steps=args.steps, collaborative=collaborative)
+    t = replace(PRESETS["cq"], data=args.data, bitrates_bps=(RATE_BPS, RATE_BPS), steps=args.steps)
+    t = replace(t, collaborative=collaborative)
     path = train(t, Path(args.out) / name)
     clips = [clip for clip in open_corpus(args.data) if clip.split == "dev"]
-    rows = evaluate(Codec(path), clips, t.bitrate_bps, Path(args.out) / name / "evaluation")
+    rows = evaluate(Codec(path), clips, RATE_BPS, Path(args.out) / name / "evaluation")
     seconds = sum(row["seconds"] for row in rows)
     kbps = {f"{k}_kbps": sum(row[f"{k}_bits"] for row in rows) / seconds / 1000 for k in ("lsf", "gain", "latents")}
     result = {"codebook": name, "steps": args.steps, "clips": len(rows)}

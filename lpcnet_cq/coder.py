@@ -16,7 +16,8 @@ from flax import nnx
 from lpcnet_cq.config import CodecConfig
 from lpcnet_cq.layers import Block, CausalConv, run_all, start_all
 
-DILATIONS = (1, 3, 1, 5)
+FINE_DILATIONS = (1, 3)
+COARSE_DILATIONS = (1, 2, 4)
 
 
 def condition_size(config: CodecConfig) -> int:
@@ -51,13 +52,13 @@ class Encoder(nnx.Module):
         self.step = c.step
         self.fine = nnx.List(
             [CausalConv(2 * c.step, c.fine, 5, rngs=rngs)]
-            + [Block(c.fine, 5, DILATIONS[i], rngs=rngs) for i in range(c.fine_blocks)]
+            + [Block(c.fine, 5, FINE_DILATIONS[i], rngs=rngs) for i in range(c.fine_blocks)]
         )
         self.down = CausalConv(c.fine, c.coarse, 2 * F, stride=F, rngs=rngs)
         self.condition = CausalConv(condition_size(c), c.coarse, 1, rngs=rngs)
         self.coarse = nnx.List(
-            [Block(c.coarse, 5, DILATIONS[i], rngs=rngs) for i in range(c.coarse_blocks)]
-            + [CausalConv(c.coarse, c.n_latents, 1, rngs=rngs)]
+            [Block(c.coarse, 3, COARSE_DILATIONS[i], rngs=rngs) for i in range(c.coarse_blocks)]
+            + [CausalConv(c.coarse, c.n_latents, 1, gain=0.05, rngs=rngs)]
         )
 
     def start(self, B: int) -> dict:
@@ -93,13 +94,13 @@ class Decoder(nnx.Module):
         self.step = c.step
         self.coarse = nnx.List(
             [CausalConv(c.n_latents + condition_size(c) + 1, c.coarse, 3, rngs=rngs)]
-            + [Block(c.coarse, 5, DILATIONS[i], rngs=rngs) for i in range(c.coarse_blocks)]
+            + [Block(c.coarse, 3, COARSE_DILATIONS[i], rngs=rngs) for i in range(c.coarse_blocks)]
         )
         self.up = CausalConv(c.coarse, c.fine * self.F, 1, rngs=rngs)
         self.noise = CausalConv(c.noise, c.fine, 1, gain=0.1, rngs=rngs)
         self.fine = nnx.List(
-            [Block(c.fine, 5, DILATIONS[i], rngs=rngs) for i in range(c.fine_blocks)]
-            + [CausalConv(c.fine, c.step, 3, gain=0.2, rngs=rngs)]
+            [Block(c.fine, 5, FINE_DILATIONS[i], rngs=rngs) for i in range(c.fine_blocks)]
+            + [CausalConv(c.fine, c.step, 3, gain=0.05, rngs=rngs)]
         )
 
     def start(self, B: int) -> dict:
@@ -126,26 +127,3 @@ class Decoder(nnx.Module):
         h = h + self.noise(n[:, :0], n)[1]
         fine, e = run_all(self.fine, state["fine"], h)
         return {"coarse": coarse, "fine": fine}, e.reshape(B, -1)
-
-
-def gain_contour(before: jax.Array, log_gain: jax.Array, F: int) -> jax.Array:
-    """Interpolate log gains to fine steps, one subframe late, as the decoder's excitation is.
-
-    Parameters
-    ----------
-    before : array (B, 2)
-        Log gains of the two subframes before.
-    log_gain : array (B, S)
-    F : int
-        Fine steps per subframe.
-
-    Returns
-    -------
-    array (B, S*F)
-        Gains (not logarithms) for the subframes s-1, linear between subframe centres in the log domain.
-    """
-    g = jnp.concatenate([before, log_gain], axis=1)
-    left, mid, right = g[:, :-2, None], g[:, 1:-1, None], g[:, 2:, None]
-    t = (jnp.arange(F, dtype=jnp.float32) + 0.5) / F - 0.5  # position of the step against the subframe's centre
-    contour = mid + jnp.maximum(t, 0) * (right - mid) + jnp.minimum(t, 0) * (mid - left)
-    return jnp.exp(contour).reshape(g.shape[0], -1)

@@ -4,9 +4,13 @@ Every length in samples comes from `FrameSpec` (`dsp.frames`); nothing else in t
 """
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
 
 from dsp.frames import FrameSpec
+
+STEPS_PER_OCTAVE = 6  # latent step sizes between a rate and its double, about
+SPARE_STEPS = 8.5  # drawn beyond those, so that quiet and noisy speech meet their rate as well
 
 
 @dataclass(frozen=True)
@@ -23,12 +27,21 @@ class CodecConfig:
     coarse: int = 128  # channels at the subframe rate
     fine_blocks: int = 2
     coarse_blocks: int = 3
-    n_latents: int = 24  # D, latents per subframe
-    n_steps: int = 11  # Q, latent step sizes to choose from, per packet
-    step_ratio: float = 1.15  # ratio of neighbouring latent step sizes
+    n_steps: int = 17  # Q, latent step sizes to choose from, per packet
+    step_ratio: float = 3 ** (1 / 8)  # ratio of neighbouring latent step sizes
     noise: int = 4  # channels of noise the decoder receives at the fine rate
     context: int = 3  # subframes of decoded past the entropy model sees
-    hidden: int = 96  # width of the entropy model
+    hidden: int = 128  # width of the entropy model
+
+    @property
+    def n_latents(self) -> int:
+        """D, latents per subframe: one per sample, of which entropy coding makes most cost nothing."""
+        return self.spec.subframe
+
+    @property
+    def layer_steps(self) -> int:
+        """Indices from a step size to three times that: one layer of an embedded packet."""
+        return round(math.log(3) / math.log(self.step_ratio))
 
     @property
     def decoder_delay(self) -> int:
@@ -57,11 +70,11 @@ class TrainConfig:
 
     codec: CodecConfig = field(default_factory=CodecConfig)
     data: str = ""  # folder of audio; empty: the default corpus
-    bitrate_bps: float = 9000.0
+    bitrates_bps: tuple[float, float] = (9000.0, 24000.0)  # the range of rates to serve, or one rate twice
     minutes: float = 60.0  # wall-clock budget, learning-rate schedule included
     steps: int = 0  # run exactly so many steps, whatever the clock says (0: by `minutes`)
     init: str = ""  # weights file or run folder to start from
-    lambda_start: float = 0.05  # first price of 1 kbps; the rate control moves it
+    lambda_start: float = 0.1  # first price of 1 kbps; the rate control moves it
     seed: int = 0
     batch: int = 16
     seconds: float = 1.0
@@ -70,8 +83,21 @@ class TrainConfig:
     collaborative: bool = True  # False freezes the LSF codebook (the experiment of `experiments/`)
     mel_weight: float = 2.5
     nsr_weight: float = 2.0
-    soften: float = 0.1  # share of the run over which quantisers turn from soft to hard
+    disturbance_weight: float = 2.0
+    disturbance_from: float = 0.375  # share of the run after which the model of hearing joins the loss
+    soften: float = 0.05  # share of the run over which quantisers turn from soft to hard
     checkpoint_minutes: float = 5.0
+
+    @property
+    def bitrate_bps(self) -> float:
+        """Mean of the rates to serve, towards which the price of bits is steered."""
+        return sum(self.bitrates_bps) / 2
+
+    @property
+    def span(self) -> float:
+        """Share of the step sizes that training draws from, around the middle one."""
+        octaves = math.log2(self.bitrates_bps[1] / self.bitrates_bps[0])
+        return min(1.0, (SPARE_STEPS + STEPS_PER_OCTAVE * octaves) / self.codec.n_steps)
 
     def as_dict(self) -> dict:
         """Return nested plain values, ready for JSON."""
@@ -88,7 +114,7 @@ PRESETS = {
     "cq": TrainConfig(),
     "cq-continue": TrainConfig(learning_rate=1.5e-3, lambda_start=0.14),  # from weights of an earlier run
     "tiny": TrainConfig(
-        codec=CodecConfig(fine=16, coarse=24, fine_blocks=1, coarse_blocks=1, n_latents=8, hidden=24),
+        codec=CodecConfig(fine=16, coarse=24, fine_blocks=1, coarse_blocks=1, hidden=24),
         batch=2,
         seconds=0.4,
         minutes=0.2,

@@ -25,6 +25,7 @@ from dsp.frames import FrameSpec
 from lpcnet_cq.analysis import VERSION as ANALYSIS_VERSION
 from lpcnet_cq.analysis import analyse_lsf
 from lpcnet_cq.audio import read_audio
+from lpcnet_cq.augment import SPEED, augment, draw_speed
 
 AUDIO_SUFFIXES = frozenset({".flac", ".ogg", ".opus", ".sph", ".wav"})
 
@@ -286,7 +287,8 @@ class Batches:
     A source is drawn with probability proportional to (its seconds)^0.75, so that a big collection does not
     drown a small one; then a crop that starts on a packet anywhere in it. Nearly silent crops
     (below -60 dBov) are drawn anew nine times out of ten and keep their level; all others get a gain that
-    puts their active level anywhere in -36 to -16 dBov, less where they would clip.
+    puts their active level anywhere in -36 to -16 dBov, less where they would clip. Some crops are changed by
+    `augment` first and analysed afresh.
 
     Parameters
     ----------
@@ -306,8 +308,10 @@ class Batches:
         self.shards, self.batch_size, self.seed = shards, batch, seed
         self.n_packets = max(1, round(seconds * spec.sample_rate_hz / spec.hop))
         after = -(-spec.look_ahead // spec.hop)
-        # A crop needs one packet before it (the previous LSFs) and the look-ahead behind it.
-        spans = [(a + 1, b - after - self.n_packets + 1) for a, b in shards.sources.values()]
+        # A crop needs two packets before it (the previous LSFs, and their window) and the look-ahead behind it;
+        # a little more of everything where it is played faster.
+        self._raw = int(np.ceil((self.n_packets + 2 + after) * spec.hop * SPEED[1])) + 1
+        spans = [(a, b - -(-self._raw // spec.hop) + 1) for a, b in shards.sources.values()]
         spans = [(a, b) for a, b in spans if b > a]
         if not spans:
             raise ValueError(
@@ -333,8 +337,11 @@ class Batches:
         spec = self.shards.spec
         while True:
             n = rng.integers(*self._spans[rng.choice(len(self._spans), p=self._probability)])
-            x = self.shards.pcm[n * spec.hop : (n + self.n_packets) * spec.hop + spec.look_ahead]
-            x = x.astype(np.float32) / np.float32(32768)
+            raw = self.shards.pcm[n * spec.hop : n * spec.hop + self._raw].astype(np.float32) / np.float32(32768)
+            speed = draw_speed(rng)
+            need = (self.n_packets + 2) * spec.hop + spec.look_ahead
+            raw, changed = augment(raw[: int(np.ceil(need * speed)) + 1], speed, spec.sample_rate_hz, rng)
+            before, x = raw[: 2 * spec.hop], raw[2 * spec.hop : need]
             level_dbov = active_level_dbov(x, spec.hop)
             target_dbov = rng.uniform(*LEVELS_DBOV)
             if level_dbov >= SILENCE_DBOV:
@@ -343,4 +350,8 @@ class Batches:
             if rng.random() >= 0.9:
                 gain = 1.0
                 break
-        return x * np.float32(gain), np.array(self.shards.lsf[n - 1 : n + self.n_packets])
+        if changed:
+            whole = np.concatenate([before, x])
+            lsf = analyse_lsf(whole, spec, self.shards.lsf.shape[1])
+            return x * np.float32(gain), lsf[1 : self.n_packets + 2]
+        return x * np.float32(gain), np.array(self.shards.lsf[n + 1 : n + 2 + self.n_packets])

@@ -21,6 +21,7 @@ CLIP = 7  # decoded latents enter a context clipped to +-CLIP
 SIDE_CLIP = 31
 ACT_MAX = 8.0  # activations are clipped ReLUs, 0..ACT_MAX, so that they fit integers
 SIDE_SCALE = 1 / 8  # side integers are larger than latents
+LOG_SCALE = -1.0  # of latents, to start from: most are 0
 
 
 def activation(x: jax.Array) -> jax.Array:
@@ -97,7 +98,8 @@ class LatentModel(nnx.Module):
         self.wp, self.bp = nnx.Param(0.1 * jax.random.normal(rngs.params(), (64, S * H))), nnx.Param(jnp.zeros(S * H))
         self.wy = dense(rngs, self.context * D, H)
         self.w2, self.b2 = dense(rngs, H, H), nnx.Param(jnp.zeros(H))
-        self.w3, self.b3 = dense(rngs, H, 2 * D, 0.3), nnx.Param(jnp.zeros(2 * D))
+        self.w3 = dense(rngs, H, 2 * D, 0.3)
+        self.b3 = nnx.Param(jnp.concatenate([jnp.zeros(D), jnp.full(D, LOG_SCALE)]))
         self.triangular = Triangular(D)
 
     def __call__(self, side_before, side, step, before, n) -> tuple[jax.Array, jax.Array]:

@@ -9,14 +9,16 @@ Letters: B batch, T packets, S subframes per packet, N samples, M order, D laten
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
 from lpcnet_cq.analysis import PREEMPHASIS
-from lpcnet_cq.coder import Decoder, Encoder, conditions, gain_contour
+from lpcnet_cq.coder import Decoder, Encoder, conditions
 from lpcnet_cq.config import CodecConfig
 from lpcnet_cq.entropy import EntropyModel
 from lpcnet_cq.envelope import interpolate_lsf, lsf_to_lpc, order_lsf
 from lpcnet_cq.filters import residual, synthesise
+from lpcnet_cq.lapped import Lapped, noise_shape
 from lpcnet_cq.noise import uniform_noise
 from lpcnet_cq.quantize import Lattice, latent_steps, soft_to_hard
 
@@ -24,6 +26,7 @@ GAIN_FLOOR = 1e-9  # mean square: a third of a 16-bit step
 LOG_GAINS = (-16.0, 4.0)  # neper; beyond them lie damaged streams only
 LSF_UNIT, GAIN_UNIT = 0.02, 0.1  # units the lattices are trained in
 LSF_STEP, GAIN_STEP = 0.06, 0.5  # initial lattice steps: rad, neper
+STEP = 2.0  # initial step of the latents at the middle index, in deviations of the excitation
 
 
 class Model(nnx.Module):
@@ -37,10 +40,11 @@ class Model(nnx.Module):
         dct = jnp.cos(jnp.pi / S * (k[:, None] + 0.5) * k[None]) * jnp.where(k == 0, 1.0, 2**0.5) / S**0.5
         self.lsf = Lattice(mean, LSF_STEP * axes, LSF_UNIT)
         self.gain = Lattice(jnp.full(S, -6.0), GAIN_STEP * dct, GAIN_UNIT)
+        self.lapped = Lapped(c.n_latents)
         self.encoder = Encoder(c, rngs=rngs)
         self.decoder = Decoder(c, rngs=rngs)
         self.entropy = EntropyModel(c, rngs=rngs)
-        self.log_scale = nnx.Param(jnp.full(c.n_latents, 0.7, jnp.float32))
+        self.log_scale = nnx.Param(jnp.full(c.n_latents, -np.log(STEP), jnp.float32))
         self.config = c
 
 
@@ -52,6 +56,7 @@ def start_encoder(model: Model, B: int) -> dict:
         "x": jnp.zeros((B, M + 1)),
         "gain": jnp.full((B, 2), -10.0),
         "energy": jnp.zeros((B, 1)),
+        "lapped": jnp.zeros((B, c.n_latents)),
         "net": model.encoder.start(B),
         "side": jnp.zeros((B, 2, M + c.spec.n_subframes)),
         "latents": jnp.zeros((B, c.context, c.n_latents)),
@@ -64,6 +69,7 @@ def start_decoder(model: Model, B: int) -> dict:
     return {
         "lsf": jnp.broadcast_to(model.lsf.mean[...], (B, M)),
         "gain": jnp.full((B, 2), -10.0),
+        "lapped": jnp.zeros((B, model.config.n_latents)),
         "a": jnp.zeros((B, 1, M + 2)).at[..., 0].set(1.0),
         "y": jnp.zeros((B, M + 1)),
         "net": model.decoder.start(B),
@@ -72,14 +78,16 @@ def start_decoder(model: Model, B: int) -> dict:
 
 
 def decode_envelope(model: Model, before: jax.Array, n_lsf: jax.Array):
-    """Return LSF of the packets (B, T, M), of the subframes (B, T*S, M), and filters (B, T*S, M+2).
+    """Return LSF of packets (B, T, M) and subframes (B, T*S, M), filters (B, T*S, M+2), latents' scales (B, T*S, D).
 
     The filters hold the pre-emphasis: A(z) (1 - mu z^-1), so that they analyse and synthesise plain speech.
     """
     lsf = order_lsf(model.lsf.synthesise(n_lsf))
     sub = interpolate_lsf(before, lsf, model.config.spec)
     a = lsf_to_lpc(sub)
-    return lsf, sub, jnp.pad(a, ((0, 0), (0, 0), (0, 1))) - PREEMPHASIS * jnp.pad(a, ((0, 0), (0, 0), (1, 0)))
+    scale = jnp.exp(model.log_scale[...] + noise_shape(a, model.config.n_latents))
+    full = jnp.pad(a, ((0, 0), (0, 0), (0, 1))) - PREEMPHASIS * jnp.pad(a, ((0, 0), (0, 0), (1, 0)))
+    return lsf, sub, full, scale
 
 
 def encode_side(model: Model, state: dict, x: jax.Array, lsf: jax.Array, hardness: jax.Array):
@@ -101,12 +109,12 @@ def encode_side(model: Model, state: dict, x: jax.Array, lsf: jax.Array, hardnes
     state : dict
     side : dict
         Integers `lsf` (B, T, M) and `gain` (B, T, S); decoded `sub` LSF (B, T*S, M), `log_gain` (B, T*S); residual
-        `e` (B, N) through the decoded envelope, divided by the decoded gain; `cond` for the networks.
+        `e` (B, N) through the decoded envelope, divided by the decoded gain; `cond` for the networks; `scale`.
     """
     B, T, _ = lsf.shape
     S, L = model.config.spec.n_subframes, model.config.spec.subframe
     n_lsf = soft_to_hard(model.lsf.analyse(lsf), hardness)
-    lsf_hat, sub, a = decode_envelope(model, state["lsf"], n_lsf)
+    lsf_hat, sub, a, scale = decode_envelope(model, state["lsf"], n_lsf)
     x_state, e = residual(state["x"], x, a)
     level = 0.5 * jnp.log(jnp.mean(e.reshape(B, T, S, L) ** 2, axis=-1) + GAIN_FLOOR)
     n_gain = soft_to_hard(model.gain.analyse(level), hardness)
@@ -115,6 +123,7 @@ def encode_side(model: Model, state: dict, x: jax.Array, lsf: jax.Array, hardnes
         "lsf": n_lsf,
         "gain": n_gain,
         "e": e * jnp.repeat(jnp.exp(-g), L, axis=1),
+        "scale": scale,
         "cond": conditions(sub, model.lsf.mean[...], g, state["gain"]),
     }
     gain_state = jnp.concatenate([state["gain"], g], axis=1)[:, -2:]
@@ -145,7 +154,9 @@ def encode_latents(model: Model, state: dict, side: dict, x_ahead: jax.Array):
     before = jnp.concatenate([state["energy"], energy[:, :-1]], axis=1)
     level = jnp.repeat(jax.lax.rsqrt(0.5 * (energy + before) + GAIN_FLOOR), hop, axis=1)
     net, z = model.encoder(state["net"], side["e"], x_ahead * level, side["cond"])
-    return state | {"net": net, "energy": energy[:, -1:]}, z * jnp.exp(model.log_scale[...])
+    e = side["e"].reshape(B, -1, model.config.spec.subframe)
+    z = side["scale"] * (model.lapped.analyse(state["lapped"], e) + z)
+    return state | {"net": net, "energy": energy[:, -1:], "lapped": e[:, -1]}, z
 
 
 def decode(model: Model, state: dict, n_lsf, n_gain, n_latents, step: jax.Array):
@@ -171,18 +182,23 @@ def decode(model: Model, state: dict, n_lsf, n_gain, n_latents, step: jax.Array)
     B, T, _ = n_lsf.shape
     S = c.spec.n_subframes
     F = c.spec.subframe // c.step
-    lsf_hat, sub, a = decode_envelope(model, state["lsf"], n_lsf)
+    lsf_hat, sub, a, scale = decode_envelope(model, state["lsf"], n_lsf)
     g = model.gain.synthesise(n_gain).reshape(B, T * S).clip(*LOG_GAINS)
     size = jnp.repeat(latent_steps(c.n_steps, c.step_ratio)[step], S, axis=1)[..., None]
     cond = conditions(sub, model.lsf.mean[...], g, state["gain"])
     noise = uniform_noise(state["position"], T * S * F, c.noise)
-    net, e = model.decoder(state["net"], n_latents * size, jnp.concatenate([cond, jnp.log(size)], -1), noise)
-    contour = jnp.repeat(gain_contour(state["gain"], g, F), c.step, axis=1)
+    latents = n_latents * size
+    net, e = model.decoder(state["net"], latents, jnp.concatenate([cond, jnp.log(size)], -1), noise)
+    latents = latents / scale
+    e = e + model.lapped.synthesise(state["lapped"], latents).reshape(B, -1)
+    gains = jnp.concatenate([state["gain"], g], axis=1)
     filters = jnp.concatenate([state["a"], a], axis=1)
-    y_state, y = synthesise(state["y"], e * contour, filters[:, :-1])
+    e = e * jnp.repeat(jnp.exp(gains[:, 1:-1]), c.spec.subframe, axis=1)
+    y_state, y = synthesise(state["y"], e, filters[:, :-1])
     after = {
         "lsf": lsf_hat[:, -1],
-        "gain": jnp.concatenate([state["gain"], g], axis=1)[:, -2:],
+        "gain": gains[:, -2:],
+        "lapped": latents[:, -1],
         "a": filters[:, -1:],
         "y": y_state,
         "net": net,

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from lpcnet_cq.config import TrainConfig
+from lpcnet_cq.disturbance import disturbance
 from lpcnet_cq.entropy import logistic_bits
 from lpcnet_cq.envelope import interpolate_lsf, lsf_to_lpc
 from lpcnet_cq.losses import mel_loss, weighted_nsr
@@ -27,16 +28,40 @@ def packet_bits(model: Model, side: jax.Array, latents: jax.Array, step: jax.Arr
     return side_bits, logistic_bits(latents, *model_out)
 
 
-def draw_steps(key: jax.Array, n_steps: int, B: int, T: int) -> jax.Array:
-    """Draw step indices (B, T): triangular around the middle, changing once within a sequence."""
+def draw_steps(key: jax.Array, n_steps: int, span: float, B: int, T: int) -> jax.Array:
+    """Draw step indices (B, T), evenly from the middle share `span` of all, changing once within a sequence."""
     k1, k2 = jax.random.split(key)
-    q = jax.random.uniform(k1, (2, B, 2)).mean(-1) * n_steps
+    q = (0.5 + span * (jax.random.uniform(k1, (2, B)) - 0.5)) * n_steps
     change = jax.random.randint(k2, (B, 1), 0, 2 * T)  # half of the sequences never change
     return jnp.where(jnp.arange(T)[None] < change, q[0][:, None], q[1][:, None]).astype(jnp.int32)
 
 
-def objective(model: Model, t: TrainConfig, batch: dict, hardness: jax.Array, lam: jax.Array, key: jax.Array):
-    """Return L = mel + NSR + lambda R, and its parts.
+def quantise(model: Model, batch: dict, step: jax.Array, hardness: jax.Array) -> tuple[dict, jax.Array]:
+    """Return side information and latents of a batch, as soft as `hardness` says; arguments as for `objective`."""
+    c = model.config
+    B, N = batch["x"].shape[0], batch["x"].shape[1] - c.spec.look_ahead
+    state, side = encode_side(model, start_encoder(model, B), batch["x"][:, :N], batch["lsf"][:, 1:], hardness)
+    _, z = encode_latents(model, state, side, batch["x"][:, c.spec.look_ahead :])
+    size = jnp.repeat(latent_steps(c.n_steps, c.step_ratio)[step], c.spec.n_subframes, axis=1)[..., None]
+    return side, soft_to_hard(z / size, hardness)
+
+
+def rates(model: Model, side: dict, n: jax.Array, step: jax.Array) -> dict[str, jax.Array]:
+    """Return the ideal rates of every sequence, (B,) each, in bits per second: `lsf`, `gain`, `latent` and all."""
+    M, spec = model.config.order, model.config.spec
+    seconds = step.shape[1] * spec.hop / spec.sample_rate_hz
+    integers = jnp.concatenate([hard(side["lsf"]), hard(side["gain"])], axis=-1)
+    side_bits, latent_bits = packet_bits(model, integers, hard(n), step)
+    bps = {
+        "lsf_bps": side_bits[..., :M].sum((1, 2)) / seconds,
+        "gain_bps": side_bits[..., M:].sum((1, 2)) / seconds,
+        "latent_bps": latent_bits.sum((1, 2)) / seconds,
+    }
+    return bps | {"bps": bps["lsf_bps"] + bps["gain_bps"] + bps["latent_bps"]}
+
+
+def objective(model: Model, t: TrainConfig, batch: dict, step: jax.Array, hardness, lam, hearing=0.0):
+    """Return L = mel + NSR + disturbance + lambda R, each times its weight, and its parts.
 
     Parameters
     ----------
@@ -44,40 +69,29 @@ def objective(model: Model, t: TrainConfig, batch: dict, hardness: jax.Array, la
     t : TrainConfig
     batch : dict
         `x` (B, N + look_ahead) speech, `lsf` (B, T+1, M) unquantised LSF, the first of the packet before.
+    step : integer array (B, T)
+        Indices of latent step sizes.
     hardness : scalar
         0..1, see `quantize.soft_to_hard`.
     lam : scalar
         Price of 1 kbps.
-    key : PRNG key
+    hearing : scalar
+        Weight of the disturbance, see `disturbance`.
     """
     c = model.config
     spec = c.spec
     x, lsf = batch["x"], batch["lsf"]
-    B, T = lsf.shape[0], lsf.shape[1] - 1
-    N = T * spec.hop
-    state, side = encode_side(model, start_encoder(model, B), x[:, :N], lsf[:, 1:], hardness)
-    _, z = encode_latents(model, state, side, x[:, spec.look_ahead :])
-    step = draw_steps(key, c.n_steps, B, T)
-    size = jnp.repeat(latent_steps(c.n_steps, c.step_ratio)[step], spec.n_subframes, axis=1)[..., None]
-    n = soft_to_hard(z / size, hardness)
+    B, T = step.shape
+    side, n = quantise(model, batch, step, hardness)
     _, y = decode(model, start_decoder(model, B), side["lsf"], side["gain"], n, step)
 
-    y, target = y[:, c.decoder_delay :], x[:, : N - c.decoder_delay]
+    y, target = y[:, c.decoder_delay :], x[:, : T * spec.hop - c.decoder_delay]
     a = lsf_to_lpc(interpolate_lsf(lsf[:, 0], lsf[:, 1:], spec))[:, : -1]
     mel = mel_loss(target, y, spec.sample_rate_hz)
     segments = target.shape[1] // spec.hop * spec.hop
     nsr = weighted_nsr(target[:, :segments], y[:, :segments], a[:, : segments // spec.subframe], spec.hop)
-
-    integers = jnp.concatenate([hard(side["lsf"]), hard(side["gain"])], axis=-1)
-    side_bits, latent_bits = packet_bits(model, integers, hard(n), step)
-    seconds = N / spec.sample_rate_hz
-    parts = {
-        "mel": mel,
-        "nsr_db": 10 * nsr,
-        "lsf_bps": side_bits[..., : c.order].sum((1, 2)).mean() / seconds,
-        "gain_bps": side_bits[..., c.order :].sum((1, 2)).mean() / seconds,
-        "latent_bps": latent_bits.sum((1, 2)).mean() / seconds,
-    }
-    parts["bps"] = parts["lsf_bps"] + parts["gain_bps"] + parts["latent_bps"]
-    loss = t.mel_weight * mel + t.nsr_weight * nsr + lam * parts["bps"] / 1000
+    heard = disturbance(target, y, spec.sample_rate_hz)
+    parts = {"mel": mel, "nsr_db": 10 * nsr, "disturbance": heard}
+    parts |= {k: v.mean() for k, v in rates(model, side, n, step).items()}
+    loss = t.mel_weight * mel + t.nsr_weight * nsr + hearing * heard + lam * parts["bps"] / 1000
     return loss, parts | {"loss": loss}

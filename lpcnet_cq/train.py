@@ -6,8 +6,10 @@ configuration and data alone; with `minutes`, the schedule follows the clock.
 """
 
 import json
+import math
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,14 +24,16 @@ from lpcnet_cq.config import PRESETS, TrainConfig
 from lpcnet_cq.corpus import cache_folder, default_corpus
 from lpcnet_cq.data import Batches, build_shards, open_corpus
 from lpcnet_cq.model import Model
-from lpcnet_cq.objective import objective
+from lpcnet_cq.objective import draw_steps, objective, quantise, rates
 from lpcnet_cq.optimiser import make_optimiser
 from lpcnet_cq.tables import freeze
 from lpcnet_cq.weights import load_checkpoint, load_weights, save_checkpoint, save_weights
 
 RATE_GAIN = 0.01  # rate control: log lambda moves by this times the relative excess of the rate, each step
 LOG_EVERY = 50
+RATE_BATCHES = 6  # that tell the rates of a trained codec
 EVALUATION_S = 600.0  # of held-out speech, about, every speaker before anyone's second clip
+POINTS_BPS = (9000, 12000, 16000, 20000, 24000)  # of a range of rates that are evaluated
 BAR = "{l_bar}{bar}| {postfix}"
 PLAIN_SHARE = 1.08  # ideal code length of plainly rounded latents for a byte: rounding by `rounding` needs fewer
 
@@ -53,12 +57,15 @@ def make_step(graphdef, t: TrainConfig, mask):
     target_bps = PLAIN_SHARE * t.bitrate_bps
 
     @jax.jit
-    def step(state, batch, key, hardness, rate):
+    def step(state, batch, key, hardness, hearing, rate):
         params, opt_state, log_lambda = state
         lam = jnp.exp(log_lambda)
 
+        B, T = batch["lsf"].shape[0], batch["lsf"].shape[1] - 1
+        sizes = draw_steps(key, t.codec.n_steps, t.span, B, T)
+
         def loss(params):
-            return objective(nnx.merge(graphdef, params), t, batch, hardness, lam, key)
+            return objective(nnx.merge(graphdef, params), t, batch, sizes, hardness, lam, hearing)
 
         (_, parts), gradient = jax.value_and_grad(loss, has_aux=True)(params)
         norm = optax.tree.norm(gradient)
@@ -95,15 +102,21 @@ def run_steps(t: TrainConfig, workdir: Path, step, batches: Batches, state, note
     i, before = notes["step"], notes["minutes"]
     began = saved = time.monotonic()
     sums: dict[str, float] = {}
-    with tqdm(total=100, unit="%", disable=quiet, bar_format=BAR, file=sys.stderr) as bar:
+    with (
+        tqdm(total=100, unit="%", disable=quiet, bar_format=BAR, file=sys.stderr) as bar,
+        ThreadPoolExecutor(1) as ahead,  # makes the next batch while a step runs
+    ):
+        batch = ahead.submit(batches.batch, i)
         while True:
             minutes = before + (time.monotonic() - began) / 60
             progress = i / t.steps if t.steps else minutes / t.minutes
             if progress >= 1:
                 break
             hardness = jnp.float32(min(1.0, progress / t.soften)) if not t.init else jnp.float32(1.0)
+            hearing = jnp.float32(t.disturbance_weight * (progress >= t.disturbance_from))
             rate = jnp.float32(learning_rate(t, i, progress))
-            state, parts = step(state, batches.batch(i), jax.random.fold_in(key, i), hardness, rate)
+            now, batch = batch.result(), ahead.submit(batches.batch, i + 1)
+            state, parts = step(state, now, jax.random.fold_in(key, i), hardness, hearing, rate)
             sums = {k: sums.get(k, 0.0) + float(v) for k, v in parts.items()} | {"n": sums.get("n", 0.0) + 1}
             if i == 0:  # the first step was mostly compilation: the schedule starts after it
                 began = saved = time.monotonic()
@@ -130,6 +143,32 @@ def log(workdir: Path, bar: tqdm, notes: dict, sums: dict, progress: float) -> N
     bar.update(100 * progress - bar.n)
     loss, kbps, nsr_db = values["loss"], values["bps"] / 1000, values["nsr_db"]
     bar.set_postfix_str(f"loss {loss:.3f}, {kbps:.2f} kbps, NSR {nsr_db:.2f} dB, {left:.0f} min left")
+
+
+def measure_rates(t: TrainConfig, graphdef, params: nnx.State, batches: Batches) -> dict:
+    """Return what a codec must know of its rates, for the notes of its weights.
+
+    `steps` are the indices that training drew, from and to; `usual_bps` the mean rate at each of them; `reach_bps` the
+    rates that nine of ten crops reach, the lowest at the coarsest step and the highest at the finest.
+    """
+    c = t.codec
+    first, stop = (c.n_steps * (0.5 - t.span / 2), c.n_steps * (0.5 + t.span / 2))
+    steps = range(math.floor(first + 1e-6), math.ceil(stop - 1e-6))
+
+    @jax.jit
+    def bps(params, batch, step):
+        model = nnx.merge(graphdef, params)
+        return rates(model, *quantise(model, batch, step, jnp.float32(1.0)), step)["bps"]
+
+    material = [batches.batch(i) for i in range(RATE_BATCHES)]
+    shape = material[0]["lsf"].shape[0], material[0]["lsf"].shape[1] - 1
+    table = [np.concatenate([bps(params, b, jnp.full(shape, q, jnp.int32)) for b in material]) for q in steps]
+    low, high = np.quantile(table[-1], 0.9), np.quantile(table[0], 0.1)
+    return {
+        "steps": [steps.start, steps.stop],
+        "usual_bps": [round(float(np.mean(row))) for row in table],
+        "reach_bps": [100 * math.ceil(low / 100), 100 * math.floor(high / 100)],
+    }
 
 
 def train(t: TrainConfig, workdir: Path, quiet: bool = False) -> Path:
@@ -166,7 +205,8 @@ def train(t: TrainConfig, workdir: Path, quiet: bool = False) -> Path:
     state, notes = run_steps(t, workdir, step, batches, state, notes, quiet)
     entropy = jax.tree.map(np.asarray, nnx.to_pure_dict(state[0]))["entropy"]
     path = workdir / "weights.safetensors"
-    save_weights(path, state[0], freeze(entropy, t.codec), t.codec, notes | {"bitrate_bps": t.bitrate_bps})
+    notes |= {"bitrates_bps": list(t.bitrates_bps)} | measure_rates(t, graphdef, state[0], batches)
+    save_weights(path, state[0], freeze(entropy, t.codec), t.codec, notes)
     return path
 
 
@@ -176,14 +216,15 @@ def run(args) -> int:
     from lpcnet_cq.evaluate import report
     from lpcnet_cq.pictures import training_curves
 
-    workdir = Path(args.out or f"runs/{args.bitrate}")
+    low, high = args.bitrate
+    workdir = Path(args.out or f"runs/{low}-{high}")
     if (workdir / "checkpoint.safetensors").exists() and not args.resume:
         raise ValueError(f"`{workdir}` holds a run already; --resume goes on with it, --out names another folder")
     data = str(args.data or default_corpus())
     t = replace(
         PRESETS["cq-continue" if args.init else "cq"],
         data=data,
-        bitrate_bps=float(args.bitrate),
+        bitrates_bps=(float(low), float(high)),
         minutes=args.minutes,
         init=args.init or "",
         seed=args.seed,
@@ -191,7 +232,9 @@ def run(args) -> int:
     )
     path = train(t, workdir)
     training_curves(workdir / "metrics.jsonl", workdir / "training.png", t.bitrate_bps)
-    report(Codec(path), data, t.bitrate_bps, workdir / "evaluation", EVALUATION_S)
+    for rate_bps in sorted({low, *(r for r in POINTS_BPS if low < r < high), high}):
+        print(f"at {rate_bps / 1000:g} kbps:")
+        report(Codec(path), data, rate_bps, workdir / f"evaluation-{rate_bps}", EVALUATION_S)
     print(f"the model is {path}")
-    print(f"use it: lpcnet-cq encode --model {path} --bitrate {args.bitrate} IN.wav OUT.cq")
+    print(f"use it: lpcnet-cq encode --model {path} --bitrate {low} IN.wav OUT.cq")
     return 0

@@ -1,35 +1,14 @@
-"""The coder's gain contour and conditions by hand; its networks as far as shapes and silence go."""
+"""The coder's conditions by hand; its networks as far as shapes and silence go."""
 
 import jax
 import numpy as np
 import pytest
 from flax import nnx
 
-from lpcnet_cq.coder import Decoder, Encoder, condition_size, conditions, gain_contour
+from lpcnet_cq.coder import Decoder, Encoder, condition_size, conditions
 from lpcnet_cq.config import PRESETS
 
 CONFIG = PRESETS["tiny"].codec
-F = CONFIG.spec.subframe // CONFIG.step
-
-
-def test_contour_lags_by_a_subframe_and_meets_the_gains_at_their_centres():
-    """Gains 0 | 1 | 3 neper: subframe 1 climbs by half a neper to its centre and by one from there, in steps of 16."""
-    contour = np.log(gain_contour(np.float32([[-5, 0]]), np.float32([[1, 3]]), 4))
-    expected = [-5 * 0.375, -5 * 0.125, 0.125, 0.375, 1 - 0.375, 1 - 0.125, 1 + 2 * 0.125, 1 + 2 * 0.375]
-    np.testing.assert_allclose(contour[0], expected, atol=1e-6)
-
-
-def test_contour_of_a_steady_slope_is_that_slope():
-    gains = np.arange(-4, 4, dtype=np.float32)[None]
-    contour = np.log(gain_contour(gains[:, :2], gains[:, 2:], F))[0]
-    np.testing.assert_allclose(contour, -3 + (np.arange(6 * F) + 0.5) / F - 0.5, atol=1e-5)
-
-
-def test_contour_in_chunks_is_the_whole():
-    gains = np.random.default_rng(1).standard_normal((2, 12)).astype(np.float32)
-    whole = gain_contour(gains[:, :2], gains[:, 2:], F)
-    parts = [gain_contour(gains[:, i : i + 2], gains[:, i + 2 : i + 7], F) for i in (0, 5)]
-    np.testing.assert_allclose(np.concatenate(parts, axis=1), whole, rtol=1e-6)
 
 
 def test_conditions_hold_envelope_level_and_its_changes():

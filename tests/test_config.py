@@ -1,7 +1,7 @@
 """Dimensions, delays and presets."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -16,13 +16,13 @@ def test_delay_is_packet_analysis_look_ahead_and_one_subframe():
 
 
 def test_dimensions_survive_json():
-    c = CodecConfig(spec=FrameSpec(look_ahead=64), n_latents=7, step_ratio=1.3)
+    c = CodecConfig(spec=FrameSpec(look_ahead=64), context=7, step_ratio=1.3)
     assert codec_config_from_dict(json.loads(json.dumps(asdict(c)))) == c
 
 
 def test_run_is_plain_values():
     values = json.loads(json.dumps(PRESETS["tiny"].as_dict()))
-    assert values["codec"]["spec"]["hop"] == 320 and values["bitrate_bps"] == 9000
+    assert values["codec"]["spec"]["hop"] == 320 and values["bitrates_bps"] == [9000, 24000]
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -31,3 +31,11 @@ def test_presets_fit_together(name):
     assert c.spec.subframe % c.step == 0 and c.spec.look_ahead % c.step == 0
     assert c.order <= c.spec.subframe and c.order % 2 == 0
     assert c.n_steps % 2 == 1 and 0 <= c.nominal_step < c.n_steps
+
+
+def test_step_sizes_nest_and_cover_the_rates():
+    """Three to one between layers; a range of rates draws all step sizes, one rate about half of them."""
+    t = PRESETS["cq"]
+    assert t.codec.step_ratio**t.codec.layer_steps == pytest.approx(3)
+    assert t.span == pytest.approx(1, abs=0.01) and t.bitrate_bps == 16500
+    assert replace(t, bitrates_bps=(9000.0, 9000.0)).span == pytest.approx(0.5)

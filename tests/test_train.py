@@ -55,6 +55,7 @@ def runs(tmp_path_factory):
         (folder / "data" / name).mkdir(parents=True)
         soundfile.write(folder / "data" / name / "a.wav", vowel(f0_hz, formants_hz), 16000)
     t = replace(PRESETS["tiny"], data=str(folder / "data"), steps=STEPS, warmup_steps=3, checkpoint_minutes=60.0)
+    t = replace(t, soften=0.01, disturbance_from=0.0)  # all of the loss from the first step on, so that losses compare
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LPCNET_CQ_CACHE", str(folder / "cache"))
         patch.setattr(training, "LOG_EVERY", 5)
@@ -109,7 +110,16 @@ def test_run_says_what_it_was(runs):
     t, whole, _ = runs
     assert json.loads((whole / "config.json").read_text()) == json.loads(json.dumps(t.as_dict()))
     notes = load_weights(whole / "weights.safetensors").notes
-    assert notes["step"] == STEPS and notes["bitrate_bps"] == 9000
+    assert notes["step"] == STEPS and notes["bitrates_bps"] == [9000, 24000]
+
+
+def test_weights_know_their_rates(runs):
+    """Finer steps cost more; what any speech reaches lies within."""
+    notes = load_weights(runs[1] / "weights.safetensors").notes
+    assert notes["steps"] == [0, PRESETS["tiny"].codec.n_steps] and len(notes["usual_bps"]) == notes["steps"][1]
+    assert (np.diff(notes["usual_bps"]) < 0).all()
+    low, high = notes["reach_bps"]
+    assert low % 100 == high % 100 == 0 and notes["usual_bps"][-1] < low and high < notes["usual_bps"][0]
 
 
 def test_trained_weights_make_a_codec(runs):

@@ -1,0 +1,95 @@
+"""A loss after the model of hearing in PESQ: loudness that an error adds or takes away where it can be heard.
+
+Place in the chain: training only, beside `losses`. Power per half Bark, loudness by Zwicker's law, the difference of
+loudness beyond what the louder masks, once symmetrically and once for what was added alone. It follows P.862 step by
+step, with three differences: bands are cut from the Bark scale of `dsp`, there is no equalisation of the long-term
+spectrum, and time is averaged by one mean square.
+
+Letters: B batch, N samples, F frames, b bands, P power, L loudness, d difference of loudness.
+"""
+
+from functools import lru_cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dsp.psychoacoustics import hz_to_bark, threshold_in_quiet_db
+
+WINDOW_S = 0.032
+BARK_PER_BAND = 0.5
+SPEECH_POWER = 1e7  # 70 dB SPL, to which speech is brought
+ZWICKER_POWER, SONE = 0.23, 0.1866
+DEAD_ZONE = 0.25  # share of the smaller loudness that masks a difference
+LEAK = 0.02  # of differences within the dead zone that counts all the same, so that it has a gradient
+WEIGHTS = (0.1, 0.0309)  # of symmetric and asymmetric disturbance, P.862, 10.3
+
+
+@lru_cache
+def bands(sample_rate_hz: int, n_fft: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return which lines belong to which band (n_fft/2+1, b), and threshold powers and Zwicker exponents (b,)."""
+    f = np.arange(n_fft // 2 + 1) * sample_rate_hz / n_fft
+    z = np.asarray(hz_to_bark(f))
+    index = np.floor(z / BARK_PER_BAND).astype(int)
+    used = np.unique(index[1:])  # the low bands are narrower than a line: some hold none
+    member = (index[:, None] == used) & (f[:, None] > 0)
+    centre = (used + 0.5) * BARK_PER_BAND
+    line = np.array([np.mean(f[m]) for m in member.T])
+    threshold = 10 ** (np.asarray(threshold_in_quiet_db(line.clip(50.0))) / 10)
+    below = np.where(centre < 4, np.minimum(6 / (centre + 2), 2), 1.0)  # P.862, 10.2.6: steeper below 4 Bark
+    return member.astype(np.float32), threshold.astype(np.float32), (ZWICKER_POWER * below**0.15).astype(np.float32)
+
+
+def band_powers(x: jax.Array, sample_rate_hz: int) -> jax.Array:
+    """Return powers (B, F, b) of Hann windows with half overlap; full scale as it comes."""
+    W = round(WINDOW_S * sample_rate_hz)
+    hop = W // 2
+    blocks = x[:, : x.shape[1] // hop * hop].reshape(x.shape[0], -1, hop)
+    frames = jnp.concatenate([blocks[:, :-1], blocks[:, 1:]], axis=-1) * np.hanning(W + 1)[:-1].astype(np.float32)
+    X = jnp.fft.rfft(frames)
+    return (X.real**2 + X.imag**2) @ bands(sample_rate_hz, W)[0]
+
+
+def loudness(P: jax.Array, threshold: np.ndarray, exponent: np.ndarray) -> jax.Array:
+    """Return the loudness of powers, sone per band, 0 below the threshold.
+
+    References
+    ----------
+    E. Zwicker and R. Feldtkeller (1967), as in ITU-T P.862 (2001), 10.2.6.
+    """
+    audible = 0.5 + 0.5 * jnp.maximum(P / threshold, 1.0)
+    return SONE * (threshold / 0.5) ** exponent * (audible**exponent - 1.0)
+
+
+def disturbance(x: jax.Array, y: jax.Array, sample_rate_hz: int) -> jax.Array:
+    """Return what PESQ would take off its best raw score of 4.5, mean over the batch.
+
+    Parameters
+    ----------
+    x, y : arrays (B, N)
+        Speech and decoded speech.
+    sample_rate_hz : int
+
+    References
+    ----------
+    ITU-T P.862 (2001), 10.2.4 to 10.2.10; J. Martin-Donas et al., "A deep learning loss function based on the
+    perceptual evaluation of the speech quality", IEEE SPL 25 (2018), for its use in training.
+    """
+    _, threshold, exponent = bands(sample_rate_hz, round(WINDOW_S * sample_rate_hz))
+    P_x, P_y = band_powers(x, sample_rate_hz), band_powers(y, sample_rate_hz)
+    level = SPEECH_POWER / (jnp.mean(P_x.sum(-1), axis=-1) + 1e-6)[:, None, None]
+    P_x, P_y = P_x * level, P_y * level
+    ratio = ((P_x.sum(-1) + 5e3) / (P_y.sum(-1) + 5e3)).clip(3e-4, 5.0)  # gain varies slowly: partly made good
+    before = jnp.concatenate([ratio[:, :1], ratio[:, :-1]], axis=1)
+    P_y = P_y * (0.8 * ratio + 0.2 * before)[..., None]
+    L_x, L_y = loudness(P_x, threshold, exponent), loudness(P_y, threshold, exponent)
+    d = jnp.abs(L_y - L_x)
+    d = jnp.maximum(d - DEAD_ZONE * jnp.minimum(L_x, L_y), LEAK * d)
+    asymmetry = ((P_y + 50.0) / (P_x + 50.0)) ** 1.2
+    asymmetry = jnp.where(asymmetry < 3.0, 0.0, jnp.minimum(asymmetry, 12.0))
+    width, total = BARK_PER_BAND, BARK_PER_BAND * len(threshold)
+    symmetric = total * jnp.sqrt(jnp.sum((width * d) ** 2, axis=-1) / total + 1e-9)
+    asymmetric = jnp.sum(width * d * asymmetry, axis=-1)
+    quiet = ((P_x.sum(-1) + 1e5) / SPEECH_POWER) ** 0.04
+    parts = (jnp.minimum(D / quiet, 45.0) for D in (symmetric, asymmetric))
+    return sum(w * jnp.sqrt(jnp.mean(D**2, axis=-1) + 1e-9).mean() for w, D in zip(WEIGHTS, parts, strict=True))
