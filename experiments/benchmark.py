@@ -1,0 +1,307 @@
+"""Our codec and its peers on the same recordings, at rates counted in payload bytes.
+
+    python experiments/benchmark.py DATA [--peers opus,amr-wb] [--rates 9k,24k] [--model NAME] [--label NAME]
+
+Codes the held-out speech of the corpus folder DATA and scores what comes back. Every row of `results/benchmark.csv`
+is written as it is measured and never measured twice: an interrupted run goes on where it stopped, `--redo CODEC`
+forgets a codec, and scores that lacked a package are filled in once it is there. At the end come the table
+(`benchmark.md`), the curves (`benchmark.png`) and the recordings on which Opus beats us most (`worst.csv`);
+`--peers none --model none` makes these alone. `--speed` measures delay and speed instead, on one core.
+
+Ours: bytes of the whole `.cq` file, decoded from those bytes. Peers: see `peers.py`. All are scored as 16-bit samples.
+"""
+
+import argparse
+import csv
+import importlib
+import importlib.util
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import peers
+import plots
+from peers import FULL_SCALE, PEERS, RATE_HZ, Peer
+
+import lpcnet_cq
+from lpcnet_cq import evaluate as ev
+from lpcnet_cq.audio import to_pcm16
+from lpcnet_cq.cli import bitrate_bps
+from lpcnet_cq.data import Clip, open_corpus, read_clip
+
+RESULTS = Path(__file__).parent / "results"
+DNSMOS_SECONDS = 9.01  # the network's window
+OWN = "lpcnet_cq"
+
+Key = tuple[str, float, str]  # codec, kbps asked for, clip
+Code = Callable[[np.ndarray], tuple[np.ndarray, float]]  # samples (n,) to samples (n,) and kbps
+
+
+def dnsmos(x: np.ndarray, y: np.ndarray) -> float:
+    """DNSMOS OVRL (Reddy et al., 2022) of `y` alone: its first 9.01 s, or all of it over and over."""
+    window = np.resize(y, round(DNSMOS_SECONDS * RATE_HZ)).clip(-1, 1).astype(np.float32)
+    return float(importlib.import_module("speechmos.dnsmos").run(window, sr=RATE_HZ)["ovrl_mos"])
+
+
+# Title in tables, function of original and decoded samples, needed modules.
+METRICS = {name: ev.METRICS[name] for name in ("pesq", "visqol", "estoi")} | {
+    "sisdr": ev.METRICS["si_sdr_db"],
+    "dnsmos": ("DNSMOS", dnsmos, ("speechmos", "onnxruntime", "librosa")),
+}
+COLUMNS = ["codec", "kbps_asked", "kbps", "clip", "seconds", *METRICS]
+
+
+def missing_metrics() -> dict[str, str]:
+    """Names of the metrics that cannot be measured here, with the module each lacks."""
+    lacks = {k: [m for m in v[2] if importlib.util.find_spec(m) is None] for k, v in METRICS.items()}
+    return {k: f"module {modules[0]} is not installed" for k, modules in lacks.items() if modules}
+
+
+def score(x: np.ndarray, y: np.ndarray, wanted: Iterable[str]) -> dict[str, float]:
+    """Score `y` (n,) against `x` (n,) by the metrics `wanted`; digital silence has no score."""
+    return {k: METRICS[k][1](x, y) if x.any() else float("nan") for k in wanted}
+
+
+# ------------------------------------------------------------------------------------------------ rows on disk
+
+
+def read_rows(path: Path) -> dict[Key, dict]:
+    """Read rows, numbers as numbers, without the scores that are blank; of rows with one key the last counts."""
+    if not path.is_file():
+        return {}
+    with open(path, newline="", encoding="utf-8") as file:
+        rows = [
+            {k: v if k in ("codec", "clip") else float(v) for k, v in row.items() if v} for row in csv.DictReader(file)
+        ]
+    return {key_of(row): row for row in rows}
+
+
+def n_lines(path: Path) -> int:
+    return len(path.read_text(encoding="utf-8").splitlines()) if path.is_file() else 1
+
+
+def key_of(row: dict) -> Key:
+    return row["codec"], row["kbps_asked"], row["clip"]
+
+
+def append_row(row: dict, path: Path) -> None:
+    """Write one row behind the others; the file is opened anew so that several programs can add to it."""
+    new = not path.is_file()
+    with open(path, "a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        if new:
+            writer.writeheader()
+        writer.writerow({k: f"{v:.5g}" if isinstance(v, float) else v for k, v in row.items()})
+
+
+def rewrite(rows: dict[Key, dict], path: Path) -> None:
+    """Replace the file by these rows, in order."""
+    if not rows:
+        path.unlink(missing_ok=True)
+        return
+    part = path.with_suffix(".part")
+    ev.write_rows([{k: rows[key].get(k) for k in COLUMNS} for key in sorted(rows)], part)
+    os.replace(part, path)
+
+
+# ------------------------------------------------------------------------------------------------ codecs
+
+
+def own_code(codec, kbps: float) -> Code:
+    def code(x):
+        data = codec.encode(x, RATE_HZ, bitrate_bps=1000 * kbps)
+        return codec.decode(data)[0], 8 * len(data) / (len(x) / RATE_HZ) / 1000
+
+    return code
+
+
+def peer_code(peer: Peer, kbps: float) -> Code:
+    def code(x):
+        packets = peers.encode(peer, x, kbps)
+        return peers.decode(peer, packets, x), peers.measured_kbps(peer, packets, len(x))
+
+    return code
+
+
+def to_ask(measure: Callable[[float], float], kbps: float, slack: float = 0.03) -> float:
+    """Return the rate to ask for so that a codec that stays more than `slack` below what is asked comes out at `kbps`.
+
+    >>> round(to_ask(lambda asked: 0.9 * asked, 9.0), 6)
+    10.0
+    >>> to_ask(lambda asked: 0.98 * asked, 9.0)
+    9.0
+    """
+    got = measure(kbps)
+    if got >= (1 - slack) * kbps:
+        return kbps
+    asked = kbps * kbps / got
+    return asked * kbps / measure(asked)
+
+
+def steer(peer: Peer, kbps: float, clips: Sequence[Clip]) -> float:
+    """Return the one rate to ask a peer for on all clips, so that together they come out at `kbps`."""
+
+    def measure(asked):
+        rows = []
+        for clip in clips:
+            x = read_clip(clip, RATE_HZ)
+            kbps = peers.measured_kbps(peer, peers.encode(peer, x, asked), len(x))
+            rows.append({"kbps": kbps, "seconds": len(x) / RATE_HZ})
+        return plots.mean_kbps(rows)
+
+    return to_ask(measure, kbps) if peer.steerable else kbps
+
+
+@dataclass(frozen=True)
+class Point:
+    """One codec at one rate; `prepare` returns what codes a recording."""
+
+    codec: str
+    kbps_asked: float
+    prepare: Callable[[], Code]
+
+
+def points_at(kbps: float, names: Sequence[str], codec, label: str, clips: Sequence[Clip]) -> list[Point]:
+    """List what is measured at one point of comparison: ours first, then the peers that have a rate near it."""
+    own = [Point(label, kbps, lambda: own_code(codec, kbps))] if codec else []
+    theirs = [(name, rate) for name in names for rate in PEERS[name].rates if plots.nearest_point(rate) == kbps]
+    return own + [
+        Point(name, rate, lambda p=PEERS[name], rate=rate: peer_code(p, steer(p, rate, clips))) for name, rate in theirs
+    ]
+
+
+def measure(point: Point, clips: Sequence[Clip], path: Path, metrics: Sequence[str]) -> None:
+    """Add to the file what it lacks of one codec at one rate: recordings, or scores of recordings."""
+    rows, code = read_rows(path), None
+    for i, clip in enumerate(clips):
+        name = f"{clip.source}/{clip.speaker}/{clip.path.name}"
+        row = rows.get((point.codec, point.kbps_asked, name), {})
+        wanted = [k for k in metrics if k not in row]
+        if row and not wanted:
+            continue
+        code = code or point.prepare()
+        x = read_clip(clip, RATE_HZ)
+        y, kbps = code(x)
+        row |= {"codec": point.codec, "kbps_asked": point.kbps_asked, "kbps": kbps, "clip": name}
+        row |= {"seconds": len(x) / RATE_HZ} | score(x.astype(np.float64), to_pcm16(y) / FULL_SCALE, wanted)
+        append_row(row, path)
+        scores = ", ".join(f"{k} {row[k]:.3f}" for k in metrics)
+        print(f"{point.codec} {point.kbps_asked:g} kbps, {i + 1}/{len(clips)}: {kbps:.2f} kbps, {scores}", flush=True)
+
+
+def measure_all(args, clips: Sequence[Clip], path: Path) -> dict[str, str]:
+    """Measure every codec asked for at every rate; return what could not be measured, with reasons."""
+    gone, lacks = {name: peers.missing(PEERS[name]) for name in args.peers}, missing_metrics()
+    absent = {PEERS[name].title: reason for name, reason in gone.items() if reason}
+    absent |= {METRICS[k][0]: reason for k, reason in lacks.items()}
+    names = [name for name in args.peers if not gone[name]]
+    codec = None if args.model == "none" else lpcnet_cq.load(args.model)
+    for kbps in args.rates:
+        usable = codec
+        if codec and not codec.bitrates_bps[0] <= 1000 * kbps <= codec.bitrates_bps[1]:
+            absent[f"{args.label} at {kbps:g} kbps"] = "{} reaches {} to {} bps".format(codec.name, *codec.bitrates_bps)
+            usable = None
+        for point in points_at(kbps, names, usable, args.label, clips):
+            try:
+                measure(point, clips, path, [k for k in METRICS if k not in lacks])
+            except (OSError, RuntimeError) as error:  # a library or a network that breaks down is named, others go on
+                absent[f"{point.codec} at {point.kbps_asked:g} kbps"] = str(error)
+                print(f"{point.codec} at {point.kbps_asked:g} kbps: {error}", flush=True)
+    return absent
+
+
+# ------------------------------------------------------------------------------------------------ speed
+
+
+def speed_row(title: str, kbps: float, delay_ms: float, encode: Callable, decode: Callable, *size: str) -> list[str]:
+    """Time coding by what ten more seconds of sound take, so that a codec's start is left out; medians of five."""
+    from lpcnet_cq.bench import SECONDS, median_s, speech_like
+
+    sounds = [speech_like(k * SECONDS, RATE_HZ) for k in (1, 2)]
+    factors = []
+    for function, inputs in ((encode, sounds), (decode, [encode(x) for x in sounds])):
+        short_s, long_s = (median_s(lambda f=function, v=v: f(v)) for v in inputs)
+        factors.append(f"{(long_s - short_s) / SECONDS:.4f}")
+    return [title, f"{kbps:g}", f"{delay_ms:.1f}", *factors, *(size or ("", ""))]
+
+
+def speed_table(args) -> str:
+    """Lay out delay, speed and size of ours and of the peers, as Markdown."""
+    from lpcnet_cq.bench import processor
+    from lpcnet_cq.complexity import macs_per_second
+
+    rows = [["codec", "kbps", "delay, ms", "encode, s/s", "decode, s/s", "parameters", "MMAC/s, encoder + decoder"]]
+    rows.append(["---", *["---:"] * (len(rows[0]) - 1)])
+    if args.model != "none":
+        codec, kbps = lpcnet_cq.load(args.model), min(args.rates)
+        macs = {k: f"{v / 1e6:.0f}" for k, v in macs_per_second(codec.config).items()}
+        size = f"{codec.n_parameters:,}", f"{macs['encoder']} + {macs['decoder']}"
+        code = lambda x: codec.encode(x, RATE_HZ, bitrate_bps=1000 * kbps)  # noqa: E731
+        rows.append(speed_row(args.label, kbps, codec.delay_ms, code, codec.decode, *size))
+    for peer in (PEERS[name] for name in args.peers):
+        reason, kbps = peers.missing(peer), peer.rates[0]
+        if reason:
+            rows.append([peer.title, "", "", f"not measured here: {reason}", "", "", ""])
+            continue
+        code = lambda x, p=peer, k=kbps: peers.encode(p, x, k)  # noqa: E731
+        rows.append(speed_row(peer.title, kbps, peer.delay_ms, code, peer.decode))
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in rows) + f"\n{processor()}\n"
+
+
+# ------------------------------------------------------------------------------------------------ command
+
+
+def names_of(text: str) -> list[str]:
+    """Parse names of peers.
+
+    >>> names_of("none"), names_of("opus,lc3")
+    ([], ['opus', 'lc3'])
+    """
+    names = {"all": list(PEERS), "none": []}.get(text, text.split(","))
+    unknown = [name for name in names if name not in PEERS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is no peer; there are all, none, {', '.join(PEERS)}")
+    return names
+
+
+def rates_of(text: str) -> list[float]:
+    """Parse rates, to kbps.
+
+    >>> rates_of("24k,9k")
+    [24.0, 9.0]
+    """
+    return [bitrate_bps(part) / 1000 for part in text.split(",")]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("data", help="folder of speech, as for `make train`; its held-out speakers are coded")
+    parser.add_argument("--peers", type=names_of, default="all", help=f"all, none, or some of {', '.join(PEERS)}")
+    parser.add_argument("--rates", type=rates_of, default="9k,12k,16k,20k,24k", help="in the order to measure them")
+    parser.add_argument("--model", help="weights of ours; none: measure peers only (default: the released ones)")
+    parser.add_argument("--label", default=OWN, help="name of ours in rows and tables (default: %(default)s)")
+    parser.add_argument("--redo", metavar="CODEC", help="forget the rows of this codec first")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder to write to")
+    parser.add_argument("--speed", action="store_true", help="measure delay and speed instead, on one core")
+    args = parser.parse_args(argv)
+    if args.speed:
+        if hasattr(os, "sched_setaffinity"):  # one core, before JAX counts them
+            os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        print(speed_table(args))
+        return
+    path = args.results / "benchmark.csv"
+    args.results.mkdir(parents=True, exist_ok=True)
+    clips = [clip for clip in open_corpus(args.data) if clip.split == "dev"]
+    if args.redo:
+        rewrite({key: row for key, row in read_rows(path).items() if row["codec"] != args.redo}, path)
+    absent = measure_all(args, clips, path)
+    rows = read_rows(path)
+    if n_lines(path) != 1 + len(rows):  # scores were filled in
+        rewrite(rows, path)
+    print(plots.write_summary(rows.values(), args.label, METRICS, absent, args.results))
+
+
+if __name__ == "__main__":
+    main()

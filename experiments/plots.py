@@ -1,0 +1,243 @@
+"""What the rows of the benchmark say: table of means, bits saved at equal quality, worst recordings, curves.
+
+A row is a dictionary with codec, kbps_asked, kbps, clip, seconds and a value for each metric measured. A point is one
+codec at one rate: its rows by clip.
+"""
+
+import csv
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from peers import PEERS, POINTS
+from scipy.interpolate import PchipInterpolator
+
+from lpcnet_cq.evaluate import mean_and_interval
+from lpcnet_cq.pictures import DPI, GRID, INK, MUTED
+
+CURVES = ("pesq", "visqol", "estoi")  # metrics whose curves are drawn and compared
+OPUS = ("opus", "opus-lace", "opus-nolace")
+N_WORST = 10  # recordings listed per rate
+# Okabe and Ito's palette, safe for colour-blind readers; a marker for each, for printing without colour.
+STYLES = {
+    "opus": ("#D55E00", "o"),
+    "opus-lace": ("#E69F00", "^"),
+    "opus-nolace": ("#CC79A7", "v"),
+    "amr-wb": ("#0072B2", "s"),
+    "lc3": ("#009E73", "D"),
+    "speex-wb": ("#56B4E9", "P"),
+    "lyra-v2": ("#7F7F7F", "X"),
+}
+
+Points = Mapping[tuple[str, float], Mapping[str, Mapping]]
+Curve = tuple[np.ndarray, np.ndarray]  # rates in kbps and qualities, both ascending
+
+
+def nearest_point(kbps: float) -> float:
+    """Return the point of comparison nearest to a rate.
+
+    >>> nearest_point(12.65)
+    12.0
+    """
+    return min(POINTS, key=lambda point: abs(point - kbps))
+
+
+def group(rows: Iterable[Mapping]) -> Points:
+    """Gather rows to points, ordered by rate."""
+    points = defaultdict(dict)
+    for row in rows:
+        points[row["codec"], row["kbps_asked"]][row["clip"]] = row
+    return dict(sorted(points.items(), key=lambda item: item[0][1]))
+
+
+def mean_kbps(rows: Iterable[Mapping]) -> float:
+    """Return the rate of all rows together: bits over seconds."""
+    kbps, seconds = np.array([(row["kbps"], row["seconds"]) for row in rows]).T
+    return float(kbps @ seconds / seconds.sum())
+
+
+def title_of(codec: str) -> str:
+    return PEERS[codec].title if codec in PEERS else codec
+
+
+# ------------------------------------------------------------------------------------------------ table
+
+
+def table(points: Points, own: str, metrics: Mapping[str, tuple], absent: Mapping[str, str]) -> str:
+    """Lay out means with 95 % intervals as Markdown, by rate, ours first; name what is absent with its reason."""
+    order = [own, *PEERS]
+    place = {codec: i for i, codec in enumerate(dict.fromkeys([*order, *(codec for codec, _ in points)]))}
+    whole = max(map(len, points.values()), default=0)
+    lines = [["codec", "kbps", *(title for title, *_ in metrics.values())]]
+    lines.append(["---", *["---:"] * (len(lines[0]) - 1)])
+    for codec, asked in sorted(points, key=lambda p: (nearest_point(p[1]), place[p[0]], p[1])):
+        rows = list(points[codec, asked].values())
+        short = f" ({len(rows)} of {whole} clips)" if len(rows) < whole else ""
+        cells = [title_of(codec) + short, f"{mean_kbps(rows):.2f}", *(mean_text(rows, k) for k in metrics)]
+        lines.append([f"**{cell}**" for cell in cells] if codec == own else cells)
+    blank = [""] * (len(metrics) - 1)
+    lines += [[name, "", f"not measured here: {reason}", *blank] for name, reason in absent.items()]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def mean_text(rows: Sequence[Mapping], metric: str) -> str:
+    """Write a mean and its interval; a dash where nothing was measured."""
+    mean, half = mean_and_interval([row.get(metric, np.nan) for row in rows])
+    digits = {"estoi": 3, "sisdr": 1}.get(metric, 2)
+    return f"{mean:.{digits}f} ± {half:.{digits}f}" if np.isfinite(half) else "–"
+
+
+# ------------------------------------------------------------------------------------------------ equal quality
+
+
+def curve(kbps: Sequence[float], quality: Sequence[float]) -> Curve:
+    """Sort a curve by rate and leave out points that are no better than one with fewer bits.
+
+    >>> [v.tolist() for v in curve([16, 9, 12], [3.0, 2.0, 1.9])]
+    [[9.0, 16.0], [2.0, 3.0]]
+    """
+    order = np.argsort(kbps)
+    r, q = np.asarray(kbps, float)[order], np.asarray(quality, float)[order]
+    better = q > np.maximum.accumulate(np.concatenate([[-np.inf], q[:-1]]))
+    return r[better], q[better]
+
+
+def saving(ours: Curve, theirs: Curve) -> tuple[str, float]:
+    """Tell what share of their bits ours saves at equal quality.
+
+    Bjontegaard's difference (VCEG-M33, 2001): means of the logarithm of the rate over the qualities that both reach,
+    each curve interpolated monotonically (PCHIP). Curves that have one quality in common are compared there.
+
+    Returns
+    -------
+    sign : "=", or where no quality is common ">" or "<"
+    share : saved, below 1; with ">" ours saves more (its least bits are better than their most), with "<" less.
+    """
+    (r_ours, q_ours), (r_theirs, q_theirs) = ours, theirs
+    low, high = max(q_ours[0], q_theirs[0]), min(q_ours[-1], q_theirs[-1])
+    if low > high:
+        ahead = q_ours[0] > q_theirs[-1]
+        share = 1 - (r_ours[0] / r_theirs[-1] if ahead else r_ours[-1] / r_theirs[0])
+        return (">" if ahead else "<"), float(share)
+    return "=", float(1 - np.exp(mean_log_rate(ours, low, high) - mean_log_rate(theirs, low, high)))
+
+
+def mean_log_rate(c: Curve, low: float, high: float) -> float:
+    """Return the mean of log(kbps) over the qualities low..high, which the curve must reach."""
+    r, q = c
+    if len(r) == 1:
+        return float(np.log(r[0]))
+    inverse = PchipInterpolator(q, np.log(r))
+    return float(inverse(low) if low == high else inverse.integrate(low, high) / (high - low))
+
+
+def compare(points: Points, own: str, codec: str, metric: str) -> tuple[str, float] | None:
+    """Compare the curves of two codecs over the clips that all their points have; None if there is none."""
+    chosen = {p: rows for p, rows in points.items() if p[0] in (own, codec)}
+    if not {own, codec} <= {name for name, _ in chosen}:
+        return None
+    scored = [{c for c, row in rows.items() if np.isfinite(row.get(metric, np.nan))} for rows in chosen.values()]
+    clips = set.intersection(*scored)
+    if not clips:
+        return None
+    curves = []
+    for name in (own, codec):
+        rows = [[rows[c] for c in clips] for p, rows in chosen.items() if p[0] == name]
+        curves.append(curve([mean_kbps(r) for r in rows], [float(np.mean([row[metric] for row in r])) for r in rows]))
+    return saving(*curves)
+
+
+def savings_table(points: Points, own: str, metrics: Mapping[str, tuple]) -> str:
+    """Lay out the bits that ours saves against each peer as Markdown."""
+    names = [k for k in CURVES if k in metrics]
+    lines = [[f"bits {own} saves against", *(f"at equal {metrics[k][0]}" for k in names)]]
+    lines.append(["---", *["---:"] * len(names)])
+    for codec in dict.fromkeys(name for name, _ in points if name != own):
+        found = [compare(points, own, codec, k) for k in names]
+        if any(found):
+            texts = [f"{f[0].strip('=')} {round(100 * f[1])} %".strip() if f else "–" for f in found]
+            lines.append([title_of(codec), *texts])
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines) if lines[2:] else ""
+
+
+# ------------------------------------------------------------------------------------------------ worst recordings
+
+
+def worst(points: Points, own: str) -> list[dict]:
+    """List the recordings on which ours is furthest behind the best Opus of the same rate, by PESQ, at every rate."""
+    found = []
+    for (codec, asked), rows in points.items():
+        rivals = [(name, points[name, asked]) for name in OPUS if (name, asked) in points]
+        if codec != own or not rivals:
+            continue
+        listed = []
+        for clip, row in rows.items():
+            scored = [(other[clip].get("pesq", -np.inf), name) for name, other in rivals if clip in other]
+            if scored and "pesq" in row:
+                best, name = max(scored)
+                entry = {"codec": own, "kbps_asked": asked, "clip": clip, "difference": row["pesq"] - best}
+                entry |= {k: row.get(k) for k in CURVES} | {"rival": name}
+                listed.append(entry | {f"rival_{k}": points[name, asked][clip].get(k) for k in CURVES})
+        found += sorted(listed, key=lambda entry: entry["difference"])[:N_WORST]
+    return found
+
+
+# ------------------------------------------------------------------------------------------------ curves
+
+
+def draw(points: Points, own: str, metrics: Mapping[str, tuple], path: Path) -> None:
+    """Draw quality over rate, a panel for each metric, ours strongest."""
+    fig = Figure(figsize=(13, 5), layout="constrained")
+    names = [own, *(codec for codec in PEERS if any(codec == name for name, _ in points))]
+    for ax, metric in zip(fig.subplots(1, len(CURVES)), CURVES, strict=True):
+        for codec in reversed(names):
+            draw_codec(ax, [list(rows.values()) for (name, _), rows in points.items() if name == codec], metric, codec)
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.spines[["left", "bottom"]].set_color(MUTED)
+        ax.tick_params(colors=MUTED, labelsize=9)
+        ax.grid(color=GRID, linewidth=0.6)
+        ax.set_axisbelow(True)
+        ax.set_xticks(POINTS)
+        ax.set_xlabel("kbps, measured", color=MUTED)
+        ax.set_title(metrics[metric][0], loc="left", color=INK)
+    handles, labels = ax.get_legend_handles_labels()
+    fig.legend(handles[::-1], labels[::-1], loc="outside lower center", ncols=len(labels), frameon=False, fontsize=9)
+    fig.savefig(path, dpi=DPI, facecolor="white")
+
+
+def draw_codec(ax, points: Sequence[Sequence[Mapping]], metric: str, codec: str) -> None:
+    """Draw the curve of one codec with 95 % intervals."""
+    scores = [mean_and_interval([row.get(metric, np.nan) for row in rows]) for rows in points]
+    kept = [(mean_kbps(rows), *s) for rows, s in zip(points, scores, strict=True) if np.isfinite(s[0])]
+    if not kept:
+        return
+    r, q, half = np.array(kept).T
+    colour, marker = STYLES.get(codec, (INK, "o"))
+    strong = codec not in STYLES
+    style = {"linewidth": 3.2 if strong else 1.4, "markersize": 9 if strong else 6, "zorder": 5 if strong else 3}
+    ax.errorbar(r, q, half, color=colour, marker=marker, label=title_of(codec), elinewidth=0.8, capsize=2, **style)
+
+
+# ------------------------------------------------------------------------------------------------ files
+
+
+def write_summary(
+    rows: Iterable[Mapping], own: str, metrics: Mapping[str, tuple], absent: Mapping[str, str], folder: Path
+) -> str:
+    """Write `benchmark.md`, `benchmark.png` and `worst.csv` and return the text of the first."""
+    points = group(rows)
+    present = {codec for codec, _ in points}
+    absent = {PEERS[codec].title: "not asked for yet" for codec in PEERS if codec not in present} | dict(absent)
+    clips = {clip: row["seconds"] for rows in points.values() for clip, row in rows.items()}
+    text = f"{len(clips)} recordings, {sum(clips.values()) / 60:.1f} minutes; means with 95 % intervals.\n\n"
+    text += "\n".join(filter(None, [table(points, own, metrics, absent), savings_table(points, own, metrics)]))
+    (folder / "benchmark.md").write_text(text, encoding="utf-8")
+    draw(points, own, metrics, folder / "benchmark.png")
+    entries = worst(points, own)
+    with open(folder / "worst.csv", "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(entries[0]) if entries else ["codec", "kbps_asked", "clip"])
+        writer.writeheader()
+        writer.writerows({k: f"{v:.5g}" if isinstance(v, float) else v for k, v in e.items()} for e in entries)
+    return text

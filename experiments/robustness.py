@@ -1,0 +1,115 @@
+"""Where speech is not clean English: noise, rooms, low levels, children, other languages; ours against Opus.
+
+Noise, rooms and levels are put upon held-out clean speech, and the codec is scored on reproducing what it was given.
+Languages are the prompts of the default corpus, none of which the released weights were trained on.
+Run: python experiments/robustness.py DATA [--model WEIGHTS] [--rates 9k,16k,24k]; writes results/robustness.csv, .md
+"""
+
+import argparse
+import csv
+from collections.abc import Iterator
+
+import numpy as np
+from benchmark import OWN, RATE_HZ, RESULTS, own_code, peer_code, rates_of, steer
+from peers import FULL_SCALE, PEERS
+from scipy.signal import fftconvolve
+
+import lpcnet_cq
+from lpcnet_cq.audio import to_pcm16
+from lpcnet_cq.corpus import default_corpus
+from lpcnet_cq.data import Clip, open_corpus, read_clip
+from lpcnet_cq.evaluate import estoi, pesq_wb, spread
+
+NOISE_DB, QUIET_DB, REVERBERATION_S, DIRECT_DB = 10.0, -30.0, 0.4, 3.0
+CLIPS_S, LANGUAGE_S, PER_LANGUAGE = 150.0, 7.0, 3
+
+
+def in_noise(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Add noise that falls by 3 dB per octave, `NOISE_DB` below the speech."""
+    spectrum = np.fft.rfft(rng.standard_normal(len(x))) / np.arange(1, len(x) // 2 + 2) ** 0.5
+    w = np.fft.irfft(spectrum, len(x))
+    return x + w * np.sqrt(np.mean(x**2) / np.mean(w**2)) * 10 ** (-NOISE_DB / 20)
+
+
+def in_room(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Add noise under an exponential as a reverberation, `DIRECT_DB` below the direct sound."""
+    n = int(REVERBERATION_S * RATE_HZ)
+    tail = rng.standard_normal(n) * 10 ** (-3 * np.arange(n) / n)
+    tail[:80] = 0
+    return x + fftconvolve(x, tail / np.linalg.norm(tail) * 10 ** (-DIRECT_DB / 20))[: len(x)]
+
+
+CONDITIONS = {
+    "clean": lambda x, rng: x,
+    f"noise, {NOISE_DB:g} dB": in_noise,
+    f"room, {REVERBERATION_S:g} s": in_room,
+    f"quiet, {QUIET_DB:g} dB": lambda x, rng: x * 10 ** (QUIET_DB / 20),
+}
+
+
+def languages() -> Iterator[tuple[str, str, np.ndarray]]:
+    """Yield condition, name and samples: prompts of one speaker, joined."""
+    clips = open_corpus(default_corpus())
+    for speaker in sorted({c.speaker for c in clips}):
+        mine, x, count = [c for c in clips if c.speaker == speaker], np.zeros(0, np.float32), 0
+        for clip in mine[5:]:
+            x = np.concatenate([x, read_clip(clip, RATE_HZ)])
+            if len(x) >= LANGUAGE_S * RATE_HZ:
+                yield "languages", f"{speaker}-{count}", x
+                x, count = x[:0], count + 1
+            if count == PER_LANGUAGE:
+                break
+
+
+def material(clips: list[Clip]) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Yield condition, name and samples of everything that is coded."""
+    phone = [c for c in clips if c.source == "speechocean762"]
+    for clip in spread([c for c in clips if c not in phone], CLIPS_S):
+        for i, (name, change) in enumerate(CONDITIONS.items()):
+            x = change(read_clip(clip, RATE_HZ).astype(np.float64), np.random.default_rng(i))
+            yield name, clip.path.name, (x * min(1.0, 0.99 / np.abs(x).max())).astype(np.float32)
+    for clip in phone:
+        yield "children and adults, phone", clip.path.name, read_clip(clip, RATE_HZ)
+    yield from languages()
+
+
+def table(rows: list[dict]) -> str:
+    """Lay out means per condition and rate, and how far the worst recording lies below Opus."""
+    lines = ["| condition | kbps | clips | PESQ ours | PESQ Opus | worst difference | ESTOI ours | ESTOI Opus |"]
+    lines.append("|---|---:|---:|---:|---:|---:|---:|---:|")
+    for key in dict.fromkeys((r["condition"], r["kbps_asked"]) for r in rows):
+        mine = [r for r in rows if (r["condition"], r["kbps_asked"]) == key and np.isfinite(r["pesq"] + r["pesq_opus"])]
+        mean = {k: np.mean([r[k] for r in mine]) for k in ("pesq", "pesq_opus", "estoi", "estoi_opus")}
+        worst = min(r["pesq"] - r["pesq_opus"] for r in mine)
+        lines.append(
+            f"| {key[0]} | {key[1]:g} | {len(mine)} | {mean['pesq']:.2f} | {mean['pesq_opus']:.2f} | {worst:+.2f} "
+            f"| {mean['estoi']:.3f} | {mean['estoi_opus']:.3f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("data", help="folder of speech, as for `make train`; its held-out speakers are coded")
+    parser.add_argument("--model", help="weights of ours (default: the released ones)")
+    parser.add_argument("--rates", type=rates_of, default="9k,16k,24k")
+    args = parser.parse_args()
+    clips = [clip for clip in open_corpus(args.data) if clip.split == "dev"]
+    codec, opus = lpcnet_cq.load(args.model), PEERS["opus"]
+    codes = {kbps: (own_code(codec, kbps), peer_code(opus, steer(opus, kbps, clips))) for kbps in args.rates}
+    rows = []
+    for condition, name, x in material(clips):
+        for kbps, (own, peer) in codes.items():
+            row = {"condition": condition, "clip": name, "kbps_asked": kbps}
+            for suffix, code in (("", own), ("_opus", peer)):
+                y, row[f"kbps{suffix}"] = code(x)
+                y, reference = to_pcm16(y) / FULL_SCALE, x.astype(np.float64)
+                row |= {f"pesq{suffix}": pesq_wb(reference, y), f"estoi{suffix}": estoi(reference, y)}
+            rows.append(row)
+        print(f"{OWN}, {condition}, {name}: {rows[-1]['pesq']:.2f} against {rows[-1]['pesq_opus']:.2f}", flush=True)
+    with open(RESULTS / "robustness.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows({k: f"{v:.4g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
+    (RESULTS / "robustness.md").write_text(table(rows))
+    print(table(rows))

@@ -1,0 +1,324 @@
+"""The benchmark of `experiments/`: what is computed from rows, resumption, and the peers that are installed."""
+
+import csv
+import doctest
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import signal
+
+pytest.importorskip("matplotlib", reason="the curves need it")
+sys.path.insert(0, str(Path(__file__).parents[1] / "experiments"))
+
+import benchmark
+import peers
+import plots
+
+from lpcnet_cq.bench import speech_like
+
+RATE_HZ = peers.RATE_HZ
+
+
+@pytest.mark.parametrize("module", [benchmark, peers, plots], ids=lambda module: module.__name__)
+def test_examples(module):
+    assert doctest.testmod(module).failed == 0
+
+
+# ------------------------------------------------------------------------------------------------ equal quality
+
+slopes = st.floats(0.3, 3.0)
+offsets = st.floats(-1.0, 1.0)
+rates = st.lists(st.floats(6.0, 30.0), min_size=3, max_size=6, unique_by=lambda r: round(r, 1))
+
+
+def line(kbps, slope, offset):
+    """Quality that is a straight line over log(rate), which every interpolation gives back."""
+    r = np.sort(kbps)
+    return r, slope * np.log(r) + offset
+
+
+@given(rates, slopes, offsets, st.floats(0.5, 0.99))
+def test_same_curve_at_a_share_of_the_bits_saves_the_rest(kbps, slope, offset, share):
+    r, q = line(kbps, slope, offset)
+    q[1:-1] += 0.02 * slope * np.sin(np.arange(len(q) - 2))  # no straight line either
+    r, q = plots.curve(r, q)
+    sign, saved = plots.saving((share * r, q), (r, q))
+    assert sign == "="
+    assert saved == pytest.approx(1 - share, abs=1e-9)
+
+
+@given(rates, rates, slopes, slopes, offsets, offsets)
+def test_saving_is_the_mean_of_log_rates_over_common_qualities(ra, rb, slope_a, slope_b, offset_a, offset_b):
+    a, b = line(ra, slope_a, offset_a), line(rb, slope_b, offset_b)
+    low, high = max(a[1][0], b[1][0]), min(a[1][-1], b[1][-1])
+    sign, saved = plots.saving(a, b)
+    if low < high - 1e-6:
+        middle = (low + high) / 2  # the mean of a line is its value there
+        ratio = np.exp((middle - offset_a) / slope_a - (middle - offset_b) / slope_b)
+        assert sign == "="
+        assert saved == pytest.approx(1 - ratio, rel=1e-6, abs=1e-6)
+        assert (1 - saved) * (1 - plots.saving(b, a)[1]) == pytest.approx(1.0)
+    elif low > high:
+        assert sign == (">" if a[1][0] > b[1][-1] else "<")
+
+
+def test_bounds_where_no_quality_is_common():
+    better, worse = plots.curve([9, 12], [4.0, 4.2]), plots.curve([16, 24], [3.0, 3.9])
+    assert plots.saving(better, worse) == (">", pytest.approx(1 - 9 / 24))
+    assert plots.saving(worse, better) == ("<", pytest.approx(1 - 24 / 9))
+
+
+def test_a_single_point_is_compared_where_the_other_curve_has_its_quality():
+    lone, other = plots.curve([9.2], [3.0]), plots.curve([8, 16], [2.5, 3.5])
+    rate_there = np.sqrt(8 * 16)  # half way, in the logarithm
+    assert plots.saving(lone, other) == ("=", pytest.approx(1 - 9.2 / rate_there))
+
+
+@given(st.lists(st.tuples(st.floats(6, 30), st.floats(1, 5)), min_size=1, max_size=8, unique_by=lambda p: p[0]))
+def test_curve_rises_and_keeps_every_point_that_no_cheaper_one_reaches(points):
+    r, q = plots.curve(*zip(*points, strict=True))
+    assert np.all(np.diff(r) > 0)
+    assert np.all(np.diff(q) > 0)
+    kept = set(zip(r, q, strict=True))
+    for point in points:
+        assert (point in kept) == all(other[1] < point[1] for other in points if other[0] < point[0])
+
+
+def test_rate_to_ask_brings_an_undershooting_codec_onto_the_point():
+    asked = benchmark.to_ask(lambda a: 0.95 * a - 0.1, 12.0)
+    assert 0.95 * asked - 0.1 == pytest.approx(12.0, rel=1e-3)
+    assert benchmark.to_ask(lambda a: 1.2 * a, 12.0) == 12.0  # more than asked for is the codec's own affair
+
+
+# ------------------------------------------------------------------------------------------------ table and lists
+
+METRICS = {"pesq": ("PESQ-WB", None, ()), "visqol": ("ViSQOL", None, ()), "estoi": ("ESTOI", None, ())}
+
+
+def rows_of(codec, asked, scores, kbps=None):
+    """One row per score; its clip lasts as many seconds as its number says."""
+    return [
+        {"codec": codec, "kbps_asked": float(asked), "kbps": kbps or float(asked), "clip": f"c{i}", "seconds": i + 1.0}
+        | {"pesq": score, "visqol": score - 0.5, "estoi": score / 5}
+        for i, score in enumerate(scores)
+    ]
+
+
+def cells(text):
+    return [[cell.strip(" *") for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
+
+
+def test_table_is_by_rate_with_ours_first_and_names_what_is_absent():
+    rows = rows_of("opus", 9, [3.0, 3.2], 8.5) + rows_of("amr-wb", 12.65, [3.5]) + rows_of("mine", 9, [3.6, 3.8])
+    text = plots.table(plots.group(rows), "mine", METRICS, {"Lyra v2": "no models"})
+    table = cells(text)
+    assert [line[0] for line in table[2:]] == ["mine", "Opus 1.6", "AMR-WB (1 of 2 clips)", "Lyra v2"]
+    assert "| **mine** |" in text
+    assert table[3][1:3] == ["8.50", "3.10 ± 1.27"]  # t(0.975, 1) * 0.1 = 1.27
+    assert table[4][2] == "–"  # one clip has no interval
+    assert "no models" in table[5][2]
+    assert {len(line) for line in table} == {2 + len(METRICS)}
+
+
+def test_rates_are_weighed_by_seconds():
+    assert plots.mean_kbps([{"kbps": 8.0, "seconds": 1.0}, {"kbps": 12.0, "seconds": 3.0}]) == pytest.approx(11.0)
+
+
+def test_savings_are_over_the_clips_that_all_points_have():
+    rows = rows_of("mine", 9, [3.0, 3.0]) + rows_of("mine", 18, [4.0, 4.0])
+    rows += rows_of("opus", 12, [3.0, 3.0, 5.0]) + rows_of("opus", 24, [4.0, 4.0])  # the third clip must not count
+    table = cells(plots.savings_table(plots.group(rows), "mine", METRICS))
+    assert table[2] == ["Opus 1.6", "25 %", "25 %", "25 %"]
+    assert plots.compare(plots.group(rows), "mine", "speex-wb", "pesq") is None
+
+
+def test_worst_recordings_are_against_the_best_opus_of_each():
+    rows = rows_of("mine", 9, [3.0] * 12) + rows_of("opus", 9, [2.9] * 11 + [3.4])
+    rows += rows_of("opus-lace", 9, [3.1] * 6 + [2.0] * 6) + rows_of("opus", 12, [4.5] * 12)
+    found = plots.worst(plots.group(rows), "mine")
+    assert len(found) == plots.N_WORST
+    assert (found[0]["clip"], found[0]["rival"]) == ("c11", "opus")
+    assert found[0]["difference"] == pytest.approx(-0.4)
+    assert {entry["rival"] for entry in found[1:7]} == {"opus-lace"}
+    assert [e["difference"] for e in found] == sorted(e["difference"] for e in found)
+
+
+# ------------------------------------------------------------------------------------------------ runs
+
+
+class Coarse:
+    """A codec of eight bits for every second sample that counts its calls."""
+
+    name, bitrates_bps = "coarse", (60_000, 70_000)
+
+    def __init__(self):
+        self.calls = 0
+
+    def encode(self, x, sample_rate_hz, bitrate_bps):
+        self.calls += 1
+        return np.round(x[::2] * 127).astype(np.int8).tobytes()
+
+    def decode(self, data):
+        return np.repeat(np.frombuffer(data, np.int8).astype(np.float32) / 127, 2), RATE_HZ
+
+
+@pytest.fixture
+def bench(tmp_path, monkeypatch):
+    """Return a function that runs the benchmark on two recordings, and the codec it measures."""
+    for folder in ("dev/s1", "dev/s2", "train/s3"):
+        (tmp_path / "data" / folder).mkdir(parents=True)
+        soundfile.write(tmp_path / "data" / folder / "a.wav", speech_like(0.5, RATE_HZ), RATE_HZ)
+    codec = Coarse()
+    monkeypatch.setattr("lpcnet_cq.load", lambda name: codec)
+    monkeypatch.setattr(plots, "DPI", 30)
+    metric = ("Score", lambda x, y: float(np.mean(x * y)), ())
+    monkeypatch.setattr(benchmark, "METRICS", dict.fromkeys(METRICS, metric))
+    monkeypatch.setattr(benchmark, "COLUMNS", ["codec", "kbps_asked", "kbps", "clip", "seconds", *METRICS])
+    monkeypatch.setattr(benchmark, "PEERS", {k: replace(p, load=cannot_load) for k, p in peers.PEERS.items()})
+
+    def run(*options):
+        benchmark.main([str(tmp_path / "data"), "--rates", "64k", "--results", str(tmp_path / "out"), *options])
+        with open(tmp_path / "out" / "benchmark.csv", newline="") as file:
+            return list(csv.DictReader(file))
+
+    return run, codec, tmp_path / "out"
+
+
+def cannot_load():
+    raise OSError("it is not here")
+
+
+def test_rows_are_measured_once(bench):
+    run, codec, out = bench
+    rows = run()
+    assert [row["clip"] for row in rows] == ["data/s1/a.wav", "data/s2/a.wav"]
+    assert [float(row["kbps"]) for row in rows] == [64.0, 64.0]  # 4000 bytes for half a second
+    assert float(rows[0]["seconds"]) == 0.5
+    assert codec.calls == 2
+    assert run() == rows
+    assert codec.calls == 2
+    lines = (out / "benchmark.csv").read_text().splitlines(keepends=True)
+    (out / "benchmark.csv").write_text("".join(lines[:-1]))  # stopped half way
+    assert run() == rows
+    assert codec.calls == 3
+    assert (out / "benchmark.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_codec_is_forgotten_alone_and_has_another_name_by_a_label(bench):
+    run, codec, _ = bench
+    run()
+    assert {row["codec"] for row in run("--label", "other")} == {"lpcnet_cq", "other"}
+    assert codec.calls == 4
+    assert len(run("--redo", "lpcnet_cq")) == 4
+    assert codec.calls == 6
+
+
+def test_scores_that_lacked_a_package_are_filled_in(bench, monkeypatch, capsys):
+    run, _, _ = bench
+    whole = benchmark.METRICS
+    monkeypatch.setattr(benchmark, "METRICS", whole | {"estoi": ("Odd", None, ("no_such_module",))})
+    assert [row["estoi"] for row in run()] == ["", ""]
+    assert "| Odd |  | not measured here: module no_such_module is not installed |" in capsys.readouterr().out
+    monkeypatch.setattr(benchmark, "METRICS", whole | {"pesq": ("Score", lambda x, y: 99.0, ())})
+    filled = run()
+    assert len(filled) == 2
+    assert all(row["estoi"] == row["visqol"] for row in filled)  # measured now
+    assert all(row["pesq"] == row["visqol"] for row in filled)  # and the others not again
+
+
+def test_peers_that_cannot_run_are_named_and_rates_out_of_reach_too(bench, capsys):
+    run, _, _ = bench
+    run()
+    told = capsys.readouterr().out
+    for peer in peers.PEERS.values():
+        assert f"| {peer.title} |  | not measured here: it is not here |" in told
+    run("--rates", "64k,9k")
+    told = capsys.readouterr().out
+    assert "| lpcnet_cq at 9 kbps |  | not measured here: coarse reaches 60000 to 70000 bps |" in told
+
+
+def test_a_peer_that_breaks_down_is_named_and_the_others_go_on(bench, monkeypatch, capsys):
+    run, _, _ = bench
+
+    def break_down(packets):
+        raise RuntimeError("it broke")
+
+    broken = replace(PLAIN, rates=(9.0,), decode=break_down)
+    working = replace(broken, decode=lambda packets: np.zeros(len(packets) * PLAIN.hop))
+    monkeypatch.setattr(benchmark, "PEERS", {"opus": broken, "lc3": working})
+    rows = run("--rates", "9k", "--model", "none")
+    assert {row["codec"] for row in rows} == {"lc3"}
+    assert "| opus at 9 kbps |  | not measured here: it broke |" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("wrong", [("--peers", "opsu"), ("--rates", "nine")])
+def test_wrong_words_are_named(wrong, capsys):
+    with pytest.raises(SystemExit):
+        benchmark.main(["data", *wrong])
+    assert wrong[1] in capsys.readouterr().err
+
+
+# ------------------------------------------------------------------------------------------------ peers
+
+PLAIN = peers.Peer(
+    "plain", (256.0,), lambda: None, lambda frames, kbps: [row.tobytes() for row in frames], cannot_load, 104, 20.0
+)
+
+
+@pytest.mark.parametrize("late", [101, 104, 107])
+@pytest.mark.parametrize("n_samples", [320, 1000, 3201])
+def test_sound_lies_on_the_original_and_the_flush_is_not_charged(late, n_samples):
+    def delayed(packets):
+        y = np.frombuffer(b"".join(packets), "<i2") / peers.FULL_SCALE
+        return np.concatenate([np.zeros(late), y])[: len(y)]
+
+    peer = replace(PLAIN, decode=delayed)
+    x = speech_like(1.0, RATE_HZ)[:n_samples].astype(float)
+    packets = peers.encode(peer, x, 256.0)
+    assert np.abs(peers.decode(peer, packets, x) - x).max() <= 0.5 / peers.FULL_SCALE
+    assert peers.measured_kbps(peer, packets, n_samples) == pytest.approx(256.0)
+    assert len(packets) > n_samples / peer.hop  # there was something to flush
+
+
+@pytest.mark.parametrize("name", peers.PEERS)
+def test_installed_peers_code_near_their_rate_and_on_time(name):
+    peer = peers.PEERS[name]
+    if peers.missing(peer):
+        pytest.skip(peers.missing(peer))
+    x = speech_like(1.5, RATE_HZ).astype(float)
+    kbps = peer.rates[0]
+    packets = peers.encode(peer, x, kbps)
+    y = peers.decode(peer, packets, x)
+    assert y.shape == x.shape
+    assert np.abs(y).max() <= 1
+    measured = peers.measured_kbps(peer, packets, len(x))
+    assert measured == pytest.approx(kbps, rel=0.3 if peer.steerable else 0.03)
+    around = signal.correlate(y, x)[len(x) - 201 : len(x) + 200]
+    assert abs(int(np.argmax(around)) - 200) <= 1
+    assert np.corrcoef(x, y)[0, 1] > 0.5
+    again = peers.decode(peer, peers.encode(peer, x, kbps), x)
+    assert np.array_equal(y, again)  # nothing is left over from the stream before
+
+
+def test_amr_wb_counts_the_bits_of_its_modes():
+    # 3GPP TS 26.201, table 2: class A, B and C bits of each mode.
+    known = (132, 177, 253, 285, 317, 365, 397, 461, 477)
+    assert tuple(peers.amr_bits(bytes([mode << 3 | 4])) for mode in range(9)) == known
+
+
+def test_missing_peers_say_what_is_missing(monkeypatch, tmp_path):
+    monkeypatch.delenv("LYRA_MODELS", raising=False)
+    assert "LYRA_MODELS" in str(peers.missing(peers.PEERS["lyra-v2"]))
+    monkeypatch.setenv("LYRA_MODELS", str(tmp_path))
+    assert "soundstream_encoder.tflite" in str(peers.missing(peers.PEERS["lyra-v2"]))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    peers.libopus.cache_clear()
+    assert peers.missing(peers.PEERS["opus"]) == "module av is not installed"
+    with pytest.raises(OSError, match="libno-such-library"):
+        peers.system_library("no-such-library")
