@@ -7,29 +7,26 @@ never for a file's length, and is kept in a cache on disk.
 import io
 import os
 from dataclasses import replace
-from functools import cache, cached_property, lru_cache
-from itertools import pairwise
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from lpcnet_cq import packet, rate
+from lpcnet_cq import packet
 from lpcnet_cq.analysis import analyse_lsf
 from lpcnet_cq.audio import resample
 from lpcnet_cq.container import (
-    MAX_PACKETS,
     MAX_REFINEMENTS,
     Header,
     read_header,
     read_segments,
     write_header,
-    write_segment,
 )
 from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.network import Network
+from lpcnet_cq.packing import Packer, cut, write_segments
 from lpcnet_cq.reader import Reader
-from lpcnet_cq.rounding import round_latents
 from lpcnet_cq.tables import IntegerModel
 from lpcnet_cq.weights import load_weights
 
@@ -52,10 +49,11 @@ class Codec:
         floats, integers, self.config, notes, self.sha256 = load_weights(path)
         self.name = Path(path).stem
         self.bitrates_bps = tuple(map(int, notes["reach_bps"]))
-        self.steps = range(*notes["steps"])  # step indices that training drew
-        self.usual_bps = np.array(notes["usual_bps"])  # rate of ordinary speech at each of them
         self.entropy = IntegerModel(integers, self.config)
         self.reader = Reader(self.entropy)
+        Q = self.config.n_steps
+        sizes = self.config.step_ratio ** (np.arange(Q) - float(self.config.nominal_step))
+        self.packer = Packer(self.entropy, sizes, range(*notes["steps"]), np.array(notes["usual_bps"]))
         self.network = Network(floats, self.config)
         self.n_parameters = sum(np.size(v) for v in _leaves(floats))
 
@@ -68,12 +66,6 @@ class Codec:
     def delay_ms(self) -> float:
         """Algorithmic delay."""
         return self.config.delay_ms
-
-    @cached_property
-    def step_sizes(self) -> np.ndarray:
-        """Relative latent step sizes, finest first."""
-        c = self.config
-        return c.step_ratio ** (np.arange(c.n_steps) - float(c.nominal_step))
 
     def encode(
         self, x: np.ndarray, sample_rate_hz: int, bitrate_bps: float = 9000, layers: int = 1, cbr=False, progress=None
@@ -114,10 +106,10 @@ class Codec:
         if T:
             side, z = self._analyse(x, T, progress or _ignore)
             if cbr:
-                packets = self._pack_capped(side, z, self.cap_bytes(bitrate_bps), layers)
+                packets = self.packer.pack_capped(side, z, self.cap_bytes(bitrate_bps), layers)
             else:
-                packets = self._pack(side, z, len(x) / spec.sample_rate_hz, bitrate_bps, layers)
-        _write_segments(file, packets)
+                packets = self.packer.pack(side, z, len(x) / spec.sample_rate_hz, bitrate_bps, layers)
+        write_segments(file, packets)
         (progress or _ignore)(1.0)
         return file.getvalue()
 
@@ -210,17 +202,12 @@ class Codec:
         """
         self._check_layers(layers)
         header, segments = self._read(data)
-        packets = []
-        for segment in segments:
-            offset = 0
-            for ends in segment.ends:
-                cuts = [offset, *ends]
-                packets.append(tuple(segment.payload[a:b] for a, b in pairwise(cuts))[:layers])
-                offset = ends[-1]
-        n_bytes, seconds = sum(map(len, sum(packets, ()))), header.n_samples / self.sample_rate_hz
+        packets = [p for segment in segments for p in cut(segment.payload, segment.ends, layers)]
+        n_bytes = sum(len(part) for layers in packets for part in layers)
+        seconds = header.n_samples / self.sample_rate_hz
         file = io.BytesIO()
         write_header(file, replace(header, bitrate_bps=max(1, round(8 * n_bytes / seconds)) if seconds else 1))
-        _write_segments(file, packets)
+        write_segments(file, packets)
         return file.getvalue()
 
     def encoder(self, bitrate_bps: float = 9000, layers: int = 1, cbr: bool = False):
@@ -240,10 +227,6 @@ class Codec:
     def cap_bytes(self, bitrate_bps: float) -> int:
         """Return the whole bytes of a packet's share of the rate."""
         return int(bitrate_bps * self.config.spec.hop / self.sample_rate_hz / 8)
-
-    def steps_for(self, layers: int) -> range:
-        """Return the step indices of the finest of so many layers: the coarsest one must exist, too."""
-        return range(self.steps.start, self.steps.stop - (layers - 1) * self.config.layer_steps)
 
     def _check(self, bitrate_bps, layers):
         low, high = self.bitrates_bps
@@ -281,43 +264,6 @@ class Codec:
             progress(0.8 * (i + CHUNK) / padded_T)
         return np.concatenate(sides)[:T], np.concatenate(zs)[:T]
 
-    def _pack(self, side, z, seconds, bitrate_bps, layers):
-        """Choose step sizes and write packets; once more with a smaller budget if they come out too large."""
-        model, sizes, T = self.entropy, self.step_sizes, len(side)
-        allowed = rate.file_budget_bits(T, seconds, bitrate_bps)
-        guess = round(float(np.interp(-bitrate_bps, -self.usual_bps, self.steps)))
-
-        def rounded(step):
-            return round_latents(model, packet.start(model), side, z, step, sizes)
-
-        @cache
-        def costs(q, L):
-            return rate.packet_costs(model, rounded(np.full(T, q)), L)
-
-        L = layers - 1
-        while L and not (self.steps_for(1 + L) and costs(self.steps_for(1 + L)[-1], L).sum() <= allowed):
-            L -= 1
-        budget, steps = allowed - rate.rounding_reserve_bits(T), self.steps_for(1 + L)
-        for _ in range(3):
-            step = rate.choose_steps(lambda q: costs(q, L), budget, steps, guess)
-            runs = rounded(step).runs(MAX_PACKETS)
-            packets = [p for run in runs for p in packet.put_layers(model, None, run, L)[1]]
-            excess = 8 * sum(len(part) for p in packets for part in p) - allowed
-            if excess <= 0 or step.min() == steps[-1]:
-                break
-            budget -= 1.2 * excess + 8
-        return packets
-
-    def _pack_capped(self, side, z, cap_bytes, layers):
-        """Write packets one by one, none above the cap."""
-        packets, pasts, steps = [], None, self.steps_for(layers)
-        for t in range(len(side)):
-            before = None if t % MAX_PACKETS == 0 else pasts
-            part = side[t : t + 1], z[t : t + 1], self.step_sizes, cap_bytes, steps
-            pasts, data, _ = rate.fit_packet(self.entropy, before, *part, layers - 1)
-            packets.append(data)
-        return packets
-
     def _read(self, data):
         """Return the header and what each segment holds."""
         file = io.BytesIO(data)
@@ -354,15 +300,6 @@ class _Read(NamedTuple):
     payload: bytes
     parts: list[packet.Integers]
     ends: list[list[int]]
-
-
-def _write_segments(file, packets: list[tuple[bytes, ...]]) -> None:
-    """Write packets of equally many layers as the segments of a file."""
-    refinements = len(packets[0]) - 1 if packets else 0
-    starts = range(0, max(len(packets), 1), MAX_PACKETS)
-    for i in starts:
-        run = [b"".join(layers) for layers in packets[i : i + MAX_PACKETS]]
-        write_segment(file, run, i == starts[-1], refinements)
 
 
 def _ignore(fraction: float) -> None:

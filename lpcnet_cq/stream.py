@@ -28,9 +28,9 @@ class Encoder:
     def __init__(self, codec, bitrate_bps: float, layers: int = 1, cbr: bool = False):
         spec = codec.config.spec
         self.codec, self.spec = codec, spec
-        self.layers, self.steps = layers, codec.steps_for(layers)
+        self.layers, self.steps = layers, codec.packer.steps_for(layers)
         self.cap_bytes = codec.cap_bytes(bitrate_bps) if cbr else 0
-        self.usual = float(np.interp(-bitrate_bps, -codec.usual_bps, codec.steps))
+        self.usual = codec.packer.usual_step(bitrate_bps)
         self.pasts: list[packet.Past] | None = None
         self.state = codec.network.start_encoder()
         self.count = 0
@@ -63,7 +63,7 @@ class Encoder:
         x = self.heard[-self.spec.delay :]
         self.state, side, z = self.codec.network.encode(self.state, x, lsf[None])
         pasts = None if self.count % RESTART_EVERY == 0 else self.pasts
-        model, sizes, L = self.codec.entropy, self.codec.step_sizes, self.layers - 1
+        model, sizes, L = self.codec.entropy, self.codec.packer.sizes, self.layers - 1
         if self.cap_bytes:
             self.pasts, data, _ = fit_packet(model, pasts, side, z, sizes, self.cap_bytes, self.steps, L)
         else:
