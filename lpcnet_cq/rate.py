@@ -71,8 +71,9 @@ def choose_steps(costs: Callable[[int], np.ndarray], budget_bits: float, steps: 
 def fit_packet(model: IntegerModel, pasts: list[Past] | None, side, z, sizes, cap_bytes: int, steps: range, L: int = 0):
     """Write one packet of at most `cap_bytes`, at the finest step size that allows it.
 
-    Where not even the coarsest does, latents are left out from the packet's end on, and at last the side information
-    becomes what the entropy model expects of it, which costs least.
+    Where not even the coarsest does, latents are left out from the packet's end on. If that is not enough, because the
+    past makes zeros expensive, the packet restarts the context without latents; and at last, which costs about ten
+    bytes, its side information becomes what the entropy model expects of it.
 
     Parameters
     ----------
@@ -96,7 +97,7 @@ def fit_packet(model: IntegerModel, pasts: list[Past] | None, side, z, sizes, ca
     """
     finest = pasts[-1] if pasts else start(model)
 
-    def put(n):
+    def put(n, pasts=pasts):
         after, (packet,) = put_layers(model, pasts, n, L)
         return sum(map(len, packet)) <= cap_bytes, (after, packet, n)
 
@@ -122,15 +123,17 @@ def fit_packet(model: IntegerModel, pasts: list[Past] | None, side, z, sizes, ca
             return best
         n.latents[:, keep:] = 0
         fits, best = put(n)
-    return best if fits else put(expected_packet(model, finest, n.step))[1]
+    if not fits:
+        fits, best = put(n, None)
+    return best if fits else put(expected_packet(model, n.step), None)[1]
 
 
-def expected_packet(model: IntegerModel, past: Past, step: np.ndarray) -> Integers:
-    """Return the packet that is nearest to what the entropy model expects, its latents 0."""
+def expected_packet(model: IntegerModel, step: np.ndarray) -> Integers:
+    """Return the packet that is nearest to what the entropy model expects after a restart, its latents 0."""
     side = np.zeros((1, model.K), np.int64)
     for k in range(model.K):
         n = Integers(step, side, np.zeros((1, model.S, model.D), np.int64))
-        _, fraction, floor = (array[0, k] for array in contexts(model, past, n))
+        _, fraction, floor = (array[0, k] for array in contexts(model, start(model), n))
         side[0, k] = floor + (fraction >= 1 << (MEAN_BITS - 1))
     return n
 

@@ -32,7 +32,7 @@ from lpcnet_cq.weights import load_checkpoint, load_weights, save_checkpoint, sa
 RATE_GAIN = 0.01  # rate control: log lambda moves by this times the relative excess of the rate, each step
 LOG_EVERY = 50
 RATE_BATCHES = 6  # that tell the rates of a trained codec
-EVALUATION_S = 600.0  # of held-out speech, about, every speaker before anyone's second clip
+EVALUATION_S = 240.0  # of held-out speech, about, every speaker before anyone's second clip
 POINTS_BPS = (9000, 12000, 16000, 20000, 24000)  # of a range of rates that are evaluated
 BAR = "{l_bar}{bar}| {postfix}"
 PLAIN_SHARE = 1.08  # ideal code length of plainly rounded latents for a byte: rounding by `rounding` needs fewer
