@@ -1,0 +1,169 @@
+"""Blocks of the published networks: K-Net's residual units, CMRL's bottlenecks, NWC's gates and separable convolution.
+
+All convolve whole frames with zeros on both sides ("same"); nothing is remembered from frame to frame. Every block
+is called on arrays (F, L, C) and says what a frame costs: `macs(L)` gives multiply-accumulates for L samples in, and
+how many samples come out.
+
+Letters: F frames, L samples, C channels, k kernel length, d dilation.
+"""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax import lax
+
+K = 9  # kernel length of everything but gates and NWC's outer layers
+GATE_K = 15
+SLOPE = 0.2  # of leaky ReLU
+PRELU_START = 0.3
+
+
+def leaky(x: jax.Array) -> jax.Array:
+    """Return max(x, 0.2 x)."""
+    return jnp.maximum(x, SLOPE * x)
+
+
+def shuffle(x: jax.Array, up: int) -> jax.Array:
+    """Turn channels into samples, (F, L, up C) to (F, up L, C): sub-pixel upsampling."""
+    F, L, C = x.shape
+    return x.reshape(F, L * up, C // up)
+
+
+def chain_macs(layers, L: int) -> tuple[int, int]:
+    """Return multiply-accumulates of layers one behind the other for L samples in, and samples out."""
+    total = 0
+    for layer in layers:
+        macs, L = layer.macs(L)
+        total += macs
+    return total, L
+
+
+class Conv(nnx.Module):
+    """Convolve (F, L, cin) to (F, up L / stride, cout / up), activated; weights start as He's normal distribution."""
+
+    def __init__(self, cin: int, cout: int, k: int = K, *, stride=1, dilation=1, up=1, activation=None, rngs: nnx.Rngs):
+        self.stride, self.dilation, self.up, self.activation = stride, dilation, up, activation
+        self.kernel = nnx.Param((2 / (cin * k)) ** 0.5 * jax.random.normal(rngs.params(), (k, cin, cout)))
+        self.bias = nnx.Param(jnp.zeros(cout))
+
+    def macs(self, L: int) -> tuple[int, int]:
+        """Return multiply-accumulates for L samples in, and samples out."""
+        n = L // self.stride
+        return n * self.kernel.size, n * self.up
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Return (F, up L / stride, cout / up)."""
+        y = lax.conv_general_dilated(
+            x,
+            self.kernel[...],
+            window_strides=(self.stride,),
+            padding="SAME",
+            rhs_dilation=(self.dilation,),
+            dimension_numbers=("NWC", "WIO", "NWC"),
+        )
+        y = y + self.bias[...]
+        return shuffle(y if self.activation is None else self.activation(y), self.up)
+
+
+class Unit(nnx.Module):
+    """Convolve, then PReLU with one slope per channel, then upsample."""
+
+    def __init__(self, cin: int, cout: int, *, stride=1, dilation=1, up=1, rngs: nnx.Rngs):
+        self.up = up
+        self.conv = Conv(cin, up * cout, stride=stride, dilation=dilation, rngs=rngs)
+        self.slope = nnx.Param(jnp.full(up * cout, PRELU_START))
+
+    def macs(self, L: int) -> tuple[int, int]:
+        """Return multiply-accumulates for L samples in, and samples out."""
+        total, n = self.conv.macs(L)
+        return total, n * self.up
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Return (F, up L / stride, cout)."""
+        y = self.conv(x)
+        return shuffle(jnp.where(y > 0, y, self.slope[...] * y), self.up)
+
+
+class Residual(nnx.Module):
+    """K-Net's block: two units, added to x, or to a third unit of x where length or channels change."""
+
+    def __init__(self, cin: int, cout: int, *, stride=1, dilation=1, up=1, rngs: nnx.Rngs):
+        same = cin == cout and stride == up == 1
+        self.shortcut = None if same else Unit(cin, cout, stride=stride, up=up, rngs=rngs)
+        self.first = Unit(cin, cout, stride=stride, dilation=dilation, up=up, rngs=rngs)
+        self.second = Unit(cout, cout, dilation=dilation, rngs=rngs)
+
+    def macs(self, L: int) -> tuple[int, int]:
+        """Return multiply-accumulates for L samples in, and samples out."""
+        total, n = chain_macs([self.first, self.second], L)
+        return total + (self.shortcut.macs(L)[0] if self.shortcut else 0), n
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Return (F, up L / stride, cout)."""
+        return (self.shortcut(x) if self.shortcut else x) + self.second(self.first(x))
+
+
+class Bottleneck(nnx.Module):
+    """CMRL's block: wide to narrow, dilated narrow, narrow to wide, added to x."""
+
+    def __init__(self, cin: int, c: int, hidden: int, dilation: int, flat: bool, *, rngs: nnx.Rngs):
+        self.flat = flat  # the last block of a stack has no activation after the sum
+        self.convs = nnx.List(
+            [
+                Conv(cin, hidden, activation=leaky, rngs=rngs),
+                Conv(hidden, hidden, dilation=dilation, activation=leaky, rngs=rngs),
+                Conv(hidden, c, rngs=rngs),
+            ]
+        )
+
+    def macs(self, L: int) -> tuple[int, int]:
+        """Return multiply-accumulates for L samples in, and samples out."""
+        return chain_macs(self.convs, L)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Return (F, L, c)."""
+        h = x
+        for conv in self.convs:
+            h = conv(h)
+        return x + h if self.flat else leaky(x + h)
+
+
+class Gated(nnx.Module):
+    """NWC's block: a narrow signal times a tanh gate, added to x; x of one channel is added to all."""
+
+    def __init__(self, cin: int, c: int, hidden: int, dilation: int, flat: bool, *, rngs: nnx.Rngs):
+        self.flat = flat
+        self.narrow = Conv(cin, hidden, 1, activation=leaky, rngs=rngs)
+        self.signal = Conv(hidden, hidden, GATE_K, dilation=dilation, rngs=rngs)
+        self.gate = Conv(hidden, hidden, GATE_K, dilation=dilation, activation=jnp.tanh, rngs=rngs)
+        self.wide = Conv(hidden, c, rngs=rngs)
+
+    def macs(self, L: int) -> tuple[int, int]:
+        """Return multiply-accumulates for L samples in, and samples out."""
+        return chain_macs([self.narrow, self.signal, self.gate, self.wide], L)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Return (F, L, c)."""
+        h = self.narrow(x)
+        y = x + self.wide(self.signal(h) * self.gate(h))
+        return y if self.flat else leaky(y)
+
+
+class Separable(nnx.Module):
+    """Convolve each channel by itself, then mix channels, activate and upsample."""
+
+    def __init__(self, c: int, up: int, *, rngs: nnx.Rngs):
+        self.kernel = nnx.Param((2 / K) ** 0.5 * jax.random.normal(rngs.params(), (K, c)))
+        self.mix = Conv(c, c, 1, up=up, activation=leaky, rngs=rngs)
+
+    def macs(self, L: int) -> tuple[int, int]:
+        """Return multiply-accumulates for L samples in, and samples out."""
+        total, n = self.mix.macs(L)
+        return total + L * self.kernel.size, n
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Return (F, up L, c / up)."""
+        L = x.shape[1]
+        padded = jnp.pad(x, ((0, 0), (K // 2, K // 2), (0, 0)))
+        y = jnp.stack([self.kernel[k] * padded[:, k : k + L] for k in range(K)]).sum(axis=0)
+        return self.mix(y)

@@ -1,0 +1,42 @@
+"""How much a published system computes: multiplications with accumulation per second of audio, from layers' shapes.
+
+Counted are the networks and the filters over samples; left out are activations, assignments and the LPC analysis.
+"""
+
+import jax
+from flax import nnx
+
+from lpcnet_cq.published.blocks import chain_macs
+from lpcnet_cq.published.config import SystemConfig
+from lpcnet_cq.published.model import Model
+
+
+def shapes_of(c: SystemConfig) -> Model:
+    """Return a model without values."""
+    return nnx.eval_shape(lambda: Model(c, rngs=nnx.Rngs(0)))
+
+
+def count_parameters(module: nnx.Module) -> int:
+    """Return the number of trained values, centroids and alphas included.
+
+    Examples
+    --------
+    >>> from lpcnet_cq.published.config import PRESETS
+    >>> module = shapes_of(PRESETS["cmrl"].system).modules[0]
+    >>> count_parameters(module) - count_parameters(module.quantiser)
+    465372
+    """
+    return sum(p.size for p in jax.tree.leaves(nnx.state(module, nnx.Param)))
+
+
+def mmac_per_s(c: SystemConfig) -> dict[str, float]:
+    """Return millions of multiply-accumulates per second of audio, of the `encoder` and of the `decoder`.
+
+    An encoder runs the decoders of all modules but the last, whose residual nobody codes.
+    """
+    modules = shapes_of(c).modules
+    lpc_filter = (c.order + 1) * c.spec.sample_rate_hz if c.n_lsf else 0
+    encoders = [chain_macs(m.encoder, c.spec.window)[0] for m in modules]
+    decoders = [chain_macs(m.decoder, c.n_code)[0] for m in modules]
+    per_frame = {"encoder": sum(encoders) + sum(decoders[:-1]), "decoder": sum(decoders)}
+    return {part: (macs * c.frames_per_second + lpc_filter) / 1e6 for part, macs in per_frame.items()}

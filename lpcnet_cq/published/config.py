@@ -1,0 +1,157 @@
+"""The published systems as frozen dataclasses: what a decoder must know, the training recipe, and the presets.
+
+Frames are 512 samples that overlap by 32. `FrameSpec` says so with a window of 512, a hop of 480, and the overlap as
+look-ahead; the subframe is the overlap as well, so that filters can change where frames meet.
+
+References
+----------
+K-Net: S. Kankanahalli, arXiv 1710.09064 (2018). CMRL and LPC-CMRL: K. Zhen et al., arXiv 1906.07769 (2019).
+CQ: K. Zhen et al., arXiv 2002.05604 (2020). NWC: K. Zhen et al., arXiv 2103.14776 (2021).
+"""
+
+import dataclasses
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from dsp.frames import FrameSpec
+
+FRAMES = FrameSpec(window=512, hop=480, look_ahead=32, subframe=32)
+
+
+@dataclass(frozen=True)
+class AutoencoderConfig:
+    """Choose the blocks and the widths of one autoencoder."""
+
+    kind: Literal["knet", "bottleneck", "gated"]
+    channels: int = 100
+    hidden: int = 20  # channels inside a block; K-Net's blocks have no bottleneck
+
+
+@dataclass(frozen=True)
+class SystemConfig:
+    """Hold what a weights file is made for."""
+
+    autoencoder: AutoencoderConfig
+    n_modules: int = 1  # autoencoders of the cascade
+    lpc: Literal["none", "fixed", "trained"] = "none"  # LSF codebook, if there is an LPC front end
+    level: float = 0.1  # active level of the scaled speech; files with a peak of 1 have about this one
+    window_at: Literal["analysis", "synthesis"] = "synthesis"  # where frames are faded
+    spec: FrameSpec = FRAMES
+    order: int = 16  # M, LPC order
+    n_centroids: int = 32  # of each code
+    n_lsf_centroids: int = 256  # shared by all LSFs
+    temperature: float = 300.0  # start of the soft assignments' alpha
+
+    def __post_init__(self):
+        if self.n_modules < 1:
+            raise ValueError(f"`n_modules` is {self.n_modules}, it must be at least 1")
+        if self.spec.look_ahead != self.spec.window - self.spec.hop or self.spec.subframe != self.spec.look_ahead:
+            raise ValueError(f"`spec` is {self.spec}, look_ahead and subframe must both be the overlap, window - hop")
+        if self.n_lsf_centroids % self.order:
+            raise ValueError(f"`n_lsf_centroids` is {self.n_lsf_centroids}, it must be a multiple of {self.order}")
+
+    @property
+    def n_code(self) -> int:
+        """Code samples per frame and module: half as many as the frame has."""
+        return self.spec.window // 2
+
+    @property
+    def n_lsf(self) -> int:
+        """LSF symbols per frame."""
+        return 0 if self.lpc == "none" else self.order
+
+    @property
+    def lpc_spec(self) -> FrameSpec:
+        """Frames of the LPC analysis: windows of twice the length, centred on the frames."""
+        return replace(self.spec, window=2 * self.spec.window, look_ahead=self.spec.window // 2)
+
+    @property
+    def frames_per_second(self) -> float:
+        """Rate of the frames."""
+        return self.spec.sample_rate_hz / self.spec.hop
+
+    @property
+    def delay_ms(self) -> float:
+        """Algorithmic delay: a frame, and how far the LPC window reaches beyond it."""
+        return self.spec.ms(self.spec.window + (self.lpc_spec.look_ahead if self.n_lsf else 0))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Hold one training run; `train(recipe, workdir)` needs nothing else."""
+
+    system: SystemConfig
+    bitrates_bps: tuple[float, ...]  # aimed at with the first module, with the first two, ...; the last is the system's
+    time_weight: float = 60.0
+    mel_weight: float = 10.0
+    quantisation_weight: float = 10.0
+    tau: float = 0.5  # first price of a bit per code sample; the rate control moves it
+    tau_gain: float = 0.01  # log tau moves by this times the relative excess of the rate, each step
+    learning_rates: tuple[float, float, float] = (2e-4, 2e-5, 2e-6)  # first module, each further one, all together
+    final_rate: float = 1.0  # share of the learning rate left at the end of a phase, by a cosine
+    epochs: tuple[int, int, int] = (200, 50, 50)  # the same three phases' shares of the run; a last 0: greedy only
+    unquantised: float = 0.05  # share of a new module's phase before its quantiser acts
+    loss_on: Literal["speech", "residual"] = "speech"  # "residual": as released, a loss that never meets the filters
+    data: str = ""  # folder of audio; empty: the default corpus
+    minutes: float = 60.0  # wall-clock budget
+    steps: int = 0  # run exactly so many steps, whatever the clock says (0: by `minutes`)
+    seed: int = 0
+    batch: int = 4
+    seconds: float = 1.0  # of a crop: 4 crops of 33 frames are the papers' 128 frames, about
+    checkpoint_minutes: float = 5.0
+
+    def __post_init__(self):
+        rates = self.bitrates_bps
+        if len(rates) != self.system.n_modules or list(rates) != sorted(rates) or min(rates) <= 0:
+            raise ValueError(f"`bitrates_bps` is {rates}, it must be {self.system.n_modules} rising positive rates")
+        if self.loss_on == "residual" and self.system.lpc == "none":
+            raise ValueError("`loss_on` is 'residual', it must be 'speech' where there is no LPC front end")
+
+    @property
+    def bitrate_bps(self) -> float:
+        """Rate of the whole system."""
+        return self.bitrates_bps[-1]
+
+    def as_dict(self) -> dict:
+        """Return nested plain values, ready for JSON."""
+        return dataclasses.asdict(self)
+
+
+def at_rates(recipe: Recipe, *bitrates_bps: float) -> Recipe:
+    """Return the recipe for other rates, with as many modules as there are rates.
+
+    Examples
+    --------
+    >>> at_rates(PRESETS["cq-2020"], 9000.0, 24000.0).system.n_modules
+    2
+    """
+    system = replace(recipe.system, n_modules=len(bitrates_bps))
+    return replace(recipe, system=system, bitrates_bps=bitrates_bps)
+
+
+def system_from_dict(values: dict) -> SystemConfig:
+    """Rebuild a `SystemConfig` from the JSON of a weights file."""
+    values = dict(values)
+    autoencoder, spec = AutoencoderConfig(**values.pop("autoencoder")), FrameSpec(**values.pop("spec"))
+    return SystemConfig(autoencoder=autoencoder, spec=spec, **values)
+
+
+K_NET = AutoencoderConfig("knet", channels=64)
+BOTTLENECK, GATED = AutoencoderConfig("bottleneck"), AutoencoderConfig("gated")
+
+PRESETS = {
+    "knet": Recipe(
+        SystemConfig(K_NET, window_at="analysis"),
+        bitrates_bps=(9000.0,),
+        mel_weight=5.0,
+        learning_rates=(2.5e-4, 2.5e-5, 2.5e-6),
+        final_rate=0.4,
+        epochs=(150, 50, 50),
+    ),
+    # Loss and scale are K-Net's; the two codes share the rate as 1.5 to 2.5, the targets of the released fine-tuning.
+    "cmrl": Recipe(SystemConfig(BOTTLENECK, n_modules=2), bitrates_bps=(3375.0, 9000.0), mel_weight=5.0),
+    # Behind an LPC front end files are scaled to a standard deviation of 1.
+    "lpc-cmrl": Recipe(SystemConfig(BOTTLENECK, lpc="fixed", level=1.0), bitrates_bps=(9000.0,)),
+    "cq-2020": Recipe(SystemConfig(BOTTLENECK, lpc="trained", level=1.0), bitrates_bps=(9000.0,)),
+    "nwc-2021": Recipe(SystemConfig(GATED, lpc="trained", level=1.0), bitrates_bps=(12000.0,)),
+}

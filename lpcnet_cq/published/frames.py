@@ -1,0 +1,39 @@
+"""Overlapping frames in JAX, with state: cut, fade, and add up again.
+
+Frame t covers the samples from t*hop to t*hop + window; neighbours share the overlap, which is the `look_ahead` of the
+`FrameSpec`. State is what the next call still needs: the overlap's samples.
+
+Letters: B batch, T frames, W samples of a frame.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dsp.frames import FrameSpec
+
+
+def fade(spec: FrameSpec) -> np.ndarray:
+    """Return the window (W,): a Hann rise over the overlap, ones, a Hann fall; shifted by the hop it adds up to 1."""
+    V = spec.look_ahead
+    rise = np.sin(0.5 * np.pi * (np.arange(V) + 0.5) / V) ** 2
+    return np.concatenate([rise, np.ones(spec.window - 2 * V), rise[::-1]]).astype(np.float32)
+
+
+def split(tail: jax.Array, x: jax.Array, spec: FrameSpec) -> tuple[jax.Array, jax.Array]:
+    """Return the next tail and frames (B, T, W) of `tail` (B, overlap) and what follows it, x (B, T*hop)."""
+    B, N = x.shape
+    V = spec.look_ahead
+    whole = jnp.concatenate([tail, x], axis=1)
+    heads = whole[:, :N].reshape(B, -1, spec.hop)
+    ends = x.reshape(B, -1, spec.hop)[..., spec.hop - V :]
+    return whole[:, N:], jnp.concatenate([heads, ends], axis=-1)
+
+
+def overlap_add(tail: jax.Array, frames: jax.Array, spec: FrameSpec) -> tuple[jax.Array, jax.Array]:
+    """Return the next tail and the T*hop samples that are complete, given the frame before's `tail` (B, overlap)."""
+    B, T, _ = frames.shape
+    V = spec.look_ahead
+    ends = jnp.concatenate([tail[:, None], frames[..., spec.hop :]], axis=1)
+    y = frames[..., : spec.hop] + jnp.pad(ends[:, :T], ((0, 0), (0, 0), (0, spec.hop - V)))
+    return ends[:, T], y.reshape(B, T * spec.hop)

@@ -1,0 +1,83 @@
+"""The front end on whole signals, in NumPy: a coded level, and the LSFs of every frame.
+
+Place in the chain: first block of the encoder, and of training. The level takes the place of the papers' uncounted
+normalisation of whole files: 8 bits a file. Left out is their 50-Hz high-pass filter, which their decoder never undoes.
+"""
+
+import numpy as np
+from scipy.signal import get_window
+
+from dsp.frames import frame
+from dsp.lpc import autocorrelation, levinson_durbin
+from dsp.lsf import lpc_to_lsf
+from lpcnet_cq.analysis import PREEMPHASIS, WHITE_NOISE
+from lpcnet_cq.data import active_level_dbov
+from lpcnet_cq.published.config import SystemConfig
+
+LEVEL_BITS = 8
+LEVEL_STEP_DB = 0.25
+LSF_TAIL = 1e-3  # share of the LSFs beyond each end of the levels
+
+
+def level_index(x: np.ndarray, c: SystemConfig) -> int:
+    """Return the active level of a signal in steps of 0.25 dB below full scale, 0..255; quieter ones count as 255.
+
+    Examples
+    --------
+    >>> from lpcnet_cq.published.config import PRESETS
+    >>> level_index(0.1 * np.ones(4800), PRESETS["cmrl"].system)
+    80
+    """
+    level_dbov = active_level_dbov(x, c.spec.hop)
+    return int(np.clip(np.round(-level_dbov / LEVEL_STEP_DB), 0, (1 << LEVEL_BITS) - 1))
+
+
+def level_gain(index: int, c: SystemConfig) -> float:
+    """Return the factor from a signal of that level to the level the networks work at."""
+    return c.level * 10 ** (index * LEVEL_STEP_DB / 20)
+
+
+def lpc_window(n: int) -> np.ndarray:
+    """Return a window (n,) that rises over its first quarter and falls over its last, as halves of a Hann window."""
+    hann = get_window("hann", n // 2)
+    return np.concatenate([hann[: n // 4], np.ones(n // 2), hann[n // 4 :]])
+
+
+def analyse_lsf(x: np.ndarray, c: SystemConfig) -> np.ndarray:
+    """Return the LSFs (T, M) of the frames of x (T*hop,), float32, rad.
+
+    Frame t begins one overlap before sample t*hop; its window begins half a frame earlier still.
+
+    References
+    ----------
+    K. Zhen et al., arXiv 2002.05604 (2020), section 2.1; white-noise correction of 3GPP TS 26.190, 5.2.1.
+    """
+    x = np.asarray(x, np.float64)
+    emphasised = x - PREEMPHASIS * np.concatenate([[0.0], x[:-1]])
+    windows = frame(emphasised, c.lpc_spec) * lpc_window(c.lpc_spec.window)
+    r = autocorrelation(windows, c.order)
+    r[..., 0] = r[..., 0] * (1 + WHITE_NOISE) + 1e-9
+    a, _, _ = levinson_durbin(r)
+    return lpc_to_lsf(a).astype(np.float32)
+
+
+def lsf_levels(lsf: np.ndarray, n_centroids: int) -> np.ndarray:
+    """Return the initial codebook (n_centroids,): evenly spaced levels over the range of each LSF, all in one list.
+
+    Parameters
+    ----------
+    lsf : array (n, M)
+        Observed LSFs.
+    n_centroids : int
+        A multiple of M.
+    """
+    low, high = np.quantile(lsf, [LSF_TAIL, 1 - LSF_TAIL], axis=0)
+    return np.sort(np.linspace(low, high, n_centroids // lsf.shape[1]).ravel()).astype(np.float32)
+
+
+def prepare(x: np.ndarray, c: SystemConfig) -> dict[str, np.ndarray]:
+    """Return crops (B, T*hop) at the networks' level, `x`, and where there is an LPC front end their `lsf`."""
+    scaled = np.stack([row * np.float32(level_gain(level_index(row, c), c)) for row in x])
+    if not c.n_lsf:
+        return {"x": scaled}
+    return {"x": scaled, "lsf": np.stack([analyse_lsf(row, c) for row in scaled])}

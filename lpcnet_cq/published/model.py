@@ -1,0 +1,143 @@
+"""A published system in JAX: LPC front end with quantised LSFs, cascade of autoencoders, synthesis.
+
+Place in the chain: everything between scaled speech and symbols, and back. Training and codec run the same functions;
+they differ in which parts are soft. Filters and overlaps carry their state from frame to frame and from call to call,
+so that unquantised frames give back the speech itself, one overlap late.
+
+Frame t covers the samples from t*hop - overlap to (t+1)*hop of the input; its filter covers what the frame before
+does not, so that no frame's residual needs the filter of the next.
+
+Letters: B batch, T frames, W samples of a frame, V overlap, M order, K = M + modules * W / 2 symbols of a frame.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax import lax
+
+from lpcnet_cq import filters
+from lpcnet_cq.analysis import PREEMPHASIS
+from lpcnet_cq.envelope import lsf_to_lpc, order_lsf
+from lpcnet_cq.published.autoencoder import Autoencoder
+from lpcnet_cq.published.config import SystemConfig
+from lpcnet_cq.published.frames import fade, overlap_add, split
+from lpcnet_cq.published.quantiser import Centroids, quantise, symbols
+
+
+class Model(nnx.Module):
+    """Hold all parameters of a system."""
+
+    def __init__(self, c: SystemConfig, *, rngs: nnx.Rngs):
+        self.modules = nnx.List([Autoencoder(c, rngs=rngs) for _ in range(c.n_modules)])
+        if c.n_lsf:
+            self.lsf = Centroids(jnp.linspace(0, jnp.pi, c.n_lsf_centroids), c.temperature)
+        self.config = c
+
+
+class Coded(NamedTuple):
+    """Hold a module's code before quantisation (B, T, W/2) and its log assignments (B, T, W/2, K)."""
+
+    z: jax.Array
+    log_p: jax.Array
+
+
+def start_encoder(c: SystemConfig, B: int) -> dict:
+    """Return the encoder's state before the first sample."""
+    return {"x": jnp.zeros((B, c.order + 1)), "tail": jnp.zeros((B, c.spec.look_ahead))}
+
+
+def start_decoder(c: SystemConfig, B: int) -> dict:
+    """Return the decoder's state before the first frame."""
+    a = jnp.zeros((B, 1, c.order + 2)).at[..., 0].set(1.0)
+    return {"a": a, "y": jnp.zeros((B, c.order + 1)), "tail": jnp.zeros((B, c.spec.look_ahead))}
+
+
+def filters_of(lsf: jax.Array) -> jax.Array:
+    """Return A(z) (1 - mu z^-1), shape (B, T, M+2), of decoded LSFs (B, T, M) in any order."""
+    a = lsf_to_lpc(order_lsf(lsf))
+    return jnp.pad(a, ((0, 0), (0, 0), (0, 1))) - PREEMPHASIS * jnp.pad(a, ((0, 0), (0, 0), (1, 0)))
+
+
+def analyse(c: SystemConfig, state: dict, x: jax.Array, a: jax.Array | None) -> tuple[dict, jax.Array]:
+    """Return the next state and frames (B, T, W) of speech x (B, T*hop), or of its residual by `a` (B, T, M+2)."""
+    x_state, e = (state["x"], x) if a is None else filters.residual(state["x"], x, a)
+    tail, frames = split(state["tail"], e, c.spec)
+    return {"x": x_state, "tail": tail}, frames * fade(c.spec) if c.window_at == "analysis" else frames
+
+
+def cascade(model: Model, frames: jax.Array, n_modules: int, soft: tuple, on: jax.Array):
+    """Code frames with the first modules, each coding what those before it left.
+
+    Parameters
+    ----------
+    model : Model
+    frames : array (B, T, W)
+    n_modules : int
+    soft : tuple
+        Modules whose quantisers are soft; the others are hard, and pass no gradient.
+    on : scalar
+        As for `quantise`.
+
+    Returns
+    -------
+    decoded : array (B, T, W)
+        Sum of the modules' outputs.
+    coded : list of Coded
+    """
+    decoded, coded = jnp.zeros_like(frames), []
+    for i, module in enumerate(model.modules[:n_modules]):
+        z = module.encode(frames - decoded)
+        value, log_p = quantise(module.quantiser, z, i in soft, on)
+        out = module.decode(value)
+        decoded = decoded + (out if i in soft else lax.stop_gradient(out))
+        coded.append(Coded(z, log_p))
+    return decoded, coded
+
+
+def synthesise(c: SystemConfig, state: dict, frames: jax.Array, a: jax.Array | None) -> tuple[dict, jax.Array]:
+    """Return the next state and speech (B, T*hop), one overlap late, of decoded frames (B, T, W)."""
+    faded = frames if c.window_at == "analysis" else frames * fade(c.spec)
+    tail, e = overlap_add(state["tail"], faded, c.spec)
+    if a is None:
+        return state | {"tail": tail}, e
+    # Where a frame begins, the filter of the frame before goes on for one subframe, the overlap.
+    before = jnp.concatenate([state["a"], jnp.repeat(a, c.spec.n_subframes, axis=1)], axis=1)
+    y_state, y = filters.synthesise(state["y"], e, before[:, :-1])
+    return {"a": before[:, -1:], "y": y_state, "tail": tail}, y
+
+
+def encode(model: Model, state: dict, x: jax.Array, lsf: jax.Array | None) -> tuple[dict, jax.Array]:
+    """Return the next state and all hard symbols (B, T, K) of speech x (B, T*hop) with LSFs (B, T, M)."""
+    c, parts, a = model.config, [], None
+    on = jnp.float32(1)
+    if lsf is not None:
+        value, log_p = quantise(model.lsf, lsf, False, on)
+        a = filters_of(value)
+        parts.append(symbols(log_p))
+    state, frames = analyse(c, state, x, a)
+    _, coded = cascade(model, frames, c.n_modules, (), on)
+    return state, jnp.concatenate([*parts, *(symbols(code.log_p) for code in coded)], axis=-1)
+
+
+def decode(model: Model, state: dict, s: jax.Array) -> tuple[dict, jax.Array]:
+    """Return the next state and speech (B, T*hop), one overlap late, of symbols (B, T, K)."""
+    c = model.config
+    a = filters_of(model.lsf.values(s[..., : c.n_lsf])) if c.n_lsf else None
+    codes = jnp.split(s[..., c.n_lsf :], c.n_modules, axis=-1)
+    outputs = [m.decode(m.quantiser.values(code)) for m, code in zip(model.modules, codes, strict=True)]
+    return synthesise(c, state, jnp.stack(outputs).sum(axis=0), a)
+
+
+def recode_soft(model: Model, states: tuple[dict, dict], x: jax.Array, lsf: jax.Array | None):
+    """Return the next states and what soft assignments would sound like: the released code's way of testing.
+
+    No bytes carry soft assignments; this is here to measure what scores made in this way are worth.
+    """
+    c, a, on = model.config, None, jnp.float32(1)
+    if lsf is not None:
+        a = filters_of(quantise(model.lsf, lsf, True, on)[0])
+    encoder, frames = analyse(c, states[0], x, a)
+    decoder, y = synthesise(c, states[1], cascade(model, frames, c.n_modules, tuple(range(c.n_modules)), on)[0], a)
+    return (encoder, decoder), y

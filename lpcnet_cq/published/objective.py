@@ -1,0 +1,93 @@
+"""What training a published system minimises: distortion, hardness of the assignments, and tau times the rate.
+
+Place in the chain: training only. Speech is compared with synthesised speech, so that the gradient reaches the LSF
+codebook through analysis and synthesis filters; `loss_on="residual"` is the released code's way instead.
+
+Letters: B batch, T frames, N = T*hop samples.
+"""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from lpcnet_cq.published.config import Recipe
+from lpcnet_cq.published.frames import fade, split
+from lpcnet_cq.published.losses import mel_loss, time_loss
+from lpcnet_cq.published.model import (
+    Model,
+    analyse,
+    cascade,
+    filters_of,
+    start_decoder,
+    start_encoder,
+    synthesise,
+)
+from lpcnet_cq.published.quantiser import frame_bits, penalty, quantise
+from lpcnet_cq.published.schedule import LSF, Phase
+
+
+def compared_frames(r: Recipe, x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return faded frames (B, T-1, W) of speech and of synthesised speech, which is one overlap late."""
+    spec = r.system.spec
+    V = spec.look_ahead
+    late = jnp.pad(x, ((0, 0), (V, 0)))[:, : x.shape[1]]
+    end = V + (x.shape[1] // spec.hop - 1) * spec.hop
+    pairs = [split(v[:, :V], v[:, V:end], spec)[1] * fade(spec) for v in (late, y)]
+    return pairs[0], pairs[1]
+
+
+def rate_parts(r: Recipe, phase: Phase, log_p: dict) -> tuple[jax.Array, jax.Array, dict]:
+    """Return quantisation penalty and soft bits of the trained parts, and the hard rate of each part.
+
+    Both sums are per code sample of a module: an LSF symbol counts as much as a code symbol.
+    """
+    c = r.system
+    q = bits = jnp.float32(0)
+    rates = {}
+    for name, p in log_p.items():
+        soft, hard = frame_bits(p, pooled=name != LSF)
+        if name in phase.trained:
+            q += penalty(p) * (p.shape[2] / c.n_code)
+            bits += soft / c.n_code
+        rates[name] = hard * c.frames_per_second
+    return q, bits, rates
+
+
+def objective(model: Model, r: Recipe, phase: Phase, batch: dict, on: jax.Array, tau: jax.Array):
+    """Return the loss and its parts.
+
+    Parameters
+    ----------
+    model : Model
+    r : Recipe
+    phase : Phase
+        Parts that it does not train are hard, and get no gradient.
+    batch : dict
+        From `front.prepare`: `x` (B, N), `lsf` (B, T, M).
+    on : scalar
+        1 where quantisers act, 0 in the first steps of a new module, which then pays for no bits either.
+    tau : scalar
+        Price of a bit per code sample.
+    """
+    c, x, log_p, a = r.system, batch["x"], {}, None
+    B = x.shape[0]
+    if c.n_lsf:
+        lsf, log_p[LSF] = quantise(model.lsf, batch["lsf"], LSF in phase.trained, on)
+        a = filters_of(lsf)
+    if r.loss_on == "residual":
+        a = lax.stop_gradient(a)
+    _, frames = analyse(c, start_encoder(c, B), x, a)
+    decoded, coded = cascade(model, frames, phase.n_modules, phase.trained, on)
+    log_p |= {i: code.log_p for i, code in enumerate(coded)}
+    _, y = synthesise(c, start_decoder(c, B), decoded, a)
+    speech = compared_frames(r, x, y)
+    target, output = speech if r.loss_on == "speech" else (frames * fade(c.spec), decoded * fade(c.spec))
+
+    time, mel = time_loss(target, output), mel_loss(target, output, c.spec.sample_rate_hz)
+    q, bits, rates = rate_parts(r, phase, log_p)
+    loss = r.time_weight * time + r.mel_weight * mel + on * (r.quantisation_weight * q + tau * bits)
+    noise = jnp.sum((speech[0] - speech[1]) ** 2) / jnp.maximum(jnp.sum(speech[0] ** 2), 1e-9)
+    parts = {"loss": loss, "time": time, "mel": mel, "quantisation": q, "nsr_db": 10 * jnp.log10(noise)}
+    parts["lsf_bps"] = rates.pop(LSF, jnp.float32(0))
+    parts["latent_bps"] = jnp.stack(list(rates.values())).sum()
+    return loss, parts | {"bps": parts["lsf_bps"] + parts["latent_bps"], "lambda": tau}

@@ -1,0 +1,235 @@
+"""Training of a published system: `train(recipe, workdir)` turns a folder of speech into a weights file.
+
+Writes into `workdir`: `config.json`, `metrics.jsonl`, `checkpoint.safetensors` (resumed from when present), and at the
+end `weights.safetensors` with the frequency tables inside. With `steps` set, the run is a function of recipe and data
+alone; with `minutes`, the phases follow the clock.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+from tqdm import tqdm
+
+from lpcnet_cq.corpus import cache_folder
+from lpcnet_cq.data import Batches, build_shards, open_corpus
+from lpcnet_cq.published.config import Recipe
+from lpcnet_cq.published.front import lsf_levels, prepare
+from lpcnet_cq.published.model import Model, analyse, cascade, encode, start_encoder
+from lpcnet_cq.published.objective import objective
+from lpcnet_cq.published.packet import frequency_tables
+from lpcnet_cq.published.quantiser import clusters
+from lpcnet_cq.published.schedule import LSF, Phase, phase_progress, two_phases
+from lpcnet_cq.published.weights import save_weights
+from lpcnet_cq.train import BAR, LOG_EVERY, log
+from lpcnet_cq.weights import load_checkpoint, read_tensors, save_checkpoint
+
+ADAM = optax.scale_by_adam()  # beta_1 0.9, beta_2 0.999, as in the papers' code
+START_BATCHES = 8  # from which codebooks are begun
+COUNT_BATCHES = 64  # whose symbols are counted into the frequency tables
+
+
+class State(NamedTuple):
+    """Hold what training changes: all parameters, Adam's memory of the trained ones, the price of bits."""
+
+    params: nnx.State
+    adam: optax.OptState
+    log_tau: jax.Array
+
+
+@dataclass(frozen=True)
+class Run:
+    """Hold what stays the same throughout a training."""
+
+    recipe: Recipe
+    graph: nnx.GraphDef
+    phases: list[Phase]
+    batch: Callable[[int], dict]  # batch number, as `front.prepare` makes it
+    workdir: Path
+    bar: tqdm
+
+
+def phases_of(r: Recipe) -> list[Phase]:
+    """Return the phases of a recipe."""
+    others = (LSF,) if r.system.lpc == "trained" else ()
+    return two_phases(r.bitrates_bps, r.learning_rates, r.epochs, others)
+
+
+def partition(params: nnx.State, phase: Phase) -> tuple[nnx.State, nnx.State]:
+    """Return the parameters that a phase trains, and the others."""
+    trained, frozen = nnx.split_state(params, lambda path, _: phase.trains(path), ...)
+    return trained, frozen
+
+
+def make_step(r: Recipe, graph: nnx.GraphDef, phase: Phase):
+    """Return the jitted training step of a phase."""
+
+    @jax.jit
+    def step(trained, frozen, adam, log_tau, batch, on, rate):
+        def loss(trained):
+            return objective(nnx.merge(graph, trained, frozen), r, phase, batch, on, jnp.exp(log_tau))
+
+        (_, parts), gradient = jax.value_and_grad(loss, has_aux=True)(trained)
+        norm = optax.tree.norm(gradient)
+        ok = jnp.isfinite(norm)  # a step that went wrong is left out, not averaged in
+        gradient = jax.tree.map(lambda g: jnp.where(ok, g, 0.0), gradient)
+        with jax.numpy_dtype_promotion("standard"):  # optax mixes integers and floats
+            updates, adam = ADAM.update(gradient, adam)
+        trained = jax.tree.map(lambda p, u: p - rate * u, trained, updates)
+        excess = jnp.clip(parts["bps"] / phase.bitrate_bps - 1, -0.5, 0.5)
+        log_tau += r.tau_gain * on * jnp.where(jnp.isfinite(excess), excess, 0.0)
+        return trained, adam, log_tau, parts | {"gradient": norm}
+
+    return step
+
+
+def learning_rate(r: Recipe, phase: Phase, done: float) -> float:
+    """Return the learning rate of a phase, falling as a cosine to its final share while `done` goes from 0 to 1."""
+    return phase.learning_rate * (r.final_rate + (1 - r.final_rate) * 0.5 * (1 + np.cos(np.pi * done)))
+
+
+def initial_model(r: Recipe, batches: list[dict]) -> Model:
+    """Return a model whose LSF codebook, if it has one, spans the LSFs of some batches."""
+    model = Model(r.system, rngs=nnx.Rngs(r.seed))
+    if r.system.n_lsf:
+        lsf = np.concatenate([b["lsf"] for b in batches]).reshape(-1, r.system.order)
+        model.lsf.centroids[...] = jnp.asarray(lsf_levels(lsf, r.system.n_lsf_centroids))
+    return model
+
+
+def centre_code(run: Run, params: nnx.State, n_modules: int) -> nnx.State:
+    """Move the centroids of the newest module to the clusters of its codes.
+
+    Only K-Net needs it, whose code has no bounds (Kankanahalli 2018, section 2.3: k-means).
+    """
+    c = run.recipe.system
+
+    @jax.jit
+    def codes(params, batch):
+        model = nnx.merge(run.graph, params)
+        a = None  # K-Net codes speech itself
+        _, frames = analyse(c, start_encoder(c, batch["x"].shape[0]), batch["x"], a)
+        return cascade(model, frames, n_modules, (), jnp.float32(0))[1][-1].z
+
+    z = np.concatenate([np.asarray(codes(params, run.batch(i))).ravel() for i in range(START_BATCHES)])
+    model = nnx.merge(run.graph, params)
+    model.modules[n_modules - 1].quantiser.centroids[...] = jnp.asarray(clusters(z, c.n_centroids), jnp.float32)
+    return nnx.state(model, nnx.Param)
+
+
+def run_phase(run: Run, state: State, notes: dict) -> tuple[State, dict]:
+    """Run one phase until its share of the budget is spent; log every `LOG_EVERY` steps, checkpoint by the clock."""
+    r, phase = run.recipe, run.phases[notes["phase"]]
+    step, (trained, frozen), adam, log_tau = make_step(r, run.graph, phase), partition(state.params, phase), *state[1:]
+    saved, first, sums = time.monotonic(), True, {}
+    with ThreadPoolExecutor(1) as ahead:  # makes the next batch while a step runs
+        batch = ahead.submit(run.batch, notes["step"])
+        while True:
+            progress = notes["step"] / r.steps if r.steps else notes["minutes"] / r.minutes
+            done = phase_progress(run.phases, notes["phase"], progress)
+            if done >= 1:
+                break
+            if not notes["on"] and (done >= r.unquantised or not phase.fresh):
+                notes = notes | {"on": 1}
+                if r.system.autoencoder.kind == "knet" and phase.fresh:
+                    params = centre_code(run, nnx.merge_state(trained, frozen), phase.n_modules)
+                    trained, frozen = partition(params, phase)
+            began = time.monotonic()
+            now, batch = batch.result(), ahead.submit(run.batch, notes["step"] + 1)
+            settings = jnp.float32(notes["on"]), jnp.float32(learning_rate(r, phase, done))
+            trained, adam, log_tau, parts = step(trained, frozen, adam, log_tau, now, *settings)
+            sums = {k: sums.get(k, 0.0) + float(v) for k, v in parts.items()} | {"n": sums.get("n", 0.0) + 1}
+            minutes = 0.0 if first else (time.monotonic() - began) / 60  # the first step is mostly compilation
+            notes, first = notes | {"step": notes["step"] + 1, "minutes": notes["minutes"] + minutes}, False
+            if notes["step"] % LOG_EVERY == 0:
+                log(run.workdir, run.bar, notes, sums, progress)
+                sums = {}
+            state = State(nnx.merge_state(trained, frozen), adam, log_tau)
+            if time.monotonic() - saved > 60 * r.checkpoint_minutes:
+                save_checkpoint(run.workdir / "checkpoint.safetensors", state, notes)
+                saved = time.monotonic()
+    if sums:
+        log(run.workdir, run.bar, notes, sums, min(1.0, progress))
+    return state, notes
+
+
+def run_phases(run: Run, state: State, notes: dict) -> tuple[State, dict]:
+    """Run the phases that are left, each with fresh Adam state."""
+    while notes["phase"] < len(run.phases):
+        state, notes = run_phase(run, state, notes)
+        notes = notes | {"phase": notes["phase"] + 1, "on": 0}
+        if notes["phase"] < len(run.phases):
+            state = state._replace(adam=ADAM.init(partition(state.params, run.phases[notes["phase"]])[0]))
+        save_checkpoint(run.workdir / "checkpoint.safetensors", state, notes)
+    return state, notes
+
+
+def resume(run: Run, params: nnx.State) -> tuple[State, dict]:
+    """Return the state of the checkpoint, or that before the first step."""
+    path = run.workdir / "checkpoint.safetensors"
+    notes = {"step": 0, "minutes": 0.0, "phase": 0, "on": 0}
+    if path.exists():
+        notes = json.loads(read_tensors(path)[1]["notes"])
+        print(f"resuming at step {notes['step']}, {notes['minutes']:.1f} minutes in", file=sys.stderr)
+    phase = run.phases[min(notes["phase"], len(run.phases) - 1)]
+    state = State(params, ADAM.init(partition(params, phase)[0]), jnp.log(jnp.float32(run.recipe.tau)))
+    return load_checkpoint(path, state) if path.exists() else (state, notes)
+
+
+def count_symbols(run: Run, params: nnx.State) -> dict[str, np.ndarray]:
+    """Return the frequency tables of the hard symbols of some training batches."""
+    c = run.recipe.system
+
+    @jax.jit
+    def coded(params, batch):
+        start = start_encoder(c, batch["x"].shape[0])
+        return encode(nnx.merge(run.graph, params), start, batch["x"], batch.get("lsf"))[1]
+
+    s = [np.asarray(coded(params, run.batch(i))) for i in range(COUNT_BATCHES)]
+    return frequency_tables(np.concatenate(s).reshape(-1, s[0].shape[-1]), c)
+
+
+def train(r: Recipe, workdir: Path, quiet: bool = False) -> Path:
+    """Train a published system and return the path of its weights file.
+
+    Parameters
+    ----------
+    r : Recipe
+    workdir : Path
+        Created if missing. A checkpoint in it is resumed, exactly where `steps` is set.
+    quiet : bool
+        No progress bar.
+
+    Raises
+    ------
+    ValueError
+        If the corpus cannot be used.
+    """
+    workdir = Path(workdir)
+    workdir.mkdir(parents=True, exist_ok=True)
+    c = r.system
+    clips = [clip for clip in open_corpus(Path(r.data)) if clip.split == "train"]
+    batches = Batches(build_shards(clips, cache_folder() / "shards", c.spec), r.batch, r.seconds, r.seed)
+
+    def batch(i: int) -> dict:
+        return prepare(batches.batch(i)["x"][:, : batches.n_packets * c.spec.hop], c)
+
+    graph, params = nnx.split(initial_model(r, [batch(i) for i in range(START_BATCHES)]), nnx.Param)
+    (workdir / "config.json").write_text(json.dumps(r.as_dict(), indent=1))
+    with tqdm(total=100, unit="%", disable=quiet, bar_format=BAR, file=sys.stderr) as bar:
+        run = Run(r, graph, phases_of(r), batch, workdir, bar)
+        state, notes = run_phases(run, *resume(run, params))
+    path = workdir / "weights.safetensors"
+    tables = count_symbols(run, state.params)
+    save_weights(path, state.params, tables, c, notes | {"bitrate_bps": r.bitrate_bps})
+    return path

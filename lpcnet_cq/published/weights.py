@@ -1,0 +1,50 @@
+"""Weights of a published system as safetensors: parameters, frequency tables, configuration."""
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from flax import nnx
+
+from lpcnet_cq.published.config import SystemConfig, system_from_dict
+from lpcnet_cq.weights import flatten, read_tensors, unflatten, write_tensors
+
+TABLE = "table/"
+
+
+class Weights(NamedTuple):
+    """Hold what a weights file holds, and its SHA-256."""
+
+    floats: dict  # nested
+    tables: dict[str, np.ndarray]
+    system: SystemConfig
+    notes: dict
+    sha256: str
+
+
+def save_weights(path: Path, params: nnx.State, tables: dict[str, np.ndarray], c: SystemConfig, notes: dict) -> None:
+    """Save parameters, frequency tables and configuration; `notes`, JSON values, say how they were trained."""
+    tensors = flatten(nnx.to_pure_dict(params)) | {TABLE + name: table for name, table in tables.items()}
+    write_tensors(path, tensors, {"system": json.dumps(asdict(c)), "notes": json.dumps(notes)})
+
+
+def load_weights(path: Path) -> Weights:
+    """Read a weights file.
+
+    Raises
+    ------
+    ValueError
+        If the file is missing or does not hold a published system.
+    """
+    try:
+        tensors, metadata = read_tensors(path)
+        system = system_from_dict(json.loads(metadata["system"]))
+        notes = json.loads(metadata["notes"])
+    except Exception as error:  # safetensors has an exception type per fault
+        raise ValueError(f"`{path}` is not a readable weights file of a published system: {error}") from error
+    floats = {k: v for k, v in tensors.items() if not k.startswith(TABLE)}
+    tables = {k.removeprefix(TABLE): v for k, v in tensors.items() if k.startswith(TABLE)}
+    return Weights(unflatten(floats), tables, system, notes, hashlib.sha256(Path(path).read_bytes()).hexdigest())

@@ -1,0 +1,181 @@
+"""Training in small: three phases, a function of the seed, and an interruption leaves no trace."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import soundfile
+from flax import nnx
+
+from lpcnet_cq import evaluate as evaluation
+from lpcnet_cq.data import Batches, Clip
+from lpcnet_cq.published import train as training
+from lpcnet_cq.published.codec import PublishedCodec
+from lpcnet_cq.published.config import PRESETS, Recipe
+from lpcnet_cq.published.front import prepare
+from lpcnet_cq.published.model import Model
+from lpcnet_cq.published.train import centre_code, learning_rate, make_step, partition, phases_of, train
+from lpcnet_cq.published.weights import load_weights
+from lpcnet_cq.weights import flatten
+
+STEPS, STOP = 40, 28  # phases end at 24, 32 and 40
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory, tiny, vowel):
+    """Run once, and once more with an interruption; return the recipe, both folders, parameters at phases' ends."""
+    folder = tmp_path_factory.mktemp("train")
+    for name, f0_hz, formants_hz in (("ann", 210, (700, 1200, 2600)), ("ben", 110, (300, 2200, 3000))):
+        (folder / "data" / name).mkdir(parents=True)
+        soundfile.write(folder / "data" / name / "a.wav", vowel(f0_hz, formants_hz, seconds=3), 16000)
+    r = Recipe(
+        tiny(n_modules=2, lpc="trained", level=1.0),
+        bitrates_bps=(9e3, 18e3),
+        learning_rates=(1e-2, 1e-2, 1e-3),
+        epochs=(3, 1, 1),
+        unquantised=0.25,
+        data=str(folder / "data"),
+        steps=STEPS,
+        batch=2,
+        seconds=0.2,
+        checkpoint_minutes=60.0,
+    )
+    ends = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LPCNET_CQ_CACHE", str(folder / "cache"))
+        patch.setattr(training, "LOG_EVERY", 4)
+        patch.setattr(training, "COUNT_BATCHES", 4)
+        made = {}  # the three runs share the compiled steps
+        patch.setattr(training, "make_step", lambda r, g, p: made.setdefault(p, make_step(r, g, p)))
+        run_phase = training.run_phase
+
+        def watched(*args):
+            state, notes = run_phase(*args)
+            ends.append(flatten(jax.tree.map(np.array, nnx.to_pure_dict(state.params))))
+            return state, notes
+
+        patch.setattr(training, "run_phase", watched)
+        train(r, folder / "whole", quiet=True)
+        batch = Batches.batch
+
+        def interrupted(self, step):
+            if step == STOP:
+                raise KeyboardInterrupt
+            return batch(self, step)
+
+        with pytest.MonkeyPatch.context() as stop, pytest.raises(KeyboardInterrupt):
+            stop.setattr(Batches, "batch", interrupted)
+            train(replace(r, checkpoint_minutes=0.0), folder / "parts", quiet=True)
+        assert not (folder / "parts" / "weights.safetensors").exists()
+        train(r, folder / "parts", quiet=True)
+    return r, folder / "whole", folder / "parts", ends[:3]
+
+
+def metrics(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_loss_falls_and_every_value_is_finite(runs):
+    lines = metrics(runs[1])
+    assert [line["step"] for line in lines] == list(range(4, STEPS + 1, 4))
+    assert lines[5]["time"] < 0.9 * lines[0]["time"]
+    assert all(np.isfinite(v) for line in lines for v in line.values())
+
+
+def test_phases_follow_the_schedule(runs):
+    lines = metrics(runs[1])
+    assert [line["phase"] for line in lines] == [0] * 6 + [1] * 2 + [2] * 2
+    assert [line["on"] for line in lines] == [0] + [1] * 9
+
+
+def test_each_phase_changes_what_it_trains_and_nothing_else(runs):
+    r, _, _, ends = runs
+    for phase, before, after in zip(phases_of(r)[1:], ends, ends[1:], strict=False):
+        for name, value in after.items():
+            path = [int(key) if key.isdigit() else key for key in name.split("/")]
+            if not phase.trains(tuple(path)):
+                np.testing.assert_array_equal(value, before[name], err_msg=name)
+        kernels = [n for n in after if n.endswith("kernel") and phase.trains(("modules", int(n.split("/")[1])))]
+        assert kernels and not any(np.array_equal(after[n], before[n]) for n in kernels)
+
+
+def test_collaboration_moves_the_lsf_codebook_in_the_joint_phase(runs):
+    _, _, _, ends = runs
+    assert not np.array_equal(ends[2]["lsf/centroids"], ends[1]["lsf/centroids"])
+
+
+def test_an_interruption_leaves_no_trace(runs):
+    _, whole, parts, _ = runs
+    timeless = [[{k: v for k, v in line.items() if k != "minutes"} for line in metrics(f)] for f in (whole, parts)]
+    assert timeless[0] == timeless[1]
+    a, b = (load_weights(f / "weights.safetensors") for f in (whole, parts))
+    found = flatten(b.floats) | b.tables
+    for name, value in (flatten(a.floats) | a.tables).items():
+        np.testing.assert_array_equal(found[name], value, err_msg=name)
+
+
+def test_finished_run_is_left_as_it_is(runs, monkeypatch):
+    r, whole, _, _ = runs
+    monkeypatch.setenv("LPCNET_CQ_CACHE", str(whole.parent / "cache"))
+    monkeypatch.setattr(training, "COUNT_BATCHES", 4)
+    before = (whole / "metrics.jsonl").read_text(), (whole / "weights.safetensors").read_bytes()
+    train(r, whole, quiet=True)
+    assert ((whole / "metrics.jsonl").read_text(), (whole / "weights.safetensors").read_bytes()) == before
+
+
+def test_trained_weights_go_through_the_evaluation_of_our_own_codec(runs, tmp_path, monkeypatch):
+    r, whole, _, _ = runs
+    monkeypatch.setattr(evaluation, "METRICS", {"snr_db": evaluation.METRICS["snr_db"]})
+    codec = PublishedCodec(whole / "weights.safetensors")
+    clips = [Clip(Path(r.data) / "ann" / "a.wav", "ann", "dev", "made")]
+    (row,) = evaluation.evaluate(codec, clips, codec.bitrates_bps[0], tmp_path)
+    # Speakers differ, and packets round up to bytes: the rate of the last steps is met to a factor.
+    assert 0.5 < row["kbps"] / (metrics(whole)[-1]["bps"] / 1000) < 2
+    assert row["bytes"] == pytest.approx(sum(row[f"{k}_bits"] for k in ("lsf", "gain", "latents", "overhead")) / 8)
+    assert np.isfinite(row["snr_db"])
+
+
+@pytest.mark.parametrize("target_bps, rises", [(1e3, True), (1e6, False)])
+def test_price_of_bits_follows_the_rate(tiny, vowel, target_bps, rises):
+    r = Recipe(tiny(), bitrates_bps=(target_bps,), tau_gain=0.1)
+    graph, params = nnx.split(Model(r.system, rngs=nnx.Rngs(0)), nnx.Param)
+    (phase,) = phases_of(r)
+    trained, frozen = partition(params, phase)
+    batch = prepare(vowel()[None, : 4 * r.system.spec.hop], r.system)
+    args = trained, frozen, training.ADAM.init(trained), jnp.float32(0), batch
+    step = make_step(r, graph, phase)
+    assert (float(step(*args, jnp.float32(1), jnp.float32(1e-3))[2]) > 0) is rises
+    assert float(step(*args, jnp.float32(0), jnp.float32(1e-3))[2]) == 0
+
+
+def test_learning_rate_of_knet_falls_as_published_and_that_of_cmrl_stays():
+    (knet,), cmrl = phases_of(PRESETS["knet"]), phases_of(PRESETS["cmrl"])
+    rates = [learning_rate(PRESETS["knet"], knet, done) for done in (0, 0.5, 1)]
+    assert rates == pytest.approx([2.5e-4, 1.75e-4, 1e-4])
+    assert [learning_rate(PRESETS["cmrl"], phase, 1.0) for phase in cmrl] == pytest.approx([2e-4, 2e-5, 2e-6])
+
+
+def test_knets_centroids_move_to_its_codes(tiny, vowel):
+    r = Recipe(tiny("knet", window_at="analysis"), bitrates_bps=(9e3,))
+    graph, params = nnx.split(Model(r.system, rngs=nnx.Rngs(0)), nnx.Param)
+
+    def batch(i):
+        return prepare(vowel(120 + i)[None, : 4 * r.system.spec.hop], r.system)
+
+    run = training.Run(r, graph, phases_of(r), batch, Path(), None)
+    moved = nnx.merge(graph, centre_code(run, params, 1))
+    frames = batch(0)["x"].reshape(1, 4, -1)
+    z = moved.modules[0].encode(np.pad(frames, ((0, 0), (0, 0), (16, 0))))  # about its code: without the fades
+    b = np.asarray(moved.modules[0].quantiser.centroids[...])
+    error = np.abs(np.asarray(z)[..., None] - b).min(axis=-1)
+    assert (np.diff(b) >= 0).all()
+    assert np.sqrt((error**2).mean()) < 0.5 * float(z.std())
+
+
+def test_no_corpus_is_one_sentence(tmp_path):
+    with pytest.raises(ValueError, match="is no folder"):
+        train(replace(PRESETS["cmrl"], data=str(tmp_path / "nowhere")), tmp_path / "run", quiet=True)
