@@ -38,7 +38,8 @@ def pairs(codec, x: np.ndarray, kbps: float):
 
 def table(rows: list[dict]) -> str:
     """Lay out means, and mean differences with their 95 % intervals."""
-    lines = ["| what | of kbps | clips | kbps | plain, kbps | PESQ-WB | ViSQOL | ESTOI |", "|---|---" + "|---:" * 6 + "|"]
+    lines = ["| what | of kbps | clips | kbps | plain, kbps | PESQ-WB | ViSQOL | ESTOI |"]
+    lines.append("|---" + "|---:" * 7 + "|")
     for key in dict.fromkeys((r["what"], r["kbps_asked"]) for r in rows):
         mine = [r for r in rows if (r["what"], r["kbps_asked"]) == key]
         cells = [key[0], f"{key[1]:g}", str(len(mine))]
