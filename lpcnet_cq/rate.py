@@ -14,13 +14,14 @@ import numpy as np
 
 from lpcnet_cq.container import HEADER_BYTES, MAX_PACKETS, SEGMENT_BYTES
 from lpcnet_cq.packet import Integers, Past, coarser, contexts, n_bits, put_layers, refinement_bits, start
-from lpcnet_cq.rounding import round_latents
+from lpcnet_cq.rounding import PRICE, round_latents
 from lpcnet_cq.tables import MEAN_BITS, IntegerModel
 
 ROUNDING_BITS = 4.6  # mean cost of ending a packet on a whole byte
 RESTART_BITS = 60.0  # of a packet without context, about
 DEBT_PER_STEP = 12  # packets
 MAX_DEBT = 100  # packets: two seconds
+PRICES = tuple(PRICE * 2.0**k for k in range(1, 9))  # of bits, in squared steps, under a cap
 
 
 def packet_costs(model: IntegerModel, n: Integers, L: int = 0) -> np.ndarray:
@@ -71,8 +72,8 @@ def choose_steps(costs: Callable[[int], np.ndarray], budget_bits: float, steps: 
 def fit_packet(model: IntegerModel, pasts: list[Past] | None, side, z, sizes, cap_bytes: int, steps: range, L: int = 0):
     """Write one packet of at most `cap_bytes`, at the finest step size that allows it.
 
-    Where not even the coarsest does, latents are left out from the packet's end on. If that is not enough, because the
-    past makes zeros expensive, the packet restarts the context without latents; and at last, which costs about ten
+    Where not even the coarsest does, bits become dearer until the packet fits. If that is not enough, because the past
+    makes every latent expensive, the packet restarts the context without latents; and at last, which costs about ten
     bytes, its side information becomes what the entropy model expects of it.
 
     Parameters
@@ -101,8 +102,8 @@ def fit_packet(model: IntegerModel, pasts: list[Past] | None, side, z, sizes, ca
         after, (packet,) = put_layers(model, pasts, n, L)
         return sum(map(len, packet)) <= cap_bytes, (after, packet, n)
 
-    def at(q):
-        return put(round_latents(model, finest, side, z, np.array([q]), sizes))
+    def at(q, price=PRICE):
+        return put(round_latents(model, finest, side, z, np.array([q]), sizes, price))
 
     q = int(np.clip(finest.step, steps[0], steps[-1]))  # near the packet before
     fits, best = at(q)
@@ -117,12 +118,10 @@ def fit_packet(model: IntegerModel, pasts: list[Past] | None, side, z, sizes, ca
         if not fits:
             return best
         best = finer
-    n = best[2]
-    for keep in range(model.S - 1, -1, -1):
-        if fits:
-            return best
-        n.latents[:, keep:] = 0
-        fits, best = put(n)
+    for price in PRICES:
+        if not fits:
+            fits, best = at(q, price)
+    n = Integers(best[2].step, side, np.zeros_like(best[2].latents))
     if not fits:
         fits, best = put(n, None)
     return best if fits else put(expected_packet(model, n.step), None)[1]

@@ -15,9 +15,18 @@ PRICE = 0.1  # squared steps per bit; at high rate -dD/dR = 2 ln 2 / 12 = 0.116 
 
 
 def round_latents(
-    model: IntegerModel, past: Past, side: np.ndarray, z: np.ndarray, step: np.ndarray, sizes: np.ndarray
+    model: IntegerModel,
+    past: Past,
+    side: np.ndarray,
+    z: np.ndarray,
+    step: np.ndarray,
+    sizes: np.ndarray,
+    price: float = PRICE,
 ) -> Integers:
-    """Round latents to multiples of each packet's step size, minimising (z - n)^2 + PRICE * bits(n).
+    """Round latents to multiples of each packet's step size, minimising (z - n)^2 + price * bits(n).
+
+    Tried are the nearest integer and the next one towards what the entropy model expects; at a price above `PRICE`
+    also the expected one itself.
 
     Parameters
     ----------
@@ -31,6 +40,8 @@ def round_latents(
         Step indices.
     sizes : array (Q,)
         Relative step sizes.
+    price : float
+        Squared steps per bit.
 
     Returns
     -------
@@ -50,7 +61,10 @@ def round_latents(
     inward = near - np.sign(near - mean).astype(np.int64) * (np.abs(near - mean) >= 0.5)
 
     def cost(values):
-        return (flat - values) ** 2 + PRICE * value_bits(model, expected, values)
+        return (flat - values) ** 2 + price * value_bits(model, expected, values)
 
     best = np.where(cost(inward) < cost(near), inward, near)
+    if price > PRICE:
+        centre = np.rint(mean).astype(np.int64)
+        best = np.where(cost(centre) < cost(best), centre, best)
     return Integers(step, side, best.reshape(n.latents.shape))

@@ -28,10 +28,9 @@ def material(model):
     return side, 1.2 * rng.standard_normal((40, model.S, model.D)), rng.integers(0, CONFIG.n_steps, 40)
 
 
-def test_without_a_price_latents_go_to_the_nearest_integer(model, material, monkeypatch):
-    monkeypatch.setattr(rounding, "PRICE", 0.0)
+def test_without_a_price_latents_go_to_the_nearest_integer(model, material):
     side, z, step = material
-    n = round_latents(model, start(model), side, z, step, SIZES)
+    n = round_latents(model, start(model), side, z, step, SIZES, price=0.0)
     np.testing.assert_array_equal(n.latents, np.rint(z / SIZES[step][:, None, None]))
 
 
@@ -53,3 +52,12 @@ def test_side_integers_and_steps_stay(model, material):
     n = round_latents(model, start(model), side, z, step, SIZES)
     assert n.side is side
     assert n.step is step
+
+
+def test_dearer_bits_are_fewer(model, material):
+    side, z, step = material
+    bits = [
+        n_bits(model, None, round_latents(model, start(model), side, z, step, SIZES, price)).sum()
+        for price in (0.0, 0.1, 0.4, 1.6, 25.6)
+    ]
+    assert (np.diff(bits) < 0).all()
