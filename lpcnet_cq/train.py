@@ -232,9 +232,14 @@ def run(args) -> int:
     )
     path = train(t, workdir)
     training_curves(workdir / "metrics.jsonl", workdir / "training.png", t.bitrate_bps)
-    for rate_bps in sorted({low, *(r for r in POINTS_BPS if low < r < high), high}):
+    codec = Codec(path)
+    reach = codec.bitrates_bps
+    if not reach[0] <= low <= high <= reach[1]:
+        print(f"so far the model reaches {reach[0]} to {reach[1]} bit/s only; more training brings the others")
+    points = {low, *(r for r in POINTS_BPS if low < r < high), high}
+    for rate_bps in sorted({int(np.clip(r, *reach)) for r in points}):
         print(f"at {rate_bps / 1000:g} kbps:")
-        report(Codec(path), data, rate_bps, workdir / f"evaluation-{rate_bps}", EVALUATION_S)
+        report(codec, data, rate_bps, workdir / f"evaluation-{rate_bps}", EVALUATION_S)
     print(f"the model is {path}")
-    print(f"use it: lpcnet-cq encode --model {path} --bitrate {low} IN.wav OUT.cq")
+    print(f"use it: lpcnet-cq encode --model {path} --bitrate {int(np.clip(low, *reach))} IN.wav OUT.cq")
     return 0
