@@ -45,6 +45,40 @@ class Recording:
     notes: list[str]
 
 
+def mono(x: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
+    """Check a signal, mix its channels down, and bring it to another sample rate.
+
+    Parameters
+    ----------
+    x : array (n,) or (n, channels)
+        Floating point, in [-1, 1].
+    from_hz, to_hz : int
+        1000..768000.
+
+    Returns
+    -------
+    float32 array (ceil(n to_hz / from_hz),)
+
+    Raises
+    ------
+    ValueError
+        If `x` has another shape or type or values that are not finite, or a rate lies outside this range.
+
+    Examples
+    --------
+    >>> mono(np.array([[0.5, 0.25], [0.0, 1.0]]), 16000, 16000).tolist()
+    [0.375, 0.5]
+    """
+    x = np.asarray(x)
+    wanted = "it must be (n,) or (n, channels) finite floats in [-1, 1]"
+    if x.ndim not in (1, 2) or x.dtype.kind != "f":
+        raise ValueError(f"`x` has shape {x.shape} and type {x.dtype}, {wanted}")
+    x = x.astype(np.float32) if x.ndim == 1 else x.mean(axis=1, dtype=np.float32)
+    if not np.isfinite(x).all():
+        raise ValueError(f"`x` holds NaN or infinite values, {wanted}")
+    return x if from_hz == to_hz else resample(x, from_hz, to_hz)
+
+
 def resample(x: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
     """Change the sample rate with a linear-phase filter that keeps the signal aligned.
 

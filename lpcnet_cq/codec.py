@@ -15,7 +15,7 @@ import numpy as np
 
 from lpcnet_cq import packet
 from lpcnet_cq.analysis import analyse_lsf
-from lpcnet_cq.audio import resample
+from lpcnet_cq.audio import mono, resample
 from lpcnet_cq.container import (
     MAX_REFINEMENTS,
     Header,
@@ -96,7 +96,7 @@ class Codec:
         ValueError
             If `x` holds values that are not finite or has a wrong shape, or rate or layers are out of range.
         """
-        x = self._prepare(x, sample_rate_hz)
+        x = mono(x, sample_rate_hz, self.sample_rate_hz)
         self._check(bitrate_bps, layers)
         spec = self.config.spec
         T = spec.n_frames(len(x) + self.config.decoder_delay) if len(x) else 0
@@ -237,17 +237,6 @@ class Codec:
     def _check_layers(self, layers):
         if layers not in LAYERS:
             raise ValueError(f"`layers` is {layers}, it must be {LAYERS[0]} to {LAYERS[-1]}")
-
-    def _prepare(self, x, sample_rate_hz):
-        x = np.asarray(x)
-        if x.ndim not in (1, 2) or x.dtype.kind not in "fiu":
-            raise ValueError(f"`x` has shape {x.shape} and type {x.dtype}, it must be (n,) or (n, channels) numbers")
-        if x.dtype.kind in "iu":
-            raise ValueError(f"`x` has type {x.dtype}, it must be floating point in [-1, 1]")
-        x = x.astype(np.float32) if x.ndim == 1 else x.mean(axis=1, dtype=np.float32)
-        if not np.isfinite(x).all():
-            raise ValueError("`x` holds NaN or infinite values, it must be finite")
-        return x if sample_rate_hz == self.sample_rate_hz else resample(x, sample_rate_hz, self.sample_rate_hz)
 
     def _analyse(self, x, T, progress):
         """Return side integers (T, K) and latents before rounding (T, S, D)."""

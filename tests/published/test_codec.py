@@ -124,7 +124,7 @@ def test_another_models_file_is_refused(codec, vowel):
         codec.decode(file.getvalue())
 
 
-@pytest.mark.parametrize("x", [np.zeros((10, 2)), np.zeros(10, int), np.array([np.nan])])
+@pytest.mark.parametrize("x", [np.zeros((10, 2, 2)), np.zeros(10, int), np.array([np.nan])])
 def test_bad_signals_are_one_sentence(codec, x):
     with pytest.raises(ValueError, match="finite floats"):
         codec.encode(x, 16000)
@@ -133,3 +133,8 @@ def test_bad_signals_are_one_sentence(codec, x):
 def test_another_rate_is_one_sentence(codec):
     with pytest.raises(ValueError, match="made for 9000"):
         codec.encode(np.zeros(100), 16000, 24000)
+
+
+def test_channels_are_mixed_down(codec, vowel):
+    both = np.stack([vowel, 0 * vowel], axis=1)
+    assert codec.encode(both, 16000) == codec.encode(0.5 * vowel, 16000)
