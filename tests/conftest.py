@@ -17,7 +17,9 @@ _cache = Path(tempfile.gettempdir()) / f"lpcnet_cq-tests-{os.getuid() if hasattr
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_cache / "jax"))
 os.environ.setdefault("LPCNET_CQ_CACHE", str(_cache / "data"))
 
-from hypothesis import HealthCheck, settings  # noqa: E402  (after the environment, which plugins may read)
+import numpy as np  # noqa: E402  (after the environment, which plugins may read)
+import pytest  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
 
 # Derandomised: a failure seen once is seen again. Deadlines would assert speed.
 settings.register_profile(
@@ -25,3 +27,32 @@ settings.register_profile(
 )
 settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.fixture(scope="module")
+def quick_compilation():
+    """Compile in half the time, to slower code of which little is run."""
+    import jax
+
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture(scope="session")
+def vowel():
+    """Return a maker of pulses, slowly gliding and swelling, through three resonances: float32 (n,)."""
+    from scipy.signal import lfilter
+
+    def make(f0_hz=130, formants_hz=(500, 1500, 2500), seconds=1.0, sample_rate_hz=16000):
+        random = np.random.default_rng(int(f0_hz))
+        time = np.arange(round(seconds * sample_rate_hz)) / sample_rate_hz
+        phase = np.cumsum(f0_hz * (1 + 0.1 * np.sin(2 * np.pi * 1.5 * time))) / sample_rate_hz
+        x = np.diff(np.floor(phase), prepend=0) + 0.02 * random.standard_normal(len(time))
+        for f_hz in formants_hz:
+            radius = np.exp(-np.pi * 90 / sample_rate_hz)
+            x = lfilter([1], [1, -2 * radius * np.cos(2 * np.pi * f_hz / sample_rate_hz), radius**2], x)
+        x *= 0.6 + 0.4 * np.sin(2 * np.pi * 3 * time)
+        return (0.3 * x / np.abs(x).max()).astype(np.float32)
+
+    return make

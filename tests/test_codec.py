@@ -29,12 +29,7 @@ def save_random_weights(path, seed=0):
     save_weights(path, params, freeze(entropy, CONFIG), CONFIG, NOTES)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    """Compile in half the time, to slower code of which little is run."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
+pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
 
 
 @pytest.fixture(scope="module")

@@ -23,12 +23,7 @@ N = T * SPEC.hop
 LAG = CONFIG.decoder_delay
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    """Compile in half the time, to slower code of which little is run."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
+pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
 
 
 @pytest.fixture(scope="module")

@@ -20,12 +20,7 @@ HOP, FS = CONFIG.spec.hop, CONFIG.spec.sample_rate_hz
 T = 2 * RESTART_EVERY + 5
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    """Compile in half the time, to slower code of which little is run."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
+pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ import jax
 import numpy as np
 import pytest
 import soundfile
-from scipy.signal import lfilter
 
 from lpcnet_cq import train as training
 from lpcnet_cq.codec import Codec
@@ -22,29 +21,11 @@ from lpcnet_cq.weights import flatten, load_weights
 STEPS, STOP = 32, 20
 
 
-def vowel(f0_hz, formants_hz, seconds=4, sample_rate_hz=16000):
-    """Return pulses, slowly gliding and swelling, through three resonances."""
-    random = np.random.default_rng(int(f0_hz))
-    time = np.arange(seconds * sample_rate_hz) / sample_rate_hz
-    phase = np.cumsum(f0_hz * (1 + 0.1 * np.sin(2 * np.pi * 1.5 * time))) / sample_rate_hz
-    x = np.diff(np.floor(phase), prepend=0) + 0.02 * random.standard_normal(len(time))
-    for f_hz in formants_hz:
-        radius = np.exp(-np.pi * 90 / sample_rate_hz)
-        x = lfilter([1], [1, -2 * radius * np.cos(2 * np.pi * f_hz / sample_rate_hz), radius**2], x)
-    x *= 0.6 + 0.4 * np.sin(2 * np.pi * 3 * time)
-    return 0.3 * x / np.abs(x).max()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    """Compile in half the time, to slower code of which little is run."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
+pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
+def runs(tmp_path_factory, vowel):
     """Run once, and once more with the same seed and an interruption; return configuration and both folders."""
     folder = tmp_path_factory.mktemp("train")
     for name, f0_hz, formants_hz in (
@@ -53,7 +34,7 @@ def runs(tmp_path_factory):
         ("cy", 150, (400, 800, 2500)),
     ):
         (folder / "data" / name).mkdir(parents=True)
-        soundfile.write(folder / "data" / name / "a.wav", vowel(f0_hz, formants_hz), 16000)
+        soundfile.write(folder / "data" / name / "a.wav", vowel(f0_hz, formants_hz, seconds=4), 16000)
     t = replace(PRESETS["tiny"], data=str(folder / "data"), steps=STEPS, warmup_steps=3, checkpoint_minutes=60.0)
     t = replace(t, soften=0.01, disturbance_from=0.0)  # all of the loss from the first step on, so that losses compare
     with pytest.MonkeyPatch.context() as patch:
@@ -122,9 +103,9 @@ def test_weights_know_their_rates(runs):
     assert low % 100 == high % 100 == 0 and notes["usual_bps"][-1] < low and high < notes["usual_bps"][0]
 
 
-def test_trained_weights_make_a_codec(runs):
+def test_trained_weights_make_a_codec(runs, vowel):
     codec = Codec(runs[1] / "weights.safetensors")
-    x = vowel(130, (500, 1500, 2500), seconds=1).astype(np.float32)
+    x = vowel(130, (500, 1500, 2500))
     y, _ = codec.decode(codec.encode(x, 16000, codec.bitrates_bps[1]))
     assert len(y) == len(x) and np.isfinite(y).all() and np.abs(y).max() > 0.01
 
