@@ -90,6 +90,15 @@ class Weights(NamedTuple):
     sha256: str
 
 
+def read_weights(path: Path, prefix: str) -> tuple[dict, dict[str, np.ndarray], dict, str]:
+    """Return the nested floats of a weights file, the tensors below `prefix`, its JSON values, and its SHA-256."""
+    tensors, metadata = read_tensors(path)
+    floats = {k: v for k, v in tensors.items() if not k.startswith(prefix)}
+    others = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+    values = {name: json.loads(text) for name, text in metadata.items()}
+    return unflatten(floats), others, values, hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
 def load_weights(path: Path) -> Weights:
     """Read a weights file.
 
@@ -99,14 +108,10 @@ def load_weights(path: Path) -> Weights:
         If the file is missing or is no weights file of this project.
     """
     try:
-        tensors, metadata = read_tensors(path)
-        config = codec_config_from_dict(json.loads(metadata["config"]))
-        notes = json.loads(metadata["notes"])
+        floats, integers, values, sha256 = read_weights(path, INTEGER)
+        return Weights(floats, integers, codec_config_from_dict(values["config"]), values["notes"], sha256)
     except Exception as error:  # safetensors has an exception type per fault
         raise ValueError(f"`{path}` is not a readable weights file: {error}") from error
-    floats = {k: v for k, v in tensors.items() if not k.startswith(INTEGER)}
-    integers = {k.removeprefix(INTEGER): v for k, v in tensors.items() if k.startswith(INTEGER)}
-    return Weights(unflatten(floats), integers, config, notes, hashlib.sha256(Path(path).read_bytes()).hexdigest())
 
 
 def save_checkpoint(path: Path, state, notes: dict) -> None:

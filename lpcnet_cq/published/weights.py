@@ -1,6 +1,5 @@
 """Weights of a published system as safetensors: parameters, frequency tables, configuration."""
 
-import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 from flax import nnx
 
 from lpcnet_cq.published.config import SystemConfig, system_from_dict
-from lpcnet_cq.weights import flatten, read_tensors, unflatten, write_tensors
+from lpcnet_cq.weights import flatten, read_weights, write_tensors
 
 TABLE = "table/"
 
@@ -40,11 +39,7 @@ def load_weights(path: Path) -> Weights:
         If the file is missing or does not hold a published system.
     """
     try:
-        tensors, metadata = read_tensors(path)
-        system = system_from_dict(json.loads(metadata["system"]))
-        notes = json.loads(metadata["notes"])
+        floats, tables, values, sha256 = read_weights(path, TABLE)
+        return Weights(floats, tables, system_from_dict(values["system"]), values["notes"], sha256)
     except Exception as error:  # safetensors has an exception type per fault
         raise ValueError(f"`{path}` is not a readable weights file of a published system: {error}") from error
-    floats = {k: v for k, v in tensors.items() if not k.startswith(TABLE)}
-    tables = {k.removeprefix(TABLE): v for k, v in tensors.items() if k.startswith(TABLE)}
-    return Weights(unflatten(floats), tables, system, notes, hashlib.sha256(Path(path).read_bytes()).hexdigest())
