@@ -6,14 +6,13 @@ Run: python experiments/collaboration.py DATA --steps 2000; writes experiments/r
 """
 
 import argparse
-import csv
 from dataclasses import replace
 from pathlib import Path
 
 from lpcnet_cq.codec import Codec
 from lpcnet_cq.config import PRESETS
 from lpcnet_cq.data import open_corpus
-from lpcnet_cq.evaluate import METRICS, evaluate, mean_and_interval
+from lpcnet_cq.evaluate import METRICS, evaluate, mean_and_interval, write_rows
 from lpcnet_cq.train import train
 
 RATE_BPS = 9000.0
@@ -42,9 +41,5 @@ if __name__ == "__main__":
     parser.add_argument("--out", default="runs/collaboration")
     args = parser.parse_args()
     table = [score("trained", True, args), score("frozen", False, args)]
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    with open(RESULTS, "w", newline="") as file:
-        writer = csv.DictWriter(file, list(table[0]))
-        writer.writeheader()
-        writer.writerows({k: f"{v:.4g}" if isinstance(v, float) else v for k, v in row.items()} for row in table)
+    write_rows(table, RESULTS)
     print(RESULTS.read_text())

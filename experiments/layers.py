@@ -4,7 +4,6 @@ Run: python experiments/layers.py DATA [--model WEIGHTS] [--seconds 200]; writes
 """
 
 import argparse
-import csv
 
 import numpy as np
 from benchmark import RATE_HZ, RESULTS, rates_of
@@ -13,7 +12,7 @@ from peers import FULL_SCALE
 import lpcnet_cq
 from lpcnet_cq.audio import to_pcm16
 from lpcnet_cq.data import open_corpus, read_clip
-from lpcnet_cq.evaluate import estoi, mean_and_interval, pesq_wb, spread, visqol
+from lpcnet_cq.evaluate import estoi, mean_and_interval, pesq_wb, spread, visqol, write_rows
 
 METRICS = {"pesq": pesq_wb, "visqol": visqol, "estoi": estoi}
 
@@ -68,9 +67,6 @@ if __name__ == "__main__":
                 row = {"what": what, "kbps_asked": kbps, "clip": clip.path.name} | score(codec, x, data)
                 rows.append(row | {f"plain_{k}": v for k, v in score(codec, x, plain).items()})
         print(clip.path.name, flush=True)
-    with open(RESULTS / "layers.csv", "w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows({k: f"{v:.4g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
+    write_rows(rows, RESULTS / "layers.csv")
     (RESULTS / "layers.md").write_text(table(rows))
     print(table(rows))

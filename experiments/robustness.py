@@ -6,7 +6,6 @@ Run: python experiments/robustness.py DATA [--model WEIGHTS] [--rates 9k,16k,24k
 """
 
 import argparse
-import csv
 from collections.abc import Iterator
 
 import numpy as np
@@ -18,7 +17,7 @@ import lpcnet_cq
 from lpcnet_cq.audio import to_pcm16
 from lpcnet_cq.corpus import default_corpus
 from lpcnet_cq.data import Clip, open_corpus, read_clip
-from lpcnet_cq.evaluate import estoi, pesq_wb, spread
+from lpcnet_cq.evaluate import estoi, pesq_wb, spread, write_rows
 
 NOISE_DB, QUIET_DB, REVERBERATION_S, DIRECT_DB = 10.0, -30.0, 0.4, 3.0
 CLIPS_S, LANGUAGE_S, PER_LANGUAGE = 150.0, 7.0, 3
@@ -107,9 +106,6 @@ if __name__ == "__main__":
                 row |= {f"pesq{suffix}": pesq_wb(reference, y), f"estoi{suffix}": estoi(reference, y)}
             rows.append(row)
         print(f"{OWN}, {condition}, {name}: {rows[-1]['pesq']:.2f} against {rows[-1]['pesq_opus']:.2f}", flush=True)
-    with open(RESULTS / "robustness.csv", "w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows({k: f"{v:.4g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
+    write_rows(rows, RESULTS / "robustness.csv")
     (RESULTS / "robustness.md").write_text(table(rows))
     print(table(rows))

@@ -5,7 +5,6 @@ With --minutes a model per rate is trained that long, and one for the whole rang
 """
 
 import argparse
-import csv
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from lpcnet_cq.codec import Codec, load
 from lpcnet_cq.config import PRESETS
 from lpcnet_cq.corpus import default_corpus
 from lpcnet_cq.data import open_corpus
-from lpcnet_cq.evaluate import METRICS, evaluate, mean_and_interval
+from lpcnet_cq.evaluate import METRICS, evaluate, mean_and_interval, write_rows
 from lpcnet_cq.train import EVALUATION_S, train
 
 
@@ -70,9 +69,6 @@ if __name__ == "__main__":
         models["one per rate"] = {rate: trained(rate, rate, args) for rate in args.rates}
     runs = [(name, codec, rate) for name, by_rate in models.items() for rate, codec in by_rate.items()]
     table = [score(*run, clips, args.out) for run in runs]
-    with open(args.out / "scale.csv", "w", newline="") as file:
-        writer = csv.DictWriter(file, list(table[0]))
-        writer.writeheader()
-        writer.writerows({k: f"{v:.4g}" if isinstance(v, float) else v for k, v in row.items()} for row in table)
+    write_rows(table, args.out / "scale.csv")
     draw(table, args.out / "scale.png")
     print((args.out / "scale.csv").read_text())
