@@ -20,9 +20,8 @@ import numpy as np
 
 from lpcnet_cq.entropy import CLIP, SIDE_CLIP
 from lpcnet_cq.rangecoder import TOTAL, RangeDecoder, RangeEncoder
-from lpcnet_cq.tables import HALF_WIDTH, IntegerModel, locate, product
+from lpcnet_cq.tables import ESCAPE, HALF_WIDTH, IntegerModel, locate, product
 
-ESCAPE = 2 * HALF_WIDTH + 1  # symbol of an integer outside its table
 ESCAPE_BITS = 15  # most bits of what follows it
 LIMIT = 16000  # no integer is larger: what follows an escape always fits
 SAME_STEP = TOTAL - TOTAL // 32  # frequency of "the step index stays"
@@ -37,6 +36,10 @@ class Integers:
     side: np.ndarray
     latents: np.ndarray
 
+    def __getitem__(self, part: slice) -> "Integers":
+        """Return some of the packets."""
+        return Integers(self.step[part], self.side[part], self.latents[part])
+
     def values(self) -> np.ndarray:
         """Return side integers and latents in the order of the packet, (T, K + S*D)."""
         return np.concatenate([self.side, self.latents.reshape(len(self.side), -1)], axis=1)
@@ -44,7 +47,7 @@ class Integers:
     def runs(self, T: int):
         """Yield the packets in runs of T, the last one possibly shorter."""
         for i in range(0, len(self.step), T):
-            yield Integers(self.step[i : i + T], self.side[i : i + T], self.latents[i : i + T])
+            yield self[i : i + T]
 
 
 @dataclass(frozen=True)
@@ -202,19 +205,10 @@ def _put_escape(encoder: RangeEncoder, distance: int) -> None:
 
 
 def trit_slots(model: IntegerModel, expected, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return start and frequency of n among 3 m - 1, 3 m and 3 m + 1, by the table that n alone would be coded in.
-
-    Where the table does not hold one of the three, it counts as of frequency 1.
-    """
+    """Return start and frequency of n among 3 m - 1, 3 m and 3 m + 1, by the table that n alone would be coded in."""
     scale, fraction, floor = expected
     m = (n + 1) // 3
-    symbol = (3 * m - floor + HALF_WIDTH)[..., None] + np.arange(-1, 2)
-    at = symbol.clip(0, ESCAPE - 1)
-    table = model.cumulative[scale, fraction]
-    f = np.take_along_axis(table, at + 1, -1) - np.take_along_axis(table, at, -1)
-    f = np.where(symbol == at, f, 1)
-    f = 1 + f * (TOTAL - 3) // f.sum(axis=-1, keepdims=True)
-    f[..., 1] = TOTAL - f[..., 0] - f[..., 2]  # what rounding leaves goes to the middle
+    f = model.trits(model.cumulative[scale, fraction], 3 * m - floor)
     trit = (n - 3 * m + 1)[..., None]
     begin = np.take_along_axis(np.cumsum(f, axis=-1) - f, trit, -1)
     return begin[..., 0], np.take_along_axis(f, trit, -1)[..., 0]

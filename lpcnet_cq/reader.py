@@ -18,9 +18,9 @@ from jax import lax
 
 from lpcnet_cq.entropy import CLIP, SIDE_CLIP
 from lpcnet_cq.errors import BitstreamError
-from lpcnet_cq.packet import ESCAPE, FLAG, LIMIT, Integers, Past, start, step_table
+from lpcnet_cq.packet import FLAG, LIMIT, Integers, Past, start, step_table
 from lpcnet_cq.rangecoder import BOTTOM, TOP_BITS, TOTAL, TOTAL_BITS
-from lpcnet_cq.tables import HALF_WIDTH, IntegerModel, locate
+from lpcnet_cq.tables import ESCAPE, HALF_WIDTH, IntegerModel, locate
 
 BUFFER_BYTES = 1 << 16  # more than a segment's payload; what lies behind it reads as zeros
 HEAD_BYTES = TOP_BITS // 8
@@ -251,7 +251,8 @@ class Reader:
                 )
                 value = floor + distance
             else:
-                code, trit = decode(code, data, trit_table(row, 3 * coarse[k] - floor))
+                f = self.model.trits(row, 3 * coarse[k] - floor)
+                code, trit = decode(code, data, jnp.concatenate([jnp.zeros(1, f.dtype), jnp.cumsum(f)]))
                 value = 3 * coarse[k] + trit - 1
             code = blame(code, jnp.abs(value) > LIMIT, 2)
             c = jnp.clip(value, -clip, clip)
@@ -261,21 +262,3 @@ class Reader:
         values = jnp.zeros(len(tri_mean), jnp.int64)
         code, _, _, values = lax.fori_loop(0, len(tri_mean), body, (code, mean, scale, values))
         return code, values
-
-
-def trit_table(row: jax.Array, middle: jax.Array) -> jax.Array:
-    """Return the cumulative frequencies of three neighbouring integers, as `packet.trit_slots` has them.
-
-    Parameters
-    ----------
-    row : array (2 * HALF_WIDTH + 3,)
-        Cumulative table of the distance from the mean's floor.
-    middle : scalar
-        That distance for the middle one.
-    """
-    symbol = middle + jnp.arange(-1, 2) + HALF_WIDTH
-    inside = (symbol >= 0) & (symbol < ESCAPE)
-    at = jnp.clip(symbol, 0, ESCAPE - 1)
-    f = jnp.where(inside, row[at + 1] - row[at], 1)
-    f = 1 + f * (TOTAL - 3) // jnp.sum(f)
-    return jnp.stack([jnp.int64(0), f[0], TOTAL - f[2], jnp.int64(TOTAL)])

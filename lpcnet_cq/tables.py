@@ -25,6 +25,7 @@ N_SCALES = 64
 SCALES_PER_OCTAVE = 8
 LOG2_SCALE_MIN = -4.0
 HALF_WIDTH = 40  # widest table; integers outside take the escape
+ESCAPE = 2 * HALF_WIDTH + 1  # symbol of an integer outside its table
 TOTAL = 1 << 16
 PER_NEPER = SCALES_PER_OCTAVE / np.log(2)
 
@@ -161,6 +162,25 @@ class IntegerModel:
         for name in ("w", "b", "tri"):
             setattr(other, name, {k: xp.asarray(v) for k, v in getattr(self, name).items()})
         return other
+
+    def trits(self, table: np.ndarray, middle: np.ndarray) -> np.ndarray:
+        """Return the frequencies of three neighbouring integers alone, (..., 3), from the table they stand in.
+
+        One that the table does not hold counts as of frequency 1; what rounding leaves goes to the middle.
+
+        Parameters
+        ----------
+        table : array (..., 2 * HALF_WIDTH + 3)
+            Cumulative frequencies of the distance from the mean's floor.
+        middle : array (...)
+            That distance for the middle one.
+        """
+        symbol = middle[..., None] + (np.arange(-1, 2) + HALF_WIDTH)
+        at = symbol.clip(0, ESCAPE - 1)
+        f = self.xp.take_along_axis(table, at + 1, -1) - self.xp.take_along_axis(table, at, -1)
+        f = self.xp.where(symbol == at, f, 1)
+        f = 1 + f * (TOTAL - 3) // f.sum(axis=-1, keepdims=True)
+        return self.xp.stack([f[..., 0], TOTAL - f[..., 0] - f[..., 2], f[..., 2]], axis=-1)
 
     def side(self, before: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return sums of means and scales (..., K) from the two side vectors before, (..., 2, K), oldest first."""
