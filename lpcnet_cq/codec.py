@@ -6,8 +6,10 @@ never for a file's length, and is kept in a cache on disk.
 
 import io
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -80,8 +82,8 @@ class Codec:
         bitrate_bps : float
             Average over the file, all its bytes counted.
         layers : int
-            1 to 3. Packets of several layers can be cut to fewer by `thin`; where the rate is too low for as many,
-            they are fewer from the start.
+            1 or 2. Packets of two layers can be cut to one by `thin`; where the rate is too low for two, there
+            is one from the start.
         cbr : bool
             Let no packet be larger than its share of the rate.
         progress : callable, optional
@@ -158,9 +160,8 @@ class Codec:
         M, K = self.config.order, self.entropy.K
         layers = 1 + max(segment.refinements for segment in segments)
         bits, refinements = np.zeros(1 + K + self.entropy.S * self.entropy.D), np.zeros(layers - 1)
-        for segment in (segment for segment in segments if segment.parts):
-            n = packet.join(self.entropy, segment.parts)
-            for layer in range(segment.refinements, 0, -1):
+        for n in (run for segment in segments for run in segment.runs(self.entropy)):
+            for layer in range(layers - 1, 0, -1):
                 refinements[layer - 1] += packet.refinement_bits(self.entropy, None, n).sum()
                 n = packet.coarser(self.entropy, n)
             bits += packet.n_bits(self.entropy, None, n).sum(axis=0)
@@ -191,7 +192,7 @@ class Codec:
         ----------
         data : bytes
         layers : int
-            To keep, 1 to 3; a file that has no more stays as it is.
+            To keep, 1 or 2; a file that has no more stays as it is.
 
         Raises
         ------
@@ -289,6 +290,13 @@ class _Read(NamedTuple):
     payload: bytes
     parts: list[packet.Integers]
     ends: list[list[int]]
+
+    def runs(self, model: IntegerModel) -> Iterator[packet.Integers]:
+        """Yield the packets in runs that each begin with a restart."""
+        n, starts = packet.join(model, self.parts), [0, *(ends[-1] for ends in self.ends)][: len(self.ends)]
+        cuts = [i for i, start in enumerate(starts) if packet.restarts(self.payload, start)]
+        for a, b in pairwise([*cuts, len(starts)]):
+            yield n[a:b]
 
 
 def _ignore(fraction: float) -> None:

@@ -9,6 +9,7 @@ Letters: T packets, Q step sizes, S subframes, D latents, L refinements.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -107,24 +108,20 @@ def fit_packet(model: IntegerModel, pasts: list[Past] | None, side, z, sizes, ca
 
     q = int(np.clip(finest.step, steps[0], steps[-1]))  # near the packet before
     fits, best = at(q)
-    while not fits and q < steps[-1]:
-        q += 1
-        fits, best = at(q)
-        if fits:
-            return best
     while fits and q > steps[0]:
         q -= 1
-        fits, finer = at(q)
-        if not fits:
+        still, finer = at(q)
+        if not still:
             return best
         best = finer
-    for price in PRICES:
-        if not fits:
-            fits, best = at(q, price)
-    n = Integers(best[2].step, side, np.zeros_like(best[2].latents))
-    if not fits:
-        fits, best = put(n, None)
-    return best if fits else put(expected_packet(model, n.step), None)[1]
+    coarsest = np.array([steps[-1]])
+    empty = Integers(coarsest, side, np.zeros(z.shape, np.int64))
+    attempts = [partial(at, q) for q in range(q + 1, steps.stop)]
+    attempts += [partial(at, steps[-1], price) for price in PRICES]
+    attempts += [partial(put, empty, None), lambda: put(expected_packet(model, coarsest), None)]
+    while not fits and attempts:
+        fits, best = attempts.pop(0)()
+    return best
 
 
 def expected_packet(model: IntegerModel, step: np.ndarray) -> Integers:

@@ -3,6 +3,8 @@
 Its sound is noise; what is shown here is that bytes, lengths, rates and reports are right, whatever the weights.
 """
 
+import io
+
 import jax
 import numpy as np
 import pytest
@@ -11,9 +13,10 @@ from flax import nnx
 import lpcnet_cq
 from lpcnet_cq.codec import Codec
 from lpcnet_cq.config import PRESETS
-from lpcnet_cq.container import HEADER_BYTES, MAX_PACKETS, SEGMENT_BYTES
+from lpcnet_cq.container import HEADER_BYTES, MAX_PACKETS, SEGMENT_BYTES, Header, write_header, write_segment
 from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.model import Model
+from lpcnet_cq.packet import put_packets
 from lpcnet_cq.tables import freeze
 from lpcnet_cq.weights import save_weights
 
@@ -118,6 +121,19 @@ def test_info_accounts_for_every_bit(codec, stream):
     assert info["bitrate_bps"] == 4 * len(stream)
     assert info["delay_ms"] == codec.delay_ms == 32
     assert info["n_parameters"] == codec.n_parameters > 0
+
+
+def test_info_counts_packets_that_restart_within_a_segment(codec):
+    """As under a cap they may: coded from nothing, and counted so."""
+    (segment,) = codec._read(codec.encode(voice(FS), FS, 40000))[1]
+    n = next(segment.runs(codec.entropy))
+    packets = [p for part in (n[:20], n[20:]) for p in put_packets(codec.entropy, None, part)[1]]
+    file = io.BytesIO()
+    write_header(file, Header(FS, FS, 40000, codec.sha256))
+    write_segment(file, packets, last=True)
+    info = codec.info(file.getvalue())
+    fixed = 8 * (HEADER_BYTES + SEGMENT_BYTES)
+    assert fixed + 3 * info["packets"] < info["bits"]["overhead"] < fixed + 7 * info["packets"]
 
 
 def test_info_of_nothing_is_nothing_but_overhead(codec):
