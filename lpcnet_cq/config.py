@@ -112,7 +112,7 @@ def codec_config_from_dict(values: dict) -> CodecConfig:
 
 PRESETS = {
     "cq": TrainConfig(),
-    "cq-continue": TrainConfig(learning_rate=1.5e-3, lambda_start=0.14),  # from weights of an earlier run
+    "cq-continue": TrainConfig(learning_rate=1.5e-3, lambda_start=0.18, disturbance_from=0.0),  # from earlier weights
     "tiny": TrainConfig(
         codec=CodecConfig(fine=16, coarse=24, fine_blocks=1, coarse_blocks=1, hidden=24),
         batch=2,

@@ -341,7 +341,7 @@ class Batches:
             speed = draw_speed(rng)
             need = (self.n_packets + 2) * spec.hop + spec.look_ahead
             raw, changed = augment(raw[: int(np.ceil(need * speed)) + 1], speed, spec.sample_rate_hz, rng)
-            before, x = raw[: 2 * spec.hop], raw[2 * spec.hop : need]
+            x = raw[2 * spec.hop : need]
             level_dbov = active_level_dbov(x, spec.hop)
             target_dbov = rng.uniform(*LEVELS_DBOV)
             if level_dbov >= SILENCE_DBOV:
@@ -351,7 +351,7 @@ class Batches:
                 gain = 1.0
                 break
         if changed:
-            whole = np.concatenate([before, x])
-            lsf = analyse_lsf(whole, spec, self.shards.lsf.shape[1])
-            return x * np.float32(gain), lsf[1 : self.n_packets + 2]
-        return x * np.float32(gain), np.array(self.shards.lsf[n + 1 : n + 2 + self.n_packets])
+            lsf = analyse_lsf(raw[:need], spec, self.shards.lsf.shape[1])
+        else:
+            lsf = self.shards.lsf[n : n + self.n_packets + 2]
+        return x * np.float32(gain), np.array(lsf[1 : self.n_packets + 2])
