@@ -50,7 +50,8 @@ class Codec:
     def __init__(self, path: Path):
         floats, integers, self.config, notes, self.sha256 = load_weights(path)
         self.name = Path(path).stem
-        self.bitrates_bps = tuple(map(int, notes["reach_bps"]))
+        low, high = notes["reach_bps"]  # what nine of ten training crops reach
+        self.bitrates_bps = int(low), int(high)
         self.entropy = IntegerModel(integers, self.config)
         self.reader = Reader(self.entropy)
         Q = self.config.n_steps

@@ -58,7 +58,7 @@ def loudness(P: jax.Array, threshold: np.ndarray, exponent: np.ndarray) -> jax.A
     E. Zwicker and R. Feldtkeller (1967), as in ITU-T P.862 (2001), 10.2.6.
     """
     audible = 0.5 + 0.5 * jnp.maximum(P / threshold, 1.0)
-    return SONE * (threshold / 0.5) ** exponent * (audible**exponent - 1.0)
+    return (audible**exponent - 1.0) * (SONE * (threshold / 0.5) ** exponent)
 
 
 def disturbance(x: jax.Array, y: jax.Array, sample_rate_hz: int) -> jax.Array:
@@ -91,5 +91,8 @@ def disturbance(x: jax.Array, y: jax.Array, sample_rate_hz: int) -> jax.Array:
     symmetric = total * jnp.sqrt(jnp.sum((width * d) ** 2, axis=-1) / total + 1e-9)
     asymmetric = jnp.sum(width * d * asymmetry, axis=-1)
     quiet = ((P_x.sum(-1) + 1e5) / SPEECH_POWER) ** 0.04
-    parts = (jnp.minimum(D / quiet, 45.0) for D in (symmetric, asymmetric))
-    return sum(w * jnp.sqrt(jnp.mean(D**2, axis=-1) + 1e-9).mean() for w, D in zip(WEIGHTS, parts, strict=True))
+
+    def over_time(D_frame):
+        return jnp.sqrt(jnp.mean(jnp.minimum(D_frame / quiet, 45.0) ** 2, axis=-1) + 1e-9).mean()
+
+    return WEIGHTS[0] * over_time(symmetric) + WEIGHTS[1] * over_time(asymmetric)

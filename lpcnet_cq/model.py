@@ -90,7 +90,7 @@ def decode_envelope(model: Model, before: jax.Array, n_lsf: jax.Array):
     return lsf, sub, full, scale
 
 
-def encode_side(model: Model, state: dict, x: jax.Array, lsf: jax.Array, hardness: jax.Array):
+def encode_side(model: Model, state: dict, x: jax.Array, lsf: jax.Array, hardness: jax.Array | float):
     """Quantise envelope and gains of packets.
 
     Parameters

@@ -22,7 +22,7 @@ LOUDEST = 1000.0  # amplitude, full scale 1: nothing an encoder writes comes nea
 
 def use_cache() -> None:
     """Keep compiled code in the user's cache folder, unless JAX was told of another."""
-    if jax.config.jax_compilation_cache_dir is None:
+    if jax.config.jax_compilation_cache_dir is None:  # pyright: ignore[reportAttributeAccessIssue]
         root = Path(os.environ.get("LPCNET_CQ_CACHE") or Path.home() / ".cache" / "lpcnet_cq")
         jax.config.update("jax_compilation_cache_dir", str(root / "jax"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)

@@ -60,7 +60,7 @@ def rates(model: Model, side: dict, n: jax.Array, step: jax.Array) -> dict[str, 
     return bps | {"bps": bps["lsf_bps"] + bps["gain_bps"] + bps["latent_bps"]}
 
 
-def objective(model: Model, t: TrainConfig, batch: dict, step: jax.Array, hardness, lam, hearing=0.0):
+def objective(model: Model, t: TrainConfig, batch: dict, step: jax.Array, hardness, lam, hearing):
     """Return L = mel + NSR + disturbance + lambda R, each times its weight, and its parts.
 
     Parameters

@@ -14,7 +14,7 @@ from flax import nnx
 from jax import lax
 
 
-def soft_to_hard(v: jax.Array, hardness: jax.Array) -> jax.Array:
+def soft_to_hard(v: jax.Array, hardness: jax.Array | float) -> jax.Array:
     """Move from v (hardness 0) to round(v) (hardness 1), with the gradient of the identity.
 
     References

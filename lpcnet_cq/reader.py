@@ -20,7 +20,7 @@ from lpcnet_cq.entropy import CLIP, SIDE_CLIP
 from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.packet import FLAG, LIMIT, Integers, Past, start, step_table
 from lpcnet_cq.rangecoder import BOTTOM, TOP_BITS, TOTAL, TOTAL_BITS
-from lpcnet_cq.tables import ESCAPE, HALF_WIDTH, IntegerModel, locate
+from lpcnet_cq.tables import ESCAPE, HALF_WIDTH, Array, IntegerModel, locate
 
 BUFFER_BYTES = 1 << 16  # more than a segment's payload; what lies behind it reads as zeros
 HEAD_BYTES = TOP_BITS // 8
@@ -46,10 +46,10 @@ class Code(NamedTuple):
 class Memory(NamedTuple):
     """What the entropy model remembers: `step` of the base, `side` (2, K), `latents` (1 + L, c, D), `known`."""
 
-    step: jax.Array
-    side: jax.Array
-    latents: jax.Array
-    known: jax.Array
+    step: Array
+    side: Array
+    latents: Array
+    known: Array
 
 
 def blame(code: Code, wrong: jax.Array, fault: int) -> Code:

@@ -13,12 +13,14 @@ J. Balle et al., "Integer networks for data compression with latent-variable mod
 """
 
 import copy
+from typing import Any
 
 import numpy as np
 
 from lpcnet_cq.config import CodecConfig
 from lpcnet_cq.entropy import ACT_MAX, CLIP, SIDE_CLIP, SIDE_SCALE
 
+Array = Any  # of NumPy, or of the library given to `IntegerModel.on`
 ACT_BITS, WEIGHT_BITS, SUM_BITS = 8, 12, 20
 MEAN_BITS = 4  # means to 1/16
 N_SCALES = 64
@@ -116,13 +118,13 @@ def freeze(entropy: dict, c: CodecConfig) -> dict[str, np.ndarray]:
     }
 
 
-def activate(total: np.ndarray) -> np.ndarray:
+def activate(total: Array) -> Array:
     """Round a sum to an activation and clip it, all integer."""
     half = 1 << (SUM_BITS - ACT_BITS - 1)
     return ((total + half) >> (SUM_BITS - ACT_BITS)).clip(0, int(ACT_MAX) << ACT_BITS)
 
 
-def product(u: np.ndarray, w: np.ndarray) -> np.ndarray:
+def product(u: Array, w: Array) -> Array:
     """Multiply integer matrices by way of float64, whose 53 bits hold every partial sum exactly.
 
     The sums stay below 2^40, so that no order of summation and no machine can change them; BLAS makes it fast.
@@ -130,7 +132,7 @@ def product(u: np.ndarray, w: np.ndarray) -> np.ndarray:
     return (u.astype(w.dtype) @ w).astype(np.int64)
 
 
-def locate(mean: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def locate(mean: Array, scale: Array) -> tuple[Array, Array, Array]:
     """Return the table (scale and fraction index) and the integer part of the mean, from sums."""
     m = (mean + (1 << (SUM_BITS - MEAN_BITS - 1))) >> (SUM_BITS - MEAN_BITS)
     s = ((scale + (1 << (SUM_BITS - 1))) >> SUM_BITS).clip(0, N_SCALES - 1)
@@ -151,7 +153,7 @@ class IntegerModel:
         self.K, self.D, self.S = c.order + c.spec.n_subframes, c.n_latents, c.spec.n_subframes
         self.context, self.n_steps, self.nominal_step = c.context, c.n_steps, c.nominal_step
         self.layer_steps = c.layer_steps
-        self.cumulative = integers["tables"].astype(np.int64)
+        self.cumulative: Array = integers["tables"].astype(np.int64)
         self.bits = (np.log2(TOTAL) - np.log2(np.diff(self.cumulative))).astype(np.float32)  # of every symbol
         self.xp = np
 
@@ -163,7 +165,7 @@ class IntegerModel:
             setattr(other, name, {k: xp.asarray(v) for k, v in getattr(self, name).items()})
         return other
 
-    def trits(self, table: np.ndarray, middle: np.ndarray) -> np.ndarray:
+    def trits(self, table: Array, middle: Array) -> Array:
         """Return the frequencies of three neighbouring integers alone, (..., 3), from the table they stand in.
 
         One that the table does not hold counts as of frequency 1; what rounding leaves goes to the middle.
@@ -182,7 +184,7 @@ class IntegerModel:
         f = 1 + f * (TOTAL - 3) // f.sum(axis=-1, keepdims=True)
         return self.xp.stack([f[..., 0], TOTAL - f[..., 0] - f[..., 2], f[..., 2]], axis=-1)
 
-    def side(self, before: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def side(self, before: Array) -> tuple[Array, Array]:
         """Return sums of means and scales (..., K) from the two side vectors before, (..., 2, K), oldest first."""
         w, b, K = self.w, self.b, self.K
         past = before.clip(-SIDE_CLIP, SIDE_CLIP)
@@ -190,14 +192,14 @@ class IntegerModel:
         out = product(activate(product(u, w["side_w1"]) + b["side_b1"]), w["side_w2"]) + b["side_b2"]
         return out[..., :K] + product(u, w["side_skip"]), out[..., K:]
 
-    def packet_context(self, side_before: np.ndarray, side: np.ndarray, step: np.ndarray) -> np.ndarray:
+    def packet_context(self, side_before: Array, side: Array, step: Array) -> Array:
         """Return what the side information tells of each subframe's latents, (..., S, H), as sums."""
         w, b = self.w, self.b
         u = self.xp.concatenate([side, side_before], axis=-1).clip(-SIDE_CLIP, SIDE_CLIP) << ACT_BITS
         h = activate(product(u, w["latent_ws"]) + b["latent_bs"][step])
         return (product(h, w["latent_wp"]) + b["latent_bp"]).reshape(*h.shape[:-1], self.S, -1)
 
-    def latent(self, context: np.ndarray, before: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def latent(self, context: Array, before: Array) -> tuple[Array, Array]:
         """Return sums of means and scales (..., D) of one subframe.
 
         Parameters

@@ -233,13 +233,14 @@ def run(args) -> int:
     path = train(t, workdir)
     training_curves(workdir / "metrics.jsonl", workdir / "training.png", t.bitrate_bps)
     codec = Codec(path)
-    reach = codec.bitrates_bps
-    if not reach[0] <= low <= high <= reach[1]:
-        print(f"so far the model reaches {reach[0]} to {reach[1]} bit/s only; more training brings the others")
+    least, most = codec.bitrates_bps
+    if not least <= low <= high <= most:
+        print(f"so far the model reaches {least} to {most} bit/s only; more training brings the others")
     points = {low, *(r for r in POINTS_BPS if low < r < high), high}
-    for rate_bps in sorted({int(np.clip(r, *reach)) for r in points}):
+    points = sorted({min(max(rate_bps, least), most) for rate_bps in points})
+    for rate_bps in points:
         print(f"at {rate_bps / 1000:g} kbps:")
         report(codec, data, rate_bps, workdir / f"evaluation-{rate_bps}", EVALUATION_S)
     print(f"the model is {path}")
-    print(f"use it: lpcnet-cq encode --model {path} --bitrate {int(np.clip(low, *reach))} IN.wav OUT.cq")
+    print(f"use it: lpcnet-cq encode --model {path} --bitrate {points[0]} IN.wav OUT.cq")
     return 0
