@@ -109,6 +109,7 @@ class Codec:
         if T:
             side, z = self._analyse(x, T, progress or _ignore)
             if cbr:
+                layers = min(layers, self.packer.most_layers(bitrate_bps))
                 packets = self.packer.pack_capped(side, z, self.cap_bytes(bitrate_bps), layers)
             else:
                 packets = self.packer.pack(side, z, len(x) / spec.sample_rate_hz, bitrate_bps, layers)
@@ -217,6 +218,8 @@ class Codec:
         from lpcnet_cq.stream import Encoder
 
         self._check(bitrate_bps, layers)
+        if layers > (most := self.packer.most_layers(bitrate_bps)):
+            raise ValueError(f"`layers` is {layers}, at {bitrate_bps} bit/s it must be {most} at most")
         return Encoder(self, bitrate_bps, layers, cbr)
 
     def decoder(self, layers: int = 1):

@@ -50,6 +50,13 @@ class Packer:
         """Return where a rate usually lies between the step indices."""
         return float(np.interp(-bitrate_bps, -self.usual_bps, self.steps))
 
+    def most_layers(self, bitrate_bps: float) -> int:
+        """Return how many layers a rate usually allows, 1 or more."""
+        layers = 1
+        while (steps := self.steps_for(layers + 1)) and self.usual_step(bitrate_bps) <= steps[-1]:
+            layers += 1
+        return layers
+
     def pack(self, side: np.ndarray, z: np.ndarray, seconds: float, bitrate_bps: float, layers: int) -> Packets:
         """Write packets that meet a rate with the heads of their file; once more if they come out too large.
 

@@ -209,7 +209,10 @@ def test_thin_file_is_what_its_first_layer_says(codec):
 
 def test_layers_that_do_not_fit_are_left_out(codec):
     low, high = codec.bitrates_bps
-    assert codec.info(codec.encode(voice(FS), FS, low, layers=2))["layers"] == 1
+    for cbr in (False, True):
+        assert codec.info(codec.encode(voice(FS // 4), FS, low, layers=2, cbr=cbr))["layers"] == 1
+    with pytest.raises(ValueError, match="`layers` is 2, at"):
+        codec.encoder(low, layers=2)
     for layers in (0, 3):
         with pytest.raises(ValueError, match="`layers`"):
             codec.encode(voice(FS), FS, high, layers=layers)

@@ -26,6 +26,11 @@ def test_usual_step_lies_between_the_rates_around_it():
     assert PACKER.usual_step(1) == 14 and PACKER.usual_step(99999) == 2
 
 
+def test_low_rates_have_no_room_for_layers():
+    """The finest of two layers is step 6 at the coarsest, 22 kbit/s here; three layers do not exist at all."""
+    assert [PACKER.most_layers(r) for r in (30000, 22000, 21900, 6000)] == [2, 2, 1, 1]
+
+
 @given(st.lists(st.tuples(st.binary(min_size=1, max_size=5), st.binary(min_size=1, max_size=5)), max_size=6))
 def test_what_was_joined_is_cut_apart(packets):
     payload = b"".join(b"".join(layers) for layers in packets)
