@@ -34,6 +34,7 @@ from lpcnet_cq.data import Clip, open_corpus, read_clip
 RESULTS = Path(__file__).parent / "results"
 DNSMOS_SECONDS = 9.01  # the network's window
 OWN = "lpcnet_cq"
+PCM_KBPS = 16 * RATE_HZ / 1000
 
 Key = tuple[str, float, str]  # codec, kbps asked for, clip
 Code = Callable[[np.ndarray], tuple[np.ndarray, float]]  # samples (n,) to samples (n,) and kbps
@@ -198,6 +199,8 @@ def measure_all(args, clips: Sequence[Clip], path: Path) -> dict[str, str]:
     absent |= {METRICS[k][0]: reason for k, reason in lacks.items()}
     names = [name for name in args.peers if not gone[name]]
     codec = None if args.model == "none" else lpcnet_cq.load(args.model)
+    metrics = [k for k in METRICS if k not in lacks]
+    measure(Point(plots.UNCODED, PCM_KBPS, lambda: lambda x: (x, PCM_KBPS)), clips, path, metrics)
     for kbps in args.rates:
         usable = codec
         if codec and not codec.bitrates_bps[0] <= 1000 * kbps <= codec.bitrates_bps[1]:
@@ -205,7 +208,7 @@ def measure_all(args, clips: Sequence[Clip], path: Path) -> dict[str, str]:
             usable = None
         for point in points_at(kbps, names, usable, args.label, clips):
             try:
-                measure(point, clips, path, [k for k in METRICS if k not in lacks])
+                measure(point, clips, path, metrics)
             except (OSError, RuntimeError) as error:  # a library or a network that breaks down is named, others go on
                 absent[f"{point.codec} at {point.kbps_asked:g} kbps"] = str(error)
                 print(f"{point.codec} at {point.kbps_asked:g} kbps: {error}", flush=True)

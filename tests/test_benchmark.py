@@ -185,7 +185,7 @@ def bench(tmp_path, monkeypatch):
     def run(*options):
         benchmark.main([str(tmp_path / "data"), "--rates", "64k", "--results", str(tmp_path / "out"), *options])
         with open(tmp_path / "out" / "benchmark.csv", newline="") as file:
-            return list(csv.DictReader(file))
+            return [row for row in csv.DictReader(file) if row["codec"] != plots.UNCODED]
 
     return run, codec, tmp_path / "out"
 
@@ -208,6 +208,16 @@ def test_rows_are_measured_once(bench):
     assert run() == rows
     assert codec.calls == 3
     assert (out / "benchmark.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_recordings_themselves_are_scored(bench, monkeypatch, capsys):
+    run, codec, out = bench
+    monkeypatch.setattr(benchmark, "METRICS", benchmark.METRICS | {"dnsmos": benchmark.METRICS["pesq"]})
+    monkeypatch.setattr(benchmark, "COLUMNS", [*benchmark.COLUMNS, "dnsmos"])
+    run("--model", "none")
+    mean = np.mean(speech_like(0.5, RATE_HZ).astype(np.float64) ** 2)  # the metric of an untouched signal
+    assert f"The recordings themselves have DNSMOS {mean:.2f} ± 0.00." in capsys.readouterr().out
+    assert plots.UNCODED in (out / "benchmark.csv").read_text() and codec.calls == 0
 
 
 def test_a_codec_is_forgotten_alone_and_has_another_name_by_a_label(bench):
