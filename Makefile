@@ -24,9 +24,9 @@ evaluate: $(VENV)/.train ## score a codec on held-out speakers: MODEL=weights BI
 	$(BIN)/lpcnet-cq evaluate --bitrate $(firstword $(subst -, ,$(BITRATE))) --out "$(OUT)/evaluation" \
 	  $(call option,MODEL,model) $(call option,DATA,data)
 
-scale: $(VENV)/.train ## curves from 9 to 24 kbps: MODEL=weights DATA=folder; MINUTES=n trains a model per rate as well
+scale: $(VENV)/.train ## curves from 9 to 24 kbps: MODEL=weights DATA=folder; MINUTES=n INIT=weights trains a model per rate too
 	$(BIN)/python experiments/scale.py --rates $(RATES) $(call option,MODEL,model) $(call option,DATA,data) \
-	  $(call option,MINUTES,minutes)
+	  $(call option,MINUTES,minutes) $(call option,INIT,init)
 
 bench: $(VENV)/.train ## measure the speed of codec and toolkit on this machine: MODEL=weights
 	$(BIN)/lpcnet-cq bench $(call option,MODEL,model)
