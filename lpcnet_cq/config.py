@@ -74,16 +74,16 @@ class TrainConfig:
     minutes: float = 60.0  # wall-clock budget, learning-rate schedule included
     steps: int = 0  # run exactly so many steps, whatever the clock says (0: by `minutes`)
     init: str = ""  # weights file or run folder to start from
-    lambda_start: float = 0.1  # first price of 1 kbps; the rate control moves it
+    lambda_start: float = 0.15  # first price of 1 kbps; the rate control moves it
     seed: int = 0
     batch: int = 16
     seconds: float = 1.0
     learning_rate: float = 4e-3
     warmup_steps: int = 100
-    collaborative: bool = True  # False freezes the LSF codebook (the experiment of `experiments/`)
+    frozen: tuple[str, ...] = ()  # parts of the model that stay as they start, for `experiments/ablations.py`
     mel_weight: float = 2.5
     nsr_weight: float = 2.0
-    disturbance_weight: float = 2.0
+    disturbance_weight: float = 1.0  # of its logarithm
     disturbance_from: float = 0.375  # share of the run after which the model of hearing joins the loss
     soften: float = 0.05  # share of the run over which quantisers turn from soft to hard
     checkpoint_minutes: float = 5.0
@@ -112,7 +112,7 @@ def codec_config_from_dict(values: dict) -> CodecConfig:
 
 PRESETS = {
     "cq": TrainConfig(),
-    "cq-continue": TrainConfig(learning_rate=1.5e-3, lambda_start=0.18, disturbance_from=0.0),  # from earlier weights
+    "cq-continue": TrainConfig(learning_rate=2.5e-3, lambda_start=0.28, disturbance_from=0.0),  # from earlier weights
     "tiny": TrainConfig(
         codec=CodecConfig(fine=16, coarse=24, fine_blocks=1, coarse_blocks=1, hidden=24),
         batch=2,

@@ -44,11 +44,9 @@ def initial_model(t: TrainConfig, lsf: np.ndarray) -> Model:
     return Model(t.codec, rngs=nnx.Rngs(t.seed), lsf_mean=mean, lsf_axes=axes)
 
 
-def trainable(params: nnx.State, collaborative: bool) -> nnx.State:
-    """Return 1 for parameters to train, 0 for the LSF codebook when collaboration is switched off."""
-    return jax.tree_util.tree_map_with_path(
-        lambda path, _: float(collaborative or "['lsf']" not in jax.tree_util.keystr(path)), params
-    )
+def trainable(params: nnx.State, frozen: tuple[str, ...]) -> nnx.State:
+    """Return 1 for parameters to train, 0 for those of the frozen parts of the model."""
+    return jax.tree_util.tree_map_with_path(lambda path, _: float(path[0].key not in frozen), params)
 
 
 def make_step(graphdef, t: TrainConfig, mask):
@@ -194,7 +192,7 @@ def train(t: TrainConfig, workdir: Path, quiet: bool = False) -> Path:
     batches = Batches(shards, t.batch, t.seconds, t.seed)
     graphdef, params = nnx.split(initial_model(t, np.asarray(shards.lsf)), nnx.Param)
     params = start_from(t, params)
-    step, optimiser = make_step(graphdef, t, trainable(params, t.collaborative))
+    step, optimiser = make_step(graphdef, t, trainable(params, t.frozen))
     state = (params, optimiser.init(params), jnp.log(jnp.float32(t.lambda_start)))
     notes = {"step": 0, "minutes": 0.0}
     checkpoint = workdir / "checkpoint.safetensors"
