@@ -136,10 +136,10 @@ def thaw(integers: dict[str, np.ndarray], c: CodecConfig) -> dict:
     n, K, D = integers, c.order + c.spec.n_subframes, c.n_latents
 
     def weight(name, factor: Array = 1.0):
-        return np.float32(n[name] / (factor * (1 << WEIGHT_BITS)))
+        return np.asarray(n[name] / (factor * (1 << WEIGHT_BITS)), np.float32)
 
     def bias(name, factor: Array = 1.0, offset: Array = 0.0):
-        return np.float32((n[name] / (1 << SUM_BITS) - offset) / factor)
+        return np.asarray((n[name] / (1 << SUM_BITS) - offset) / factor, np.float32)
 
     def triangular(prefix, factor):
         return {"mean": bias(f"{prefix}_mean"), "scale": bias(f"{prefix}_scale", factor * PER_NEPER)}
@@ -148,7 +148,7 @@ def thaw(integers: dict[str, np.ndarray], c: CodecConfig) -> dict:
     side = {"w1": weight("side_w1", SIDE_SCALE), "b1": bias("side_b1"), "skip": weight("side_skip")}
     side |= {"w2": weight("side_w2", side_unit[0]), "b2": bias("side_b2", *side_unit)}
     latent = {"ws": weight("latent_ws", SIDE_SCALE), "step": bias("latent_bs")}
-    latent |= {"bs": np.zeros(latent["step"].shape[1], np.float32)}
+    latent |= {"bs": np.zeros_like(latent["step"][0])}
     latent |= {name: weight(f"latent_{name}") for name in ("wp", "wy", "w2")}
     latent |= {name: bias(f"latent_{name}") for name in ("bp", "b2")}
     latent |= {"w3": weight("latent_w3", latent_unit[0]), "b3": bias("latent_b3", *latent_unit)}

@@ -22,6 +22,7 @@ from lpcnet_cq.config import CodecConfig, codec_config_from_dict
 from lpcnet_cq.tables import thaw
 
 INTEGER = "integer/"
+FOLDER = Path(__file__).parent / "weights"  # the released ones
 
 
 def flatten(tree: dict, prefix: str = "") -> dict[str, np.ndarray]:
@@ -90,6 +91,22 @@ def save_weights(
     tensors = flatten(nnx.to_pure_dict(params)) | {INTEGER + k: v for k, v in integers.items()}
     tensors = compact(tensors) if small else tensors
     write_tensors(path, tensors, {"config": json.dumps(asdict(config)), "notes": json.dumps(notes)})
+
+
+def find_weights(name_or_path: str | os.PathLike) -> Path:
+    """Return the path of released weights by their name, of a training run's, or of a weights file.
+
+    Raises
+    ------
+    ValueError
+        If there are no such weights.
+    """
+    name, path = str(name_or_path), Path(name_or_path)
+    for candidate in (FOLDER / f"{name}.safetensors", path / "weights.safetensors", path):
+        if candidate.is_file():
+            return candidate
+    names = ", ".join(p.stem for p in sorted(FOLDER.glob("*.safetensors")))
+    raise ValueError(f"there are no weights `{name}`; released are: {names}, or give a file or a run's folder")
 
 
 class Weights(NamedTuple):
