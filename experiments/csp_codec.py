@@ -13,13 +13,12 @@ from pathlib import Path
 
 import grid
 import numpy as np
-from scipy.stats import t as student
 
 from lpcnet_cq.codec import Codec
 from lpcnet_cq.compact import compact
 from lpcnet_cq.config import PruneConfig
 from lpcnet_cq.data import open_corpus, read_clip
-from lpcnet_cq.evaluate import METRIC_RATE_HZ, METRICS, spread
+from lpcnet_cq.evaluate import METRIC_RATE_HZ, METRICS, mean_and_interval, spread
 from lpcnet_cq.prune import prune
 from lpcnet_cq.sparse_pattern import PATTERNS
 from lpcnet_cq.weights import find_weights, read_tensors, write_tensors
@@ -45,13 +44,17 @@ def clip_scores(codec: Codec, clips, rate_bps: int) -> dict[str, np.ndarray]:
 def rows_of(path: Path, clips, before: dict[int, np.ndarray]) -> list[dict]:
     """Return a row per rate: score, what is lost per recording against `before` with its interval, size on disk."""
     codec, rows = Codec(path), []
+    low, high = codec.bitrates_bps
     for rate_bps in RATES_BPS:
-        found = clip_scores(codec, clips, rate_bps)
+        if low <= rate_bps <= high:
+            found = clip_scores(codec, clips, rate_bps)
+        else:  # pruned beyond repair: no score, rather than one at another rate
+            found = dict.fromkeys(("kbps", "pesq", "estoi"), np.full(len(clips), np.nan))
         lost = before.setdefault(rate_bps, found["pesq"]) - found["pesq"]
-        half = student.ppf(0.975, len(lost) - 1) * lost.std(ddof=1) / len(lost) ** 0.5
-        means = {name: float(np.nanmean(values)) for name, values in found.items()}
+        means = {name: float(np.mean(values)) for name, values in found.items()}
         row = {"rate_bps": rate_bps, "score": means["pesq"], "kbps": means["kbps"], "estoi": means["estoi"]}
-        rows.append(row | {"lost": float(lost.mean()), "lost_interval": float(half), "bytes": path.stat().st_size})
+        mean, half = mean_and_interval(lost)
+        rows.append(row | {"lost": mean, "lost_interval": half, "bytes": path.stat().st_size})
     return rows
 
 
@@ -63,7 +66,7 @@ def small_enough(rows: list[dict]) -> str:
             runs.setdefault((row["method"], row["sparsity"]), []).append(row)
 
     def worst(of):
-        return max(np.mean([row["lost"] for row in of if row["rate_bps"] == rate]) for rate in RATES_BPS)
+        return np.max([np.mean([row["lost"] for row in of if row["rate_bps"] == rate]) for rate in RATES_BPS])
 
     kept = {name: of for name, of in runs.items() if worst(of) <= LOST}
     if not kept:
