@@ -11,13 +11,18 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # An option of the command line, if its variable was given.
 option = $(if $($(1)),--$(2) "$($(1))")
 
-.PHONY: help train evaluate scale bench benchmark test check clean
+.PHONY: help train prune evaluate scale bench benchmark test check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 train: $(VENV)/.train ## train a codec: BITRATE=9k-24k (or one rate) MINUTES=60 DATA=folder INIT=weights SEED=0 OUT=runs/9k
 	$(BIN)/lpcnet-cq train --bitrate $(BITRATE) --out "$(OUT)" $(call option,MINUTES,minutes) \
+	  $(call option,DATA,data) $(call option,INIT,init) $(call option,SEED,seed)
+
+prune: $(VENV)/.train ## make trained weights sparse and small: BITRATE=9k SPARSITY=0.8 METHOD=csp PATTERN=single MINUTES=5 DATA=folder
+	$(BIN)/lpcnet-cq prune --bitrate $(BITRATE) --out "$(OUT)-sparse" $(call option,SPARSITY,sparsity) \
+	  $(call option,METHOD,method) $(call option,PATTERN,pattern) $(call option,MINUTES,minutes) \
 	  $(call option,DATA,data) $(call option,INIT,init) $(call option,SEED,seed)
 
 evaluate: $(VENV)/.train ## score a codec on held-out speakers: MODEL=weights BITRATE=9k DATA=folder

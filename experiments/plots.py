@@ -86,7 +86,7 @@ def table(points: Points, own: str, metrics: Mapping[str, tuple], absent: Mappin
 def mean_text(rows: Sequence[Mapping], metric: str) -> str:
     """Write a mean and its interval; a dash where nothing was measured."""
     mean, half = mean_and_interval([row.get(metric, np.nan) for row in rows])
-    digits = {"estoi": 3, "sisdr": 1}.get(metric, 2)
+    digits = {"estoi": 3, "cer": 3, "sisdr": 1}.get(metric, 2)
     return f"{mean:.{digits}f} ± {half:.{digits}f}" if np.isfinite(half) else "–"
 
 

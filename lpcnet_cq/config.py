@@ -83,6 +83,7 @@ class TrainConfig:
     frozen: tuple[str, ...] = ()  # parts of the model that stay as they start, for `experiments/ablations.py`
     mel_weight: float = 2.5
     nsr_weight: float = 2.0
+    centre: float = 0.5  # of the step sizes drawn, as a share of all: where the mean of the rates lies
     disturbance_weight: float = 1.0  # of its logarithm
     disturbance_from: float = 0.375  # share of the run after which the model of hearing joins the loss
     soften: float = 0.05  # share of the run over which quantisers turn from soft to hard
@@ -95,13 +96,30 @@ class TrainConfig:
 
     @property
     def span(self) -> float:
-        """Share of the step sizes that training draws from, around the middle one."""
+        """Share of the step sizes that training draws from, around `centre`."""
         octaves = math.log2(self.bitrates_bps[1] / self.bitrates_bps[0])
         return min(1.0, (SPARE_STEPS + STEPS_PER_OCTAVE * octaves) / self.codec.n_steps)
 
     def as_dict(self) -> dict:
         """Return nested plain values, ready for JSON."""
         return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class PruneConfig(TrainConfig):
+    """Hold one run that makes trained weights sparse; `prune(config, workdir)` needs nothing else."""
+
+    init: str = "cq"
+    learning_rate: float = 1e-3
+    warmup_steps: int = 10
+    lambda_start: float = 0.26  # what the released weights were trained with at last
+    disturbance_from: float = 0.0
+    method: str = "csp"  # a name in `sparsify.methods`
+    sparsity: float = 0.8  # share of zeros in every matrix that is pruned
+    pattern: str = "single"  # a name in `sparse_pattern.PATTERNS`
+    shrink: float = 1e-3  # threshold of a proximal step, see `sparsify`
+    until: float = 0.6  # share of the run after which nothing more is pruned
+    events: int = 6  # prunings after the first, for methods with several
 
 
 def codec_config_from_dict(values: dict) -> CodecConfig:

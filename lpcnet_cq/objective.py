@@ -31,10 +31,10 @@ def packet_bits(model: Model, side: jax.Array, latents: jax.Array, step: jax.Arr
     return side_bits, logistic_bits(latents, *model_out)
 
 
-def draw_steps(key: jax.Array, n_steps: int, span: float, B: int, T: int) -> jax.Array:
-    """Draw step indices (B, T), evenly from the middle share `span` of all, changing once within a sequence."""
+def draw_steps(key: jax.Array, n_steps: int, span: float, B: int, T: int, centre: float = 0.5) -> jax.Array:
+    """Draw step indices (B, T), evenly from the share `span` of all around `centre`, changing once in a sequence."""
     k1, k2 = jax.random.split(key)
-    q = (0.5 + span * (jax.random.uniform(k1, (2, B)) - 0.5)) * n_steps
+    q = (centre + span * (jax.random.uniform(k1, (2, B)) - 0.5)) * n_steps
     change = jax.random.randint(k2, (B, 1), 0, 2 * T)  # half of the sequences never change
     return jnp.where(jnp.arange(T)[None] < change, q[0][:, None], q[1][:, None]).astype(jnp.int32)
 

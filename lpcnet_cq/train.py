@@ -12,6 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +28,7 @@ from lpcnet_cq.model import Model
 from lpcnet_cq.objective import draw_steps, objective, quantise, rates
 from lpcnet_cq.optimiser import make_optimiser
 from lpcnet_cq.tables import freeze
-from lpcnet_cq.weights import load_checkpoint, load_weights, save_checkpoint, save_weights
+from lpcnet_cq.weights import find_weights, load_checkpoint, load_weights, save_checkpoint, save_weights
 
 RATE_GAIN = 0.01  # rate control: log lambda moves by this times the relative excess of the rate, each step
 LOG_EVERY = 50
@@ -60,7 +61,7 @@ def make_step(graphdef, t: TrainConfig, mask):
         lam = jnp.exp(log_lambda)
 
         B, T = batch["lsf"].shape[0], batch["lsf"].shape[1] - 1
-        sizes = draw_steps(key, t.codec.n_steps, t.span, B, T)
+        sizes = draw_steps(key, t.codec.n_steps, t.span, B, T, t.centre)
 
         def loss(params):
             return objective(nnx.merge(graphdef, params), t, batch, sizes, hardness, lam, hearing)
@@ -88,8 +89,7 @@ def start_from(t: TrainConfig, params: nnx.State) -> nnx.State:
     """Take the parameters of another run's weights, where `init` names them."""
     if not t.init:
         return params
-    path = Path(t.init)
-    floats = load_weights(path / "weights.safetensors" if path.is_dir() else path).floats
+    floats = load_weights(find_weights(t.init)).floats
     nnx.replace_by_pure_dict(params, jax.tree.map(jnp.asarray, floats))
     return params
 
@@ -150,7 +150,7 @@ def measure_rates(t: TrainConfig, graphdef, params: nnx.State, batches: Batches)
     rates that nine of ten crops reach, the lowest at the coarsest step and the highest at the finest.
     """
     c = t.codec
-    first, stop = (c.n_steps * (0.5 - t.span / 2), c.n_steps * (0.5 + t.span / 2))
+    first, stop = (c.n_steps * (t.centre - t.span / 2), c.n_steps * (t.centre + t.span / 2))
     steps = range(math.floor(first + 1e-6), math.ceil(stop - 1e-6))
 
     @jax.jit
@@ -167,6 +167,44 @@ def measure_rates(t: TrainConfig, graphdef, params: nnx.State, batches: Batches)
         "usual_bps": [round(float(np.mean(row))) for row in table],
         "reach_bps": [100 * math.ceil(low / 100), 100 * math.floor(high / 100)],
     }
+
+
+class Prepared(NamedTuple):
+    """Hold what a run starts from: the model's structure, its parameters, and the material."""
+
+    graphdef: nnx.GraphDef
+    params: nnx.State
+    batches: Batches
+
+
+def prepare(t: TrainConfig, workdir: Path) -> Prepared:
+    """Make the run's folder, open the corpus, and build the model or take it from `t.init`."""
+    workdir.mkdir(parents=True, exist_ok=True)
+    clips = [clip for clip in open_corpus(Path(t.data)) if clip.split == "train"]
+    shards = build_shards(clips, cache_folder() / "shards", t.codec.spec)
+    batches = Batches(shards, t.batch, t.seconds, t.seed)
+    graphdef, params = nnx.split(initial_model(t, np.asarray(shards.lsf)), nnx.Param)
+    return Prepared(graphdef, start_from(t, params), batches)
+
+
+def follow(t: TrainConfig, workdir: Path, step, batches: Batches, state, quiet: bool):
+    """Run all steps from the run's checkpoint, or from `state` where there is none; return state and notes."""
+    notes = {"step": 0, "minutes": 0.0}
+    checkpoint = workdir / "checkpoint.safetensors"
+    if checkpoint.exists():
+        state, notes = load_checkpoint(checkpoint, state)
+        print(f"resuming at step {notes['step']}, {notes['minutes']:.1f} minutes in", file=sys.stderr)
+    (workdir / "config.json").write_text(json.dumps(t.as_dict(), indent=1))
+    return run_steps(t, workdir, step, batches, state, notes, quiet)
+
+
+def finish(t: TrainConfig, workdir: Path, run: Prepared, notes: dict, small: bool = False) -> Path:
+    """Round the entropy model to integers, measure the rates, and save the weights; return their path."""
+    entropy = jax.tree.map(np.asarray, nnx.to_pure_dict(run.params))["entropy"]
+    path = workdir / "weights.safetensors"
+    notes |= {"bitrates_bps": list(t.bitrates_bps)} | measure_rates(t, run.graphdef, run.params, run.batches)
+    save_weights(path, run.params, freeze(entropy, t.codec), t.codec, notes, small)
+    return path
 
 
 def train(t: TrainConfig, workdir: Path, quiet: bool = False) -> Path:
@@ -186,32 +224,15 @@ def train(t: TrainConfig, workdir: Path, quiet: bool = False) -> Path:
         If the corpus or the weights to start from cannot be used.
     """
     workdir = Path(workdir)
-    workdir.mkdir(parents=True, exist_ok=True)
-    clips = [clip for clip in open_corpus(Path(t.data)) if clip.split == "train"]
-    shards = build_shards(clips, cache_folder() / "shards", t.codec.spec)
-    batches = Batches(shards, t.batch, t.seconds, t.seed)
-    graphdef, params = nnx.split(initial_model(t, np.asarray(shards.lsf)), nnx.Param)
-    params = start_from(t, params)
-    step, optimiser = make_step(graphdef, t, trainable(params, t.frozen))
-    state = (params, optimiser.init(params), jnp.log(jnp.float32(t.lambda_start)))
-    notes = {"step": 0, "minutes": 0.0}
-    checkpoint = workdir / "checkpoint.safetensors"
-    if checkpoint.exists():
-        state, notes = load_checkpoint(checkpoint, state)
-        print(f"resuming at step {notes['step']}, {notes['minutes']:.1f} minutes in", file=sys.stderr)
-    (workdir / "config.json").write_text(json.dumps(t.as_dict(), indent=1))
-    state, notes = run_steps(t, workdir, step, batches, state, notes, quiet)
-    entropy = jax.tree.map(np.asarray, nnx.to_pure_dict(state[0]))["entropy"]
-    path = workdir / "weights.safetensors"
-    notes |= {"bitrates_bps": list(t.bitrates_bps)} | measure_rates(t, graphdef, state[0], batches)
-    save_weights(path, state[0], freeze(entropy, t.codec), t.codec, notes)
-    return path
+    run = prepare(t, workdir)
+    step, optimiser = make_step(run.graphdef, t, trainable(run.params, t.frozen))
+    state = (run.params, optimiser.init(run.params), jnp.log(jnp.float32(t.lambda_start)))
+    state, notes = follow(t, workdir, step, run.batches, state, quiet)
+    return finish(t, workdir, run._replace(params=state[0]), notes)
 
 
 def run(args) -> int:
     """`lpcnet-cq train`: train, evaluate on held-out speakers, and say where the model lies and how to use it."""
-    from lpcnet_cq.codec import Codec
-    from lpcnet_cq.evaluate import report
     from lpcnet_cq.pictures import training_curves
 
     low, high = args.bitrate
@@ -230,6 +251,15 @@ def run(args) -> int:
     )
     path = train(t, workdir)
     training_curves(workdir / "metrics.jsonl", workdir / "training.png", t.bitrate_bps)
+    show(path, data, low, high)
+    return 0
+
+
+def show(path: Path, data: str, low: int, high: int) -> None:
+    """Evaluate a run's weights at rates from `low` to `high` on held-out speakers, and say how to use them."""
+    from lpcnet_cq.codec import Codec
+    from lpcnet_cq.evaluate import report
+
     codec = Codec(path)
     least, most = codec.bitrates_bps
     if not least <= low <= high <= most:
@@ -238,7 +268,6 @@ def run(args) -> int:
     points = sorted({min(max(rate_bps, least), most) for rate_bps in points})
     for rate_bps in points:
         print(f"at {rate_bps / 1000:g} kbps:")
-        report(codec, data, rate_bps, workdir / f"evaluation-{rate_bps}", EVALUATION_S)
+        report(codec, data, rate_bps, path.parent / f"evaluation-{rate_bps}", EVALUATION_S)
     print(f"the model is {path}")
     print(f"use it: lpcnet-cq encode --model {path} --bitrate {points[0]} IN.wav OUT.cq")
-    return 0

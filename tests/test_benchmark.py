@@ -242,6 +242,19 @@ def test_scores_that_lacked_a_package_are_filled_in(bench, monkeypatch, capsys):
     assert all(row["pesq"] == row["visqol"] for row in filled)  # and the others not again
 
 
+def test_letters_are_counted_where_there_is_a_transcript_and_only_if_asked(bench, monkeypatch, capsys):
+    run, codec, out = bench
+    before = [dict(row) for row in run()]
+    assert "letters wrong" not in capsys.readouterr().out
+    monkeypatch.setattr(benchmark, "COLUMNS", [*benchmark.COLUMNS, "cer"])  # the file has fewer: it is of before
+    told = out.parent / "data" / "dev" / "s2" / "a.wav"
+    monkeypatch.setattr(benchmark, "readers", lambda recogniser, data: {told: lambda y: round(len(y) / 16000, 3)})
+    rows = run("--recogniser", "weights")
+    assert [row.pop("cer") for row in rows] == ["", "0.5"] and rows == before
+    assert codec.calls == 3  # only the recording with a transcript is coded again
+    assert "letters wrong" in capsys.readouterr().out
+
+
 def test_peers_that_cannot_run_are_named_and_rates_out_of_reach_too(bench, capsys):
     run, _, _ = bench
     run()
