@@ -11,7 +11,7 @@ from dsp.frames import frame
 from dsp.lpc import autocorrelation, levinson_durbin
 from dsp.lsf import lpc_to_lsf
 from lpcnet_cq.analysis import PREEMPHASIS, WHITE_NOISE
-from lpcnet_cq.data import active_level_dbov
+from lpcnet_cq.level import active_level_dbov
 from lpcnet_cq.published.config import SystemConfig
 
 LEVEL_BITS = 8

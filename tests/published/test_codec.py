@@ -1,6 +1,8 @@
 """A published system as a codec, with weights that nobody trained: what is written is what is decoded."""
 
 import io
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -138,3 +140,10 @@ def test_another_rate_is_one_sentence(codec):
 def test_channels_are_mixed_down(codec, vowel):
     x, rate_bps = vowel(seconds=0.3), codec.bitrates_bps[0]
     assert codec.encode(np.stack([x, 0 * x], axis=1), 16000, rate_bps) == codec.encode(0.5 * x, 16000, rate_bps)
+
+
+def test_coding_needs_no_package_of_training():
+    code = "import lpcnet_cq.published.codec, sys; print(*{m.partition('.')[0] for m in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert {"tqdm", "optax", "librosa", "matplotlib", "av"}.isdisjoint(done.stdout.split())
