@@ -1,5 +1,6 @@
 """The codec's dimensions and the training recipe: frozen dataclasses and the named presets.
 
+`PRESETS` are our own, `PUBLISHED` those of the published systems (`published.config`, trained by `published.train`).
 Every length in samples comes from `FrameSpec` (`dsp.frames`); nothing else in the project holds a sample rate.
 """
 
@@ -8,6 +9,9 @@ import math
 from dataclasses import dataclass, field
 
 from dsp.frames import FrameSpec
+from lpcnet_cq.published.config import PRESETS as PUBLISHED
+
+__all__ = ["PRESETS", "PUBLISHED", "CodecConfig", "TrainConfig", "codec_config_from_dict"]
 
 STEPS_PER_OCTAVE = 6  # latent step sizes between a rate and its double, about
 SPARE_STEPS = 8.5  # drawn beyond those, so that quiet and noisy speech meet their rate as well

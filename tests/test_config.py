@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from dsp.frames import FrameSpec
-from lpcnet_cq.config import PRESETS, CodecConfig, codec_config_from_dict
+from lpcnet_cq.config import PRESETS, PUBLISHED, CodecConfig, codec_config_from_dict
 
 
 def test_delay_is_packet_analysis_look_ahead_and_one_subframe():
@@ -39,3 +39,8 @@ def test_step_sizes_nest_and_cover_the_rates():
     assert t.codec.step_ratio**t.codec.layer_steps == pytest.approx(3)
     assert t.span == pytest.approx(1, abs=0.01) and t.bitrate_bps == 16500
     assert replace(t, bitrates_bps=(9000.0, 9000.0)).span == pytest.approx(0.5)
+
+
+def test_published_systems_go_by_their_names():
+    assert set(PUBLISHED) == {"knet", "cmrl", "lpc-cmrl", "cq-2020", "nwc-2021"}
+    assert set(PUBLISHED).isdisjoint(PRESETS)
