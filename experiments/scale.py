@@ -33,8 +33,11 @@ def score(name: str, codec: Codec, rate_bps: int, clips, out: Path) -> dict:
 
 def trained(low_bps: int, high_bps: int, args) -> Codec:
     """Train for a range of rates."""
-    t = replace(PRESETS["cq-continue" if args.init else "cq"], data=args.data, minutes=args.minutes, init=args.init)
-    t = replace(t, bitrates_bps=(float(low_bps), float(high_bps)), steps=args.steps)
+    t = replace(PRESETS["cq"], data=args.data, minutes=args.minutes, steps=args.steps)
+    if args.init:
+        t = replace(PRESETS["cq-continue"], data=t.data, minutes=t.minutes, steps=t.steps, init=args.init)
+        t = replace(t, learning_rate=args.learning_rate)
+    t = replace(t, bitrates_bps=(float(low_bps), float(high_bps)))
     return Codec(train(t, args.out / f"trained-{low_bps}-{high_bps}"))
 
 
@@ -61,6 +64,7 @@ if __name__ == "__main__":
     parser.add_argument("--minutes", type=float, default=0.0)
     parser.add_argument("--steps", type=int, default=0, help="of training, instead of minutes")
     parser.add_argument("--init", default="", help="weights that every training starts from")
+    parser.add_argument("--learning-rate", type=float, default=1e-3, help="with --init (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("runs/scale"))
     args = parser.parse_args()
     args.data = args.data or str(default_corpus())

@@ -14,7 +14,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 
 from lpcnet_cq.config import PruneConfig, TrainConfig
@@ -29,8 +28,8 @@ from lpcnet_cq.sparse_inputs import Moments, input_moments
 from lpcnet_cq.sparse_pattern import INPUTS, PATTERNS, Pattern, tiles
 from lpcnet_cq.sparse_schedule import spread_over
 from lpcnet_cq.sparsify import make_settle
-from lpcnet_cq.train import Prepared, finish, follow, make_step, prepare, show, trainable
-from lpcnet_cq.weights import find_weights, load_weights
+from lpcnet_cq.train import Prepared, continued, finish, follow, make_step, prepare, show, trainable
+from lpcnet_cq.weights import find_weights
 
 MOMENT_BATCHES = 4  # that tell the moments of the layers' inputs
 DENSE = (*FEW, "lapped")  # tables, and the transform that reconstructs by all of its weights
@@ -43,14 +42,6 @@ def is_pruned(pattern: Pattern, name: str, leaf: Any) -> bool:
     if pattern == INPUTS:
         return is_reader(name, leaf)
     return leaf.ndim > 1 and not any(word in name for word in DENSE) and tiles(pattern, leaf.shape)
-
-
-def centre_of(t: TrainConfig, notes: dict) -> float:
-    """Return where among the step sizes weights with these notes have the rates asked for."""
-    usual = np.log(notes["usual_bps"][::-1])
-    steps = np.arange(*notes["steps"])[::-1]
-    q = np.interp(np.mean(np.log(t.bitrates_bps)), usual, steps)
-    return float(np.clip((q + 0.5) / t.codec.n_steps, t.span / 2, 1 - t.span / 2))
 
 
 def make_moments(t: TrainConfig, run: Prepared) -> Moment:
@@ -121,9 +112,7 @@ def prune(t: PruneConfig, workdir: Path, quiet: bool = False) -> Path:
     if t.pattern not in PATTERNS:
         raise ValueError(f"no pattern `{t.pattern}`: choose from {', '.join(PATTERNS)}")
     use_cache()  # one run after another compiles the same steps
-    start = load_weights(find_weights(t.init))
-    t = replace(t, codec=start.config)
-    t = replace(t, centre=centre_of(t, start.notes))
+    t, source = continued(t)
     workdir = Path(workdir)
     run = prepare(t, workdir)
     dense_step, optimiser = make_step(run.graphdef, t, trainable(run.params, t.frozen))
@@ -133,7 +122,7 @@ def prune(t: PruneConfig, workdir: Path, quiet: bool = False) -> Path:
     (dense, _), notes = follow(t, workdir, step, run.batches, (dense, start_masks(run.params)), quiet)
     if PATTERNS[t.pattern] == INPUTS:
         nnx.replace_by_pure_dict(dense[0], narrow(nnx.to_pure_dict(dense[0])))
-    notes |= {"method": t.method, "sparsity": t.sparsity, "pattern": t.pattern, "from": start.sha256}
+    notes |= {"method": t.method, "sparsity": t.sparsity, "pattern": t.pattern, "from": source}
     return finish(t, workdir, run._replace(params=dense[0]), notes, small=True)
 
 

@@ -94,6 +94,21 @@ def start_from(t: TrainConfig, params: nnx.State) -> nnx.State:
     return params
 
 
+def centre_of(t: TrainConfig, notes: dict) -> float:
+    """Return where among the step sizes weights with these notes have the rates asked for."""
+    usual = np.log(notes["usual_bps"][::-1])
+    steps = np.arange(*notes["steps"])[::-1]
+    q = np.interp(np.mean(np.log(t.bitrates_bps)), usual, steps)
+    return float(np.clip((q + 0.5) / t.codec.n_steps, t.span / 2, 1 - t.span / 2))
+
+
+def continued(t: TrainConfig) -> tuple[TrainConfig, str]:
+    """Give a run the dimensions of the weights it starts from, and their step sizes; return their SHA-256 as well."""
+    start = load_weights(find_weights(t.init))
+    t = replace(t, codec=start.config)
+    return replace(t, centre=centre_of(t, start.notes)), start.sha256
+
+
 def run_steps(t: TrainConfig, workdir: Path, step, batches: Batches, state, notes: dict, quiet: bool):
     """Run until the budget is spent; log every `LOG_EVERY` steps, checkpoint by the clock."""
     key = jax.random.key(t.seed)
@@ -224,6 +239,7 @@ def train(t: TrainConfig, workdir: Path, quiet: bool = False) -> Path:
         If the corpus or the weights to start from cannot be used.
     """
     workdir = Path(workdir)
+    t = continued(t)[0] if t.init else t
     run = prepare(t, workdir)
     step, optimiser = make_step(run.graphdef, t, trainable(run.params, t.frozen))
     state = (run.params, optimiser.init(run.params), jnp.log(jnp.float32(t.lambda_start)))

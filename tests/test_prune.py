@@ -15,10 +15,11 @@ from lpcnet_cq import train as training
 from lpcnet_cq.codec import Codec
 from lpcnet_cq.config import PRESETS, PruneConfig
 from lpcnet_cq.model import Model
-from lpcnet_cq.prune import centre_of, is_pruned, prune
+from lpcnet_cq.prune import is_pruned, prune
 from lpcnet_cq.sizes import report, sizes
 from lpcnet_cq.sparse_pattern import UNSTRUCTURED
 from lpcnet_cq.tables import freeze
+from lpcnet_cq.train import centre_of
 from lpcnet_cq.weights import flatten, load_weights, save_weights
 
 TINY = PRESETS["tiny"]
