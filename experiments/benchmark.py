@@ -260,7 +260,7 @@ def speed_table(args) -> str:
     rows.append(["---", *["---:"] * (len(rows[0]) - 1)])
     if args.model != "none":
         codec, kbps = lpcnet_cq.load(args.model), min(args.rates)
-        macs = {k: f"{v / 1e6:.0f}" for k, v in macs_per_second(codec.config).items()}
+        macs = {k: f"{v / 1e6:.0f}" for k, v in macs_per_second(codec.config, codec.network.floats).items()}
         size = f"{codec.n_parameters:,}", f"{macs['encoder']} + {macs['decoder']}"
         code = lambda x: codec.encode(x, RATE_HZ, bitrate_bps=1000 * kbps)  # noqa: E731
         rows.append(speed_row(args.label, kbps, codec.delay_ms, code, codec.decode, *size))

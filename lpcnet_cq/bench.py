@@ -52,7 +52,7 @@ def codec_rows(model: str | None) -> list[tuple[str, str]]:
     from lpcnet_cq.complexity import macs_per_second
 
     codec = lpcnet_cq.load(model)
-    fs, macs = codec.sample_rate_hz, macs_per_second(codec.config)
+    fs, macs = codec.sample_rate_hz, macs_per_second(codec.config, codec.network.floats)
     x = speech_like(SECONDS, fs)
     rows = [
         ("parameters", f"{codec.n_parameters:,}"),

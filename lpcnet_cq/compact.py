@@ -2,7 +2,8 @@
 
 Place in the chain: between trained weights and a weights file that is to be shipped; `weights` reads both kinds.
 
-- Floats are halved: 11 bits of precision for what was found by noisy gradients.
+- Floats are halved: 11 bits of precision for what was found by noisy gradients. Small tensors, lattices and biases
+  among them, keep all their bits: for 0.5 % of the file, halving them is most of what one can measure.
 - The entropy model is stored once, as the integers that streams depend on; its floats, which only training needs,
   come from those (`tables.thaw`).
 - Integers take the smallest type that holds them. Frequency tables are stored as frequencies less the least one, 1.
@@ -15,13 +16,14 @@ import numpy as np
 
 from lpcnet_cq.sparse_weights import pack_tensors, unpack_tensors
 
+SMALL = 1000  # values: tensors below keep their precision
 FLOAT_ENTROPY = "entropy/"
 TABLES, FREQUENCIES = "integer/tables", "integer/frequencies"
 INTEGERS = (np.int8, np.uint8, np.int16, np.uint16, np.int32, np.int64)
 
 
 def smallest(tensor: np.ndarray) -> np.ndarray:
-    """Return floats in half precision, integers in the smallest type that holds them.
+    """Return many floats in half precision, integers in the smallest type that holds them.
 
     Raises
     ------
@@ -30,11 +32,13 @@ def smallest(tensor: np.ndarray) -> np.ndarray:
 
     Examples
     --------
-    >>> [str(smallest(np.array(values)).dtype) for values in ([0.5], [-128, 3], [60000])]
+    >>> [str(smallest(np.array(values)).dtype) for values in ([0.5] * 1000, [-128, 3], [60000])]
     ['float16', 'int8', 'uint16']
     """
     low, high = tensor.min(initial=0), tensor.max(initial=0)
     if np.issubdtype(tensor.dtype, np.floating):
+        if tensor.size < SMALL:
+            return tensor
         if max(-low, high) > np.finfo(np.float16).max:
             raise ValueError(f"a value of magnitude {max(-low, high):g} is beyond half precision")
         return tensor.astype(np.float16)

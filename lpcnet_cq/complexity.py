@@ -15,12 +15,14 @@ from lpcnet_cq.config import CodecConfig
 from lpcnet_cq.model import Model
 
 
-def macs_per_second(config: CodecConfig) -> dict[str, float]:
+def macs_per_second(config: CodecConfig, floats: dict | None = None) -> dict[str, float]:
     """Return the multiply-accumulates per second of audio of one pass through each part.
 
     Parameters
     ----------
     config : CodecConfig
+    floats : dict, optional
+        Nested parameters of a weights file, where layers may be narrower than the configuration says (`narrow`).
 
     Returns
     -------
@@ -35,6 +37,10 @@ def macs_per_second(config: CodecConfig) -> dict[str, float]:
     """
     spec = config.spec
     model = nnx.eval_shape(lambda: Model(config, rngs=nnx.Rngs(0)))
+    if floats:
+        graph, params = nnx.split(model, nnx.Param)
+        nnx.replace_by_pure_dict(params, floats)
+        model = nnx.merge(graph, params)
     packets = spec.sample_rate_hz / spec.hop
     coarse, fine = spec.sample_rate_hz / spec.subframe, spec.sample_rate_hz / config.step
     lpc_filter = (config.order + 1) * spec.sample_rate_hz  # A(z) with the pre-emphasis, or its inverse

@@ -40,7 +40,7 @@ class Network:
 
     def __init__(self, floats: dict, config: CodecConfig):
         use_cache()
-        self.config = config
+        self.config, self.floats = config, floats
         abstract = nnx.eval_shape(lambda: cq.Model(config, rngs=nnx.Rngs(0)))
         self.graph, params = nnx.split(abstract, nnx.Param)
         nnx.replace_by_pure_dict(params, jax.tree.map(jnp.asarray, floats))

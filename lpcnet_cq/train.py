@@ -12,7 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -37,6 +37,8 @@ EVALUATION_S = 240.0  # of held-out speech, about, every speaker before anyone's
 POINTS_BPS = (9000, 12000, 16000, 20000, 24000)  # of a range of rates that are evaluated
 BAR = "{l_bar}{bar}| {postfix}"
 PLAIN_SHARE = 1.08  # ideal code length of plainly rounded latents for a byte: rounding by `rounding` needs fewer
+
+AnyConfig = TypeVar("AnyConfig", bound=TrainConfig)
 
 
 def initial_model(t: TrainConfig, lsf: np.ndarray) -> Model:
@@ -102,7 +104,7 @@ def centre_of(t: TrainConfig, notes: dict) -> float:
     return float(np.clip((q + 0.5) / t.codec.n_steps, t.span / 2, 1 - t.span / 2))
 
 
-def continued(t: TrainConfig) -> tuple[TrainConfig, str]:
+def continued(t: AnyConfig) -> tuple[AnyConfig, str]:
     """Give a run the dimensions of the weights it starts from, and their step sizes; return their SHA-256 as well."""
     start = load_weights(find_weights(t.init))
     t = replace(t, codec=start.config)

@@ -30,7 +30,7 @@ def test_integers_fit_their_type_and_no_smaller_one(values):
 
 def test_floats_beyond_half_precision_are_refused():
     with pytest.raises(ValueError, match="70000 is beyond half precision"):
-        smallest(np.float32([1.0, -7e4]))
+        smallest(np.full(1000, -7e4, np.float32))
 
 
 def test_tables_come_back_in_a_third_of_the_bytes():
@@ -67,7 +67,8 @@ def test_all_but_precision_comes_back(files):
     for name, value in flatten(plain.floats).items():
         assert found[name].dtype == np.float32
         if not name.startswith("entropy"):
-            np.testing.assert_array_equal(found[name], value.astype(np.float16), err_msg=name)
+            expected = value.astype(np.float16) if value.size >= 1000 else value
+            np.testing.assert_array_equal(found[name], expected, err_msg=name)
     assert found.keys() == flatten(plain.floats).keys() and small.notes == plain.notes
 
 

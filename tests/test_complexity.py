@@ -2,12 +2,15 @@
 
 from math import log2
 
+import jax
+import numpy as np
 import pytest
 from flax import nnx
 
 from lpcnet_cq.complexity import macs_per_second
 from lpcnet_cq.config import PRESETS, CodecConfig
 from lpcnet_cq.model import Model, count_parameters
+from lpcnet_cq.narrow import narrow
 
 
 def test_count_by_hand():
@@ -35,6 +38,18 @@ def test_released_model_keeps_its_budget():
     assert macs["encoder"] + macs["decoder"] + 2 * macs["entropy"] <= 350e6
     assert macs["decoder"] + macs["entropy"] <= 150e6
     assert count_parameters(nnx.eval_shape(lambda: Model(c, rngs=nnx.Rngs(0)))) == 855027 <= 1e6
+
+
+def test_narrow_layers_cost_less():
+    """Half of the channels within a block: half of both its kernels, at the rate it runs at."""
+    c = PRESETS["tiny"].codec
+    model = nnx.eval_shape(lambda: Model(c, rngs=nnx.Rngs(0)))
+    floats = jax.tree.map(lambda p: np.ones(p.shape, np.float32), nnx.to_pure_dict(nnx.state(model, nnx.Param)))
+    assert macs_per_second(c, floats) == macs_per_second(c)
+    point = floats["decoder"]["fine"][0]["point"]
+    point["kernel"] = np.where(np.arange(c.fine)[:, None] < c.fine // 2, point["kernel"], 0)
+    spared = 1000 * (5 + 1) * c.fine * c.fine // 2
+    assert macs_per_second(c, narrow(floats))["decoder"] == macs_per_second(c)["decoder"] - spared
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -12,6 +12,7 @@ import soundfile
 from flax import nnx
 
 from lpcnet_cq import train as training
+from lpcnet_cq.cli import main
 from lpcnet_cq.codec import Codec
 from lpcnet_cq.config import PRESETS, PruneConfig
 from lpcnet_cq.model import Model
@@ -117,6 +118,24 @@ def test_step_sizes_are_drawn_where_the_rates_are(rates, low, high):
     centre = centre_of(t, NOTES)
     assert low < centre < high
     assert 0 <= centre - t.span / 2 and centre + t.span / 2 <= 1
+
+
+def test_command_line_prunes_reports_and_evaluates(runs, tmp_path, monkeypatch, capsys):
+    dense, paths = runs
+    asked, shown = [], []
+    monkeypatch.setattr("lpcnet_cq.prune.prune", lambda t, workdir: asked.append(t) or paths["single"])
+    monkeypatch.setattr("lpcnet_cq.prune.show", lambda *of: shown.append(of))
+    out = tmp_path / "run"
+    options = f"--bitrate 9k --sparsity 0.7 --method l1 --pattern 1x8 --minutes 2 --data d --init {dense} --out {out}"
+    out.mkdir()
+    assert main(["prune", *options.split()]) == 0
+    expected = PruneConfig(data="d", bitrates_bps=(9000.0, 9000.0), minutes=2.0, init=str(dense))
+    assert asked == [replace(expected, method="l1", sparsity=0.7, pattern="1x8")]
+    assert shown == [(paths["single"], "d", 9000, 9000)]
+    assert (out / "sizes.md").read_text() in capsys.readouterr().out
+    (out / "checkpoint.safetensors").touch()
+    assert main(["prune", *options.split()]) == 1
+    assert "holds a run already" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
