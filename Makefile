@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # An option of the command line, if its variable was given.
 option = $(if $($(1)),--$(2) "$($(1))")
 
-.PHONY: help train evaluate scale bench benchmark test check clean
+.PHONY: help train evaluate scale bench benchmark experiment test check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ benchmark: export OMP_NUM_THREADS = 1
 benchmark: $(VENV)/.bench ## quality against Opus, LACE, AMR-WB, LC3, Speex, Lyra on held-out speakers: DATA=folder MODEL=weights
 	$(BIN)/python experiments/benchmark.py "$(DATA)" $(call option,MODEL,model)
 	$(BIN)/python experiments/benchmark.py "$(DATA)" $(call option,MODEL,model) --speed
+
+experiment: $(VENV)/.train ## a published system, trained and scored: NAME=cq-2020 (all: every one) MINUTES=5 DATA=folder
+	$(BIN)/python experiments/papers.py "$(NAME)" $(call option,MINUTES,minutes) $(call option,DATA,data)
 
 test: export OMP_NUM_THREADS = 1
 test: $(VENV)/.dev ## style, doctests and tests
