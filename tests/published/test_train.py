@@ -136,7 +136,8 @@ def test_trained_weights_go_through_the_evaluation_of_our_own_codec(runs, tmp_pa
     (row,) = evaluation.evaluate(codec, clips, codec.bitrates_bps[0], tmp_path)
     # Speakers differ, and packets round up to bytes: the rate of the last steps is met to a factor.
     assert 0.5 < row["kbps"] / (metrics(whole)[-1]["bps"] / 1000) < 2
-    assert row["bytes"] == pytest.approx(sum(row[f"{k}_bits"] for k in ("lsf", "gain", "latents", "overhead")) / 8)
+    parts = sum(row[f"{k}_bits"] for k in ("lsf", "gain", "latents", "overhead"))
+    assert row["bytes"] == pytest.approx(parts / 8, abs=0.03)  # each is rounded to a tenth of a bit
     assert np.isfinite(row["snr_db"])
 
 
