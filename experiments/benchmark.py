@@ -103,16 +103,6 @@ def key_of(row: dict) -> Key:
     return row["codec"], row["kbps_asked"], row["clip"]
 
 
-def append_row(row: dict, path: Path) -> None:
-    """Write one row behind the others; the file is opened anew so that several programs can add to it."""
-    new = not path.is_file()
-    with open(path, "a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        if new:
-            writer.writeheader()
-        writer.writerow({k: f"{v:.5g}" if isinstance(v, float) else v for k, v in row.items()})
-
-
 def rewrite(rows: dict[Key, dict], path: Path) -> None:
     """Replace the file by these rows, in order."""
     if not rows:
@@ -207,7 +197,7 @@ def measure(
         row |= {"codec": point.codec, "kbps_asked": point.kbps_asked, "kbps": kbps, "clip": name}
         row |= {"seconds": len(x) / RATE_HZ} | score(x.astype(np.float64), to_pcm16(y) / FULL_SCALE, wanted)
         row |= {"cer": reader(y)} if reader else {}
-        append_row(row, path)
+        ev.append_rows([row], COLUMNS, path)
         scores = ", ".join(f"{k} {row[k]:.3f}" for k in (*metrics, *CER) if k in row)
         print(f"{point.codec} {point.kbps_asked:g} kbps, {i + 1}/{len(clips)}: {kbps:.2f} kbps, {scores}", flush=True)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from lpcnet_cq.evaluate import mean_and_interval
+from lpcnet_cq.evaluate import append_rows, mean_and_interval
 from lpcnet_cq.pictures import DPI, GRID, INK, MUTED
 from lpcnet_cq.sparse_schedule import Schedule
 from lpcnet_cq.sparsify import methods
@@ -69,17 +69,6 @@ def read_rows(path: Path) -> list[dict]:
         return [{k: v if k == "method" else float(v) for k, v in row.items()} for row in csv.DictReader(file)]
 
 
-def append_row(row: dict, path: Path) -> None:
-    """Write one row behind the others."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = not path.is_file()
-    with open(path, "a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(row))
-        if new:
-            writer.writeheader()
-        writer.writerow({k: f"{v:.5g}" if isinstance(v, float) else v for k, v in row.items()})
-
-
 def run(todo: Iterable[Cell], measure: Callable[[Cell], list[dict]], path: Path) -> list[dict]:
     """Measure the cells that have no rows yet, add their rows as they come, and return all rows."""
     done = {(row["method"], row["sparsity"], row["seed"]) for row in read_rows(path)}
@@ -87,7 +76,8 @@ def run(todo: Iterable[Cell], measure: Callable[[Cell], list[dict]], path: Path)
         if cell in done:
             continue
         for row in measure(cell):
-            append_row(dict(zip(("method", "sparsity", "seed"), cell, strict=True)) | row, path)
+            whole = dict(zip(("method", "sparsity", "seed"), cell, strict=True)) | row
+            append_rows([whole], list(whole), path)
             print(", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()), cell)
     return read_rows(path)
 

@@ -23,7 +23,7 @@ from lpcnet_cq.complexity import macs_per_second
 from lpcnet_cq.config import PUBLISHED
 from lpcnet_cq.corpus import default_corpus
 from lpcnet_cq.data import open_corpus
-from lpcnet_cq.evaluate import evaluate, mean_and_interval
+from lpcnet_cq.evaluate import append_rows, evaluate, mean_and_interval
 from lpcnet_cq.published.codec import PublishedCodec
 from lpcnet_cq.published.complexity import mmac_per_s
 from lpcnet_cq.published.config import Recipe, at_rates
@@ -111,16 +111,6 @@ def measure_ours(name: str, values: dict, args) -> tuple[dict, list[dict]]:
     return result | {"train_minutes": notes["minutes"], "steps": notes["step"]}, rows
 
 
-def append(rows: list[dict], columns: list[str], path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = not path.exists()
-    with open(path, "a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, extrasaction="ignore")
-        if new:
-            writer.writeheader()
-        writer.writerows({k: f"{v:.5g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
-
-
 def read_rows(path: Path) -> list[dict]:
     return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines())) if path.exists() else []
 
@@ -135,9 +125,9 @@ def run(name: str, values: dict, args) -> None:
     measure = measure_ours if "bitrate_bps" in values else measure_published
     result, rows = measure(name, values, args)
     clips = [{"system": name} | row for row in rows]
-    append(clips, ["system", "clip", "seconds", "bytes", *CLIP_METRICS], args.results / "papers_clips.csv")
+    append_rows(clips, ["system", "clip", "seconds", "bytes", *CLIP_METRICS], args.results / "papers_clips.csv")
     result |= {"system": name, "command": command_of(name, values, args)}
-    append([result], COLUMNS, args.results / "papers.csv")
+    append_rows([result], COLUMNS, args.results / "papers.csv")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

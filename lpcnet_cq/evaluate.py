@@ -196,9 +196,21 @@ def write_sample(folder: Path, clip: Clip, x: np.ndarray, y: np.ndarray) -> None
 
 def write_rows(rows: Sequence[dict], path: Path) -> None:
     """Write rows as CSV, numbers to five significant digits."""
-    with open(path, "w", newline="", encoding="utf-8") as f:
-        writer = csv.DictWriter(f, list(rows[0]))
-        writer.writeheader()
+    path.unlink(missing_ok=True)
+    append_rows(rows, list(rows[0]), path)
+
+
+def append_rows(rows: Sequence[dict], columns: Sequence[str], path: Path) -> None:
+    """Add rows to a CSV file, made with its header if missing; what is not in `columns` is left out.
+
+    The file is opened anew every time, so that several programs can add to it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = not path.is_file()
+    with open(path, "a", newline="", encoding="utf-8") as f:
+        writer = csv.DictWriter(f, columns, extrasaction="ignore")
+        if new:
+            writer.writeheader()
         writer.writerows({k: f"{v:.5g}" if isinstance(v, float) else v for k, v in r.items()} for r in rows)
 
 
