@@ -6,6 +6,7 @@ Every length in samples comes from `FrameSpec` (`dsp.frames`); nothing else in t
 import dataclasses
 import math
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from dsp.frames import FrameSpec
 
@@ -14,29 +15,12 @@ SPARE_STEPS = 8.5  # drawn beyond those, so that quiet and noisy speech meet the
 
 
 @dataclass(frozen=True)
-class CodecConfig:
-    """Hold the dimensions that a weights file is made for.
-
-    Letters: M `order`, S `spec.n_subframes` per packet, D `n_latents` per subframe, Q `n_steps`.
-    """
+class Dimensions:
+    """Hold what all codecs have: frames, and Q = `n_steps` latent step sizes to choose from."""
 
     spec: FrameSpec = field(default_factory=FrameSpec)
-    order: int = 16  # M, LPC order
-    step: int = 16  # samples per step of the fine network rate (1 ms)
-    fine: int = 64  # channels at the fine rate
-    coarse: int = 128  # channels at the subframe rate
-    fine_blocks: int = 2
-    coarse_blocks: int = 3
     n_steps: int = 17  # Q, latent step sizes to choose from, per packet
     step_ratio: float = 3 ** (1 / 8)  # ratio of neighbouring latent step sizes
-    noise: int = 4  # channels of noise the decoder receives at the fine rate
-    context: int = 3  # subframes of decoded past the entropy model sees
-    hidden: int = 128  # width of the entropy model
-
-    @property
-    def n_latents(self) -> int:
-        """D, latents per subframe: one per sample, of which entropy coding makes most cost nothing."""
-        return self.spec.subframe
 
     @property
     def layer_steps(self) -> int:
@@ -65,10 +49,57 @@ class CodecConfig:
 
 
 @dataclass(frozen=True)
+class CodecConfig(Dimensions):
+    """Hold the dimensions that a weights file of the speech codec is made for.
+
+    Letters: M `order`, S `spec.n_subframes` per packet, D `n_latents` per subframe, Q `n_steps`.
+    """
+
+    order: int = 16  # M, LPC order
+    step: int = 16  # samples per step of the fine network rate (1 ms)
+    fine: int = 64  # channels at the fine rate
+    coarse: int = 128  # channels at the subframe rate
+    fine_blocks: int = 2
+    coarse_blocks: int = 3
+    noise: int = 4  # channels of noise the decoder receives at the fine rate
+    context: int = 3  # subframes of decoded past the entropy model sees
+    hidden: int = 128  # width of the entropy model
+
+    @property
+    def n_latents(self) -> int:
+        """D, latents per subframe: one per sample, of which entropy coding makes most cost nothing."""
+        return self.spec.subframe
+
+    channels: ClassVar[int] = 1
+    segment_packets: ClassVar[int] = 500  # of a file between two restarts: 10 s
+
+
+@dataclass(frozen=True)
+class MusicConfig(Dimensions):
+    """Hold the dimensions that a weights file of the codec for music is made for.
+
+    Letters: N `spec.hop`, D `n_latents` lines coded of N, b `bands`, Q `n_steps`.
+    """
+
+    spec: FrameSpec = field(
+        default_factory=lambda: FrameSpec(44100, window=2048, hop=1024, look_ahead=1024, subframe=1024)
+    )
+    n_latents: int = 928  # D: up to 20 kHz
+    bands: int = 24  # b, about one critical band each
+    splits: int = 8  # short transforms in the place of a long one
+    fine: int = 64  # channels of the network over lines
+    fine_blocks: int = 2
+    hidden: int = 32  # width of the entropy model
+    context: ClassVar[int] = 4  # spectra the entropy model remembers: two packets of two channels
+    channels: ClassVar[int] = 2
+    segment_packets: ClassVar[int] = 86  # 2 s: at any rate less than a segment's 64 KiB
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """Hold one training run; `train(config, workdir)` needs nothing else."""
 
-    codec: CodecConfig = field(default_factory=CodecConfig)
+    codec: CodecConfig | MusicConfig = field(default_factory=CodecConfig)
     data: str = ""  # folder of audio; empty: the default corpus
     bitrates_bps: tuple[float, float] = (9000.0, 24000.0)  # the range of rates to serve, or one rate twice
     minutes: float = 60.0  # wall-clock budget, learning-rate schedule included
@@ -85,6 +116,9 @@ class TrainConfig:
     nsr_weight: float = 2.0
     disturbance_weight: float = 2.0
     disturbance_from: float = 0.375  # share of the run after which the model of hearing joins the loss
+    priority_weight: float = 0.0  # of the psychoacoustic terms, which the codec for music has: see `calibration`
+    modulation_weight: float = 0.0
+    audible_weight: float = 0.0
     soften: float = 0.05  # share of the run over which quantisers turn from soft to hard
     checkpoint_minutes: float = 5.0
 
@@ -104,10 +138,10 @@ class TrainConfig:
         return dataclasses.asdict(self)
 
 
-def codec_config_from_dict(values: dict) -> CodecConfig:
-    """Rebuild a `CodecConfig` from the JSON of a weights file."""
+def codec_config_from_dict(values: dict) -> CodecConfig | MusicConfig:
+    """Rebuild the configuration of a codec from the JSON of a weights file."""
     values = dict(values)
-    return CodecConfig(spec=FrameSpec(**values.pop("spec")), **values)
+    return (MusicConfig if "bands" in values else CodecConfig)(spec=FrameSpec(**values.pop("spec")), **values)
 
 
 PRESETS = {
