@@ -78,7 +78,7 @@ def fail(sentence: str, status: int) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands; `args.run` is the command's function."""
-    parser = argparse.ArgumentParser(PROGRAM, description="Speech codec for 9 to 24 kbps, 16 kHz, mono.")
+    parser = argparse.ArgumentParser(PROGRAM, description="Codec for speech (9 to 24 kbps, 16 kHz, mono) and music (44.1 kHz).")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     encode = commands.add_parser("encode", help="audio file to .cq file")
@@ -139,8 +139,9 @@ def add_evaluate(commands) -> argparse.ArgumentParser:
 def add_train(commands) -> None:
     """Add `train`."""
     train = commands.add_parser("train", help="train a model and evaluate it")
+    train.add_argument("--preset", choices=("cq", "audio"), default="cq", help="cq: speech; audio: music at 44.1 kHz")
     train.add_argument(
-        "--bitrate", type=bitrates_bps, default="9k-24k", help="rate, or range of rates (default: %(default)s)"
+        "--bitrate", type=bitrates_bps, help="rate, or range of rates (default: 9k-24k for speech, 64k-128k for music)"
     )
     train.add_argument(
         "--minutes", type=positive(float), default=60.0, help="time to take (default: %(default)s)"
@@ -149,9 +150,7 @@ def add_train(commands) -> None:
     train.add_argument("--init", metavar="FILE", help="weights or run to start from")
     train.add_argument("--out", metavar="FOLDER", help="where the run is kept")
     train.add_argument("--seed", type=int, default=0, help="of weights and batches (default: %(default)s)")
-    train.add_argument(
-        "--batch", type=positive(int), default=16, help="clips per step (default: %(default)s)"
-    )
+    train.add_argument("--batch", type=positive(int), help="clips per step (default: the preset's)")
     train.add_argument("--resume", action="store_true", help="go on with the run in --out")
     train.set_defaults(run=run_module)
 
@@ -219,13 +218,12 @@ def run_encode(args: argparse.Namespace) -> int:
     check_output(args)
     check_layers(args.layers)
     import lpcnet_cq
-    from dsp.frames import FrameSpec
     from lpcnet_cq.audio import read_audio, replacing
 
     codec = lpcnet_cq.load(args.model)
     rate_bps = allowed_bitrate_bps(args.bitrate, codec.bitrates_bps)
-    audio = read_audio(args.input)
-    coding_hz = FrameSpec().sample_rate_hz
+    audio = read_audio(args.input, channels=codec.channels)
+    coding_hz = codec.sample_rate_hz
     notes = (
         [f"resampled {audio.sample_rate_hz} -> {coding_hz} Hz"] if audio.sample_rate_hz != coding_hz else []
     )
@@ -246,11 +244,10 @@ def run_decode(args: argparse.Namespace) -> int:
     if os.path.splitext(args.output)[1].lower() in (".flac", ".ogg", ".mp3", ".cq"):
         raise UsageError(f"`{args.output}` must be named .wav, which is what decode writes")
     data, header = read_stream(args.input)
-    from dsp.frames import FrameSpec
     from lpcnet_cq.audio import write_wav
 
     codec = load_for(header, args.model)
-    progress = progress_bar("decoding", header.n_samples / FrameSpec().sample_rate_hz)
+    progress = progress_bar("decoding", header.n_samples / codec.sample_rate_hz)
     y, sample_rate_hz = codec.decode(data, progress=progress)
     write_wav(args.output, y, sample_rate_hz)
     return 0

@@ -5,7 +5,7 @@ Every length in samples comes from `FrameSpec` (`dsp.frames`); nothing else in t
 
 import dataclasses
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from dsp.frames import FrameSpec
@@ -70,6 +70,21 @@ class CodecConfig(Dimensions):
         """D, latents per subframe: one per sample, of which entropy coding makes most cost nothing."""
         return self.spec.subframe
 
+    @property
+    def n_side(self) -> int:
+        """K, integers of side information in a packet."""
+        return self.order + self.spec.n_subframes
+
+    @property
+    def n_vectors(self) -> int:
+        """S, vectors of latents in a packet: one per subframe."""
+        return self.spec.n_subframes
+
+    @property
+    def side_parts(self) -> dict[str, list[int]]:
+        """Return which of the side integers are what."""
+        return {"lsf": list(range(self.order)), "gain": list(range(self.order, self.n_side))}
+
     channels: ClassVar[int] = 1
     segment_packets: ClassVar[int] = 500  # of a file between two restarts: 10 s
 
@@ -91,6 +106,23 @@ class MusicConfig(Dimensions):
     fine_blocks: int = 2
     hidden: int = 32  # width of the entropy model
     context: ClassVar[int] = 4  # spectra the entropy model remembers: two packets of two channels
+
+    @property
+    def n_side(self) -> int:
+        """K, integers of side information in a packet: split flag, energies, factors, energies."""
+        return 1 + 3 * self.bands
+
+    @property
+    def n_vectors(self) -> int:
+        """S, vectors of latents in a packet: one per channel."""
+        return self.channels
+
+    @property
+    def side_parts(self) -> dict[str, list[int]]:
+        """Return which of the side integers are what."""
+        factors = range(1 + self.bands, 1 + 2 * self.bands)
+        return {"energy": [k for k in range(self.n_side) if k not in factors], "factor": list(factors)}
+
     channels: ClassVar[int] = 2
     segment_packets: ClassVar[int] = 86  # 2 s: at any rate less than a segment's 64 KiB
 
@@ -144,6 +176,21 @@ def codec_config_from_dict(values: dict) -> CodecConfig | MusicConfig:
     return (MusicConfig if "bands" in values else CodecConfig)(spec=FrameSpec(**values.pop("spec")), **values)
 
 
+AUDIO = TrainConfig(
+    codec=MusicConfig(),
+    bitrates_bps=(64000.0, 128000.0),
+    batch=4,
+    lambda_start=0.01,
+    learning_rate=3e-3,
+    mel_weight=1.0,
+    nsr_weight=0.5,
+    disturbance_weight=1.0,
+    disturbance_from=0.0,
+    priority_weight=0.05,
+    modulation_weight=0.5,
+    audible_weight=2.0,
+)
+
 PRESETS = {
     "cq": TrainConfig(),
     "cq-continue": TrainConfig(learning_rate=1.5e-3, lambda_start=0.18, disturbance_from=0.0),  # from earlier weights
@@ -151,6 +198,23 @@ PRESETS = {
         codec=CodecConfig(fine=16, coarse=24, fine_blocks=1, coarse_blocks=1, hidden=24),
         batch=2,
         seconds=0.4,
+        minutes=0.2,
+    ),
+    "audio": AUDIO,
+    "audio-continue": replace(AUDIO, learning_rate=1e-3),
+    "audio-tiny": replace(
+        AUDIO,
+        codec=MusicConfig(
+            spec=FrameSpec(44100, window=256, hop=128, look_ahead=128, subframe=128),
+            n_latents=116,
+            splits=4,
+            bands=8,
+            fine=8,
+            fine_blocks=1,
+            hidden=8,
+        ),
+        batch=2,
+        seconds=0.1,
         minutes=0.2,
     ),
 }

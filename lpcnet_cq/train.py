@@ -22,26 +22,19 @@ from tqdm import tqdm
 
 from lpcnet_cq.config import PRESETS, TrainConfig
 from lpcnet_cq.corpus import cache_folder, default_corpus
-from lpcnet_cq.data import Batches, build_shards, open_corpus
-from lpcnet_cq.model import Model
-from lpcnet_cq.objective import draw_steps, objective, quantise, rates
+from lpcnet_cq.data import open_corpus
+from lpcnet_cq.kinds import kind_of
+from lpcnet_cq.objective import draw_steps
 from lpcnet_cq.optimiser import make_optimiser
-from lpcnet_cq.tables import freeze
 from lpcnet_cq.weights import load_checkpoint, load_weights, save_checkpoint, save_weights
 
 RATE_GAIN = 0.01  # rate control: log lambda moves by this times the relative excess of the rate, each step
 LOG_EVERY = 50
 RATE_BATCHES = 6  # that tell the rates of a trained codec
 EVALUATION_S = 240.0  # of held-out speech, about, every speaker before anyone's second clip
-POINTS_BPS = (9000, 12000, 16000, 20000, 24000)  # of a range of rates that are evaluated
+POINTS_BPS = (9000, 12000, 16000, 20000, 24000, 64000, 80000, 96000, 128000)  # of a range of rates: evaluated
 BAR = "{l_bar}{bar}| {postfix}"
 PLAIN_SHARE = 1.08  # ideal code length of plainly rounded latents for a byte: rounding by `rounding` needs fewer
-
-
-def initial_model(t: TrainConfig, lsf: np.ndarray) -> Model:
-    """Build a model whose LSF lattice starts on the principal axes of the training set's LSF vectors."""
-    mean, axes = lsf.mean(axis=0), np.linalg.eigh(np.cov(lsf.T))[1][:, ::-1]
-    return Model(t.codec, rngs=nnx.Rngs(t.seed), lsf_mean=mean, lsf_axes=axes)
 
 
 def trainable(params: nnx.State, collaborative: bool) -> nnx.State:
@@ -53,7 +46,7 @@ def trainable(params: nnx.State, collaborative: bool) -> nnx.State:
 
 def make_step(graphdef, t: TrainConfig, mask):
     """Return the jitted training step and the optimiser."""
-    optimiser = make_optimiser()
+    optimiser, kind = make_optimiser(), kind_of(t.codec)
     target_bps = PLAIN_SHARE * t.bitrate_bps
 
     @jax.jit
@@ -61,11 +54,10 @@ def make_step(graphdef, t: TrainConfig, mask):
         params, opt_state, log_lambda = state
         lam = jnp.exp(log_lambda)
 
-        B, T = batch["lsf"].shape[0], batch["lsf"].shape[1] - 1
-        sizes = draw_steps(key, t.codec.n_steps, t.span, B, T)
+        sizes = draw_steps(key, t.codec.n_steps, t.span, *kind.shape(batch))
 
         def loss(params):
-            return objective(nnx.merge(graphdef, params), t, batch, sizes, hardness, lam, hearing)
+            return kind.objective(nnx.merge(graphdef, params), t, batch, sizes, hardness, lam, hearing)
 
         (_, parts), gradient = jax.value_and_grad(loss, has_aux=True)(params)
         norm = optax.tree.norm(gradient)
@@ -96,7 +88,7 @@ def start_from(t: TrainConfig, params: nnx.State) -> nnx.State:
     return params
 
 
-def run_steps(t: TrainConfig, workdir: Path, step, batches: Batches, state, notes: dict, quiet: bool):
+def run_steps(t: TrainConfig, workdir: Path, step, batches, state, notes: dict, quiet: bool):
     """Run until the budget is spent; log every `LOG_EVERY` steps, checkpoint by the clock."""
     key = jax.random.key(t.seed)
     i, before = notes["step"], notes["minutes"]
@@ -145,25 +137,26 @@ def log(workdir: Path, bar: tqdm, notes: dict, sums: dict, progress: float) -> N
     bar.set_postfix_str(f"loss {loss:.3f}, {kbps:.2f} kbps, NSR {nsr_db:.2f} dB, {left:.0f} min left")
 
 
-def measure_rates(t: TrainConfig, graphdef, params: nnx.State, batches: Batches) -> dict:
+def measure_rates(t: TrainConfig, graphdef, params: nnx.State, batches) -> dict:
     """Return what a codec must know of its rates, for the notes of its weights.
 
     `steps` are the indices that training drew, from and to; `usual_bps` the mean rate at each of them; `reach_bps` the
-    rates that nine of ten crops reach, the lowest at the coarsest step and the highest at the finest.
+    lowest rate that nine of ten crops reach at the coarsest step, and the highest that a share of them, `kind.reach`,
+    reaches at the finest.
     """
-    c = t.codec
+    c, kind = t.codec, kind_of(t.codec)
     first, stop = (c.n_steps * (0.5 - t.span / 2), c.n_steps * (0.5 + t.span / 2))
     steps = range(math.floor(first + 1e-6), math.ceil(stop - 1e-6))
 
     @jax.jit
     def bps(params, batch, step):
         model = nnx.merge(graphdef, params)
-        return rates(model, *quantise(model, batch, step, jnp.float32(1.0)), step)["bps"]
+        return kind.rates(model, *kind.quantise(model, batch, step, jnp.float32(1.0)), step)["bps"]
 
     material = [batches.batch(i) for i in range(RATE_BATCHES)]
-    shape = material[0]["lsf"].shape[0], material[0]["lsf"].shape[1] - 1
+    shape = kind.shape(material[0])
     table = [np.concatenate([bps(params, b, jnp.full(shape, q, jnp.int32)) for b in material]) for q in steps]
-    low, high = np.quantile(table[-1], 0.9), np.quantile(table[0], 0.1)
+    low, high = np.quantile(table[-1], 0.9), np.quantile(table[0], 1 - kind.reach)
     return {
         "steps": [steps.start, steps.stop],
         "usual_bps": [round(float(np.mean(row))) for row in table],
@@ -189,10 +182,11 @@ def train(t: TrainConfig, workdir: Path, quiet: bool = False) -> Path:
     """
     workdir = Path(workdir)
     workdir.mkdir(parents=True, exist_ok=True)
-    clips = [clip for clip in open_corpus(Path(t.data)) if clip.split == "train"]
-    shards = build_shards(clips, cache_folder() / "shards", t.codec.spec)
-    batches = Batches(shards, t.batch, t.seconds, t.seed)
-    graphdef, params = nnx.split(initial_model(t, np.asarray(shards.lsf)), nnx.Param)
+    kind = kind_of(t.codec)
+    clips = [clip for clip in open_corpus(Path(t.data), kind.part) if clip.split == "train"]
+    material = kind.material(clips, cache_folder() / "shards", t.codec.spec)
+    batches = kind.batches(material, t)
+    graphdef, params = nnx.split(kind.model(t, material), nnx.Param)
     params = start_from(t, params)
     step, optimiser = make_step(graphdef, t, trainable(params, t.collaborative))
     state = (params, optimiser.init(params), jnp.log(jnp.float32(t.lambda_start)))
@@ -203,10 +197,10 @@ def train(t: TrainConfig, workdir: Path, quiet: bool = False) -> Path:
         print(f"resuming at step {notes['step']}, {notes['minutes']:.1f} minutes in", file=sys.stderr)
     (workdir / "config.json").write_text(json.dumps(t.as_dict(), indent=1))
     state, notes = run_steps(t, workdir, step, batches, state, notes, quiet)
-    entropy = jax.tree.map(np.asarray, nnx.to_pure_dict(state[0]))["entropy"]
+    floats = jax.tree.map(np.asarray, nnx.to_pure_dict(state[0]))
     path = workdir / "weights.safetensors"
     notes |= {"bitrates_bps": list(t.bitrates_bps)} | measure_rates(t, graphdef, state[0], batches)
-    save_weights(path, state[0], freeze(entropy, t.codec), t.codec, notes)
+    save_weights(path, state[0], kind.freeze(floats, t.codec), t.codec, notes)
     return path
 
 
@@ -216,19 +210,20 @@ def run(args) -> int:
     from lpcnet_cq.evaluate import report
     from lpcnet_cq.pictures import training_curves
 
-    low, high = args.bitrate
-    workdir = Path(args.out or f"runs/{low}-{high}")
+    t = PRESETS[f"{args.preset}-continue" if args.init else args.preset]
+    low, high = args.bitrate or t.bitrates_bps
+    workdir = Path(args.out or f"runs/{low:.0f}-{high:.0f}")
     if (workdir / "checkpoint.safetensors").exists() and not args.resume:
         raise ValueError(f"`{workdir}` holds a run already; --resume goes on with it, --out names another folder")
-    data = str(args.data or default_corpus())
+    data = str(args.data or default_corpus(kind_of(t.codec).part))
     t = replace(
-        PRESETS["cq-continue" if args.init else "cq"],
+        t,
         data=data,
         bitrates_bps=(float(low), float(high)),
         minutes=args.minutes,
         init=args.init or "",
         seed=args.seed,
-        batch=args.batch,
+        batch=args.batch or t.batch,
     )
     path = train(t, workdir)
     training_curves(workdir / "metrics.jsonl", workdir / "training.png", t.bitrate_bps)
@@ -240,7 +235,7 @@ def run(args) -> int:
     points = sorted({min(max(rate_bps, least), most) for rate_bps in points})
     for rate_bps in points:
         print(f"at {rate_bps / 1000:g} kbps:")
-        report(codec, data, rate_bps, workdir / f"evaluation-{rate_bps}", EVALUATION_S)
+        report(codec, data, rate_bps, workdir / f"evaluation-{rate_bps:.0f}", EVALUATION_S)
     print(f"the model is {path}")
-    print(f"use it: lpcnet-cq encode --model {path} --bitrate {points[0]} IN.wav OUT.cq")
+    print(f"use it: lpcnet-cq encode --model {path} --bitrate {points[0]:.0f} IN.wav OUT.cq")
     return 0

@@ -25,6 +25,7 @@ class StandIn:
     """Behave as a codec does at its border; carry 16-bit PCM in segments, one packet per 50 samples."""
 
     bitrates_bps = (9000, 24000)
+    sample_rate_hz, channels = 16000, 1
 
     def __init__(self, model_hash=INSTALLED):
         self.model_hash = model_hash

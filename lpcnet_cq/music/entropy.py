@@ -9,19 +9,21 @@ knows: all means are 0. Inputs are small integers, eighths of octaves, so that `
 Letters: B batch, T packets, D lines, b bands, H hidden width, F features.
 """
 
+from typing import Any, NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
 from lpcnet_cq.config import MusicConfig
-from lpcnet_cq.entropy import SideModel, activation, dense
+from lpcnet_cq.entropy import SIDE_CLIP, SideModel, activation, dense
 from lpcnet_cq.music import bands
 from lpcnet_cq.music.allocation import PER_ENERGY, PER_OCTAVE
 
 F = 10
 MOST = 255  # larger lines count as this
-RANGE = 32, 63  # features are clipped to -32 .. 63 and counted from 0
+RANGE = 32, 63  # features are clipped to -32..63 and counted from 0
 UNIT = 16  # a feature of 16 is 1 for the network: two octaves
 NOTHING = -12  # the logarithm of 0, as if it were 1/3
 BELOW = (1, 2, 8)  # distances of the lines below
@@ -31,16 +33,12 @@ SKIP = UNIT / PER_OCTAVE * LN2
 START = -RANGE[0] / UNIT * SKIP - np.log(np.pi / 3**0.5)  # a logistic distribution of that deviation
 
 
-def side_size(c: MusicConfig) -> int:
-    """Return K, the integers of side information in a packet: flag, energies, factors, energies."""
-    return 1 + 3 * c.bands
-
-
 def parts(side, b: int):
     """Return split flag (...), energies (..., 2, b) of both channels, and factors (..., b) from (..., K) integers."""
-    both = side[..., 1 : 1 + b], side[..., 1 + 2 * b :]
-    xp = jnp if isinstance(side, jax.Array) else np
-    return side[..., 0].clip(0, 1), xp.stack(both, axis=-2), side[..., 1 + b : 1 + 2 * b]
+    xp = jnp if isinstance(side, jax.Array) else np  # of training and of the reader, or of the encoder
+    side = side.clip(-SIDE_CLIP, SIDE_CLIP)
+    E = xp.stack([side[..., 1 : 1 + b], side[..., 1 + 2 * b :]], axis=-2)
+    return side[..., 0].clip(0, 1), E, side[..., 1 + b : 1 + 2 * b]
 
 
 def shift(xp, n, k: int):
@@ -58,7 +56,49 @@ def around(xp, n):
     return near, fours[..., :D] + fours[..., 4 : 4 + D] + m[..., 8:]
 
 
-def features(xp, log8, own, older, other, difference, relative, place):
+class Context(NamedTuple):
+    """Hold what steps and energies tell of lines, arrays of integers (..., 2, D) for the two channels.
+
+    `difference`: exponents of the steps one and two packets before, and of the other channel's last spectrum, less the
+    line's own. `relative`: levels of the line's band, of the band below and of the one above, less the line's own
+    exponent. `place`: band and exponent as they are. `kind` (..., 2): which biases hold.
+    """
+
+    difference: tuple
+    relative: tuple
+    place: tuple
+    kind: Any
+
+
+def describe(xp, split, E, s: list, q, spread: list) -> Context:
+    """Return the context of packets.
+
+    Parameters
+    ----------
+    xp : module
+        numpy or jax.numpy.
+    split : array (...)
+    E : array (..., 2, b)
+    s : list of 3 arrays (..., 2, b)
+        Exponents of the steps of these packets, of those before, and of those before these.
+    q : array (...)
+        What the step index adds to the exponents.
+    spread : list of 3 callables
+        Bands (..., 2, b) to lines (..., 2, D) as now and as in the two packets before.
+    """
+    now, first, second = (f(v) for f, v in zip(spread, s, strict=True))
+    other = xp.stack([first[..., 1, :], now[..., 0, :]], axis=-2)
+    level = PER_ENERGY * (E - bands.OFFSET)
+    low = xp.concatenate([level[..., :1], level[..., :-1]], axis=-1)
+    high = xp.concatenate([level[..., 1:], level[..., -1:]], axis=-1)
+    exponent = now + q[..., None, None]
+    relative = tuple(spread[0](v) - exponent for v in (level, low, high))
+    band = spread[0](0 * level + 4 * xp.arange(E.shape[-1]).astype(E.dtype) - RANGE[0])
+    kind = 2 * split[..., None] + xp.arange(2).astype(split.dtype)
+    return Context((first - now, second - now, other - now), relative, (band, exponent // 2), kind)
+
+
+def features(xp, log8, own, older, other, context: Context) -> list:
     """Describe what surrounds each line: F arrays (..., D) of integers from 0 to 95.
 
     Parameters
@@ -69,61 +109,22 @@ def features(xp, log8, own, older, other, difference, relative, place):
         Eight times the binary logarithm, rounded, of integers; `NOTHING` of 0.
     own, older, other : arrays (..., D)
         Lines of this channel one and two packets before, and the last ones of the other channel.
-    difference : list of 3 arrays (..., D)
-        Exponents of their steps less the exponent of this line's step.
-    relative : list of 3 arrays (..., D)
-        Level of the line's band, of the band below and of the one above, less that exponent.
-    place : list of 2 arrays (..., D)
-        The band and the exponent, as they are.
+    context : Context
     """
     near, wide = around(xp, own)
     near_2, _ = around(xp, older)
     near_o, wide_o = around(xp, other)
-    eight, nine = 2 * PER_OCTAVE, round(PER_OCTAVE * np.log2(9))  # the sums' weights
+    four, nine = 2 * PER_OCTAVE, round(PER_OCTAVE * np.log2(9))  # the sums' weights
     values = [
-        log8(near) - eight + difference[0],
-        log8(wide) - nine + difference[0],
-        log8(near_2) - eight + difference[1],
-        log8(near_o) - eight + difference[2],
-        log8(wide_o) - nine + difference[2],
-        *relative,
-        *place,
+        log8(near) - four + context.difference[0],
+        log8(wide) - nine + context.difference[0],
+        log8(near_2) - four + context.difference[1],
+        log8(near_o) - four + context.difference[2],
+        log8(wide_o) - nine + context.difference[2],
+        *context.relative,
+        *context.place,
     ]
     return [v.clip(-RANGE[0], RANGE[1]) + RANGE[0] for v in values]
-
-
-def surroundings(xp, log8, split, E, s, q, before, n, c: MusicConfig, spread):
-    """Return the features of all lines of packets, F arrays (..., 2, D), from quantities with two channels.
-
-    Parameters
-    ----------
-    xp, log8
-        As for `features`.
-    split : array (...)
-    E : array (..., 2, b)
-    s : list of 3 arrays (..., 2, b)
-        Exponents of the steps of these packets, of those before, and of those before these.
-    q : array (...)
-        What the step index adds to the exponents.
-    before : list of 2 arrays (..., 2, D)
-        Lines one and two packets before.
-    n : array (..., D)
-        Lines of the middle channel now, which the side channel sees.
-    spread : list of 3 callables
-        Bands (..., b) to lines (..., D) as now and as in the two packets before.
-    """
-    s_now, s_1, s_2 = (xp.stack([f(v[..., i, :]) for i in (0, 1)], axis=-2) for f, v in zip(spread, s, strict=True))
-    other = xp.stack([before[0][..., 1, :], n], axis=-2)
-    s_other = xp.stack([s_1[..., 1, :], s_now[..., 0, :]], axis=-2)
-    difference = [s_1 - s_now, s_2 - s_now, s_other - s_now]
-    level = PER_ENERGY * (E - bands.OFFSET)
-    low = xp.concatenate([level[..., :1], level[..., :-1]], axis=-1)
-    high = xp.concatenate([level[..., 1:], level[..., -1:]], axis=-1)
-    exponent = s_now + q[..., None, None]
-    lines = [xp.stack([spread[0](v[..., i, :]) for i in (0, 1)], axis=-2) for v in (level, low, high)]
-    index = spread[0](4 * xp.arange(c.bands).astype(E.dtype) - RANGE[0] + 0 * level[..., 0, :])
-    place = [xp.stack([index, index], axis=-2), exponent // 2]
-    return features(xp, log8, *before, other, difference, [v - exponent for v in lines], place)
 
 
 class LatentModel(nnx.Module):
@@ -139,17 +140,17 @@ class LatentModel(nnx.Module):
         self.skip = nnx.Param(jnp.full((4,), SKIP))
         self.b3 = nnx.Param(jnp.full((4,), START))
 
-    def __call__(self, split: jax.Array, f: list[jax.Array], n: jax.Array) -> jax.Array:
+    def __call__(self, kind: jax.Array, f: list[jax.Array], n: jax.Array) -> jax.Array:
         """Return log-scales (B, T, 2, D).
 
         Parameters
         ----------
-        split : array (B, T)
+        kind : array (B, T, 2)
         f : list of F arrays (B, T, 2, D)
-            From `surroundings`.
+            From `features`.
         n : array (B, T, 2, D)
         """
-        kind = (2 * split.astype(jnp.int32)[..., None] + jnp.arange(2)).reshape(-1)  # of every row of lines
+        kind = kind.reshape(-1).astype(jnp.int32)  # of every row of lines
         b1, b2, b3, skip = (p[...][kind].T[..., None] for p in (self.b1, self.b2, self.b3, self.skip))
         rows = (len(kind), n.shape[-1])  # lines run fastest: features and channels come first
 
@@ -178,7 +179,7 @@ class EntropyModel(nnx.Module):
     """Hold the two models of a packet."""
 
     def __init__(self, c: MusicConfig, *, rngs: nnx.Rngs):
-        K = side_size(c)
+        K = c.n_side
         self.side = SideModel(K, 64, rngs=rngs)
         self.side.skip[...] = jnp.concatenate([0.8 * jnp.eye(K), jnp.zeros((K, K))])  # much as in the packet before
         self.latent = LatentModel(c, rngs=rngs)

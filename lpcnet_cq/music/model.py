@@ -53,8 +53,14 @@ def at_lines(values: jax.Array, split: jax.Array, c: MusicConfig) -> jax.Array:
     return bands.over_lines(values, split[..., None], c)
 
 
+def sizes(model: Model, side: jax.Array, s: jax.Array) -> jax.Array:
+    """Return the steps of all lines, (..., 2, D), at the middle step index, from exponents (..., 2, b)."""
+    c = model.config
+    return jnp.exp2(at_lines(s, parts(side, c.bands)[0], c) / PER_OCTAVE)
+
+
 def encode(model: Model, x: jax.Array, split: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return side integers (B, T, K), in floats, and lines over their steps (B, T, 2, D), to be divided and rounded.
+    """Return side integers (B, T, K), in floats, and lines (B, T, 2, D), to be divided by their steps and rounded.
 
     Parameters
     ----------
@@ -73,11 +79,10 @@ def encode(model: Model, x: jax.Array, split: jax.Array) -> tuple[jax.Array, jax
     S = S - bands.over_lines(A / bands.FACTOR, inner, c) * M
     E = [bands.energies(v, inner, c) for v in (M, S)]
     side = jax.lax.stop_gradient(jnp.concatenate([inner[..., None], E[0], A, E[1]], axis=-1))
-    size = jnp.exp2(at_lines(exponents(model, side), inner, c) / PER_OCTAVE)
-    return side, jnp.stack([M, S], axis=2) / size
+    return side, jnp.stack([M, S], axis=2)
 
 
-def decode(model: Model, state: dict, side: jax.Array, n: jax.Array, step: jax.Array) -> tuple[dict, jax.Array]:
+def decode(model: Model, state: dict, side, s, n, step) -> tuple[dict, jax.Array]:
     """Decode the integers of packets to sound, one block late.
 
     Parameters
@@ -85,6 +90,8 @@ def decode(model: Model, state: dict, side: jax.Array, n: jax.Array, step: jax.A
     model : Model
     state : dict
     side : array (B, T, K)
+    s : array (B, T, 2, b)
+        Exponents of the steps, integers in floats: in a stream those of the integer model, the same on every machine.
     n : array (B, T, 2, D)
     step : integer array (B, T)
         Index of the step size.
@@ -97,11 +104,11 @@ def decode(model: Model, state: dict, side: jax.Array, n: jax.Array, step: jax.A
     """
     c, (B, T, _, D) = model.config, n.shape
     split, E, A = parts(side, c.bands)
-    s, q = exponents(model, side), latent_steps(c.n_steps, c.step_ratio)[step][..., None, None]
+    q = latent_steps(c.n_steps, c.step_ratio)[step][..., None, None]
     ratio = at_lines((PER_ENERGY * (E - bands.OFFSET) - s) / PER_OCTAVE, split, c) - jnp.log2(q)
     noise = uniform_noise(state["position"], T, 2 * D).reshape(T, 2, D)
     net, lines = model.decoder(state["net"], n, ratio, split, noise)
-    X = lines * q * jnp.exp2(at_lines(s, split, c) / PER_OCTAVE)
+    X = lines * q * sizes(model, side, s)
     S = X[:, :, 1] + bands.over_lines(A / bands.FACTOR, split, c) * X[:, :, 0]
     both = jnp.stack([X[:, :, 0], S], axis=1).reshape(2 * B, T, D)
     block, y = model.blocks.synthesise((state["block"], state["split"]), both, jnp.repeat(split, 2, axis=0))

@@ -12,9 +12,9 @@ from lpcnet_cq.calibration import calibration
 from lpcnet_cq.config import MusicConfig, TrainConfig
 from lpcnet_cq.entropy import logistic_bits
 from lpcnet_cq.losses import mel_loss, segment_nsr
-from lpcnet_cq.music import bands, entropy
 from lpcnet_cq.music.allocation import level
-from lpcnet_cq.music.model import Model, decode, encode, exponents, start_decoder
+from lpcnet_cq.music.entropy import describe, features, log8, parts
+from lpcnet_cq.music.model import Model, at_lines, decode, encode, exponents, sizes, start_decoder
 from lpcnet_cq.quantize import latent_steps, soft_to_hard
 
 
@@ -26,9 +26,9 @@ def quantise(model: Model, batch: dict, step: jax.Array, hardness: jax.Array) ->
     c = model.config
     B, _, n_samples = batch["x"].shape
     x = batch["x"].reshape(B, 2, n_samples // c.spec.hop, c.spec.hop)
-    side, z = encode(model, x, batch["split"])
-    size = latent_steps(c.n_steps, c.step_ratio)[step][..., None, None]
-    return side, soft_to_hard(z / size, hardness)
+    side, X = encode(model, x, batch["split"])
+    size = sizes(model, side, exponents(model, side)) * latent_steps(c.n_steps, c.step_ratio)[step][..., None, None]
+    return side, soft_to_hard(X / size, hardness)
 
 
 def earlier(v: jax.Array, packets: int) -> jax.Array:
@@ -40,13 +40,14 @@ def line_bits(model: Model, side: jax.Array, n: jax.Array, step: jax.Array) -> j
     """Return the ideal code lengths of lines (B, T, 2, D), integers in floats, from the start state."""
     c = model.config
     sides = [earlier(side, i) for i in range(3)]
-    split, E, _ = entropy.parts(side, c.bands)
-    s = [exponents(model, v) for v in sides]
-    spread = [partial(bands.over_lines, split=entropy.parts(v, c.bands)[0], c=c) for v in sides]
+    split, E, _ = parts(side, c.bands)
+    spread = [partial(at_lines, split=parts(v, c.bands)[0], c=c) for v in sides]
     q = jnp.asarray(level(c), jnp.float32)[step]
-    before = [earlier(n, i) for i in (1, 2)]
-    f = entropy.surroundings(jnp, entropy.log8, split, E, s, q, before, n[:, :, 0], c, spread)
-    log_scale = model.entropy.latent(split, [jax.lax.stop_gradient(v) for v in f], n)
+    context = describe(jnp, split, E, [exponents(model, v) for v in sides], q, spread)
+    own, older = earlier(n, 1), earlier(n, 2)
+    other = jnp.stack([own[:, :, 1], n[:, :, 0]], axis=2)
+    f = features(jnp, log8, own, older, other, context)
+    log_scale = model.entropy.latent(context.kind, [jax.lax.stop_gradient(v) for v in f], n)
     return logistic_bits(n, jnp.zeros_like(n), log_scale)
 
 
@@ -85,16 +86,16 @@ def objective(model: Model, t: TrainConfig, batch: dict, step: jax.Array, hardne
     c, spec = model.config, model.config.spec
     B, T = step.shape
     side, n = quantise(model, batch, step, hardness)
-    _, y = decode(model, start_decoder(model, B), side, n, step)
+    _, y = decode(model, start_decoder(model, B), side, exponents(model, side), n, step)
     x, y = (v[..., compared(c, T)].reshape(2 * B, -1) for v in (batch["x"], y))
     mel = mel_loss(x, y, spec.sample_rate_hz, MEL_WINDOWS)
     nsr = segment_nsr(x, y - x, spec.hop)
     heard = calibration(x, y, batch["mask_db"].reshape(2 * B, *batch["mask_db"].shape[2:]), spec.sample_rate_hz)
     weights = {"priority": t.priority_weight, "modulation": t.modulation_weight, "audible": t.audible_weight}
-    parts = {"mel": mel, "nsr_db": 10 * nsr} | heard | {k: v.mean() for k, v in rates(model, side, n, step).items()}
-    loss = t.mel_weight * mel + t.nsr_weight * nsr + lam * parts["bps"] / 1000
+    means = {"mel": mel, "nsr_db": 10 * nsr} | heard | {k: v.mean() for k, v in rates(model, side, n, step).items()}
+    loss = t.mel_weight * mel + t.nsr_weight * nsr + lam * means["bps"] / 1000
     loss += hearing * sum(weights[k] * heard[k] for k in weights)
-    return loss, parts | {"loss": loss}
+    return loss, means | {"loss": loss}
 
 
 def compared(c: MusicConfig, T: int) -> slice:
