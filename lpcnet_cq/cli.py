@@ -78,7 +78,8 @@ def fail(sentence: str, status: int) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands; `args.run` is the command's function."""
-    parser = argparse.ArgumentParser(PROGRAM, description="Codec for speech (9 to 24 kbps, 16 kHz, mono) and music (44.1 kHz).")
+    what = "Codec for speech (9 to 24 kbps, 16 kHz, mono) and music (44.1 kHz)."
+    parser = argparse.ArgumentParser(PROGRAM, description=what)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     encode = commands.add_parser("encode", help="audio file to .cq file")

@@ -166,15 +166,15 @@ def _from_tree(root: Path) -> list[Clip]:
     return clips
 
 
-def read_clip(clip: Clip, sample_rate_hz: int) -> np.ndarray:
-    """Read a recording as mono float32 (n_samples,) in [-1, 1] at `sample_rate_hz`.
+def read_clip(clip: Clip, sample_rate_hz: int, channels: int = 1) -> np.ndarray:
+    """Read a recording as float32 (n_samples,), or (n_samples, 2) where asked for and there, in [-1, 1].
 
     Raises
     ------
     ValueError
         If the file cannot be read, is empty, or holds values that are not finite.
     """
-    return read_audio(clip.path, sample_rate_hz).x
+    return read_audio(clip.path, sample_rate_hz, channels).x
 
 
 def build_shards(clips: Sequence[Clip], cache_folder: str | Path, spec: FrameSpec) -> Shards:

@@ -104,8 +104,7 @@ def contexts(model: IntegerModel, past: Past, n: Integers) -> tuple[np.ndarray, 
     mean, scale = model.side_walk.along(model.side(before), n.side)
     vectors = np.concatenate([past.latents, n.latents.reshape(T * S, D)])
     window = np.stack([vectors[i : i + T * S] for i in range(model.context)], axis=1).reshape(T, S, -1, D)
-    state = model.latent(model.packet_context(before, n.side, n.step), window)
-    m, s = model.latent_walk.along(state, n.latents)
+    m, s = model.latents(before, n.side, n.step, window, n.latents)
     join = [np.concatenate([a, b.reshape(T, S * D)], axis=1) for a, b in ((mean, m), (scale, s))]
     return locate(*join)
 

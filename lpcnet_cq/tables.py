@@ -267,3 +267,17 @@ class IntegerModel:
         h = activate(product(h, w["latent_w2"]) + b["latent_b2"])
         out = product(h, w["latent_w3"]) + b["latent_b3"]
         return out[..., :D], out[..., D:]
+
+    def latents(self, before: Array, side: Array, step: Array, window: Array, n: Array) -> tuple[Array, Array]:
+        """Return sums of means and scales (T, S, D) for all latents of known packets.
+
+        Parameters
+        ----------
+        before : array (T, 2, K)
+        side : array (T, K)
+        step : array (T,)
+        window : array (T, S, context, D)
+            The vectors before each vector of latents, oldest first.
+        n : array (T, S, D)
+        """
+        return self.latent_walk.along(self.latent(self.packet_context(before, side, step), window), n)

@@ -176,7 +176,7 @@ def test_wav_goes_to_standard_output(monkeypatch):
 def test_two_channels_are_kept_where_they_are_coded(tmp_path):
     x = np.stack([TONE, 0.5 * TONE], axis=1).astype(np.float32)
     write_wav(tmp_path / "a.wav", x, 44100)
-    judged, rate_hz = soundfile.read(tmp_path / "a.wav")
+    judged, _ = soundfile.read(tmp_path / "a.wav")
     np.testing.assert_allclose(judged, x, atol=1 / 32768)
     both, one = (read_audio(tmp_path / "a.wav", channels=n) for n in (2, 1))
     np.testing.assert_allclose(both.x, judged)

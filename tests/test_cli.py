@@ -306,7 +306,8 @@ def test_training_gets_its_arguments(monkeypatch):
         "init": None,
         "out": None,
         "seed": 3,
-        "batch": 16,
+        "batch": None,
+        "preset": "cq",
     }
     assert expected.items() <= vars(got[0]).items() and got[0].resume is True
 

@@ -74,7 +74,7 @@ def test_asterisk_packages_become_a_corpus_with_a_held_out_speaker(tmp_path, mon
             make_deb(work / f"{name}_1_all.deb", name, {"hello.g722": prompt, "digits/1.g722": prompt})
 
     monkeypatch.setattr(corpus, "download_packages", no_network)
-    folder = corpus.default_corpus(tmp_path / "cache")
+    folder = corpus.default_corpus(cache=tmp_path / "cache")
     clips = open_corpus(folder)
     assert {c.speaker for c in clips if c.split == "dev"} == {"ru"}
     assert {c.speaker for c in clips if c.split == "train"} == {"en", "es", "fr", "it"}
@@ -98,7 +98,7 @@ def test_elsewhere_librispeech_is_fetched(tmp_path, monkeypatch, filters):
     monkeypatch.setattr(corpus.shutil, "which", lambda name: None)
     monkeypatch.setattr(corpus, "LIBRISPEECH_URL", archive.as_uri())
     monkeypatch.setattr(corpus, "LIBRISPEECH_SHA256", hashlib.sha256(archive.read_bytes()).hexdigest())
-    folder = corpus.default_corpus(tmp_path / "cache")
+    folder = corpus.default_corpus(cache=tmp_path / "cache")
     assert {c.speaker for c in open_corpus(folder)} == {"84", "174"}
     assert [p.name for p in (tmp_path / "cache").iterdir()] == ["librispeech-dev-clean"]
 
@@ -113,14 +113,14 @@ def test_no_network_is_one_clear_sentence_and_leaves_nothing(tmp_path, monkeypat
     monkeypatch.setattr(corpus.shutil, "which", lambda name: None)
     monkeypatch.setattr(corpus, "LIBRISPEECH_URL", (tmp_path / "nothing").as_uri())
     with pytest.raises(ValueError, match=r"no training data: .* DATA=folder") as e:
-        corpus.default_corpus(tmp_path / "cache")
+        corpus.default_corpus(cache=tmp_path / "cache")
     assert "\n" not in str(e.value)
     assert list((tmp_path / "cache").iterdir()) == []
 
 
 def test_what_was_fetched_once_is_used_again(tmp_path, capsys):
     (tmp_path / "asterisk").mkdir()
-    assert corpus.default_corpus(tmp_path) == tmp_path / "asterisk"
+    assert corpus.default_corpus(cache=tmp_path) == tmp_path / "asterisk"
     assert "CC BY-SA 3.0" in capsys.readouterr().err
 
 

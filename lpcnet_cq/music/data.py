@@ -120,7 +120,7 @@ class MusicBatches:
         self.short = [k for k, v in lengths.items() if v.mean() < SHORT_S * fs]
         self.names = [k for k, v in lengths.items() if k in self.short or v.max() >= self.n]
         if not self.names:
-            raise ValueError(f"seconds: {seconds} is longer than every recording of the corpus; give less, or more data")
+            raise ValueError(f"seconds: {seconds} is longer than every recording; give less, or more data")
         self.seconds = {k: lengths[k].sum() / fs for k in self.names}
 
     def batch(self, step: int) -> dict[str, np.ndarray]:

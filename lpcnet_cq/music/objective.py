@@ -17,7 +17,6 @@ from lpcnet_cq.music.entropy import describe, features, log8, parts
 from lpcnet_cq.music.model import Model, at_lines, decode, encode, exponents, sizes, start_decoder
 from lpcnet_cq.quantize import latent_steps, soft_to_hard
 
-
 MEL_WINDOWS = (256, 2048)  # samples, of the log-mel distance
 
 

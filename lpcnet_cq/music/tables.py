@@ -4,9 +4,12 @@ Place in the chain: as `lpcnet_cq.tables`, whose fixed point, tables and model o
 exponents of steps are computed here as well: the decoder's sound hangs on them, and every machine must find the same.
 """
 
-from functools import partial
+from collections.abc import Callable
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from lpcnet_cq.config import MusicConfig
@@ -30,6 +33,7 @@ from lpcnet_cq.tables import (
 )
 
 LOG8 = np.array([NOTHING, *(round(PER_OCTAVE * float(np.log2(j))) for j in range(1, 9 * MOST + 1))])
+CHUNK = 8  # packets per compiled call of the encoder
 FEATURE_SHIFT = ACT_BITS - (UNIT.bit_length() - 1)  # a feature in the fixed point of activations
 
 
@@ -151,6 +155,23 @@ class LineModel(IntegerModel):
         skip, b3 = (b[k][context.kind][..., None] for k in ("line_skip", "line_b3"))
         base = product(activate(product(u, w["line_w1"]) + b1), w["line_w2"]) + b2
         return base, u[..., ENERGY] * skip + b3, self.xp.zeros(max(BELOW), base.dtype)
+
+    def latents(self, before: Array, side: Array, step: Array, window: Array, n: Array) -> tuple[Array, Array]:
+        """Do as in speech, compiled, some packets at a time: an encoder asks often, and of thousands of lines."""
+        sums = []
+        with jax.enable_x64(True):
+            for i in range(0, len(n), CHUNK):
+                part = (v[i : i + CHUNK] for v in (before, side, step, window, n))
+                scale = self._compiled(*(np.pad(v, [(0, CHUNK - len(v))] + [(0, 0)] * (v.ndim - 1)) for v in part))
+                sums.append(np.asarray(scale)[: len(n) - i])
+        scale = np.concatenate([np.zeros((0, *n.shape[1:]), np.int64), *sums])
+        return np.zeros_like(scale), scale
+
+    @cached_property
+    def _compiled(self) -> Callable:
+        """Return `latents` for packets of a fixed number, without the means."""
+        model = self.on(jnp)
+        return jax.jit(lambda *packets: IntegerModel.latents(model, *packets)[1])
 
     def at_lines(self, v: Array, split: Array) -> Array:
         """Return what bands (..., 2, b) have, at every line (..., 2, D)."""
