@@ -9,10 +9,10 @@ from numpy.typing import ArrayLike
 __all__ = ["attacks"]
 
 _PARTS = 8
-_MEMORY = 0.6  # of the running mean of energy, per part
+_MEMORY = 0.8  # of the running mean of energy, per part: more than half a frame, as long as the period of a low voice
 
 
-def attacks(x: ArrayLike, frame: int, rise_db: float = 11.0, floor: float = 1e-8) -> np.ndarray:
+def attacks(x: ArrayLike, frame: int, rise_db: float = 9.0, floor: float = 1e-8) -> np.ndarray:
     """Say in which frames the energy of high frequencies rises suddenly.
 
     The signal is differentiated twice and cut into eight parts a frame; an attack is a part that has `rise_db` more

@@ -11,7 +11,6 @@ from typing import ClassVar
 from dsp.frames import FrameSpec
 
 STEPS_PER_OCTAVE = 6  # latent step sizes between a rate and its double, about
-SPARE_STEPS = 8.5  # drawn beyond those, so that quiet and noisy speech meet their rate as well
 
 
 @dataclass(frozen=True)
@@ -99,6 +98,7 @@ class MusicConfig(Dimensions):
     spec: FrameSpec = field(
         default_factory=lambda: FrameSpec(44100, window=2048, hop=1024, look_ahead=1024, subframe=1024)
     )
+    n_steps: int = 25
     n_latents: int = 928  # D: up to 20 kHz
     bands: int = 24  # b, about one critical band each
     splits: int = 8  # short transforms in the place of a long one
@@ -138,6 +138,8 @@ class TrainConfig:
     steps: int = 0  # run exactly so many steps, whatever the clock says (0: by `minutes`)
     init: str = ""  # weights file or run folder to start from
     lambda_start: float = 0.1  # first price of 1 kbps; the rate control moves it
+    rate_share: float = 1.08  # ideal code length of plainly rounded latents for a byte: an encoder rounds to fewer
+    spare_steps: float = 8.5  # step sizes drawn beyond the rates, so that quiet and noisy speech meet them as well
     seed: int = 0
     batch: int = 16
     seconds: float = 1.0
@@ -163,7 +165,7 @@ class TrainConfig:
     def span(self) -> float:
         """Share of the step sizes that training draws from, around the middle one."""
         octaves = math.log2(self.bitrates_bps[1] / self.bitrates_bps[0])
-        return min(1.0, (SPARE_STEPS + STEPS_PER_OCTAVE * octaves) / self.codec.n_steps)
+        return min(1.0, (self.spare_steps + STEPS_PER_OCTAVE * octaves) / self.codec.n_steps)
 
     def as_dict(self) -> dict:
         """Return nested plain values, ready for JSON."""
@@ -181,6 +183,8 @@ AUDIO = TrainConfig(
     bitrates_bps=(64000.0, 128000.0),
     batch=4,
     lambda_start=0.01,
+    rate_share=0.6,  # the mean over single notes and whole pieces lies that far below what a whole piece needs
+    spare_steps=18.0,
     learning_rate=3e-3,
     mel_weight=1.0,
     nsr_weight=0.5,

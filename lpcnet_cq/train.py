@@ -34,7 +34,6 @@ RATE_BATCHES = 6  # that tell the rates of a trained codec
 EVALUATION_S = 240.0  # of held-out speech, about, every speaker before anyone's second clip
 POINTS_BPS = (9000, 12000, 16000, 20000, 24000, 64000, 80000, 96000, 128000)  # of a range of rates: evaluated
 BAR = "{l_bar}{bar}| {postfix}"
-PLAIN_SHARE = 1.08  # ideal code length of plainly rounded latents for a byte: rounding by `rounding` needs fewer
 
 
 def trainable(params: nnx.State, collaborative: bool) -> nnx.State:
@@ -47,7 +46,7 @@ def trainable(params: nnx.State, collaborative: bool) -> nnx.State:
 def make_step(graphdef, t: TrainConfig, mask):
     """Return the jitted training step and the optimiser."""
     optimiser, kind = make_optimiser(), kind_of(t.codec)
-    target_bps = PLAIN_SHARE * t.bitrate_bps
+    target_bps = t.rate_share * t.bitrate_bps
 
     @jax.jit
     def step(state, batch, key, hardness, hearing, rate):

@@ -22,7 +22,7 @@ PER_ENERGY = PER_OCTAVE // 2  # an energy is a power
 FOLLOW = 0.65  # share of a band's level by which its step grows, to start from
 SPREAD = (0.2, 0.6, 0.2)  # of it that comes from the band below, itself, the band above
 SIDE_SHARE = 0.4  # of the side channel's step that follows the middle channel
-OFFSET = -52.0  # of all exponents, to start from
+OFFSET = -54.0  # of all exponents, to start from
 LIMITS = (-110, 70)
 WEIGHT_UNIT, BIAS_UNIT = 0.1, 4.0  # they are trained in
 

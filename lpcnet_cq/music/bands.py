@@ -23,7 +23,7 @@ OFFSET = 16  # energies are integers around 0: powers of two of the mean square,
 LEVELS = (-12, 31)  # their range
 FACTOR = 8  # factors of prediction are integers in eighths
 MOST = 12
-GAIN = 1.3  # by which a prediction must lower the energy: it costs bits
+COST_BITS = 5.0  # of a factor, about: half a bit for each octave of energy and line must make up for it
 
 
 def edges(n_lines: int, n_bands: int, hz_per_line: float) -> np.ndarray:
@@ -88,4 +88,5 @@ def factors(M: jax.Array, S: jax.Array, split: jax.Array, c: MusicConfig) -> jax
     mm, ms, ss = (over_bands(v, split, c) for v in (M * M, M * S, S * S))
     a = jnp.round(FACTOR * ms / (mm + QUIET)).clip(-MOST, MOST)
     left = ss - 2 * a / FACTOR * ms + (a / FACTOR) ** 2 * mm
-    return jnp.where(ss > GAIN * left + QUIET, a, 0.0)
+    least = jnp.exp2(2 * COST_BITS / over_bands(jnp.ones_like(M), split, c))
+    return jnp.where(ss > least * left + QUIET, a, 0.0)

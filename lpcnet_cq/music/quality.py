@@ -12,6 +12,7 @@ from dsp.psychoacoustics import noise_to_mask_ratio_db
 from lpcnet_cq.calibration import FULL_SCALE_DB, HOP
 
 VISQOL_RATE_HZ = 48000  # of its audio mode
+SHORTEST_S = 1.2
 
 
 def channels(x: np.ndarray) -> np.ndarray:
@@ -34,7 +35,12 @@ def _visqol():
 
 
 def visqol_audio(x: np.ndarray, y: np.ndarray, sample_rate_hz: int) -> float:
-    """ViSQOL in audio mode (Chinen et al., 2020) of the middle of `y` against that of `x`, 1..4.75."""
+    """ViSQOL in audio mode (Chinen et al., 2020) of the middle of `y` against that of `x`, 1..4.75.
+
+    Not a number for less than 1.2 s, of which it can say nothing.
+    """
+    if len(x) < SHORTEST_S * sample_rate_hz:
+        return float("nan")
     both = [soxr.resample(middle(v).astype(np.float64), sample_rate_hz, VISQOL_RATE_HZ) for v in (x, y)]
     return float(_visqol().measure_from_arrays(*both, VISQOL_RATE_HZ).moslqo)
 

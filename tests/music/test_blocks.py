@@ -15,6 +15,7 @@ from lpcnet_cq.lapped import mdct
 from lpcnet_cq.music.blocks import Blocks
 
 N, J, T = 64, 8, 9
+pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
 CONFIG = MusicConfig(spec=FrameSpec(44100, 2 * N, N, N, N), n_latents=N, splits=J)
 
 

@@ -1,32 +1,26 @@
 """The integer model for lines: against the float one it was frozen from, and reading what was written."""
 
-from dataclasses import replace
-
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
 
 from lpcnet_cq import packet
 from lpcnet_cq.config import PRESETS
 from lpcnet_cq.errors import BitstreamError
-from lpcnet_cq.music.model import Model, exponents
+from lpcnet_cq.music.model import exponents
 from lpcnet_cq.music.objective import line_bits
 from lpcnet_cq.music.tables import LineModel, freeze
 from lpcnet_cq.reader import Reader
 
-C = replace(PRESETS["audio-tiny"].codec)
+C = PRESETS["audio-tiny"].codec
 b, T = C.bands, 6
 
 
 @pytest.fixture(scope="module")
-def model():
-    """Return a float model none of whose parameters is where it starts, and its integers."""
-    graph, params = nnx.split(Model(C, rngs=nnx.Rngs(0)), nnx.Param)
-    random = np.random.default_rng(1)
-    params = jax.tree.map(lambda p: p + 0.1 * jnp.asarray(random.standard_normal(p.shape), jnp.float32), params)
-    return nnx.merge(graph, params), LineModel(freeze(jax.tree.map(np.asarray, nnx.to_pure_dict(params)), C), C)
+def model(perturbed):
+    """Return a float model and its integers."""
+    floats, values = perturbed
+    return floats, LineModel(freeze(values, C), C)
 
 
 @pytest.fixture(scope="module")
