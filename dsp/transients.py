@@ -58,9 +58,9 @@ def attacks(x: ArrayLike, frame: int, rise_db: float = 9.0, floor: float = 1e-8)
     if frame < 1 or frame % _PARTS:
         raise ValueError(f"`frame` is {frame}, it must be a multiple of {_PARTS}")
     T = x.shape[-1] // frame
-    d = lfilter([1, -2, 1], [1], x[..., : T * frame], axis=-1)
+    d = np.asarray(lfilter([1, -2, 1], [1], x[..., : T * frame], axis=-1))
     energy = np.mean(d.reshape(*d.shape[:-1], T * _PARTS, frame // _PARTS) ** 2, axis=-1) + floor
-    mean = lfilter([1 - _MEMORY], [1, -_MEMORY], energy, axis=-1)
+    mean = np.asarray(lfilter([1 - _MEMORY], [1, -_MEMORY], energy, axis=-1))
     before = np.concatenate([energy[..., :1], mean[..., :-1]], axis=-1)
     # The mean starts from nothing: what it lacks of the weights' sum is made good.
     weight = 1 - _MEMORY ** np.arange(before.shape[-1])

@@ -85,9 +85,7 @@ def build_parser() -> argparse.ArgumentParser:
     encode = commands.add_parser("encode", help="audio file to .cq file")
     encode.add_argument("input", metavar="IN", help="any audio file, or - for standard input")
     encode.add_argument("output", metavar="OUT", help=".cq file, or - for standard output")
-    encode.add_argument(
-        "--bitrate", default="9k", help="bits per second: 9k, 9.6k or 9000 (default: %(default)s)"
-    )
+    encode.add_argument("--bitrate", help="bits per second: 9k, 9.6k or 9000 (default: 9k of speech, 96k of music)")
     encode.add_argument("--layers", type=int, default=1, metavar="N", help="layers that `thin` can cut (default: 1)")
     encode.add_argument("--cbr", action="store_true", help="let no packet be larger than its share of the rate")
     encode.set_defaults(run=run_encode)
@@ -129,9 +127,7 @@ def add_evaluate(commands) -> argparse.ArgumentParser:
     """Add `evaluate`."""
     evaluate = commands.add_parser("evaluate", help="bitrate and quality on speakers the model has not heard")
     evaluate.add_argument("--data", metavar="FOLDER", help="audio files (default: the default corpus)")
-    evaluate.add_argument(
-        "--bitrate", type=bitrate_bps, default="9k", help="bits per second (default: %(default)s)"
-    )
+    evaluate.add_argument("--bitrate", type=bitrate_bps, default="9k", help="bits per second (default: %(default)s)")
     evaluate.add_argument("--out", metavar="FOLDER", help="where tables and pictures go")
     evaluate.set_defaults(run=run_module)
     return evaluate
@@ -222,7 +218,8 @@ def run_encode(args: argparse.Namespace) -> int:
     from lpcnet_cq.audio import read_audio, replacing
 
     codec = lpcnet_cq.load(args.model)
-    rate_bps = allowed_bitrate_bps(args.bitrate, codec.bitrates_bps)
+    default = "9k" if codec.channels == 1 else "96k"
+    rate_bps = allowed_bitrate_bps(default if args.bitrate is None else args.bitrate, codec.bitrates_bps)
     audio = read_audio(args.input, channels=codec.channels)
     coding_hz = codec.sample_rate_hz
     notes = (

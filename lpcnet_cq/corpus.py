@@ -85,17 +85,17 @@ def default_corpus(part: str = "speech/", cache: Path | None = None) -> Path:
     reasons = []
     for name, licence, fetch in sources:
         cache.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix="part-", dir=cache))
+        made = Path(tempfile.mkdtemp(prefix="part-", dir=cache))
         try:
-            (part / name).mkdir()
+            (made / name).mkdir()
             print(f"fetching training data: {licence}", file=sys.stderr)
-            fetch(part / name)
-            os.replace(part / name, cache / name)
+            fetch(made / name)
+            os.replace(made / name, cache / name)
             return cache / name
         except (ImportError, OSError, ValueError, subprocess.SubprocessError) as e:
             reasons.append(f"{name}: {e}")
         finally:
-            shutil.rmtree(part, ignore_errors=True)
+            shutil.rmtree(made, ignore_errors=True)
     raise ValueError(NO_DATA.format(reasons="; ".join(reasons)))
 
 
@@ -194,7 +194,7 @@ def fetch_music(folder: Path) -> None:
 
 def render_pieces(pieces: list[Path], soundfont: Path, folder: Path) -> list[tuple[str, str, str, str]]:
     """Play MIDI files into FLAC, stereo; return index rows."""
-    import tinysoundfont  # only ever needed here
+    import tinysoundfont  # pyright: ignore[reportMissingImports]  (only ever needed here)
 
     rows = []
     for piece in tqdm(pieces, "rendering", unit="piece", leave=False):

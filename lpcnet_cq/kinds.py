@@ -63,6 +63,7 @@ class Kind(NamedTuple):
 
 def speech_model(t: TrainConfig, shards) -> Model:
     """Build a model whose LSF lattice starts on the principal axes of the training set's LSF vectors."""
+    assert isinstance(t.codec, CodecConfig)
     lsf = np.asarray(shards.lsf)
     mean, axes = lsf.mean(axis=0), np.linalg.eigh(np.cov(lsf.T))[1][:, ::-1]
     return Model(t.codec, rngs=nnx.Rngs(t.seed), lsf_mean=mean, lsf_axes=axes)

@@ -17,7 +17,7 @@ from flax import nnx
 from safetensors import safe_open
 from safetensors.numpy import save
 
-from lpcnet_cq.config import CodecConfig, codec_config_from_dict
+from lpcnet_cq.config import CodecConfig, MusicConfig, codec_config_from_dict
 
 INTEGER = "integer/"
 
@@ -63,7 +63,9 @@ def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         return {name: f.get_tensor(name) for name in f.keys()}, dict(f.metadata() or {})
 
 
-def save_weights(path: Path, params: nnx.State, integers: dict[str, np.ndarray], config: CodecConfig, notes: dict):
+def save_weights(
+    path: Path, params: nnx.State, integers: dict[str, np.ndarray], config: CodecConfig | MusicConfig, notes: dict
+):
     """Save float parameters, the integer entropy model and the configuration.
 
     Parameters
@@ -71,8 +73,8 @@ def save_weights(path: Path, params: nnx.State, integers: dict[str, np.ndarray],
     path : Path
     params : nnx.State
     integers : dict
-        From `tables.freeze`.
-    config : CodecConfig
+        From `tables.freeze` or `music.tables.freeze`.
+    config : CodecConfig or MusicConfig
     notes : dict
         JSON values to keep with the file: how it was trained.
     """
@@ -85,7 +87,7 @@ class Weights(NamedTuple):
 
     floats: dict  # nested
     integers: dict[str, np.ndarray]
-    config: CodecConfig
+    config: CodecConfig | MusicConfig
     notes: dict
     sha256: str
 

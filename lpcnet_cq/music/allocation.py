@@ -32,7 +32,7 @@ class Allocation(nnx.Module):
 
     def __init__(self, c: MusicConfig):
         b = c.bands
-        spread = sum(w * np.eye(b, k=k) for w, k in zip(SPREAD, (-1, 0, 1), strict=True))
+        spread = np.sum([w * np.eye(b, k=k) for w, k in zip(SPREAD, (-1, 0, 1), strict=True)], axis=0)
         spread = PER_ENERGY * FOLLOW * (spread / spread.sum(axis=0)).astype(np.float32)
         middle = np.concatenate([spread, 0 * spread])
         side = np.concatenate([(1 - SIDE_SHARE) * spread, SIDE_SHARE * spread])

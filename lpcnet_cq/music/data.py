@@ -180,5 +180,6 @@ class MusicBatches:
             x[a:b] += sound[a - start : b - start]
         return x
 
-    def _samples(self, first: int, n: int) -> np.ndarray:
+    def _samples(self, first, n: int) -> np.ndarray:
+        """Return samples first to first + n - 1 in [-1, 1]."""
         return self.recordings.pcm[first : first + n].astype(np.float32) / np.float32(32768)

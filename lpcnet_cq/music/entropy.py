@@ -33,7 +33,7 @@ SKIP = UNIT / PER_OCTAVE * LN2
 START = -RANGE[0] / UNIT * SKIP - np.log(np.pi / 3**0.5)  # a logistic distribution of that deviation
 
 
-def parts(side, b: int):
+def parts(side, b: int) -> tuple[Any, Any, Any]:
     """Return split flag (...), energies (..., 2, b) of both channels, and factors (..., b) from (..., K) integers."""
     xp = jnp if isinstance(side, jax.Array) else np  # of training and of the reader, or of the encoder
     side = side.clip(-SIDE_CLIP, SIDE_CLIP)

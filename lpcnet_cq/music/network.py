@@ -19,7 +19,7 @@ from lpcnet_cq.packet import Integers
 
 def blocks_to_split(x: np.ndarray, c: MusicConfig) -> np.ndarray:
     """Return 1 for blocks in which sound sets in, in any channel: float32 (n // N,), for x (channels, n)."""
-    return attacks(x, c.spec.hop).any(axis=0).astype(np.float32)
+    return np.asarray(attacks(x, c.spec.hop).any(axis=0), np.float32)
 
 
 class MusicNetwork:

@@ -41,8 +41,8 @@ def visqol_audio(x: np.ndarray, y: np.ndarray, sample_rate_hz: int) -> float:
     """
     if len(x) < SHORTEST_S * sample_rate_hz:
         return float("nan")
-    both = [soxr.resample(middle(v).astype(np.float64), sample_rate_hz, VISQOL_RATE_HZ) for v in (x, y)]
-    return float(_visqol().measure_from_arrays(*both, VISQOL_RATE_HZ).moslqo)
+    a, b = (soxr.resample(middle(v).astype(np.float64), sample_rate_hz, VISQOL_RATE_HZ) for v in (x, y))
+    return float(_visqol().measure_from_arrays(a, b, VISQOL_RATE_HZ).moslqo)
 
 
 def nmr_db(x: np.ndarray, y: np.ndarray, sample_rate_hz: int) -> float:
