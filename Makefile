@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # An option of the command line, if its variable was given.
 option = $(if $($(1)),--$(2) "$($(1))")
 
-.PHONY: help train evaluate scale bench benchmark test check clean
+.PHONY: help train prune evaluate scale bench benchmark experiment test check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,13 +21,18 @@ train: $(VENV)/.train ## train a codec: BITRATE=9k-24k (or one rate) MINUTES=60 
 	$(BIN)/lpcnet-cq train --preset $(PRESET) --bitrate $(BITRATE) --out "$(OUT)" $(call option,MINUTES,minutes) \
 	  $(call option,DATA,data) $(call option,INIT,init) $(call option,SEED,seed)
 
+prune: $(VENV)/.train ## make trained weights sparse and small: BITRATE=9k SPARSITY=0.8 METHOD=csp PATTERN=single MINUTES=5 DATA=folder
+	$(BIN)/lpcnet-cq prune --bitrate $(BITRATE) --out "$(OUT)-sparse" $(call option,SPARSITY,sparsity) \
+	  $(call option,METHOD,method) $(call option,PATTERN,pattern) $(call option,MINUTES,minutes) \
+	  $(call option,DATA,data) $(call option,INIT,init) $(call option,SEED,seed)
+
 evaluate: $(VENV)/.train ## score a codec on held-out speakers: MODEL=weights BITRATE=9k DATA=folder
 	$(BIN)/lpcnet-cq evaluate --bitrate $(firstword $(subst -, ,$(BITRATE))) --out "$(OUT)/evaluation" \
 	  $(call option,MODEL,model) $(call option,DATA,data)
 
-scale: $(VENV)/.train ## curves from 9 to 24 kbps: MODEL=weights DATA=folder; MINUTES=n trains a model per rate as well
+scale: $(VENV)/.train ## curves from 9 to 24 kbps: MODEL=weights DATA=folder; MINUTES=n INIT=weights trains a model per rate too
 	$(BIN)/python experiments/scale.py --rates $(RATES) $(call option,MODEL,model) $(call option,DATA,data) \
-	  $(call option,MINUTES,minutes)
+	  $(call option,MINUTES,minutes) $(call option,INIT,init)
 
 bench: $(VENV)/.train ## measure the speed of codec and toolkit on this machine: MODEL=weights
 	$(BIN)/lpcnet-cq bench $(call option,MODEL,model)
@@ -37,6 +42,9 @@ benchmark: export OMP_NUM_THREADS = 1
 benchmark: $(VENV)/.bench ## quality against Opus, LACE, AMR-WB, LC3, Speex, Lyra on held-out speakers: DATA=folder MODEL=weights
 	$(BIN)/python experiments/benchmark.py "$(DATA)" $(call option,MODEL,model)
 	$(BIN)/python experiments/benchmark.py "$(DATA)" $(call option,MODEL,model) --speed
+
+experiment: $(VENV)/.train ## a published system, trained and scored: NAME=cq-2020 (all: every one) MINUTES=5 DATA=folder
+	$(BIN)/python experiments/papers.py "$(NAME)" $(call option,MINUTES,minutes) $(call option,DATA,data)
 
 test: export OMP_NUM_THREADS = 1
 test: $(VENV)/.dev ## style, doctests and tests

@@ -6,7 +6,9 @@ Codes the held-out speech of the corpus folder DATA and scores what comes back. 
 is written as it is measured and never measured twice: an interrupted run goes on where it stopped, `--redo CODEC`
 forgets a codec, and scores that lacked a package are filled in once it is there. At the end come the table
 (`benchmark.md`), the curves (`benchmark.png`) and the recordings on which Opus beats us most (`worst.csv`);
-`--peers none --model none` makes these alone. `--speed` measures delay and speed instead, on one core.
+`--peers none --model none` makes these alone. `--recogniser WEIGHTS` adds a column: the share of letters that a
+recogniser (`recognise.py`) reads wrong in recordings with a transcript. `--speed` measures delay and speed instead,
+on one core.
 
 Ours: bytes of the whole `.cq` file, decoded from those bytes. Peers: see `peers.py`. All are scored as 16-bit samples.
 """
@@ -16,8 +18,9 @@ import csv
 import importlib
 import importlib.util
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -34,9 +37,11 @@ from lpcnet_cq.data import Clip, open_corpus, read_clip
 RESULTS = Path(__file__).parent / "results"
 DNSMOS_SECONDS = 9.01  # the network's window
 OWN = "lpcnet_cq"
+PCM_KBPS = 16 * RATE_HZ / 1000
 
 Key = tuple[str, float, str]  # codec, kbps asked for, clip
 Code = Callable[[np.ndarray], tuple[np.ndarray, float]]  # samples (n,) to samples (n,) and kbps
+Read = Callable[[np.ndarray], float]  # samples (n,) to the share of letters that are read wrong
 
 
 def dnsmos(x: np.ndarray, y: np.ndarray) -> float:
@@ -50,7 +55,8 @@ METRICS = {name: ev.METRICS[name] for name in ("pesq", "visqol", "estoi")} | {
     "sisdr": ev.METRICS["si_sdr_db"],
     "dnsmos": ("DNSMOS", dnsmos, ("speechmos", "onnxruntime", "librosa")),
 }
-COLUMNS = ["codec", "kbps_asked", "kbps", "clip", "seconds", *METRICS]
+CER = {"cer": ("letters wrong", None, ())}  # by a recogniser, where one is given
+COLUMNS = ["codec", "kbps_asked", "kbps", "clip", "seconds", *METRICS, *CER]
 
 
 def missing_metrics() -> dict[str, str]:
@@ -62,6 +68,15 @@ def missing_metrics() -> dict[str, str]:
 def score(x: np.ndarray, y: np.ndarray, wanted: Iterable[str]) -> dict[str, float]:
     """Score `y` (n,) against `x` (n,) by the metrics `wanted`; digital silence has no score."""
     return {k: METRICS[k][1](x, y) if x.any() else float("nan") for k in wanted}
+
+
+def readers(recogniser: Path, data: str) -> dict[Path, Read]:
+    """Return for every held-out recording with a transcript what counts the letters a recogniser gets wrong in it."""
+    from recogniser import Judge
+    from transcripts import open_transcripts
+
+    judge = Judge(recogniser)
+    return {of.clip.path: partial(judge.error_rate, text=of.text) for of in open_transcripts(data)["dev"]}
 
 
 # ------------------------------------------------------------------------------------------------ rows on disk
@@ -78,8 +93,10 @@ def read_rows(path: Path) -> dict[Key, dict]:
     return {key_of(row): row for row in rows}
 
 
-def n_lines(path: Path) -> int:
-    return len(path.read_text(encoding="utf-8").splitlines()) if path.is_file() else 1
+def is_tidy(path: Path) -> bool:
+    """Say whether a file has today's columns and one line per key."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else [",".join(COLUMNS)]
+    return lines[0] == ",".join(COLUMNS) and len(lines) == 1 + len(read_rows(path))
 
 
 def key_of(row: dict) -> Key:
@@ -172,22 +189,26 @@ def points_at(kbps: float, names: Sequence[str], codec, label: str, clips: Seque
     ]
 
 
-def measure(point: Point, clips: Sequence[Clip], path: Path, metrics: Sequence[str]) -> None:
+def measure(
+    point: Point, clips: Sequence[Clip], path: Path, metrics: Sequence[str], reads: Mapping[Path, Read]
+) -> None:
     """Add to the file what it lacks of one codec at one rate: recordings, or scores of recordings."""
     rows, code = read_rows(path), None
     for i, clip in enumerate(clips):
         name = f"{clip.source}/{clip.speaker}/{clip.path.name}"
         row = rows.get((point.codec, point.kbps_asked, name), {})
         wanted = [k for k in metrics if k not in row]
-        if row and not wanted:
+        reader = reads.get(clip.path) if "cer" not in row else None
+        if row and not wanted and not reader:
             continue
         code = code or point.prepare()
         x = read_clip(clip, RATE_HZ)
         y, kbps = code(x)
         row |= {"codec": point.codec, "kbps_asked": point.kbps_asked, "kbps": kbps, "clip": name}
         row |= {"seconds": len(x) / RATE_HZ} | score(x.astype(np.float64), to_pcm16(y) / FULL_SCALE, wanted)
+        row |= {"cer": reader(y)} if reader else {}
         append_row(row, path)
-        scores = ", ".join(f"{k} {row[k]:.3f}" for k in metrics)
+        scores = ", ".join(f"{k} {row[k]:.3f}" for k in (*metrics, *CER) if k in row)
         print(f"{point.codec} {point.kbps_asked:g} kbps, {i + 1}/{len(clips)}: {kbps:.2f} kbps, {scores}", flush=True)
 
 
@@ -198,6 +219,9 @@ def measure_all(args, clips: Sequence[Clip], path: Path) -> dict[str, str]:
     absent |= {METRICS[k][0]: reason for k, reason in lacks.items()}
     names = [name for name in args.peers if not gone[name]]
     codec = None if args.model == "none" else lpcnet_cq.load(args.model)
+    metrics = [k for k in METRICS if k not in lacks]
+    reads = readers(args.recogniser, args.data) if args.recogniser else {}
+    measure(Point(plots.UNCODED, PCM_KBPS, lambda: lambda x: (x, PCM_KBPS)), clips, path, metrics, reads)
     for kbps in args.rates:
         usable = codec
         if codec and not codec.bitrates_bps[0] <= 1000 * kbps <= codec.bitrates_bps[1]:
@@ -205,7 +229,7 @@ def measure_all(args, clips: Sequence[Clip], path: Path) -> dict[str, str]:
             usable = None
         for point in points_at(kbps, names, usable, args.label, clips):
             try:
-                measure(point, clips, path, [k for k in METRICS if k not in lacks])
+                measure(point, clips, path, metrics, reads)
             except (OSError, RuntimeError) as error:  # a library or a network that breaks down is named, others go on
                 absent[f"{point.codec} at {point.kbps_asked:g} kbps"] = str(error)
                 print(f"{point.codec} at {point.kbps_asked:g} kbps: {error}", flush=True)
@@ -236,7 +260,7 @@ def speed_table(args) -> str:
     rows.append(["---", *["---:"] * (len(rows[0]) - 1)])
     if args.model != "none":
         codec, kbps = lpcnet_cq.load(args.model), min(args.rates)
-        macs = {k: f"{v / 1e6:.0f}" for k, v in macs_per_second(codec.config).items()}
+        macs = {k: f"{v / 1e6:.0f}" for k, v in macs_per_second(codec.config, codec.network.floats).items()}
         size = f"{codec.n_parameters:,}", f"{macs['encoder']} + {macs['decoder']}"
         code = lambda x: codec.encode(x, RATE_HZ, bitrate_bps=1000 * kbps)  # noqa: E731
         rows.append(speed_row(args.label, kbps, codec.delay_ms, code, codec.decode, *size))
@@ -284,6 +308,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--label", default=OWN, help="name of ours in rows and tables (default: %(default)s)")
     parser.add_argument("--redo", metavar="CODEC", help="forget the rows of this codec first")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder to write to")
+    parser.add_argument(
+        "--recogniser", type=Path, help="weights of `recognise.py`: count the letters it reads wrong as well"
+    )
     parser.add_argument("--speed", action="store_true", help="measure delay and speed instead, on one core")
     args = parser.parse_args(argv)
     if args.speed:
@@ -296,11 +323,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     clips = [clip for clip in open_corpus(args.data) if clip.split == "dev"]
     if args.redo:
         rewrite({key: row for key, row in read_rows(path).items() if row["codec"] != args.redo}, path)
+    if not is_tidy(path):
+        rewrite(read_rows(path), path)
     absent = measure_all(args, clips, path)
     rows = read_rows(path)
-    if n_lines(path) != 1 + len(rows):  # scores were filled in
+    if not is_tidy(path):  # scores were filled in
         rewrite(rows, path)
-    print(plots.write_summary(rows.values(), args.label, METRICS, absent, args.results))
+    metrics = METRICS | (CER if any("cer" in row for row in rows.values()) else {})
+    print(plots.write_summary(rows.values(), args.label, metrics, absent, args.results))
 
 
 if __name__ == "__main__":

@@ -1,104 +1,168 @@
 """The published systems, rebuilt: train one, score it from bytes on held-out speakers, add a row to results/papers.csv.
 
-Every system has the same budget of minutes on one machine. The variants below say only what differs from a preset.
-Run: python experiments/papers.py cq-2020 DATA --minutes 60; docs/published.md describes the systems.
+Every system has the same minutes of the same machine. An experiment is a file of `papers/` that says only what differs
+from a preset. A row that is there already is not made again, and a training that was interrupted goes on.
+Run: python experiments/papers.py NAME [--data FOLDER] [--minutes N]; NAME all runs every experiment.
+Writes results/papers.csv (a row per system), papers_clips.csv (a row per recording) and papers.md (tables).
 """
 
 import argparse
 import csv
-import shlex
-import sys
+import time
+import tomllib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+from papers_tables import CLIP_METRICS, write_tables
+
+import lpcnet_cq
+from lpcnet_cq.codec import DEFAULT, FOLDER
+from lpcnet_cq.complexity import macs_per_second
+from lpcnet_cq.config import PUBLISHED
+from lpcnet_cq.corpus import default_corpus
 from lpcnet_cq.data import open_corpus
-from lpcnet_cq.evaluate import METRICS, evaluate, mean_and_interval
+from lpcnet_cq.evaluate import evaluate, mean_and_interval
 from lpcnet_cq.published.codec import PublishedCodec
 from lpcnet_cq.published.complexity import mmac_per_s
-from lpcnet_cq.published.config import PRESETS, AutoencoderConfig, Recipe, at_rates
+from lpcnet_cq.published.config import Recipe, at_rates
 from lpcnet_cq.published.train import train
+from lpcnet_cq.weights import load_weights
 
-RESULTS = Path(__file__).parent / "results" / "papers.csv"
-COLUMNS = "system parameters mmac_per_s kbps pesq visqol snr_db train_minutes command".split()
-
-
-def changed(name: str, **changes) -> Recipe:
-    return replace(PRESETS[name], **changes)
-
-
-def with_blocks(name: str, kind: str, channels: int, hidden: int) -> Recipe:
-    recipe = PRESETS[name]
-    return replace(recipe, system=replace(recipe.system, autoencoder=AutoencoderConfig(kind, channels, hidden)))
+HERE = Path(__file__).parent
+EXPERIMENTS = {path.stem: path for path in sorted((HERE / "papers").glob("*.toml"), key=lambda path: path.stem)}
+COLUMNS = "system parameters mmac_per_s kbps lsf_kbps residual_kbps released_kbps".split()
+COLUMNS += "pesq visqol estoi snr_db train_minutes steps command".split()
+PARTS = {"lsf": "lsf", "residual": "latents"}  # columns, and what the codecs call them
+RELEASED_UNIT = 1024  # bits of a "kilobit" in the released code
 
 
-VARIANTS = {
-    # one large module of the size of CMRL's two
-    "cmrl-one-large": at_rates(with_blocks("cmrl", "bottleneck", 140, 29), 9000.0),
-    "cmrl-greedy": changed("cmrl", epochs=(200, 50, 0)),
-    "cmrl-gated": with_blocks("cmrl", "gated", 100, 20),
-    # the released code's loss on the residual, which never meets the LSF codebook
-    "cq-2020-residual-loss": changed("cq-2020", loss_on="residual"),
-}
+def recipe_of(values: dict, **budget) -> Recipe:
+    """Return a preset with what differs from it."""
+    preset = PUBLISHED[values["preset"]]
+    recipe = at_rates(preset, *values.get("bitrates_bps", preset.bitrates_bps))
+    blocks = replace(recipe.system.autoencoder, **values.get("autoencoder", {}))
+    changes = {k: v for k, v in values.items() if k not in ("preset", "bitrates_bps", "autoencoder")}
+    changes = {k: tuple(v) if isinstance(v, list) else v for k, v in changes.items()}
+    return replace(recipe, system=replace(recipe.system, autoencoder=blocks), **changes, **budget)
 
 
-class Softened:
-    """Decode what soft assignments would sound like, as the released code tests; the bytes are those of hard ones."""
+class Published:
+    """A published system under evaluation, which also counts bits as the released code does.
 
-    def __init__(self, codec: PublishedCodec):
-        self.codec, self.info, self.y = codec, codec.info, None
+    That is, every frame by the entropies of its own symbols, module by module, without the tables a decoder would need.
+    With `soft` the sound is what soft assignments would give; the bytes are those of hard ones all the same.
+    """
+
+    def __init__(self, codec: PublishedCodec, soft: bool):
+        self.codec, self.soft, self.info, self.y, self.released_bits = codec, soft, codec.info, None, 0.0
 
     def encode(self, x, sample_rate_hz, bitrate_bps):
-        self.y = self.codec.recode_soft(x, sample_rate_hz)
+        self.y = self.codec.recode_soft(x, sample_rate_hz) if self.soft else None
         return self.codec.encode(x, sample_rate_hz, bitrate_bps)
 
     def decode(self, data):
-        return self.y, self.codec.sample_rate_hz
+        c, s = self.codec.config, self.codec.read(data)[2]
+        parts = [s[:, : c.n_lsf], *np.split(s[:, c.n_lsf :], c.n_modules, axis=1)]
+        self.released_bits += sum(entropy_bits(frame) for part in parts if part.size for frame in part)
+        return (self.y, self.codec.sample_rate_hz) if self.soft else self.codec.decode(data)
 
 
-def row(name: str, recipe: Recipe, args) -> dict:
-    path = train(recipe, Path(args.out) / name)
-    codec = PublishedCodec(path)
+def entropy_bits(symbols: np.ndarray) -> float:
+    """Return the bits of symbols (n,) by the entropy of their own histogram.
+
+    >>> entropy_bits(np.array([3, 3, 7, 7]))
+    4.0
+    """
+    share = np.unique_counts(symbols).counts / len(symbols)
+    return float(-len(symbols) * np.sum(share * np.log2(share)))
+
+
+def scored(codec, bitrate_bps: float, folder: Path, args) -> tuple[dict, list[dict]]:
+    """Return means, and the rows of the recordings, of any codec."""
     clips = [clip for clip in open_corpus(args.data) if clip.split == "dev"]
-    folder = Path(args.out) / name / ("soft" if args.soft else "evaluation")
-    rows = evaluate(Softened(codec) if args.soft else codec, clips, codec.bitrates_bps[0], folder, args.limit_s)
-    seconds = sum(r["seconds"] for r in rows)
-    result = {
-        "system": f"{name} (soft decoding)" if args.soft else name,
-        "parameters": codec.n_parameters,
-        "mmac_per_s": sum(mmac_per_s(recipe.system).values()),
-        "kbps": 8 * sum(r["bytes"] for r in rows) / seconds / 1000,
-        "train_minutes": recipe.minutes,
-        "command": "python " + shlex.join(sys.argv),
-    }
-    return result | {m: mean_and_interval([r[m] for r in rows])[0] for m in COLUMNS if m in METRICS and m in rows[0]}
+    rows = evaluate(codec, clips, bitrate_bps, folder, args.limit_s)
+    seconds = 1000 * sum(row["seconds"] for row in rows)
+    result = {"kbps": 8 * sum(row["bytes"] for row in rows) / seconds}
+    result |= {f"{name}_kbps": sum(row[f"{bits}_bits"] for row in rows) / seconds for name, bits in PARTS.items()}
+    return result | {m: mean_and_interval([row[m] for row in rows])[0] for m in CLIP_METRICS if m in rows[0]}, rows
 
 
-def append(result: dict, path: Path) -> None:
+def measure_published(name: str, values: dict, args) -> tuple[dict, list[dict]]:
+    """Train a system, unless its run is there, and score it."""
+    run = values.get("run", name)
+    recipe = recipe_of(tomllib.loads(EXPERIMENTS[run].read_text()), data=args.data, minutes=args.minutes)
+    codec = PublishedCodec(train(recipe, args.out / f"{run}-{args.minutes:g}min"))
+    watched = Published(codec, soft="run" in values)
+    result, rows = scored(watched, codec.bitrates_bps[0], args.out / f"{name}-{args.minutes:g}min" / "evaluation", args)
+    seconds = sum(row["seconds"] for row in rows)
+    result |= {"parameters": codec.n_parameters, "mmac_per_s": sum(mmac_per_s(recipe.system).values())}
+    result |= {"released_kbps": watched.released_bits / RELEASED_UNIT / seconds}
+    return result | {"train_minutes": codec.notes["minutes"], "steps": codec.notes["step"]}, rows
+
+
+def measure_ours(name: str, values: dict, args) -> tuple[dict, list[dict]]:
+    """Score the released codec. Both sides run the entropy model."""
+    codec, notes = lpcnet_cq.load(), load_weights(FOLDER / f"{DEFAULT}.safetensors").notes
+    result, rows = scored(codec, values["bitrate_bps"], args.out / name, args)
+    macs = macs_per_second(codec.config)
+    result |= {"parameters": codec.n_parameters, "mmac_per_s": (sum(macs.values()) + macs["entropy"]) / 1e6}
+    return result | {"train_minutes": notes["minutes"], "steps": notes["step"]}, rows
+
+
+def append(rows: list[dict], columns: list[str], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     new = not path.exists()
     with open(path, "a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
+        writer = csv.DictWriter(file, columns, extrasaction="ignore")
         if new:
             writer.writeheader()
-        writer.writerow({k: f"{v:.5g}" if isinstance(v, float) else v for k, v in result.items()})
+        writer.writerows({k: f"{v:.5g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
+
+
+def read_rows(path: Path) -> list[dict]:
+    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines())) if path.exists() else []
+
+
+def command_of(name: str, values: dict, args) -> str:
+    budget = "" if "bitrate_bps" in values else f" MINUTES={args.minutes:g}"
+    return f"make experiment NAME={name}{budget} DATA=folder"
+
+
+def run(name: str, values: dict, args) -> None:
+    """Run one experiment and add its rows."""
+    measure = measure_ours if "bitrate_bps" in values else measure_published
+    result, rows = measure(name, values, args)
+    clips = [{"system": name} | row for row in rows]
+    append(clips, ["system", "clip", "seconds", "bytes", *CLIP_METRICS], args.results / "papers_clips.csv")
+    result |= {"system": name, "command": command_of(name, values, args)}
+    append([result], COLUMNS, args.results / "papers.csv")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("name", choices=["all", *EXPERIMENTS])
+    parser.add_argument("--data", help="folder of speech, as for `make train` (default: the default corpus)")
+    parser.add_argument("--minutes", type=float, default=5.0, help="of training, for each system")
+    parser.add_argument("--limit-s", type=float, default=120.0, help="held-out speech to score, about")
+    parser.add_argument("--out", type=Path, default=Path("runs/papers"))
+    parser.add_argument("--results", type=Path, default=HERE / "results")
+    args = parser.parse_args(argv)
+    args.data = args.data or str(default_corpus())
+    done = {row["command"] for row in read_rows(args.results / "papers.csv")}
+    wanted = {name: tomllib.loads(EXPERIMENTS[name].read_text()) for name in EXPERIMENTS if args.name in ("all", name)}
+    left = {name: values for name, values in wanted.items() if command_of(name, values, args) not in done}
+    began, trainings = time.monotonic(), [name for name, values in left.items() if "preset" in values]
+    for i, (name, values) in enumerate(left.items()):
+        ahead = sum(name in trainings for name in list(left)[i:])
+        minutes = ahead * args.minutes + 1.5 * (len(left) - i)
+        spent = (time.monotonic() - began) / 60
+        print(f"{i + 1} of {len(left)}: {name}; {spent:.0f} minutes spent, about {minutes:.0f} left", flush=True)
+        run(name, values, args)
+    rows, clips = (read_rows(args.results / file) for file in ("papers.csv", "papers_clips.csv"))
+    print(write_tables(rows, clips, args.results))
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    systems = PRESETS | VARIANTS
-    parser.add_argument("name", choices=list(systems))
-    parser.add_argument("data", help="folder of speech, as for `make train`")
-    parser.add_argument("--minutes", type=float, default=60.0)
-    parser.add_argument("--rates", type=float, nargs="+", metavar="BPS", help="with one module, with two, ...")
-    parser.add_argument("--batch", type=int, help="crops of a second in a training step")
-    parser.add_argument("--soft", action="store_true", help="score soft decoding, of a run that is there already")
-    parser.add_argument("--limit-s", type=float, help="held-out speech to score at most")
-    parser.add_argument("--out", default="runs/papers")
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    args = parser.parse_args()
-    recipe = replace(systems[args.name], data=args.data, minutes=args.minutes)
-    recipe = at_rates(recipe, *args.rates) if args.rates else recipe
-    recipe = replace(recipe, batch=args.batch) if args.batch else recipe
-    rates = "".join(f"-{rate:g}" for rate in args.rates or ())
-    append(row(args.name + rates, recipe, args), args.results)
-    print(args.results.read_text())
+    main()

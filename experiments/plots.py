@@ -18,6 +18,7 @@ from lpcnet_cq.evaluate import mean_and_interval
 from lpcnet_cq.pictures import DPI, GRID, INK, MUTED
 
 CURVES = ("pesq", "visqol", "estoi")  # metrics whose curves are drawn and compared
+UNCODED = "uncoded"  # rows of the recordings themselves
 OPUS = ("opus", "opus-lace", "opus-nolace")
 N_WORST = 10  # recordings listed per rate
 # Okabe and Ito's palette, safe for colour-blind readers; a marker for each, for printing without colour.
@@ -85,7 +86,7 @@ def table(points: Points, own: str, metrics: Mapping[str, tuple], absent: Mappin
 def mean_text(rows: Sequence[Mapping], metric: str) -> str:
     """Write a mean and its interval; a dash where nothing was measured."""
     mean, half = mean_and_interval([row.get(metric, np.nan) for row in rows])
-    digits = {"estoi": 3, "sisdr": 1}.get(metric, 2)
+    digits = {"estoi": 3, "cer": 3, "sisdr": 1}.get(metric, 2)
     return f"{mean:.{digits}f} ± {half:.{digits}f}" if np.isfinite(half) else "–"
 
 
@@ -227,12 +228,16 @@ def write_summary(
     rows: Iterable[Mapping], own: str, metrics: Mapping[str, tuple], absent: Mapping[str, str], folder: Path
 ) -> str:
     """Write `benchmark.md`, `benchmark.png` and `worst.csv` and return the text of the first."""
-    points = group(rows)
+    rows = list(rows)
+    points = group(row for row in rows if row["codec"] != UNCODED)
     present = {codec for codec, _ in points}
     absent = {PEERS[codec].title: "not asked for yet" for codec in PEERS if codec not in present} | dict(absent)
     clips = {clip: row["seconds"] for rows in points.values() for clip, row in rows.items()}
     text = f"{len(clips)} recordings, {sum(clips.values()) / 60:.1f} minutes; means with 95 % intervals.\n\n"
     text += "\n".join(filter(None, [table(points, own, metrics, absent), savings_table(points, own, metrics)]))
+    scores = [row["dnsmos"] for row in rows if row["codec"] == UNCODED and "dnsmos" in row]
+    if scores:
+        text += "\nThe recordings themselves have DNSMOS {:.2f} ± {:.2f}.\n".format(*mean_and_interval(scores))
     (folder / "benchmark.md").write_text(text, encoding="utf-8")
     draw(points, own, metrics, folder / "benchmark.png")
     entries = worst(points, own)

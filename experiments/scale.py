@@ -1,7 +1,8 @@
 """From 9 to 24 kbps: one model at every rate, and for comparison a model trained for each rate alone.
 
-Run: make scale, or python experiments/scale.py [--model WEIGHTS] [--data FOLDER] [--minutes N] [--out runs/scale]
-With --minutes a model per rate is trained that long, and one for the whole range. Writes scale.csv and scale.png.
+Run: make scale, or python experiments/scale.py [--model W] [--data FOLDER] [--minutes N [--init W]] [--out runs/scale]
+With --minutes (or --steps) a model per rate is trained that long, and one for the whole range, from nothing or from
+weights that serve them all. Writes scale.csv and scale.png.
 """
 
 import argparse
@@ -32,7 +33,11 @@ def score(name: str, codec: Codec, rate_bps: int, clips, out: Path) -> dict:
 
 def trained(low_bps: int, high_bps: int, args) -> Codec:
     """Train for a range of rates."""
-    t = replace(PRESETS["cq"], data=args.data, minutes=args.minutes, bitrates_bps=(float(low_bps), float(high_bps)))
+    t = replace(PRESETS["cq"], data=args.data, minutes=args.minutes, steps=args.steps)
+    if args.init:
+        t = replace(PRESETS["cq-continue"], data=t.data, minutes=t.minutes, steps=t.steps, init=args.init)
+        t = replace(t, learning_rate=args.learning_rate)
+    t = replace(t, bitrates_bps=(float(low_bps), float(high_bps)))
     return Codec(train(t, args.out / f"trained-{low_bps}-{high_bps}"))
 
 
@@ -57,14 +62,18 @@ if __name__ == "__main__":
     parser.add_argument("--model", help="weights (default: the released ones)")
     parser.add_argument("--data", help="folder of speech (default: the default corpus)")
     parser.add_argument("--minutes", type=float, default=0.0)
+    parser.add_argument("--steps", type=int, default=0, help="of training, instead of minutes")
+    parser.add_argument("--init", default="", help="weights that every training starts from")
+    parser.add_argument("--learning-rate", type=float, default=1e-3, help="with --init (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("runs/scale"))
     args = parser.parse_args()
     args.data = args.data or str(default_corpus())
     args.out.mkdir(parents=True, exist_ok=True)
     clips = [clip for clip in open_corpus(args.data) if clip.split == "dev"]
     low, high = min(args.rates), max(args.rates)
-    models = {} if args.minutes else {"released": {rate: load(args.model) for rate in args.rates}}
-    if args.minutes:
+    training = args.minutes or args.steps
+    models = {} if training else {"released": {rate: load(args.model) for rate in args.rates}}
+    if training:
         models["one for all"] = dict.fromkeys(args.rates, trained(low, high, args))
         models["one per rate"] = {rate: trained(rate, rate, args) for rate in args.rates}
     runs = [(name, codec, rate) for name, by_rate in models.items() for rate, codec in by_rate.items()]

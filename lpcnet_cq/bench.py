@@ -53,7 +53,7 @@ def codec_rows(model: str | None) -> list[tuple[str, str]]:
     from lpcnet_cq.complexity import macs_per_second
 
     codec = lpcnet_cq.load(model)
-    fs, macs = codec.sample_rate_hz, macs_per_second(codec.config)
+    fs, macs = codec.sample_rate_hz, macs_per_second(codec.config, codec.network.floats)
     x, rates_bps = speech_like(SECONDS, fs), RATES_BPS
     if codec.channels == 2:
         x, rates_bps = np.stack([x, np.roll(x, fs // 10)], axis=1), MUSIC_RATES_BPS

@@ -1,4 +1,4 @@
-"""The command line: `lpcnet-cq encode | decode | thin | info | bench | train | evaluate`.
+"""The command line: `lpcnet-cq encode | decode | thin | info | bench | train | prune | evaluate`.
 
 Each command imports what it needs when it runs, so that `--help` answers at once. Exit status: 0 done, 1 the
 data or the machine are at fault, 2 the command line is; in both cases one sentence on standard error.
@@ -23,6 +23,7 @@ UNITS = {"_s": "s", "_ms": "ms", "_hz": "Hz", "_bps": "bit/s", "_bits": "bit", "
 EXTRAS = {
     "bench": "dev",
     "train": "train",
+    "prune": "train,eval",
     "evaluate": "train,eval",
 }  # what a command needs besides the codec
 
@@ -134,22 +135,28 @@ def add_evaluate(commands) -> argparse.ArgumentParser:
 
 
 def add_train(commands) -> None:
-    """Add `train`."""
+    """Add `train` and `prune`, which trains as well."""
     train = commands.add_parser("train", help="train a model and evaluate it")
     train.add_argument("--preset", choices=("cq", "audio"), default="cq", help="cq: speech; audio: music at 44.1 kHz")
-    train.add_argument(
-        "--bitrate", type=bitrates_bps, help="rate, or range of rates (default: 9k-24k for speech, 64k-128k for music)"
-    )
-    train.add_argument(
-        "--minutes", type=positive(float), default=60.0, help="time to take (default: %(default)s)"
-    )
-    train.add_argument("--data", metavar="FOLDER", help="audio files (default: the default corpus, fetched)")
-    train.add_argument("--init", metavar="FILE", help="weights or run to start from")
-    train.add_argument("--out", metavar="FOLDER", help="where the run is kept")
-    train.add_argument("--seed", type=int, default=0, help="of weights and batches (default: %(default)s)")
-    train.add_argument("--batch", type=positive(int), help="clips per step (default: the preset's)")
     train.add_argument("--resume", action="store_true", help="go on with the run in --out")
-    train.set_defaults(run=run_module)
+    prune = commands.add_parser("prune", help="make a trained model sparse, so that it is small, and evaluate it")
+    prune.add_argument("--sparsity", type=float, default=0.8, help="share of zeros (default: %(default)s)")
+    prune.add_argument("--method", default="csp", help="csp, gradual, one-shot, l1, iht (default: %(default)s)")
+    prune.add_argument("--pattern", default="single", help="zeros: single, 1x8, 4x4, inputs (default: %(default)s)")
+    rates = "rate, or range of rates (default: 9k-24k{})"
+    train.add_argument("--bitrate", type=bitrates_bps, help=rates.format(", of music 64k-128k"))
+    prune.add_argument("--bitrate", type=bitrates_bps, default="9k-24k", help=rates.format(""))
+    train.add_argument("--batch", type=positive(int), help="clips per step (default: 16, of music 4)")
+    prune.add_argument("--batch", type=positive(int), default=16, help="clips per step (default: %(default)s)")
+    for command, minutes in ((train, 60.0), (prune, 5.0)):
+        command.add_argument(
+            "--minutes", type=positive(float), default=minutes, help="time to take (default: %(default)s)"
+        )
+        command.add_argument("--data", metavar="FOLDER", help="audio files (default: the default corpus, fetched)")
+        command.add_argument("--init", metavar="FILE", help="weights or run to start from")
+        command.add_argument("--out", metavar="FOLDER", help="where the run is kept")
+        command.add_argument("--seed", type=int, default=0, help="of weights and batches (default: %(default)s)")
+        command.set_defaults(run=run_module)
 
 
 def bitrate_bps(text: str) -> int:

@@ -29,9 +29,8 @@ from lpcnet_cq.kinds import kind_of
 from lpcnet_cq.packing import Packer, cut, write_segments
 from lpcnet_cq.reader import Reader
 from lpcnet_cq.tables import IntegerModel
-from lpcnet_cq.weights import load_weights
+from lpcnet_cq.weights import FOLDER, find_weights, load_weights
 
-FOLDER = Path(__file__).parent / "weights"
 DEFAULT = "cq"
 CHUNK = 50  # packets per compiled call on files: one second
 LAYERS = range(1, MAX_REFINEMENTS + 2)
@@ -337,10 +336,4 @@ def load(name_or_path: str | os.PathLike | None = None) -> Codec:
     ValueError
         If there are no such weights.
     """
-    name = str(name_or_path or DEFAULT)
-    path = Path(name)
-    for candidate in (FOLDER / f"{name}.safetensors", path / "weights.safetensors", path):
-        if candidate.is_file():
-            return Codec(candidate)
-    names = ", ".join(p.stem for p in sorted(FOLDER.glob("*.safetensors")))
-    raise ValueError(f"there are no weights `{name}`; released are: {names}, or give a file or a run's folder")
+    return Codec(find_weights(name_or_path or DEFAULT))

@@ -5,20 +5,26 @@ entropy model, and the filters over samples; left out is what is done once a pac
 and everything without a multiplication per weight: activations, norms, table look-ups.
 """
 
+import math
+
 import jax
 from flax import nnx
 
+from lpcnet_cq.comb import TAPS
 from lpcnet_cq.config import CodecConfig, MusicConfig
 from lpcnet_cq.model import Model
 from lpcnet_cq.music.model import Model as MusicModel
 
 
-def macs_per_second(config: CodecConfig | MusicConfig) -> dict[str, float]:
+def macs_per_second(config: CodecConfig | MusicConfig, floats: dict | None = None) -> dict[str, float]:
     """Return the multiply-accumulates per second of audio of one pass through each part.
 
     Parameters
     ----------
     config : CodecConfig or MusicConfig
+    floats : dict, optional
+        Nested parameters of a weights file for speech, where layers may be narrower than the configuration says
+        (`narrow`).
 
     Returns
     -------
@@ -29,18 +35,22 @@ def macs_per_second(config: CodecConfig | MusicConfig) -> dict[str, float]:
     Examples
     --------
     >>> {part: round(macs / 1e6) for part, macs in macs_per_second(CodecConfig()).items()}
-    {'encoder': 131, 'decoder': 121, 'entropy': 18}
+    {'encoder': 134, 'decoder': 131, 'entropy': 18}
     """
     if isinstance(config, MusicConfig):
         return _of_music(config)
     spec = config.spec
     model = nnx.eval_shape(lambda: Model(config, rngs=nnx.Rngs(0)))
+    if floats:
+        graph, params = nnx.split(model, nnx.Param)
+        nnx.replace_by_pure_dict(params, floats)
+        model = nnx.merge(graph, params)
     packets = spec.sample_rate_hz / spec.hop
     coarse, fine = spec.sample_rate_hz / spec.subframe, spec.sample_rate_hz / config.step
     lpc_filter = (config.order + 1) * spec.sample_rate_hz  # A(z) with the pre-emphasis, or its inverse
     encoder, decoder, entropy = model.encoder, model.decoder, model.entropy
     shape = 4 * (config.order + 1) * config.n_latents  # real and imaginary parts of A(z) and A(z/gamma)
-    envelope = packets * (_weights(model.lsf) + _weights(model.gain))
+    envelope = packets * (_weights(model.lsf) + _weights(model.gain) + _weights(model.allocation))
     envelope += coarse * (shape + _weights(model.lapped) // 2)  # one way
     return {
         "encoder": fine * _weights(encoder.fine)
@@ -49,6 +59,7 @@ def macs_per_second(config: CodecConfig | MusicConfig) -> dict[str, float]:
         + lpc_filter,
         "decoder": coarse * (_weights(decoder.coarse) + _weights(decoder.up))
         + fine * (_weights(decoder.noise) + _weights(decoder.fine))
+        + coarse * _comb(model.comb)
         + envelope
         + lpc_filter,
         "entropy": packets * (_weights(entropy.side) - _unused(entropy.side.triangular))
@@ -75,6 +86,12 @@ def _of_music(c: MusicConfig) -> dict[str, float]:
 def _weights(module) -> int:
     """Return the number of weights in matrices and kernels: each is used once per output vector."""
     return sum(p.size for p in jax.tree.leaves(nnx.state(module, nnx.Param)) if len(p.shape) > 1)
+
+
+def _comb(comb) -> int:
+    """Return the multiplications per subframe: six real FFTs at n log2 n, two products of spectra, taps and gains."""
+    n = (comb.past + 1) * comb.L
+    return round(6 * n * math.log2(n)) + 2 * 4 * (n // 2 + 1) + TAPS * comb.n_lags + _weights(comb)
 
 
 def _per_subframe(latent) -> int:

@@ -1,5 +1,6 @@
 """The codec's dimensions and the training recipe: frozen dataclasses and the named presets.
 
+`PRESETS` are our own, `PUBLISHED` those of the published systems (`published.config`, trained by `published.train`).
 Every length in samples comes from `FrameSpec` (`dsp.frames`); nothing else in the project holds a sample rate.
 """
 
@@ -9,6 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from dsp.frames import FrameSpec
+from lpcnet_cq.published.config import PRESETS as PUBLISHED
+
+__all__ = ["PRESETS", "PUBLISHED", "CodecConfig", "TrainConfig", "codec_config_from_dict"]
 
 STEPS_PER_OCTAVE = 6  # latent step sizes between a rate and its double, about
 
@@ -137,7 +141,7 @@ class TrainConfig:
     minutes: float = 60.0  # wall-clock budget, learning-rate schedule included
     steps: int = 0  # run exactly so many steps, whatever the clock says (0: by `minutes`)
     init: str = ""  # weights file or run folder to start from
-    lambda_start: float = 0.1  # first price of 1 kbps; the rate control moves it
+    lambda_start: float = 0.15  # first price of 1 kbps; the rate control moves it
     rate_share: float = 1.08  # ideal code length of plainly rounded latents for a byte: an encoder rounds to fewer
     spare_steps: float = 8.5  # step sizes drawn beyond the rates, so that quiet and noisy speech meet them as well
     seed: int = 0
@@ -145,10 +149,11 @@ class TrainConfig:
     seconds: float = 1.0
     learning_rate: float = 4e-3
     warmup_steps: int = 100
-    collaborative: bool = True  # False freezes the LSF codebook (the experiment of `experiments/`)
+    frozen: tuple[str, ...] = ()  # parts of the model that stay as they start, for `experiments/ablations.py`
     mel_weight: float = 2.5
     nsr_weight: float = 2.0
-    disturbance_weight: float = 2.0
+    centre: float = 0.5  # of the step sizes drawn, as a share of all: where the mean of the rates lies
+    disturbance_weight: float = 1.0  # of its logarithm
     disturbance_from: float = 0.375  # share of the run after which the model of hearing joins the loss
     priority_weight: float = 0.0  # of the psychoacoustic terms, which the codec for music has: see `calibration`
     modulation_weight: float = 0.0
@@ -163,13 +168,30 @@ class TrainConfig:
 
     @property
     def span(self) -> float:
-        """Share of the step sizes that training draws from, around the middle one."""
+        """Share of the step sizes that training draws from, around `centre`."""
         octaves = math.log2(self.bitrates_bps[1] / self.bitrates_bps[0])
         return min(1.0, (self.spare_steps + STEPS_PER_OCTAVE * octaves) / self.codec.n_steps)
 
     def as_dict(self) -> dict:
         """Return nested plain values, ready for JSON."""
         return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class PruneConfig(TrainConfig):
+    """Hold one run that makes trained weights sparse; `prune(config, workdir)` needs nothing else."""
+
+    init: str = "cq"
+    learning_rate: float = 1e-3
+    warmup_steps: int = 10
+    lambda_start: float = 0.26  # what the released weights were trained with at last
+    disturbance_from: float = 0.0
+    method: str = "csp"  # a name in `sparsify.methods`
+    sparsity: float = 0.8  # share of zeros in every matrix that is pruned
+    pattern: str = "single"  # a name in `sparse_pattern.PATTERNS`
+    shrink: float = 1e-3  # threshold of a proximal step, see `sparsify`
+    until: float = 0.6  # share of the run after which nothing more is pruned
+    events: int = 6  # prunings after the first, for methods with several
 
 
 def codec_config_from_dict(values: dict) -> CodecConfig | MusicConfig:
@@ -197,7 +219,7 @@ AUDIO = TrainConfig(
 
 PRESETS = {
     "cq": TrainConfig(),
-    "cq-continue": TrainConfig(learning_rate=1.5e-3, lambda_start=0.18, disturbance_from=0.0),  # from earlier weights
+    "cq-continue": TrainConfig(learning_rate=2.5e-3, lambda_start=0.28, disturbance_from=0.0),  # from earlier weights
     "tiny": TrainConfig(
         codec=CodecConfig(fine=16, coarse=24, fine_blocks=1, coarse_blocks=1, hidden=24),
         batch=2,

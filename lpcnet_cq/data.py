@@ -26,6 +26,7 @@ from lpcnet_cq.analysis import VERSION as ANALYSIS_VERSION
 from lpcnet_cq.analysis import analyse_lsf
 from lpcnet_cq.audio import read_audio
 from lpcnet_cq.augment import SPEED, augment, draw_speed
+from lpcnet_cq.level import active_level_dbov
 
 AUDIO_SUFFIXES = frozenset({".flac", ".ogg", ".opus", ".sph", ".wav"})
 
@@ -262,25 +263,6 @@ def _write_lsf(folder: Path, n_packets: int, spec: FrameSpec) -> None:
         out[start:stop] = lsf
     assert out is not None
     out.flush()
-
-
-def active_level_dbov(x: np.ndarray, frame: int) -> float:
-    """Mean power of the frames within 30 dB of the loudest one, in dB below a full-scale square wave.
-
-    A short cut to the active speech level of ITU-T P.56 (2011): pauses do not count. Digital silence: -inf.
-
-    Parameters
-    ----------
-    x : (n_samples,) in [-1, 1].
-    frame : length of a frame in samples.
-
-    >>> round(active_level_dbov(np.r_[np.zeros(640), 0.1 * np.ones(640)], 320), 6)
-    -20.0
-    """
-    power = np.square(x[: len(x) // frame * frame], dtype=np.float64).reshape(-1, frame).mean(axis=1)
-    if power.max(initial=0.0) == 0.0:
-        return -np.inf
-    return float(10 * np.log10(power[power >= 1e-3 * power.max()].mean()))
 
 
 class Batches:

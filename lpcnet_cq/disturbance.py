@@ -62,7 +62,7 @@ def loudness(P: jax.Array, threshold: np.ndarray, exponent: np.ndarray) -> jax.A
 
 
 def disturbance(x: jax.Array, y: jax.Array, sample_rate_hz: int) -> jax.Array:
-    """Return what PESQ would take off its best raw score of 4.5, mean over the batch.
+    """Return what PESQ would take off its best raw score of 4.5, (B,).
 
     Parameters
     ----------
@@ -93,6 +93,6 @@ def disturbance(x: jax.Array, y: jax.Array, sample_rate_hz: int) -> jax.Array:
     quiet = ((P_x.sum(-1) + 1e5) / SPEECH_POWER) ** 0.04
 
     def over_time(D_frame):
-        return jnp.sqrt(jnp.mean(jnp.minimum(D_frame / quiet, 45.0) ** 2, axis=-1) + 1e-9).mean()
+        return jnp.sqrt(jnp.mean(jnp.minimum(D_frame / quiet, 45.0) ** 2, axis=-1) + 1e-9)
 
     return WEIGHTS[0] * over_time(symmetric) + WEIGHTS[1] * over_time(asymmetric)

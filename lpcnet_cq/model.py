@@ -12,8 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from lpcnet_cq.allocation import START_LEVEL, Allocation
 from lpcnet_cq.analysis import PREEMPHASIS
-from lpcnet_cq.coder import Decoder, Encoder, conditions
+from lpcnet_cq.coder import Decoder, Encoder, condition_size, conditions
+from lpcnet_cq.comb import Comb
 from lpcnet_cq.config import CodecConfig
 from lpcnet_cq.entropy import EntropyModel
 from lpcnet_cq.envelope import interpolate_lsf, lsf_to_lpc, order_lsf
@@ -41,9 +43,11 @@ class Model(nnx.Module):
         self.lsf = Lattice(mean, LSF_STEP * axes, LSF_UNIT)
         self.gain = Lattice(jnp.full(S, -6.0), GAIN_STEP * dct, GAIN_UNIT)
         self.lapped = Lapped(c.n_latents)
+        self.allocation = Allocation(condition_size(c), S, c.n_latents, rngs=rngs)
         self.encoder = Encoder(c, rngs=rngs)
         self.decoder = Decoder(c, rngs=rngs)
         self.entropy = EntropyModel(c, rngs=rngs)
+        self.comb = Comb(condition_size(c) + 1, c.spec.subframe, c.spec.sample_rate_hz, rngs=rngs)
         self.log_scale = nnx.Param(jnp.full(c.n_latents, -np.log(STEP), jnp.float32))
         self.config = c
 
@@ -54,7 +58,8 @@ def start_encoder(model: Model, B: int) -> dict:
     return {
         "lsf": jnp.broadcast_to(model.lsf.mean[...], (B, M)),
         "x": jnp.zeros((B, M + 1)),
-        "gain": jnp.full((B, 2), -10.0),
+        "gain": jnp.full((B, 2), START_LEVEL),
+        "allocation": model.allocation.start(B),
         "energy": jnp.zeros((B, 1)),
         "lapped": jnp.zeros((B, c.n_latents)),
         "net": model.encoder.start(B),
@@ -68,11 +73,13 @@ def start_decoder(model: Model, B: int) -> dict:
     M = model.config.order
     return {
         "lsf": jnp.broadcast_to(model.lsf.mean[...], (B, M)),
-        "gain": jnp.full((B, 2), -10.0),
+        "gain": jnp.full((B, 2), START_LEVEL),
+        "allocation": model.allocation.start(B),
         "lapped": jnp.zeros((B, model.config.n_latents)),
         "a": jnp.zeros((B, 1, M + 2)).at[..., 0].set(1.0),
         "y": jnp.zeros((B, M + 1)),
         "net": model.decoder.start(B),
+        "comb": model.comb.start(B),
         "position": jnp.zeros((), jnp.uint32),
     }
 
@@ -119,15 +126,17 @@ def encode_side(model: Model, state: dict, x: jax.Array, lsf: jax.Array, hardnes
     level = 0.5 * jnp.log(jnp.mean(e.reshape(B, T, S, L) ** 2, axis=-1) + GAIN_FLOOR)
     n_gain = soft_to_hard(model.gain.analyse(level), hardness)
     g = model.gain.synthesise(n_gain).reshape(B, T * S)
+    cond = conditions(sub, model.lsf.mean[...], g, state["gain"])
+    allocation, factor = model.allocation(state["allocation"], cond, g)
     side = {
         "lsf": n_lsf,
         "gain": n_gain,
         "e": e * jnp.repeat(jnp.exp(-g), L, axis=1),
-        "scale": scale,
-        "cond": conditions(sub, model.lsf.mean[...], g, state["gain"]),
+        "scale": scale * jnp.exp(factor),
+        "cond": cond,
     }
     gain_state = jnp.concatenate([state["gain"], g], axis=1)[:, -2:]
-    return state | {"lsf": lsf_hat[:, -1], "x": x_state, "gain": gain_state}, side
+    return state | {"lsf": lsf_hat[:, -1], "x": x_state, "gain": gain_state, "allocation": allocation}, side
 
 
 def encode_latents(model: Model, state: dict, side: dict, x_ahead: jax.Array):
@@ -186,22 +195,28 @@ def decode(model: Model, state: dict, n_lsf, n_gain, n_latents, step: jax.Array)
     g = model.gain.synthesise(n_gain).reshape(B, T * S).clip(*LOG_GAINS)
     size = jnp.repeat(latent_steps(c.n_steps, c.step_ratio)[step], S, axis=1)[..., None]
     cond = conditions(sub, model.lsf.mean[...], g, state["gain"])
+    allocation, factor = model.allocation(state["allocation"], cond, g)
+    scale = scale * jnp.exp(factor)
     noise = uniform_noise(state["position"], T * S * F, c.noise)
     latents = n_latents * size
-    net, e = model.decoder(state["net"], latents, jnp.concatenate([cond, jnp.log(size)], -1), noise)
+    cond = jnp.concatenate([cond, jnp.log(size)], axis=-1)
+    net, e = model.decoder(state["net"], latents, cond, noise)
     latents = latents / scale
     e = e + model.lapped.synthesise(state["lapped"], latents).reshape(B, -1)
     gains = jnp.concatenate([state["gain"], g], axis=1)
     filters = jnp.concatenate([state["a"], a], axis=1)
     e = e * jnp.repeat(jnp.exp(gains[:, 1:-1]), c.spec.subframe, axis=1)
     y_state, y = synthesise(state["y"], e, filters[:, :-1])
+    comb, y = model.comb(state["comb"], y, cond)
     after = {
         "lsf": lsf_hat[:, -1],
         "gain": gains[:, -2:],
+        "allocation": allocation,
         "lapped": latents[:, -1],
         "a": filters[:, -1:],
         "y": y_state,
         "net": net,
+        "comb": comb,
         "position": state["position"] + jnp.uint32(T * S * F),
     }
     return after, y

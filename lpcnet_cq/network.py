@@ -53,7 +53,7 @@ class Network:
     """
 
     def __init__(self, floats: dict, entropy: IntegerModel, config: CodecConfig):
-        self.config = config
+        self.config, self.floats = config, floats
         self.graph, self.params = with_values(cq.Model, floats, config)
         self._encode = jax.jit(partial(_encode, self.graph))
         self._decode = jax.jit(partial(_decode, self.graph))

@@ -22,6 +22,8 @@ class Pattern(NamedTuple):
 
 UNSTRUCTURED = Pattern(1, 1)
 CHANNELS = Pattern(0, 1)  # all weights of one output
+INPUTS = Pattern(1, 0)  # all weights of one input: what makes that input need not be computed
+PATTERNS = {"single": UNSTRUCTURED, "1x8": Pattern(1, 8), "4x4": Pattern(4, 4), "inputs": INPUTS}
 
 
 def resolve(pattern: Pattern, shape: tuple[int, ...]) -> Pattern:

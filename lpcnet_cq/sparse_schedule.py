@@ -34,6 +34,18 @@ class Schedule:
             raise ValueError(f"sparsity from {self.initial} to {self.final}: must be 0 <= initial <= final < 1")
 
 
+def spread_over(steps: int, final: float, until: float = 0.6, events: int = 6) -> Schedule:
+    """Prune a run of so many steps from its first one to the share `until`; what is left of it mends the damage.
+
+    Examples
+    --------
+    >>> spread_over(200, 0.8)
+    Schedule(begin=0, end=120, every=20, final=0.8, initial=0.0)
+    """
+    end = max(round(until * steps), 1)
+    return Schedule(begin=0, end=end, every=max(end // events, 2), final=final)  # CSP needs two steps
+
+
 def target_sparsity(schedule: Schedule, step) -> jax.Array:
     """Return the share of zeros due at a step; `initial` before `begin`, `final` after `end`.
 

@@ -6,7 +6,7 @@ Place in the chain: between trained weights and a weights file; `NAME` becomes `
 | array | type | holds |
 | --- | --- | --- |
 | mask | uint8 | bits of the groups in their order (`sparse_pattern`), most significant first; 1: not zero |
-| values | float32 or float16 | the groups whose bit is 1, one behind the other |
+| values | the tensor's | the groups whose bit is 1, one behind the other |
 | layout | int32 | inputs and outputs of a group, then the tensor's shape |
 """
 
@@ -14,25 +14,24 @@ import math
 
 import numpy as np
 
-from lpcnet_cq.sparse_pattern import UNSTRUCTURED, Pattern, from_groups, resolve, tiles, to_groups
+from lpcnet_cq.sparse_pattern import PATTERNS, UNSTRUCTURED, Pattern, from_groups, resolve, tiles, to_groups
 
 PARTS = ("mask", "values", "layout")
 
 
-def pack_sparse(tensor: np.ndarray, pattern: Pattern = UNSTRUCTURED, dtype=np.float32) -> dict[str, np.ndarray]:
-    """Pack a tensor; `unpack_sparse` gives it back, exactly if its values exist in `dtype`.
+def pack_sparse(tensor: np.ndarray, pattern: Pattern = UNSTRUCTURED) -> dict[str, np.ndarray]:
+    """Pack a tensor; `unpack_sparse` gives it back exactly.
 
     Parameters
     ----------
-    tensor : float32 array (..., I, O)
+    tensor : array (..., I, O)
     pattern : Pattern
         Of the groups that are zero together.
-    dtype : float32 or float16
 
     Raises
     ------
     ValueError
-        If the tensor is not float32, the pattern does not fit or a value is beyond `dtype`.
+        If the pattern does not fit.
 
     Examples
     --------
@@ -40,19 +39,14 @@ def pack_sparse(tensor: np.ndarray, pattern: Pattern = UNSTRUCTURED, dtype=np.fl
     >>> {name: part.tolist() for name, part in parts.items()}
     {'mask': [68], 'values': [2.0, 3.0], 'layout': [1, 1, 2, 3]}
     """
-    if tensor.dtype != np.float32:
-        raise ValueError(f"a tensor of {tensor.dtype} cannot be packed: only float32 can")
-    largest = np.max(np.abs(tensor), initial=0.0)
-    if largest > np.finfo(dtype).max:
-        raise ValueError(f"a value of magnitude {largest:g} is beyond {np.dtype(dtype).name}")
-    groups = to_groups(tensor.astype(dtype), pattern)
+    groups = to_groups(tensor, pattern)
     kept = np.any(groups != 0, axis=1)
     layout = np.array([*resolve(pattern, tensor.shape), *tensor.shape], np.int32)
     return {"mask": np.packbits(kept), "values": groups[kept].reshape(-1), "layout": layout}
 
 
 def unpack_sparse(parts: dict[str, np.ndarray]) -> np.ndarray:
-    """Invert `pack_sparse`; the tensor is float32.
+    """Invert `pack_sparse`.
 
     Raises
     ------
@@ -61,30 +55,26 @@ def unpack_sparse(parts: dict[str, np.ndarray]) -> np.ndarray:
     """
     pattern, shape = Pattern(*parts["layout"][:2].tolist()), tuple(parts["layout"][2:].tolist())
     n = pattern.inputs * pattern.outputs
-    groups = np.zeros((math.prod(shape) // n, n), np.float32)
+    groups = np.zeros((math.prod(shape) // n, n), parts["values"].dtype)
     kept = np.unpackbits(parts["mask"], count=len(groups)).astype(bool)
     groups[kept] = parts["values"].reshape(-1, n)
     return from_groups(groups, shape, pattern)
 
 
-def pack_tensors(
-    tensors: dict[str, np.ndarray], pattern: Pattern = UNSTRUCTURED, dtype=np.float32
-) -> dict[str, np.ndarray]:
-    """Pack the sparse matrices and kernels of a weights file; everything else stays as it is.
-
-    Sparse are float32 tensors that the pattern tiles and that get smaller by leaving zeros out, `dtype` aside.
+def pack_tensors(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Pack the matrices and kernels that get smaller by it, each with the groups that make it smallest.
 
     Parameters
     ----------
     tensors : dict
-        By flat names, as `weights.flatten` gives them.
-    pattern, dtype
-        As for `pack_sparse`.
+        By flat names, as `weights.flatten` gives them; other tensors stay as they are.
     """
     packed = {}
     for name, tensor in tensors.items():
-        if _is_sparse(tensor, pattern):
-            packed |= {f"{name}/{part}": value for part, value in pack_sparse(tensor, pattern, dtype).items()}
+        fitting = [of for of in PATTERNS.values() if tensor.ndim > 1 and tiles(of, tensor.shape)]
+        parts = min((pack_sparse(tensor, of) for of in fitting), key=packed_bytes, default=None)
+        if parts and packed_bytes(parts) < tensor.nbytes:
+            packed |= {f"{name}/{part}": value for part, value in parts.items()}
         else:
             packed[name] = tensor
     return packed
@@ -107,9 +97,3 @@ def packed_bytes(tensors: dict[str, np.ndarray]) -> int:
     116
     """
     return sum(value.nbytes for value in tensors.values())
-
-
-def _is_sparse(tensor: np.ndarray, pattern: Pattern) -> bool:
-    if tensor.dtype != np.float32 or tensor.ndim < 2 or not tiles(pattern, tensor.shape):
-        return False
-    return packed_bytes(pack_sparse(tensor, pattern)) < tensor.nbytes

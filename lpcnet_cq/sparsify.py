@@ -171,6 +171,41 @@ def sparsify(
     return optax.GradientTransformationExtraArgs(init, update)
 
 
+def make_settle(method: str, schedule: Schedule, moments: Callable[[Any], dict[str, jax.Array]], **options: Any):
+    """Return what makes a training loop with steps of its own end sparse.
+
+    Parameters
+    ----------
+    method, schedule, options
+        As for `sparsify`.
+    moments : callable
+        moments(params) gives the second moments of layers' inputs; called at pruning steps of methods that use them.
+
+    Returns
+    -------
+    settle : callable
+        settle(before, after, state) says what becomes of parameters that a step took from `before` to `after`, and
+        returns the next state with them.
+    init : callable
+        init(params) is the state before the first step.
+    """
+    sparse = sparsify(method, schedule, **options)
+    m = methods(schedule)[method]
+
+    @jax.jit
+    def apply(before, after, state, G):
+        updates, state = sparse.update(jax.tree.map(jnp.subtract, after, before), state, before, moments=G)
+        return jax.tree.map(jnp.add, before, updates), state
+
+    def settle(before, after, state):
+        G = None
+        if m.recovers and is_event(m.events, state.step):
+            G = {name: of for name, of in moments(after).items() if name in state.masks}
+        return apply(before, after, state, G)
+
+    return settle, sparse.init
+
+
 def _start(params: Any, which: Callable[[str, Any], bool], pattern: Pattern) -> SparseState:
     """Choose the leaves; all their weights live."""
     named = {name_of(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(params)}

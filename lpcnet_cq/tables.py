@@ -68,10 +68,15 @@ def fixed_bias(b) -> np.ndarray:
     return np.round(np.asarray(b, np.float64) * (1 << SUM_BITS)).astype(np.int64)
 
 
-def _output(w, b, K):
-    """Freeze a layer that gives K means and K log-scales, the latter in table steps."""
+def _table_steps(K):
+    """Return the unit and the offset of K means and K log-scales, the latter in table steps."""
     unit = np.concatenate([np.ones(K), np.full(K, PER_NEPER)])
-    offset = np.concatenate([np.zeros(K), np.full(K, -LOG2_SCALE_MIN * SCALES_PER_OCTAVE)])
+    return unit, np.concatenate([np.zeros(K), np.full(K, -LOG2_SCALE_MIN * SCALES_PER_OCTAVE)])
+
+
+def _output(w, b, K):
+    """Freeze a layer that gives K means and K log-scales."""
+    unit, offset = _table_steps(K)
     return fixed_weight(np.asarray(w) * unit), fixed_bias(np.asarray(b) * unit + offset)
 
 
@@ -123,6 +128,41 @@ def freeze_side(side: dict) -> dict[str, np.ndarray]:
         "side_b2": b2,
         "side_skip": fixed_weight(side["skip"]),
         **_triangular(side["triangular"], "side_tri", SIDE_SCALE),
+    }
+
+
+def thaw(integers: dict[str, np.ndarray], c: CodecConfig) -> dict:
+    """Invert `freeze`, but for rounding: files that hold the entropy model as integers alone can be trained on.
+
+    Of two biases that `freeze` adds up, the first gets the sum.
+
+    Returns
+    -------
+    dict
+        Nested parameters of `entropy.EntropyModel`, float32.
+    """
+    n, K, D = integers, c.order + c.spec.n_subframes, c.n_latents
+
+    def weight(name, factor: Array = 1.0):
+        return np.asarray(n[name] / (factor * (1 << WEIGHT_BITS)), np.float32)
+
+    def bias(name, factor: Array = 1.0, offset: Array = 0.0):
+        return np.asarray((n[name] / (1 << SUM_BITS) - offset) / factor, np.float32)
+
+    def triangular(prefix, factor):
+        return {"mean": bias(f"{prefix}_mean"), "scale": bias(f"{prefix}_scale", factor * PER_NEPER)}
+
+    side_unit, latent_unit = _table_steps(K), _table_steps(D)
+    side = {"w1": weight("side_w1", SIDE_SCALE), "b1": bias("side_b1"), "skip": weight("side_skip")}
+    side |= {"w2": weight("side_w2", side_unit[0]), "b2": bias("side_b2", *side_unit)}
+    latent = {"ws": weight("latent_ws", SIDE_SCALE), "step": bias("latent_bs")}
+    latent |= {"bs": np.zeros_like(latent["step"][0])}
+    latent |= {name: weight(f"latent_{name}") for name in ("wp", "wy", "w2")}
+    latent |= {name: bias(f"latent_{name}") for name in ("bp", "b2")}
+    latent |= {"w3": weight("latent_w3", latent_unit[0]), "b3": bias("latent_b3", *latent_unit)}
+    return {
+        "side": side | {"triangular": triangular("side_tri", SIDE_SCALE)},
+        "latent": latent | {"triangular": triangular("latent_tri", 1.0)},
     }
 
 

@@ -12,6 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +27,7 @@ from lpcnet_cq.data import open_corpus
 from lpcnet_cq.kinds import kind_of
 from lpcnet_cq.objective import draw_steps
 from lpcnet_cq.optimiser import make_optimiser
-from lpcnet_cq.weights import load_checkpoint, load_weights, save_checkpoint, save_weights
+from lpcnet_cq.weights import find_weights, load_checkpoint, load_weights, save_checkpoint, save_weights
 
 RATE_GAIN = 0.01  # rate control: log lambda moves by this times the relative excess of the rate, each step
 LOG_EVERY = 50
@@ -35,12 +36,12 @@ EVALUATION_S = 240.0  # of held-out speech, about, every speaker before anyone's
 POINTS_BPS = (9000, 12000, 16000, 20000, 24000, 64000, 80000, 96000, 128000)  # of a range of rates: evaluated
 BAR = "{l_bar}{bar}| {postfix}"
 
+AnyConfig = TypeVar("AnyConfig", bound=TrainConfig)
 
-def trainable(params: nnx.State, collaborative: bool) -> nnx.State:
-    """Return 1 for parameters to train, 0 for the LSF codebook when collaboration is switched off."""
-    return jax.tree_util.tree_map_with_path(
-        lambda path, _: float(collaborative or "['lsf']" not in jax.tree_util.keystr(path)), params
-    )
+
+def trainable(params: nnx.State, frozen: tuple[str, ...]) -> nnx.State:
+    """Return 1 for parameters to train, 0 for those of the frozen parts of the model."""
+    return jax.tree_util.tree_map_with_path(lambda path, _: float(path[0].key not in frozen), params)
 
 
 def make_step(graphdef, t: TrainConfig, mask):
@@ -53,7 +54,8 @@ def make_step(graphdef, t: TrainConfig, mask):
         params, opt_state, log_lambda = state
         lam = jnp.exp(log_lambda)
 
-        sizes = draw_steps(key, t.codec.n_steps, t.span, *kind.shape(batch))
+        B, T = kind.shape(batch)
+        sizes = draw_steps(key, t.codec.n_steps, t.span, B, T, t.centre)
 
         def loss(params):
             return kind.objective(nnx.merge(graphdef, params), t, batch, sizes, hardness, lam, hearing)
@@ -81,10 +83,24 @@ def start_from(t: TrainConfig, params: nnx.State) -> nnx.State:
     """Take the parameters of another run's weights, where `init` names them."""
     if not t.init:
         return params
-    path = Path(t.init)
-    floats = load_weights(path / "weights.safetensors" if path.is_dir() else path).floats
+    floats = load_weights(find_weights(t.init)).floats
     nnx.replace_by_pure_dict(params, jax.tree.map(jnp.asarray, floats))
     return params
+
+
+def centre_of(t: TrainConfig, notes: dict) -> float:
+    """Return where among the step sizes weights with these notes have the rates asked for."""
+    usual = np.log(notes["usual_bps"][::-1])
+    steps = np.arange(*notes["steps"])[::-1]
+    q = np.interp(np.mean(np.log(t.bitrates_bps)), usual, steps)
+    return float(np.clip((q + 0.5) / t.codec.n_steps, t.span / 2, 1 - t.span / 2))
+
+
+def continued(t: AnyConfig) -> tuple[AnyConfig, str]:
+    """Give a run the dimensions of the weights it starts from, and their step sizes; return their SHA-256 as well."""
+    start = load_weights(find_weights(t.init))
+    t = replace(t, codec=start.config)
+    return replace(t, centre=centre_of(t, start.notes)), start.sha256
 
 
 def run_steps(t: TrainConfig, workdir: Path, step, batches, state, notes: dict, quiet: bool):
@@ -144,7 +160,7 @@ def measure_rates(t: TrainConfig, graphdef, params: nnx.State, batches) -> dict:
     reaches at the finest.
     """
     c, kind = t.codec, kind_of(t.codec)
-    first, stop = (c.n_steps * (0.5 - t.span / 2), c.n_steps * (0.5 + t.span / 2))
+    first, stop = (c.n_steps * (t.centre - t.span / 2), c.n_steps * (t.centre + t.span / 2))
     steps = range(math.floor(first + 1e-6), math.ceil(stop - 1e-6))
 
     @jax.jit
@@ -161,6 +177,44 @@ def measure_rates(t: TrainConfig, graphdef, params: nnx.State, batches) -> dict:
         "usual_bps": [round(float(np.mean(row))) for row in table],
         "reach_bps": [100 * math.ceil(low / 100), 100 * math.floor(high / 100)],
     }
+
+
+class Prepared(NamedTuple):
+    """Hold what a run starts from: the model's structure, its parameters, and the material."""
+
+    graphdef: nnx.GraphDef
+    params: nnx.State
+    batches: Any  # with `batch(step)`, see `kinds`
+
+
+def prepare(t: TrainConfig, workdir: Path) -> Prepared:
+    """Make the run's folder, open the corpus, and build the model or take it from `t.init`."""
+    workdir.mkdir(parents=True, exist_ok=True)
+    kind = kind_of(t.codec)
+    clips = [clip for clip in open_corpus(Path(t.data), kind.part) if clip.split == "train"]
+    material = kind.material(clips, cache_folder() / "shards", t.codec.spec)
+    graphdef, params = nnx.split(kind.model(t, material), nnx.Param)
+    return Prepared(graphdef, start_from(t, params), kind.batches(material, t))
+
+
+def follow(t: TrainConfig, workdir: Path, step, batches, state, quiet: bool):
+    """Run all steps from the run's checkpoint, or from `state` where there is none; return state and notes."""
+    notes = {"step": 0, "minutes": 0.0}
+    checkpoint = workdir / "checkpoint.safetensors"
+    if checkpoint.exists():
+        state, notes = load_checkpoint(checkpoint, state)
+        print(f"resuming at step {notes['step']}, {notes['minutes']:.1f} minutes in", file=sys.stderr)
+    (workdir / "config.json").write_text(json.dumps(t.as_dict(), indent=1))
+    return run_steps(t, workdir, step, batches, state, notes, quiet)
+
+
+def finish(t: TrainConfig, workdir: Path, run: Prepared, notes: dict, small: bool = False) -> Path:
+    """Round the entropy model to integers, measure the rates, and save the weights; return their path."""
+    floats = jax.tree.map(np.asarray, nnx.to_pure_dict(run.params))
+    path = workdir / "weights.safetensors"
+    notes |= {"bitrates_bps": list(t.bitrates_bps)} | measure_rates(t, run.graphdef, run.params, run.batches)
+    save_weights(path, run.params, kind_of(t.codec).freeze(floats, t.codec), t.codec, notes, small)
+    return path
 
 
 def train(t: TrainConfig, workdir: Path, quiet: bool = False) -> Path:
@@ -180,33 +234,16 @@ def train(t: TrainConfig, workdir: Path, quiet: bool = False) -> Path:
         If the corpus or the weights to start from cannot be used.
     """
     workdir = Path(workdir)
-    workdir.mkdir(parents=True, exist_ok=True)
-    kind = kind_of(t.codec)
-    clips = [clip for clip in open_corpus(Path(t.data), kind.part) if clip.split == "train"]
-    material = kind.material(clips, cache_folder() / "shards", t.codec.spec)
-    batches = kind.batches(material, t)
-    graphdef, params = nnx.split(kind.model(t, material), nnx.Param)
-    params = start_from(t, params)
-    step, optimiser = make_step(graphdef, t, trainable(params, t.collaborative))
-    state = (params, optimiser.init(params), jnp.log(jnp.float32(t.lambda_start)))
-    notes = {"step": 0, "minutes": 0.0}
-    checkpoint = workdir / "checkpoint.safetensors"
-    if checkpoint.exists():
-        state, notes = load_checkpoint(checkpoint, state)
-        print(f"resuming at step {notes['step']}, {notes['minutes']:.1f} minutes in", file=sys.stderr)
-    (workdir / "config.json").write_text(json.dumps(t.as_dict(), indent=1))
-    state, notes = run_steps(t, workdir, step, batches, state, notes, quiet)
-    floats = jax.tree.map(np.asarray, nnx.to_pure_dict(state[0]))
-    path = workdir / "weights.safetensors"
-    notes |= {"bitrates_bps": list(t.bitrates_bps)} | measure_rates(t, graphdef, state[0], batches)
-    save_weights(path, state[0], kind.freeze(floats, t.codec), t.codec, notes)
-    return path
+    t = continued(t)[0] if t.init else t
+    run = prepare(t, workdir)
+    step, optimiser = make_step(run.graphdef, t, trainable(run.params, t.frozen))
+    state = (run.params, optimiser.init(run.params), jnp.log(jnp.float32(t.lambda_start)))
+    state, notes = follow(t, workdir, step, run.batches, state, quiet)
+    return finish(t, workdir, run._replace(params=state[0]), notes)
 
 
 def run(args) -> int:
     """`lpcnet-cq train`: train, evaluate on held-out speakers, and say where the model lies and how to use it."""
-    from lpcnet_cq.codec import Codec
-    from lpcnet_cq.evaluate import report
     from lpcnet_cq.pictures import training_curves
 
     t = PRESETS[f"{args.preset}-continue" if args.init else args.preset]
@@ -226,6 +263,15 @@ def run(args) -> int:
     )
     path = train(t, workdir)
     training_curves(workdir / "metrics.jsonl", workdir / "training.png", t.bitrate_bps)
+    show(path, data, low, high)
+    return 0
+
+
+def show(path: Path, data: str, low: float, high: float) -> None:
+    """Evaluate a run's weights at rates from `low` to `high` on held-out speakers, and say how to use them."""
+    from lpcnet_cq.codec import Codec
+    from lpcnet_cq.evaluate import report
+
     codec = Codec(path)
     least, most = codec.bitrates_bps
     if not least <= low <= high <= most:
@@ -234,7 +280,6 @@ def run(args) -> int:
     points = sorted({min(max(rate_bps, least), most) for rate_bps in points})
     for rate_bps in points:
         print(f"at {rate_bps / 1000:g} kbps:")
-        report(codec, data, rate_bps, workdir / f"evaluation-{rate_bps:.0f}", EVALUATION_S)
+        report(codec, data, rate_bps, path.parent / f"evaluation-{rate_bps:.0f}", EVALUATION_S)
     print(f"the model is {path}")
     print(f"use it: lpcnet-cq encode --model {path} --bitrate {points[0]:.0f} IN.wav OUT.cq")
-    return 0

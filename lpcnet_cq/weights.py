@@ -1,7 +1,7 @@
 """Weights and checkpoints as safetensors: flat names, JSON beside them, nothing that executes.
 
 A weights file holds the float parameters (`encoder/fine/0/kernel`, ...), the integer entropy model (`integer/...`)
-and the configuration; its SHA-256 names the model in every stream.
+and the configuration; its SHA-256 names the model in every stream. Files to be shipped may be compact (`compact`).
 """
 
 import hashlib
@@ -17,9 +17,12 @@ from flax import nnx
 from safetensors import safe_open
 from safetensors.numpy import save
 
+from lpcnet_cq.compact import compact, expand
 from lpcnet_cq.config import CodecConfig, MusicConfig, codec_config_from_dict
+from lpcnet_cq.tables import thaw
 
 INTEGER = "integer/"
+FOLDER = Path(__file__).parent / "weights"  # the released ones
 
 
 def flatten(tree: dict, prefix: str = "") -> dict[str, np.ndarray]:
@@ -64,8 +67,13 @@ def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
 
 
 def save_weights(
-    path: Path, params: nnx.State, integers: dict[str, np.ndarray], config: CodecConfig | MusicConfig, notes: dict
-):
+    path: Path,
+    params: nnx.State,
+    integers: dict[str, np.ndarray],
+    config: CodecConfig | MusicConfig,
+    notes: dict,
+    small: bool = False,
+) -> None:
     """Save float parameters, the integer entropy model and the configuration.
 
     Parameters
@@ -77,9 +85,28 @@ def save_weights(
     config : CodecConfig or MusicConfig
     notes : dict
         JSON values to keep with the file: how it was trained.
+    small : bool
+        Store the same in fewer bytes (`compact`), for use rather than for more training.
     """
     tensors = flatten(nnx.to_pure_dict(params)) | {INTEGER + k: v for k, v in integers.items()}
+    tensors = compact(tensors) if small else tensors
     write_tensors(path, tensors, {"config": json.dumps(asdict(config)), "notes": json.dumps(notes)})
+
+
+def find_weights(name_or_path: str | os.PathLike) -> Path:
+    """Return the path of released weights by their name, of a training run's, or of a weights file.
+
+    Raises
+    ------
+    ValueError
+        If there are no such weights.
+    """
+    name, path = str(name_or_path), Path(name_or_path)
+    for candidate in (FOLDER / f"{name}.safetensors", path / "weights.safetensors", path):
+        if candidate.is_file():
+            return candidate
+    names = ", ".join(p.stem for p in sorted(FOLDER.glob("*.safetensors")))
+    raise ValueError(f"there are no weights `{name}`; released are: {names}, or give a file or a run's folder")
 
 
 class Weights(NamedTuple):
@@ -95,6 +122,7 @@ class Weights(NamedTuple):
 def read_weights(path: Path, prefix: str) -> tuple[dict, dict[str, np.ndarray], dict, str]:
     """Return the nested floats of a weights file, the tensors below `prefix`, its JSON values, and its SHA-256."""
     tensors, metadata = read_tensors(path)
+    tensors = expand(tensors)
     floats = {k: v for k, v in tensors.items() if not k.startswith(prefix)}
     others = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
     values = {name: json.loads(text) for name, text in metadata.items()}
@@ -111,7 +139,10 @@ def load_weights(path: Path) -> Weights:
     """
     try:
         floats, integers, values, sha256 = read_weights(path, INTEGER)
-        return Weights(floats, integers, codec_config_from_dict(values["config"]), values["notes"], sha256)
+        config = codec_config_from_dict(values["config"])
+        if "entropy" not in floats and isinstance(config, CodecConfig):  # a compact file
+            floats |= {"entropy": thaw(integers, config)}
+        return Weights(floats, integers, config, values["notes"], sha256)
     except Exception as error:  # safetensors has an exception type per fault
         raise ValueError(f"`{path}` is not a readable weights file: {error}") from error
 

@@ -185,7 +185,7 @@ def bench(tmp_path, monkeypatch):
     def run(*options):
         benchmark.main([str(tmp_path / "data"), "--rates", "64k", "--results", str(tmp_path / "out"), *options])
         with open(tmp_path / "out" / "benchmark.csv", newline="") as file:
-            return list(csv.DictReader(file))
+            return [row for row in csv.DictReader(file) if row["codec"] != plots.UNCODED]
 
     return run, codec, tmp_path / "out"
 
@@ -210,6 +210,16 @@ def test_rows_are_measured_once(bench):
     assert (out / "benchmark.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_recordings_themselves_are_scored(bench, monkeypatch, capsys):
+    run, codec, out = bench
+    monkeypatch.setattr(benchmark, "METRICS", benchmark.METRICS | {"dnsmos": benchmark.METRICS["pesq"]})
+    monkeypatch.setattr(benchmark, "COLUMNS", [*benchmark.COLUMNS, "dnsmos"])
+    run("--model", "none")
+    mean = np.mean(speech_like(0.5, RATE_HZ).astype(np.float64) ** 2)  # the metric of an untouched signal
+    assert f"The recordings themselves have DNSMOS {mean:.2f} ± 0.00." in capsys.readouterr().out
+    assert plots.UNCODED in (out / "benchmark.csv").read_text() and codec.calls == 0
+
+
 def test_a_codec_is_forgotten_alone_and_has_another_name_by_a_label(bench):
     run, codec, _ = bench
     run()
@@ -230,6 +240,19 @@ def test_scores_that_lacked_a_package_are_filled_in(bench, monkeypatch, capsys):
     assert len(filled) == 2
     assert all(row["estoi"] == row["visqol"] for row in filled)  # measured now
     assert all(row["pesq"] == row["visqol"] for row in filled)  # and the others not again
+
+
+def test_letters_are_counted_where_there_is_a_transcript_and_only_if_asked(bench, monkeypatch, capsys):
+    run, codec, out = bench
+    before = [dict(row) for row in run()]
+    assert "letters wrong" not in capsys.readouterr().out
+    monkeypatch.setattr(benchmark, "COLUMNS", [*benchmark.COLUMNS, "cer"])  # the file has fewer: it is of before
+    told = out.parent / "data" / "dev" / "s2" / "a.wav"
+    monkeypatch.setattr(benchmark, "readers", lambda recogniser, data: {told: lambda y: round(len(y) / 16000, 3)})
+    rows = run("--recogniser", "weights")
+    assert [row.pop("cer") for row in rows] == ["", "0.5"] and rows == before
+    assert codec.calls == 3  # only the recording with a transcript is coded again
+    assert "letters wrong" in capsys.readouterr().out
 
 
 def test_peers_that_cannot_run_are_named_and_rates_out_of_reach_too(bench, capsys):

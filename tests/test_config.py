@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from dsp.frames import FrameSpec
-from lpcnet_cq.config import PRESETS, CodecConfig, codec_config_from_dict
+from lpcnet_cq.config import PRESETS, PUBLISHED, CodecConfig, codec_config_from_dict
 
 
 def test_delay_is_packet_analysis_look_ahead_and_one_subframe():
@@ -49,3 +49,8 @@ def test_presets_for_music_fit_together(name):
     assert c.spec.look_ahead == c.spec.hop == c.spec.subframe == c.decoder_delay and c.bands % 4 == 0
     assert codec_config_from_dict(json.loads(json.dumps(asdict(c)))) == c
     assert 0.9 < t.span <= 1 and t.priority_weight > 0 and t.modulation_weight > 0 and t.audible_weight > 0
+
+
+def test_published_systems_go_by_their_names():
+    assert set(PUBLISHED) == {"knet", "cmrl", "lpc-cmrl", "cq-2020", "nwc-2021"}
+    assert set(PUBLISHED).isdisjoint(PRESETS)

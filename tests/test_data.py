@@ -9,7 +9,8 @@ from scipy.signal import resample_poly
 from dsp.frames import FrameSpec
 from lpcnet_cq import data
 from lpcnet_cq.analysis import analyse_lsf
-from lpcnet_cq.data import Batches, Clip, active_level_dbov, build_shards, hold_out, open_corpus, read_clip
+from lpcnet_cq.data import Batches, Clip, build_shards, hold_out, open_corpus, read_clip
+from lpcnet_cq.level import active_level_dbov
 
 SPEC = FrameSpec()
 FS = SPEC.sample_rate_hz
@@ -296,10 +297,3 @@ def test_silence_is_rare_and_keeps_its_level(tmp_path):
 def test_crops_longer_than_the_corpus_are_refused(shards):
     with pytest.raises(ValueError, match=r"seconds: 60"):
         Batches(shards, 1, 60, seed=0)
-
-
-@pytest.mark.parametrize(
-    ("x", "level_dbov"), [(np.ones(640), 0.0), (np.zeros(640), -np.inf), (np.zeros(3), -np.inf)]
-)
-def test_active_level_of_known_signals(x, level_dbov):
-    assert active_level_dbov(x, 320) == level_dbov

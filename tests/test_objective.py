@@ -21,16 +21,16 @@ def test_hard_rounds_and_lets_the_gradient_through():
     np.testing.assert_array_equal(jax.grad(lambda v: jnp.sum(hard(v)))(v), 1)
 
 
-@pytest.mark.parametrize("span", [0.5, 1.0])
-def test_steps_are_even_within_their_span_and_change_once_at_most(span):
+@pytest.mark.parametrize(("span", "centre"), [(0.5, 0.5), (1.0, 0.5), (0.5, 0.7)])
+def test_steps_are_even_within_their_span_and_change_once_at_most(span, centre):
     Q, T = CONFIG.n_steps, 50
-    q = np.asarray(draw_steps(jax.random.key(1), Q, span, 4000, T))
-    reached = range(int(Q * (1 - span) / 2), int(np.ceil(Q * (1 + span) / 2)))
+    q = np.asarray(draw_steps(jax.random.key(1), Q, span, 4000, T, centre))
+    reached = range(int(Q * (centre - span / 2)), int(np.ceil(Q * (centre + span / 2))))
     assert q.shape == (4000, T) and q.dtype == np.int32 and (q.min(), q.max()) == (reached[0], reached[-1])
     changes = (np.diff(q, axis=1) != 0).sum(axis=1)
     assert changes.max() == 1 and 0.35 < np.mean(changes) < 0.55
     shares = np.bincount(q[:, 0], minlength=Q) / 4000
-    assert abs(np.mean(q) - Q // 2) < 0.2
+    assert abs(np.mean(q) + 0.5 - Q * centre) < 0.2
     np.testing.assert_allclose(shares[reached[1:-1]], 1 / (span * Q), rtol=0.25)
 
 

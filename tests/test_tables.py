@@ -23,7 +23,9 @@ from lpcnet_cq.tables import (
     frequency_tables,
     locate,
     product,
+    thaw,
 )
+from lpcnet_cq.weights import flatten
 
 CONFIG = PRESETS["tiny"].codec
 S, D, K = CONFIG.spec.n_subframes, CONFIG.n_latents, CONFIG.order + CONFIG.spec.n_subframes
@@ -116,3 +118,23 @@ def test_integers_cost_what_the_float_model_says(trained):
     assert 1.5 < ours.mean() < 5
     for total, theirs in zip(totals, expected, strict=True):
         np.testing.assert_allclose(total, float(theirs.sum()), rtol=0.005)
+
+
+def test_thawed_integers_freeze_to_themselves(trained):
+    """Weights exactly; sums to the 24 bits of a float."""
+    frozen = freeze(trained[1], CONFIG)
+    floats = thaw(frozen, CONFIG)
+    assert flatten(floats).keys() == flatten(trained[1]).keys()
+    again = freeze(floats, CONFIG)
+    for name, value in frozen.items():
+        sums = value.ndim == 1 or name.endswith("_bs") or "_tri_" in name
+        slack = {"rtol": 2.0**-23, "atol": 2} if sums else {"rtol": 0}
+        np.testing.assert_allclose(again[name], value, **slack, err_msg=name)
+        assert again[name].dtype == value.dtype
+
+
+def test_thawed_floats_are_the_trained_ones_rounded(trained):
+    floats, expected = flatten(thaw(freeze(trained[1], CONFIG), CONFIG)), flatten(trained[1])
+    for name in ("side/w1", "side/skip", "latent/wp", "latent/b3", "latent/triangular/scale"):
+        value = np.triu(expected[name], 1) if "triangular" in name else expected[name]
+        np.testing.assert_allclose(floats[name], value, atol=2.0**-9, err_msg=name)

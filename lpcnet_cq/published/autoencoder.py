@@ -27,7 +27,7 @@ def knet_layers(c: AutoencoderConfig, rngs: nnx.Rngs) -> tuple[list, list]:
 
     down, up = Residual(C, C, stride=2, rngs=rngs), Residual(C, C, up=2, rngs=rngs)
     encoder = [Residual(1, C, rngs=rngs), *dilated(), down, *dilated(), Residual(C, 1, rngs=rngs)]
-    decoder = [Residual(1, C, rngs=rngs), *dilated(), up, *dilated(), Residual(C, 1, rngs=rngs)]
+    decoder = [Residual(1, C, rngs=rngs), *dilated(), up, *dilated(), Residual(C, 1, silent=True, rngs=rngs)]
     return encoder, decoder
 
 
@@ -52,7 +52,7 @@ def bottleneck_layers(c: AutoencoderConfig, rngs: nnx.Rngs) -> tuple[list, list]
         *stack(Bottleneck, C, C, H, rngs),
         Conv(C, C, activation=leaky, up=2, rngs=rngs),
         *stack(Bottleneck, C // 2, C // 2, H, rngs),
-        Conv(C // 2, 1, rngs=rngs),
+        Conv(C // 2, 1, silent=True, rngs=rngs),
     ]
     return encoder, decoder
 
@@ -71,7 +71,7 @@ def gated_layers(c: AutoencoderConfig, rngs: nnx.Rngs) -> tuple[list, list]:
         *stack(Gated, 1, C, H, rngs),
         Separable(C, 2, rngs=rngs),
         *stack(Gated, C // 2, C // 2, H, rngs),
-        Conv(C // 2, 1, OUTER_K, rngs=rngs),
+        Conv(C // 2, 1, OUTER_K, silent=True, rngs=rngs),
     ]
     return encoder, decoder
 

@@ -39,11 +39,16 @@ def chain_macs(layers, L: int) -> tuple[int, int]:
 
 
 class Conv(nnx.Module):
-    """Convolve (F, L, cin) to (F, up L / stride, cout / up), activated; weights start as He's normal distribution."""
+    """Convolve (F, L, cin) to (F, up L / stride, cout / up), activated.
 
-    def __init__(self, cin: int, cout: int, k: int = K, *, stride=1, dilation=1, up=1, activation=None, rngs: nnx.Rngs):
+    Weights start as He's normal distribution. The last convolution of a residual branch, and that of a decoder, start
+    at nothing (`silent`): a new network is as deep as its shortcuts, and adds nothing to what others decoded.
+    """
+
+    def __init__(self, cin, cout, k=K, *, stride=1, dilation=1, up=1, activation=None, silent=False, rngs: nnx.Rngs):
         self.stride, self.dilation, self.up, self.activation = stride, dilation, up, activation
-        self.kernel = nnx.Param((2 / (cin * k)) ** 0.5 * jax.random.normal(rngs.params(), (k, cin, cout)))
+        start = jnp.zeros((k, cin, cout)) if silent else jax.random.normal(rngs.params(), (k, cin, cout))
+        self.kernel = nnx.Param((2 / (cin * k)) ** 0.5 * start)
         self.bias = nnx.Param(jnp.zeros(cout))
 
     def macs(self, L: int) -> tuple[int, int]:
@@ -68,10 +73,10 @@ class Conv(nnx.Module):
 class Unit(nnx.Module):
     """Convolve, then PReLU with one slope per channel, then upsample."""
 
-    def __init__(self, cin: int, cout: int, *, stride=1, dilation=1, up=1, rngs: nnx.Rngs):
+    def __init__(self, cin: int, cout: int, *, stride=1, dilation=1, up=1, silent=False, rngs: nnx.Rngs):
         self.up = up
-        self.conv = Conv(cin, up * cout, stride=stride, dilation=dilation, rngs=rngs)
-        self.slope = nnx.Param(jnp.full(up * cout, PRELU_START))
+        self.conv = Conv(cin, up * cout, stride=stride, dilation=dilation, silent=silent, rngs=rngs)
+        self.slope = nnx.Param(jnp.full(up * cout, PRELU_START, jnp.float32))
 
     def macs(self, L: int) -> tuple[int, int]:
         """Return multiply-accumulates for L samples in, and samples out."""
@@ -87,11 +92,11 @@ class Unit(nnx.Module):
 class Residual(nnx.Module):
     """K-Net's block: two units, added to x, or to a third unit of x where length or channels change."""
 
-    def __init__(self, cin: int, cout: int, *, stride=1, dilation=1, up=1, rngs: nnx.Rngs):
+    def __init__(self, cin: int, cout: int, *, stride=1, dilation=1, up=1, silent=False, rngs: nnx.Rngs):
         same = cin == cout and stride == up == 1
-        self.shortcut = None if same else Unit(cin, cout, stride=stride, up=up, rngs=rngs)
+        self.shortcut = None if same else Unit(cin, cout, stride=stride, up=up, silent=silent, rngs=rngs)
         self.first = Unit(cin, cout, stride=stride, dilation=dilation, up=up, rngs=rngs)
-        self.second = Unit(cout, cout, dilation=dilation, rngs=rngs)
+        self.second = Unit(cout, cout, dilation=dilation, silent=True, rngs=rngs)
 
     def macs(self, L: int) -> tuple[int, int]:
         """Return multiply-accumulates for L samples in, and samples out."""
@@ -112,7 +117,7 @@ class Bottleneck(nnx.Module):
             [
                 Conv(cin, hidden, activation=leaky, rngs=rngs),
                 Conv(hidden, hidden, dilation=dilation, activation=leaky, rngs=rngs),
-                Conv(hidden, c, rngs=rngs),
+                Conv(hidden, c, silent=True, rngs=rngs),
             ]
         )
 
@@ -136,7 +141,7 @@ class Gated(nnx.Module):
         self.narrow = Conv(cin, hidden, 1, activation=leaky, rngs=rngs)
         self.signal = Conv(hidden, hidden, GATE_K, dilation=dilation, rngs=rngs)
         self.gate = Conv(hidden, hidden, GATE_K, dilation=dilation, activation=jnp.tanh, rngs=rngs)
-        self.wide = Conv(hidden, c, rngs=rngs)
+        self.wide = Conv(hidden, c, silent=True, rngs=rngs)
 
     def macs(self, L: int) -> tuple[int, int]:
         """Return multiply-accumulates for L samples in, and samples out."""
@@ -153,17 +158,17 @@ class Separable(nnx.Module):
     """Convolve each channel by itself, then mix channels, activate and upsample."""
 
     def __init__(self, c: int, up: int, *, rngs: nnx.Rngs):
-        self.kernel = nnx.Param((2 / K) ** 0.5 * jax.random.normal(rngs.params(), (K, c)))
+        self.taps = nnx.Param((2 / K) ** 0.5 * jax.random.normal(rngs.params(), (K, c)))
         self.mix = Conv(c, c, 1, up=up, activation=leaky, rngs=rngs)
 
     def macs(self, L: int) -> tuple[int, int]:
         """Return multiply-accumulates for L samples in, and samples out."""
         total, n = self.mix.macs(L)
-        return total + L * self.kernel.size, n
+        return total + L * self.taps.size, n
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Return (F, up L, c / up)."""
         L = x.shape[1]
         padded = jnp.pad(x, ((0, 0), (K // 2, K // 2), (0, 0)))
-        y = jnp.stack([self.kernel[k] * padded[:, k : k + L] for k in range(K)]).sum(axis=0)
+        y = jnp.stack([self.taps[k] * padded[:, k : k + L] for k in range(K)]).sum(axis=0)
         return self.mix(y)

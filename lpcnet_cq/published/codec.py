@@ -36,9 +36,9 @@ class PublishedCodec:
     """
 
     def __init__(self, path: Path):
-        floats, self.tables, self.config, notes, self.sha256 = load_weights(path)
+        floats, self.tables, self.config, self.notes, self.sha256 = load_weights(path)
         self.name = Path(path).stem
-        self.bitrates_bps = (round(notes["bitrate_bps"]),) * 2
+        self.bitrates_bps = (round(self.notes["bitrate_bps"]),) * 2
         self.places = layout(self.tables, self.config)
         use_cache()
         shapes = shapes_of(self.config)
@@ -104,7 +104,7 @@ class PublishedCodec:
         BitstreamError
             If the data are damaged, foreign, or made by another model.
         """
-        header, level, s = self._read(data)
+        header, level, s = self.read(data)
         state, pieces = published.start_decoder(self.config, 1), []
         for i in range(0, len(s), CHUNK):
             run = np.pad(s[i : i + CHUNK], ((0, max(0, i + CHUNK - len(s))), (0, 0)))
@@ -114,7 +114,7 @@ class PublishedCodec:
 
     def info(self, data: bytes) -> dict:
         """Say what a file holds and where its bits go, without synthesis; raises as `decode` does."""
-        header, _, s = self._read(data)
+        header, _, s = self.read(data)
         M, bits = self.config.n_lsf, n_bits(self.tables, s, self.config)
         parts = {"lsf": bits[:, :M].sum(), "gain": float(LEVEL_BITS), "latents": bits[:, M:].sum()}
         parts["overhead"] = 8 * len(data) - sum(parts.values())
@@ -164,8 +164,8 @@ class PublishedCodec:
         y = resample(y / np.float32(level_gain(level, self.config)), self.sample_rate_hz, sample_rate_hz)
         return np.clip(y, -1, 1)
 
-    def _read(self, data):
-        """Return header, level index and symbols (T, K) of a file."""
+    def read(self, data: bytes) -> tuple[Header, int, np.ndarray]:
+        """Return header, level index and symbols (T, K) of a file; raises as `decode` does."""
         file = io.BytesIO(data)
         header = read_header(file)
         if header.model_hash != self.sha256[:16]:

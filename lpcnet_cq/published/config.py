@@ -85,20 +85,21 @@ class Recipe:
     time_weight: float = 60.0
     mel_weight: float = 10.0
     quantisation_weight: float = 10.0
-    tau: float = 0.5  # first price of a bit per code sample; the rate control moves it
-    tau_gain: float = 0.01  # log tau moves by this times the relative excess of the rate, each step
-    learning_rates: tuple[float, float, float] = (2e-4, 2e-5, 2e-6)  # first module, each further one, all together
-    final_rate: float = 1.0  # share of the learning rate left at the end of a phase, by a cosine
-    epochs: tuple[int, int, int] = (200, 50, 50)  # the same three phases' shares of the run; a last 0: greedy only
+    tau: float = 0.3  # first price of a bit per code sample; the rate control moves it
+    learning_rates: tuple[float, float, float] = (4e-3, 4e-3, 1e-3)  # peaks: first module, each further one, all
+    shares: tuple[float, float, float] = (2, 1, 1)  # of the run, of the same three phases; a last 0: greedy only
+    warmup: float = 0.05  # share of a phase over which its learning rate rises, before it falls as a cosine
     unquantised: float = 0.05  # share of a new module's phase before its quantiser acts
+    hard_from: float = 0.5  # share of that phase from which decoders get hard symbols; 1: never, as published
+    softness: float = 0.2  # alpha begins such a phase at this share of its value, and ends it at the whole
     loss_on: Literal["speech", "residual"] = "speech"  # "residual": as released, a loss that never meets the filters
     data: str = ""  # folder of audio; empty: the default corpus
     minutes: float = 60.0  # wall-clock budget
     steps: int = 0  # run exactly so many steps, whatever the clock says (0: by `minutes`)
     seed: int = 0
-    batch: int = 4
-    seconds: float = 1.0  # of a crop: 4 crops of 33 frames are the papers' 128 frames, about
-    checkpoint_minutes: float = 5.0
+    batch: int = 2  # crops
+    frames: int = 16  # of a crop
+    checkpoint_minutes: float = 2.0
 
     def __post_init__(self):
         rates = self.bitrates_bps
@@ -140,14 +141,8 @@ K_NET = AutoencoderConfig("knet", channels=64)
 BOTTLENECK, GATED = AutoencoderConfig("bottleneck"), AutoencoderConfig("gated")
 
 PRESETS = {
-    "knet": Recipe(
-        SystemConfig(K_NET, window_at="analysis"),
-        bitrates_bps=(9000.0,),
-        mel_weight=5.0,
-        learning_rates=(2.5e-4, 2.5e-5, 2.5e-6),
-        final_rate=0.4,
-        epochs=(150, 50, 50),
-    ),
+    # A step of K-Net computes twice as much as one of the others; half the batch takes as long.
+    "knet": Recipe(SystemConfig(K_NET, window_at="analysis"), bitrates_bps=(9000.0,), mel_weight=5.0, batch=1),
     # Loss and scale are K-Net's; the two codes share the rate as 1.5 to 2.5, the targets of the released fine-tuning.
     "cmrl": Recipe(SystemConfig(BOTTLENECK, n_modules=2), bitrates_bps=(3375.0, 9000.0), mel_weight=5.0),
     # Behind an LPC front end files are scaled to a standard deviation of 1.

@@ -11,7 +11,7 @@ from dsp.frames import frame
 from dsp.lpc import autocorrelation, levinson_durbin
 from dsp.lsf import lpc_to_lsf
 from lpcnet_cq.analysis import PREEMPHASIS, WHITE_NOISE
-from lpcnet_cq.data import active_level_dbov
+from lpcnet_cq.level import active_level_dbov
 from lpcnet_cq.published.config import SystemConfig
 
 LEVEL_BITS = 8
@@ -75,9 +75,22 @@ def lsf_levels(lsf: np.ndarray, n_centroids: int) -> np.ndarray:
     return np.sort(np.linspace(low, high, n_centroids // lsf.shape[1]).ravel()).astype(np.float32)
 
 
-def prepare(x: np.ndarray, c: SystemConfig) -> dict[str, np.ndarray]:
-    """Return crops (B, T*hop) at the networks' level, `x`, and where there is an LPC front end their `lsf`."""
+def prepare(x: np.ndarray, c: SystemConfig, T: int) -> dict[str, np.ndarray]:
+    """Return the T frames in the middle of crops, `x` (B, T*hop), and where there is an LPC front end their `lsf`.
+
+    Parameters
+    ----------
+    x : array (B, N)
+        Crops of at least T + 2 frames: the level is that of all they hold, as a file's is, and the LSFs see beyond
+        the frames' ends.
+    c : SystemConfig
+    T : int
+    """
+    hop = c.spec.hop
+    first = (x.shape[1] - (T + 2) * hop) // 2
+    if first < 0:
+        raise ValueError(f"crops of {x.shape[1]} samples must be at least {(T + 2) * hop} for {T} frames")
     scaled = np.stack([row * np.float32(level_gain(level_index(row, c), c)) for row in x])
-    if not c.n_lsf:
-        return {"x": scaled}
-    return {"x": scaled, "lsf": np.stack([analyse_lsf(row, c) for row in scaled])}
+    scaled = scaled[:, first : first + (T + 2) * hop]
+    inner = {"x": scaled[:, hop:-hop]}
+    return inner | {"lsf": np.stack([analyse_lsf(row, c)[1:-1] for row in scaled])} if c.n_lsf else inner

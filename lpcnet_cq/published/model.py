@@ -23,7 +23,7 @@ from lpcnet_cq.envelope import lsf_to_lpc, order_lsf
 from lpcnet_cq.published.autoencoder import Autoencoder
 from lpcnet_cq.published.config import SystemConfig
 from lpcnet_cq.published.frames import fade, overlap_add, split
-from lpcnet_cq.published.quantiser import Centroids, quantise, symbols
+from lpcnet_cq.published.quantiser import Acting, Centroids, quantise, symbols
 
 
 class Model(nnx.Module):
@@ -67,7 +67,7 @@ def analyse(c: SystemConfig, state: dict, x: jax.Array, a: jax.Array | None) -> 
     return {"x": x_state, "tail": tail}, frames * fade(c.spec) if c.window_at == "analysis" else frames
 
 
-def cascade(model: Model, frames: jax.Array, n_modules: int, soft: tuple, on: jax.Array):
+def cascade(model: Model, frames: jax.Array, n_modules: int, trained: tuple = (), acting: Acting | None = None):
     """Code frames with the first modules, each coding what those before it left.
 
     Parameters
@@ -75,10 +75,9 @@ def cascade(model: Model, frames: jax.Array, n_modules: int, soft: tuple, on: ja
     model : Model
     frames : array (B, T, W)
     n_modules : int
-    soft : tuple
-        Modules whose quantisers are soft; the others are hard, and pass no gradient.
-    on : scalar
-        As for `quantise`.
+    trained : tuple
+        Modules whose quantisers act by `acting`; the others are hard, and pass no gradient.
+    acting : Acting, optional
 
     Returns
     -------
@@ -89,9 +88,9 @@ def cascade(model: Model, frames: jax.Array, n_modules: int, soft: tuple, on: ja
     decoded, coded = jnp.zeros_like(frames), []
     for i, module in enumerate(model.modules[:n_modules]):
         z = module.encode(frames - decoded)
-        value, log_p = quantise(module.quantiser, z, i in soft, on)
+        value, log_p = quantise(module.quantiser, z, acting if i in trained else None)
         out = module.decode(value)
-        decoded = decoded + (out if i in soft else lax.stop_gradient(out))
+        decoded = decoded + (out if i in trained else lax.stop_gradient(out))
         coded.append(Coded(z, log_p))
     return decoded, coded
 
@@ -111,13 +110,12 @@ def synthesise(c: SystemConfig, state: dict, frames: jax.Array, a: jax.Array | N
 def encode(model: Model, state: dict, x: jax.Array, lsf: jax.Array | None) -> tuple[dict, jax.Array]:
     """Return the next state and all hard symbols (B, T, K) of speech x (B, T*hop) with LSFs (B, T, M)."""
     c, parts, a = model.config, [], None
-    on = jnp.float32(1)
     if lsf is not None:
-        value, log_p = quantise(model.lsf, lsf, False, on)
+        value, log_p = quantise(model.lsf, lsf, None)
         a = filters_of(value)
         parts.append(symbols(log_p))
     state, frames = analyse(c, state, x, a)
-    _, coded = cascade(model, frames, c.n_modules, (), on)
+    _, coded = cascade(model, frames, c.n_modules)
     return state, jnp.concatenate([*parts, *(symbols(code.log_p) for code in coded)], axis=-1)
 
 
@@ -135,9 +133,10 @@ def recode_soft(model: Model, states: tuple[dict, dict], x: jax.Array, lsf: jax.
 
     No bytes carry soft assignments; this is here to measure what scores made in this way are worth.
     """
-    c, a, on = model.config, None, jnp.float32(1)
+    c, a = model.config, None
+    soft = Acting(jnp.float32(1), jnp.float32(1), jnp.float32(0))
     if lsf is not None:
-        a = filters_of(quantise(model.lsf, lsf, True, on)[0])
+        a = filters_of(quantise(model.lsf, lsf, soft)[0])
     encoder, frames = analyse(c, states[0], x, a)
-    decoder, y = synthesise(c, states[1], cascade(model, frames, c.n_modules, tuple(range(c.n_modules)), on)[0], a)
+    decoder, y = synthesise(c, states[1], cascade(model, frames, c.n_modules, tuple(range(c.n_modules)), soft)[0], a)
     return (encoder, decoder), y

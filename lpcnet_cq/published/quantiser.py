@@ -11,11 +11,33 @@ S. Kankanahalli, "End-to-end optimized speech coding with deep neural networks",
 E. Agustsson et al., "Soft-to-hard vector quantization", arXiv 1704.00648 (2017).
 """
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jax import lax
+
+RARE = 1e-4  # share that a symbol is taken to have at least, where bits are counted
+
+
+class Acting(NamedTuple):
+    """Say how the quantisers of trained parts act at one moment of a training; scalars, 0..1.
+
+    Attributes
+    ----------
+    on : array
+        0 lets values through untouched (the first steps of a new module), 1 quantises.
+    sharpness : array
+        Factor of alpha.
+    hard : array
+        1 lets the decoder have hard symbols, with the gradient of the soft ones; 0 the soft ones, as published.
+    """
+
+    on: jax.Array
+    sharpness: jax.Array
+    hard: jax.Array
 
 
 class Centroids(nnx.Module):
@@ -25,9 +47,10 @@ class Centroids(nnx.Module):
         self.centroids = nnx.Param(jnp.asarray(centroids, jnp.float32))
         self.temperature = nnx.Param(jnp.asarray(temperature, jnp.float32))
 
-    def log_assignment(self, x: jax.Array) -> jax.Array:
-        """Return log p_k = log softmax_k(-alpha |x - b_k|), shape (..., K)."""
-        return jax.nn.log_softmax(-self.temperature[...] * jnp.abs(x[..., None] - self.centroids[...]))
+    def log_assignment(self, x: jax.Array, sharpness: jax.Array | float = 1.0) -> jax.Array:
+        """Return log p_k = log softmax_k(-sharpness alpha |x - b_k|), shape (..., K)."""
+        alpha = sharpness * self.temperature[...]
+        return jax.nn.log_softmax(-alpha * jnp.abs(x[..., None] - self.centroids[...]))
 
     def values(self, symbols: jax.Array) -> jax.Array:
         """Return the centroids of integer symbols."""
@@ -56,23 +79,23 @@ def symbols(log_p: jax.Array) -> jax.Array:
     return jnp.argmax(log_p, axis=-1).astype(jnp.int32)
 
 
-def quantise(q: Centroids, x: jax.Array, soft: bool, on: jax.Array) -> tuple[jax.Array, jax.Array]:
+def quantise(q: Centroids, x: jax.Array, acting: Acting | None) -> tuple[jax.Array, jax.Array]:
     """Return what the decoder gets for x, and log assignments.
 
     Parameters
     ----------
     q : Centroids
     x : array
-    soft : bool
-        True: sum_k p_k b_k, differentiable; False: the nearest centroid, without gradient.
-    on : scalar
-        0 lets x through in place of the soft value (the first steps of a training), 1 quantises.
+    acting : Acting, optional
+        Differentiable, by sum_k p_k b_k; without it the nearest centroid, as the codec has it, and no gradient.
     """
-    log_p = q.log_assignment(x)
-    if not soft:
+    if acting is None:
+        log_p = q.log_assignment(x)
         return lax.stop_gradient(q.values(symbols(log_p))), lax.stop_gradient(log_p)
-    value = jnp.einsum("...k,k->...", jnp.exp(log_p), q.centroids[...])
-    return x + on * (value - x), log_p
+    log_p = q.log_assignment(x, acting.sharpness)
+    soft = jnp.einsum("...k,k->...", jnp.exp(log_p), q.centroids[...])
+    value = soft + acting.hard * lax.stop_gradient(q.values(symbols(log_p)) - soft)
+    return x + acting.on * (value - x), log_p
 
 
 def penalty(log_p: jax.Array) -> jax.Array:
@@ -80,24 +103,24 @@ def penalty(log_p: jax.Array) -> jax.Array:
     return jnp.mean(jnp.exp(0.5 * log_p).sum(axis=-1)) - 1
 
 
-def entropy_bits(p: jax.Array) -> jax.Array:
-    """Return -sum_k p_k log2 p_k over the last axis."""
-    return -jnp.sum(p * jnp.log2(jnp.maximum(p, 1e-12)), axis=-1)
+def frame_bits(log_p: jax.Array, table: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Return the bits of a frame's symbols, soft and hard, by a table of shares, and the shares of the hard ones.
 
-
-def frame_bits(log_p: jax.Array, pooled: bool) -> tuple[jax.Array, jax.Array]:
-    """Return the zero-order entropies of a frame's symbols in bits: of soft and of hard assignments.
-
-    Histograms are pooled over all frames, as a static frequency table is; a histogram of its own for each frame
-    would have a lower entropy that no coder reaches without sending the table.
+    A table that is the same for all frames is what a coder has. The entropy of a frame's own symbols, or of a small
+    batch's, is lower, and no coder reaches it without sending the table.
 
     Parameters
     ----------
     log_p : array (B, T, N, K)
-    pooled : bool
-        One histogram for all N symbols of a frame (codes), or one for each position (LSFs).
+    table : array (K,) or (N, K)
+        One table for all N symbols of a frame (codes), or one for each position (LSFs). Gets no gradient.
+
+    Returns
+    -------
+    soft, hard : scalars
+    shares : array like `table`
     """
-    N, axes = log_p.shape[2], (0, 1, 2) if pooled else (0, 1)
-    soft = entropy_bits(jnp.exp(log_p).mean(axes))
-    hard = entropy_bits(jax.nn.one_hot(symbols(log_p), log_p.shape[-1], dtype=log_p.dtype).mean(axes))
-    return (N * soft, N * hard) if pooled else (soft.sum(), hard.sum())
+    axes, count = ((0, 1, 2), log_p.shape[2]) if table.ndim == 1 else ((0, 1), 1)
+    bits = -jnp.log2(jnp.maximum(lax.stop_gradient(table), RARE))
+    shares = jax.nn.one_hot(symbols(log_p), log_p.shape[-1], dtype=log_p.dtype).mean(axes)
+    return count * jnp.sum(jnp.exp(log_p).mean(axes) * bits), count * jnp.sum(shares * bits), shares

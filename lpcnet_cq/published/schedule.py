@@ -36,7 +36,7 @@ class Phase:
 def two_phases(
     bitrates_bps: tuple[float, ...],
     learning_rates: tuple[float, float, float],
-    epochs: tuple[int, int, int],
+    shares: tuple[float, float, float],
     others: tuple[str, ...] = (),
 ) -> list[Phase]:
     """Return the phases of a cascade's training.
@@ -45,15 +45,15 @@ def two_phases(
     ----------
     bitrates_bps : tuple
         Rate to aim at with the first module, with the first two, and so on: one per module.
-    learning_rates, epochs : tuples of three
-        Of the first module, of each further one, and of all together. Only ratios of epochs count; 0 for the last
+    learning_rates, shares : tuples of three
+        Of the first module, of each further one, and of all together. Only ratios of shares count; 0 for the last
         leaves joint training out, as a single module does.
     others : tuple of str
         Parts beside the modules, trained with the first module and with all together.
 
     Examples
     --------
-    >>> for phase in two_phases((4000.0, 9000.0), (2e-4, 2e-5, 2e-6), (200, 50, 50)):
+    >>> for phase in two_phases((4000.0, 9000.0), (4e-3, 4e-3, 1e-3), (4, 1, 1)):
     ...     print(phase.trained, round(phase.end, 3), phase.bitrate_bps, phase.fresh)
     (0,) 0.667 4000.0 True
     (1,) 0.833 9000.0 True
@@ -62,10 +62,10 @@ def two_phases(
     n = len(bitrates_bps)
     parts: list[tuple[int | str, ...]] = [(*others, 0), *((i,) for i in range(1, n))]
     stages = [0] + [1] * (n - 1)
-    if n > 1 and epochs[2]:
+    if n > 1 and shares[2]:
         parts.append((*others, *range(n)))
         stages.append(2)
-    ends = np.cumsum([epochs[stage] for stage in stages])
+    ends = np.cumsum([shares[stage] for stage in stages])
     return [
         Phase(
             n_modules=min(i + 1, n),

@@ -21,30 +21,35 @@ import optax
 from flax import nnx
 from tqdm import tqdm
 
+from dsp.frames import FrameSpec
 from lpcnet_cq.corpus import cache_folder
 from lpcnet_cq.data import Batches, build_shards, open_corpus
+from lpcnet_cq.optimiser import make_optimiser
 from lpcnet_cq.published.config import Recipe
 from lpcnet_cq.published.front import lsf_levels, prepare
 from lpcnet_cq.published.model import Model, analyse, cascade, encode, start_encoder
 from lpcnet_cq.published.objective import objective
 from lpcnet_cq.published.packet import frequency_tables
-from lpcnet_cq.published.quantiser import clusters
+from lpcnet_cq.published.quantiser import Acting, clusters
+from lpcnet_cq.published.rate import Control, follow, price, start_control
 from lpcnet_cq.published.schedule import LSF, Phase, phase_progress, two_phases
 from lpcnet_cq.published.weights import save_weights
 from lpcnet_cq.train import BAR, LOG_EVERY, log
 from lpcnet_cq.weights import load_checkpoint, read_tensors, save_checkpoint
 
-ADAM = optax.scale_by_adam()  # beta_1 0.9, beta_2 0.999, as in the papers' code
-START_BATCHES = 8  # from which codebooks are begun
+OPTIMISER = make_optimiser()
+CENTROID_RATE = 0.1  # learning rate of centroids, relative: their neighbours are some hundredths away
+CROP_S = 2.0  # of speech that tell the level of a crop's frames
+START_BATCHES = 32  # from which codebooks are begun
 COUNT_BATCHES = 64  # whose symbols are counted into the frequency tables
 
 
 class State(NamedTuple):
-    """Hold what training changes: all parameters, Adam's memory of the trained ones, the price of bits."""
+    """Hold what training changes: all parameters, the optimiser's memory of the trained ones, the rate control."""
 
     params: nnx.State
-    adam: optax.OptState
-    log_tau: jax.Array
+    memory: optax.OptState
+    control: Control
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ class Run:
 def phases_of(r: Recipe) -> list[Phase]:
     """Return the phases of a recipe."""
     others = (LSF,) if r.system.lpc == "trained" else ()
-    return two_phases(r.bitrates_bps, r.learning_rates, r.epochs, others)
+    return two_phases(r.bitrates_bps, r.learning_rates, r.shares, others)
 
 
 def partition(params: nnx.State, phase: Phase) -> tuple[nnx.State, nnx.State]:
@@ -75,27 +80,42 @@ def make_step(r: Recipe, graph: nnx.GraphDef, phase: Phase):
     """Return the jitted training step of a phase."""
 
     @jax.jit
-    def step(trained, frozen, adam, log_tau, batch, on, rate):
+    def step(trained, frozen, memory, control, batch, acting, rate):
         def loss(trained):
-            return objective(nnx.merge(graph, trained, frozen), r, phase, batch, on, jnp.exp(log_tau))
+            model = nnx.merge(graph, trained, frozen)
+            return objective(model, r, phase, batch, acting, price(control), control.tables)
 
-        (_, parts), gradient = jax.value_and_grad(loss, has_aux=True)(trained)
+        (_, (parts, shares)), gradient = jax.value_and_grad(loss, has_aux=True)(trained)
         norm = optax.tree.norm(gradient)
-        ok = jnp.isfinite(norm)  # a step that went wrong is left out, not averaged in
-        gradient = jax.tree.map(lambda g: jnp.where(ok, g, 0.0), gradient)
+        # Every step counts the same: the error of one crop may be a hundred times another's, behind 1/A(z). One that
+        # went wrong is left out.
+        scale = jnp.where(jnp.isfinite(norm), 1 / jnp.maximum(norm, 1e-9), 0.0)
+        gradient = jax.tree.map(lambda g: jnp.where(scale > 0, scale * g, 0.0), gradient)
         with jax.numpy_dtype_promotion("standard"):  # optax mixes integers and floats
-            updates, adam = ADAM.update(gradient, adam)
-        trained = jax.tree.map(lambda p, u: p - rate * u, trained, updates)
-        excess = jnp.clip(parts["bps"] / phase.bitrate_bps - 1, -0.5, 0.5)
-        log_tau += r.tau_gain * on * jnp.where(jnp.isfinite(excess), excess, 0.0)
-        return trained, adam, log_tau, parts | {"gradient": norm}
+            updates, memory = OPTIMISER.update(gradient, memory, trained)
+        trained = jax.tree_util.tree_map_with_path(lambda path, p, u: p + rate * own_rate(path) * u, trained, updates)
+        control = follow(control, r.system, acting.on, parts["bps"], phase.bitrate_bps, shares)
+        return trained, memory, control, parts | {"gradient": norm}
 
     return step
 
 
+def own_rate(path: tuple) -> float:
+    """Return the factor of the learning rate for the parameter at a path of the tree."""
+    return CENTROID_RATE if "centroids" in jax.tree_util.keystr(path) else 1.0
+
+
 def learning_rate(r: Recipe, phase: Phase, done: float) -> float:
-    """Return the learning rate of a phase, falling as a cosine to its final share while `done` goes from 0 to 1."""
-    return phase.learning_rate * (r.final_rate + (1 - r.final_rate) * 0.5 * (1 + np.cos(np.pi * done)))
+    """Return the learning rate of a phase: up to its peak in a line, then down to nothing as a cosine of `done`."""
+    return phase.learning_rate * min(1.0, done / r.warmup) * 0.5 * (1 + np.cos(np.pi * done))
+
+
+def acting_at(r: Recipe, phase: Phase, done: float) -> Acting:
+    """Return how quantisers act when a phase is `done`, 0..1: softly and ever more sharply where a module is new."""
+    if not phase.fresh:
+        return Acting(*(jnp.float32(v) for v in (1.0, 1.0, r.hard_from < 1)))
+    sharpness = r.softness ** (1 - done)
+    return Acting(*(jnp.float32(v) for v in (done >= r.unquantised, sharpness, done >= r.hard_from)))
 
 
 def initial_model(r: Recipe, batches: list[dict]) -> Model:
@@ -108,9 +128,10 @@ def initial_model(r: Recipe, batches: list[dict]) -> Model:
 
 
 def centre_code(run: Run, params: nnx.State, n_modules: int) -> nnx.State:
-    """Move the centroids of the newest module to the clusters of its codes.
+    """Move the centroids of the newest module to the clusters of its codes, and alpha to what their distances ask for.
 
-    Only K-Net needs it, whose code has no bounds (Kankanahalli 2018, section 2.3: k-means).
+    Only K-Net needs it, whose code has no bounds (Kankanahalli 2018, section 2.3: k-means). Where centroids lie far
+    apart the alpha made for even levels from -1 to 1 would be hard from the start, and pass no gradient.
     """
     c = run.recipe.system
 
@@ -119,18 +140,25 @@ def centre_code(run: Run, params: nnx.State, n_modules: int) -> nnx.State:
         model = nnx.merge(run.graph, params)
         a = None  # K-Net codes speech itself
         _, frames = analyse(c, start_encoder(c, batch["x"].shape[0]), batch["x"], a)
-        return cascade(model, frames, n_modules, (), jnp.float32(0))[1][-1].z
+        return cascade(model, frames, n_modules)[1][-1].z
 
     z = np.concatenate([np.asarray(codes(params, run.batch(i))).ravel() for i in range(START_BATCHES)])
-    model = nnx.merge(run.graph, params)
-    model.modules[n_modules - 1].quantiser.centroids[...] = jnp.asarray(clusters(z, c.n_centroids), jnp.float32)
+    model, b = nnx.merge(run.graph, params), clusters(z, c.n_centroids)
+    quantiser = model.modules[n_modules - 1].quantiser
+    quantiser.centroids[...] = jnp.asarray(b, jnp.float32)
+    even = 2 / (c.n_centroids - 1)
+    quantiser.temperature[...] = jnp.float32(c.temperature * even / max(np.median(np.diff(b)), 1e-6))
     return nnx.state(model, nnx.Param)
 
 
 def run_phase(run: Run, state: State, notes: dict) -> tuple[State, dict]:
     """Run one phase until its share of the budget is spent; log every `LOG_EVERY` steps, checkpoint by the clock."""
     r, phase = run.recipe, run.phases[notes["phase"]]
-    step, (trained, frozen), adam, log_tau = make_step(r, run.graph, phase), partition(state.params, phase), *state[1:]
+    step, (trained, frozen), memory, control = (
+        make_step(r, run.graph, phase),
+        partition(state.params, phase),
+        *state[1:],
+    )
     saved, first, sums = time.monotonic(), True, {}
     with ThreadPoolExecutor(1) as ahead:  # makes the next batch while a step runs
         batch = ahead.submit(run.batch, notes["step"])
@@ -139,22 +167,23 @@ def run_phase(run: Run, state: State, notes: dict) -> tuple[State, dict]:
             done = phase_progress(run.phases, notes["phase"], progress)
             if done >= 1:
                 break
-            if not notes["on"] and (done >= r.unquantised or not phase.fresh):
+            acting = acting_at(r, phase, done)
+            if not notes["on"] and acting.on:
                 notes = notes | {"on": 1}
                 if r.system.autoencoder.kind == "knet" and phase.fresh:
                     params = centre_code(run, nnx.merge_state(trained, frozen), phase.n_modules)
                     trained, frozen = partition(params, phase)
             began = time.monotonic()
             now, batch = batch.result(), ahead.submit(run.batch, notes["step"] + 1)
-            settings = jnp.float32(notes["on"]), jnp.float32(learning_rate(r, phase, done))
-            trained, adam, log_tau, parts = step(trained, frozen, adam, log_tau, now, *settings)
+            rate = jnp.float32(learning_rate(r, phase, done))
+            trained, memory, control, parts = step(trained, frozen, memory, control, now, acting, rate)
             sums = {k: sums.get(k, 0.0) + float(v) for k, v in parts.items()} | {"n": sums.get("n", 0.0) + 1}
             minutes = 0.0 if first else (time.monotonic() - began) / 60  # the first step is mostly compilation
             notes, first = notes | {"step": notes["step"] + 1, "minutes": notes["minutes"] + minutes}, False
             if notes["step"] % LOG_EVERY == 0:
                 log(run.workdir, run.bar, notes, sums, progress)
                 sums = {}
-            state = State(nnx.merge_state(trained, frozen), adam, log_tau)
+            state = State(nnx.merge_state(trained, frozen), memory, control)
             if time.monotonic() - saved > 60 * r.checkpoint_minutes:
                 save_checkpoint(run.workdir / "checkpoint.safetensors", state, notes)
                 saved = time.monotonic()
@@ -164,12 +193,12 @@ def run_phase(run: Run, state: State, notes: dict) -> tuple[State, dict]:
 
 
 def run_phases(run: Run, state: State, notes: dict) -> tuple[State, dict]:
-    """Run the phases that are left, each with fresh Adam state."""
+    """Run the phases that are left, each with a fresh memory of the optimiser."""
     while notes["phase"] < len(run.phases):
         state, notes = run_phase(run, state, notes)
         notes = notes | {"phase": notes["phase"] + 1, "on": 0}
         if notes["phase"] < len(run.phases):
-            state = state._replace(adam=ADAM.init(partition(state.params, run.phases[notes["phase"]])[0]))
+            state = state._replace(memory=OPTIMISER.init(partition(state.params, run.phases[notes["phase"]])[0]))
         save_checkpoint(run.workdir / "checkpoint.safetensors", state, notes)
     return state, notes
 
@@ -182,7 +211,8 @@ def resume(run: Run, params: nnx.State) -> tuple[State, dict]:
         notes = json.loads(read_tensors(path)[1]["notes"])
         print(f"resuming at step {notes['step']}, {notes['minutes']:.1f} minutes in", file=sys.stderr)
     phase = run.phases[min(notes["phase"], len(run.phases) - 1)]
-    state = State(params, ADAM.init(partition(params, phase)[0]), jnp.log(jnp.float32(run.recipe.tau)))
+    memory = OPTIMISER.init(partition(params, phase)[0])
+    state = State(params, memory, start_control(run.recipe.system, run.recipe.tau))
     return load_checkpoint(path, state) if path.exists() else (state, notes)
 
 
@@ -219,10 +249,12 @@ def train(r: Recipe, workdir: Path, quiet: bool = False) -> Path:
     workdir.mkdir(parents=True, exist_ok=True)
     c = r.system
     clips = [clip for clip in open_corpus(Path(r.data)) if clip.split == "train"]
-    batches = Batches(build_shards(clips, cache_folder() / "shards", c.spec), r.batch, r.seconds, r.seed)
+    spec = FrameSpec()  # the crops are those of our own codec's training
+    seconds = max(CROP_S, spec.ms((r.frames + 3) * c.spec.hop) / 1000)
+    batches = Batches(build_shards(clips, cache_folder() / "shards", spec), r.batch, seconds, r.seed)
 
     def batch(i: int) -> dict:
-        return prepare(batches.batch(i)["x"][:, : batches.n_packets * c.spec.hop], c)
+        return prepare(batches.batch(i)["x"], c, r.frames)
 
     graph, params = nnx.split(initial_model(r, [batch(i) for i in range(START_BATCHES)]), nnx.Param)
     (workdir / "config.json").write_text(json.dumps(r.as_dict(), indent=1))

@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 
+import jax
 import pytest
+from flax import nnx
 
 from dsp.frames import FrameSpec
 from lpcnet_cq.published.config import AutoencoderConfig, SystemConfig
@@ -21,6 +23,20 @@ def tiny():
         return replace(system, **changes)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def awake():
+    """Return a function that gives the silent kernels of a new module random weights, in place."""
+
+    def wake(module):
+        def random(v):
+            return 0.1 * jax.random.normal(jax.random.key(v.size), v.shape) if v.ndim > 1 and not v.any() else v
+
+        nnx.update(module, jax.tree.map(random, nnx.state(module, nnx.Param)))
+        return module
+
+    return wake
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -38,8 +38,8 @@ def test_nwc_has_the_parameters_of_the_paper():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_code_has_half_the_samples_and_frames_are_independent(tiny, kind):
-    model = Autoencoder(tiny(kind), rngs=nnx.Rngs(0))
+def test_code_has_half_the_samples_and_frames_are_independent(tiny, awake, kind):
+    model = awake(Autoencoder(tiny(kind), rngs=nnx.Rngs(0)))
     encode, decode = (jax.jit(lambda v, f=f: f(v)) for f in (model.encode, model.decode))
     frames = np.random.default_rng(0).standard_normal((2, 3, 128)).astype(np.float32)
     code = encode(frames)
@@ -48,6 +48,12 @@ def test_code_has_half_the_samples_and_frames_are_independent(tiny, kind):
     changed[0, 1] += 1
     difference = np.abs(np.asarray(encode(changed) - code)).max(axis=-1)
     assert (difference > 1e-4).tolist() == [[False, True, False], [False, False, False]]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_new_decoders_add_nothing(tiny, kind):
+    model = Autoencoder(tiny(kind), rngs=nnx.Rngs(0))
+    assert not model.decode(jnp.ones((1, 64))).any()
 
 
 @pytest.mark.parametrize("kind", ["bottleneck", "gated"])

@@ -53,9 +53,9 @@ def test_unit_has_a_slope_per_channel():
     np.testing.assert_allclose(unit(x)[0], np.where(y > 0, y, [0.3, -1.0] * y), atol=1e-4)
 
 
-def test_residual_keeps_x_where_it_can_and_changes_shape_where_it_must():
+def test_residual_keeps_x_where_it_can_and_changes_shape_where_it_must(awake):
     x = signal()
-    block = Residual(3, 3, dilation=2, rngs=nnx.Rngs(0))
+    block = awake(Residual(3, 3, dilation=2, rngs=nnx.Rngs(0)))
     assert block.shortcut is None
     np.testing.assert_allclose(block(x), x + block.second(block.first(x)), atol=1e-5)
     assert Residual(3, 5, rngs=nnx.Rngs(0))(x).shape == (2, 32, 5)
@@ -64,8 +64,8 @@ def test_residual_keeps_x_where_it_can_and_changes_shape_where_it_must():
 
 
 @pytest.mark.parametrize("flat", [False, True])
-def test_bottleneck_adds_to_x(flat):
-    block, x = Bottleneck(3, 3, 2, 2, flat, rngs=nnx.Rngs(0)), signal()
+def test_bottleneck_adds_to_x(flat, awake):
+    block, x = awake(Bottleneck(3, 3, 2, 2, flat, rngs=nnx.Rngs(0))), signal()
     h = x[0]
     for conv, dilation in zip(block.convs, (1, 2, 1), strict=True):
         h = convolved(h, conv, dilation)
@@ -74,16 +74,28 @@ def test_bottleneck_adds_to_x(flat):
     np.testing.assert_allclose(block(x)[0], y if flat else np.maximum(y, 0.2 * y), atol=1e-4)
 
 
-def test_gate_multiplies_and_a_single_channel_is_added_to_all():
-    block, x = Gated(1, 4, 2, 2, True, rngs=nnx.Rngs(0)), signal(60, C=1)
+def test_gate_multiplies_and_a_single_channel_is_added_to_all(awake):
+    block, x = awake(Gated(1, 4, 2, 2, True, rngs=nnx.Rngs(0))), signal(60, C=1)
     h = np.maximum(n := convolved(x[0], block.narrow), 0.2 * n)
     gated = convolved(h, block.signal, 2) * np.tanh(convolved(h, block.gate, 2))
     np.testing.assert_allclose(block(x)[0], x[0] + convolved(gated, block.wide), atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    "block",
+    [
+        lambda r: Residual(3, 3, dilation=2, rngs=r),
+        lambda r: Bottleneck(3, 3, 2, 2, True, rngs=r),
+        lambda r: Gated(3, 3, 2, 2, True, rngs=r),
+    ],
+)
+def test_new_residual_branches_are_silent(block):
+    np.testing.assert_array_equal(block(nnx.Rngs(0))(signal()), signal())
+
+
 def test_separable_is_a_convolution_per_channel_and_a_mixture():
     block, x = Separable(4, 2, rngs=nnx.Rngs(0)), signal(C=4)
-    each = np.stack([correlate(x[0, :, i], block.kernel[:, i], "same") for i in range(4)], axis=1)
+    each = np.stack([correlate(x[0, :, i], block.taps[:, i], "same") for i in range(4)], axis=1)
     mixed = leaky(convolved(each, block.mix)).reshape(64, 2)
     np.testing.assert_allclose(block(x)[0], mixed, atol=1e-4)
 

@@ -1,6 +1,8 @@
 """A published system as a codec, with weights that nobody trained: what is written is what is decoded."""
 
 import io
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -19,23 +21,23 @@ LOUDER = 10 ** (20 * 0.25 / 20)  # twenty steps of the level
 
 
 @pytest.fixture(scope="module", params=["none", "trained"])
-def codec(request, tiny, tmp_path_factory):
+def codec(request, tiny, awake, tmp_path_factory):
     c = tiny(n_modules=2, lpc=request.param, level=1.0)
     random = np.random.default_rng(0)
     s = np.concatenate([random.integers(0, 32, (300, c.n_lsf)), random.integers(0, 8, (300, 2 * c.n_code))], axis=1)
     path = tmp_path_factory.mktemp("weights") / "untrained.safetensors"
-    params = nnx.state(Model(c, rngs=nnx.Rngs(0)), nnx.Param)
+    params = nnx.state(awake(Model(c, rngs=nnx.Rngs(0))), nnx.Param)
     save_weights(path, params, frequency_tables(s, c), c, {"bitrate_bps": 9000.0})
     return PublishedCodec(path)
 
 
-def whole(codec, x):
+def whole(codec, awake, x):
     """Encode and decode in one piece without bytes, by the model alone: hard symbols only."""
     c = codec.config
     T = c.spec.n_frames(len(x) + c.spec.look_ahead)
     gain = np.float32(level_gain(level_index(x, c), c))
     scaled = np.pad(gain * x, (0, T * c.spec.hop - len(x)))
-    model = Model(c, rngs=nnx.Rngs(0))
+    model = awake(Model(c, rngs=nnx.Rngs(0)))
     lsf = analyse_lsf(scaled, c)[None] if c.n_lsf else None
     _, s = blocks.encode(model, blocks.start_encoder(c, 1), scaled[None], lsf)
     _, y = blocks.decode(model, blocks.start_decoder(c, 1), s)
@@ -43,11 +45,11 @@ def whole(codec, x):
     return np.asarray(s[0]), np.clip(np.asarray(y[0])[V : V + len(x)] / gain, -1, 1)
 
 
-def test_bytes_hold_the_hard_symbols_and_nothing_else_is_decoded(codec, vowel):
+def test_bytes_hold_the_hard_symbols_and_nothing_else_is_decoded(codec, awake, vowel):
     x = vowel(seconds=0.6)
     data = codec.encode(x, 16000)
-    s, expected = whole(codec, x)
-    np.testing.assert_array_equal(codec._read(data)[2], s)
+    s, expected = whole(codec, awake, x)
+    np.testing.assert_array_equal(codec.read(data)[2], s)
     y, rate_hz = codec.decode(data)
     assert rate_hz == 16000 and y.dtype == np.float32 and len(y) == len(x)
     np.testing.assert_allclose(y, expected, atol=1e-3)
@@ -61,7 +63,7 @@ def test_every_length_comes_back(codec, n, vowel):
 
 def test_level_is_one_byte_and_changes_nothing_else(codec, vowel):
     x = 0.2 * vowel(seconds=0.3)
-    a, b = codec._read(codec.encode(x, 16000)), codec._read(codec.encode(LOUDER * x, 16000))
+    a, b = codec.read(codec.encode(x, 16000)), codec.read(codec.encode(LOUDER * x, 16000))
     assert a[1] - b[1] == 20
     assert (a[2] == b[2]).mean() > 0.99
 
@@ -138,3 +140,10 @@ def test_another_rate_is_one_sentence(codec):
 def test_channels_are_mixed_down(codec, vowel):
     x, rate_bps = vowel(seconds=0.3), codec.bitrates_bps[0]
     assert codec.encode(np.stack([x, 0 * x], axis=1), 16000, rate_bps) == codec.encode(0.5 * x, 16000, rate_bps)
+
+
+def test_coding_needs_no_package_of_training():
+    code = "import lpcnet_cq.published.codec, sys; print(*{m.partition('.')[0] for m in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert {"tqdm", "librosa", "matplotlib", "av"}.isdisjoint(done.stdout.split())

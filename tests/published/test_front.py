@@ -66,8 +66,23 @@ def test_first_codebook_spans_each_lsf():
 
 
 def test_crops_are_scaled_each_by_itself():
-    x = np.random.default_rng(3).standard_normal((2, 4 * HOP)).astype(np.float32) * np.float32([[0.01], [0.2]])
-    batch = prepare(x, SYSTEM)
+    x = np.random.default_rng(3).standard_normal((2, 7 * HOP)).astype(np.float32) * np.float32([[0.01], [0.2]])
+    batch = prepare(x, SYSTEM, 4)
     np.testing.assert_allclose(batch["x"].std(axis=1), SYSTEM.level, rtol=0.05)
     assert batch["x"].dtype == batch["lsf"].dtype == np.float32 and batch["lsf"].shape == (2, 4, 16)
-    assert set(prepare(x, PRESETS["cmrl"].system)) == {"x"}
+    assert set(prepare(x, PRESETS["cmrl"].system, 4)) == {"x"}
+
+
+def test_frames_of_a_crop_are_those_of_the_file_it_is_from():
+    """The middle frames have the level of the whole crop, and LSFs that see beyond their ends."""
+    x = np.random.default_rng(4).standard_normal(8 * HOP).astype(np.float32)
+    x[: 4 * HOP] *= 0.1
+    batch = prepare(x[None], SYSTEM, 6)
+    whole = x * np.float32(level_gain(level_index(x, SYSTEM), SYSTEM))
+    np.testing.assert_array_equal(batch["x"][0], whole[HOP:-HOP])
+    np.testing.assert_array_equal(batch["lsf"][0], analyse_lsf(whole, SYSTEM)[1:-1])
+
+
+def test_crops_too_short_are_one_sentence():
+    with pytest.raises(ValueError, match="must be at least 2880 for 4 frames"):
+        prepare(np.zeros((1, 2879), np.float32), SYSTEM, 4)

@@ -10,8 +10,10 @@ from scipy.signal import lfilter
 from lpcnet_cq.published import model as blocks
 from lpcnet_cq.published.front import analyse_lsf
 from lpcnet_cq.published.model import Model, analyse, cascade, filters_of, start_decoder, start_encoder, synthesise
+from lpcnet_cq.published.quantiser import Acting
 
-T, ON = 6, jnp.float32(1)
+T = 6
+SOFT = Acting(jnp.float32(1), jnp.float32(1), jnp.float32(0))
 
 
 def jitted(f, model, *args):
@@ -24,7 +26,7 @@ CACHE: dict = {}
 
 
 def decoded(model, frames):
-    return cascade(model, frames, model.config.n_modules, (), ON)
+    return cascade(model, frames, model.config.n_modules)
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +35,8 @@ def system(tiny):
 
 
 @pytest.fixture(scope="module")
-def model(system):
-    return Model(system, rngs=nnx.Rngs(0))
+def model(system, awake):
+    return awake(Model(system, rngs=nnx.Rngs(0)))
 
 
 @pytest.fixture(scope="module")
@@ -94,8 +96,8 @@ def test_hard_modules_pass_no_gradient(model):
     frames = np.random.default_rng(0).standard_normal((1, 2, 128)).astype(np.float32)
     graph, params = nnx.split(model, nnx.Param)
 
-    def energy(params, soft):
-        return jnp.mean(cascade(nnx.merge(graph, params), frames, 2, soft, ON)[0] ** 2)
+    def energy(params, trained):
+        return jnp.mean(cascade(nnx.merge(graph, params), frames, 2, trained, SOFT)[0] ** 2)
 
     gradient = jax.jit(jax.grad(energy), static_argnums=1)(params, (1,))
     sizes = [float(sum(jnp.abs(v).sum() for v in jax.tree.leaves(gradient["modules"][i]))) for i in (0, 1)]
@@ -103,9 +105,9 @@ def test_hard_modules_pass_no_gradient(model):
 
 
 @pytest.mark.parametrize("lpc", ["none", "trained"])
-def test_pieces_are_the_whole(tiny, speech, lpc):
+def test_pieces_are_the_whole(tiny, speech, awake, lpc):
     c = tiny(n_modules=2, lpc=lpc)
-    model, (x, lsf) = Model(c, rngs=nnx.Rngs(1)), speech
+    model, (x, lsf) = awake(Model(c, rngs=nnx.Rngs(1))), speech
     lsf = lsf if c.n_lsf else None
     _, s = jitted(blocks.encode, model, start_encoder(c, 2), x, lsf)
     assert s.shape == (2, T, c.n_lsf + 2 * c.n_code) and s.dtype == jnp.int32
@@ -132,9 +134,9 @@ def test_decoder_and_encoder_agree_on_the_frames(model, system, speech):
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-def test_soft_recoding_of_sharp_assignments_is_decoding(tiny, speech):
+def test_soft_recoding_of_sharp_assignments_is_decoding(tiny, speech, awake):
     c = tiny(n_modules=1, lpc="trained", temperature=1e6)
-    model, (x, lsf) = Model(c, rngs=nnx.Rngs(2)), speech
+    model, (x, lsf) = awake(Model(c, rngs=nnx.Rngs(2))), speech
     _, s = jitted(blocks.encode, model, start_encoder(c, 2), x, lsf)
     hard = jitted(blocks.decode, model, start_decoder(c, 2), s)[1]
     soft = jitted(blocks.recode_soft, model, (start_encoder(c, 2), start_decoder(c, 2)), x, lsf)[1]

@@ -1,25 +1,18 @@
-"""Quantisers: soft in training, the nearest centroid otherwise, entropies by SciPy."""
+"""Quantisers: soft in training, the nearest centroid otherwise, bits by tables."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy.cluster.vq import kmeans
-from scipy.stats import entropy
 
-from lpcnet_cq.published.quantiser import (
-    Centroids,
-    clusters,
-    entropy_bits,
-    frame_bits,
-    penalty,
-    quantise,
-    symbols,
-)
+from lpcnet_cq.published.quantiser import RARE, Acting, Centroids, clusters, frame_bits, penalty, quantise, symbols
 
-ON, OFF = jnp.float32(1), jnp.float32(0)
+
+def acting(on=1.0, sharpness=1.0, hard=0.0):
+    return Acting(*(jnp.float32(v) for v in (on, sharpness, hard)))
+
+
 B = np.array([-1.0, -0.2, 0.3, 1.0], np.float32)
 
 
@@ -29,7 +22,7 @@ def random(*shape):
 
 def test_hard_is_the_nearest_centroid():
     x, q = random(50), Centroids(B, 300.0)
-    value, log_p = quantise(q, x, False, ON)
+    value, log_p = quantise(q, x, None)
     nearest = np.abs(x[:, None] - B).argmin(axis=1)
     np.testing.assert_array_equal(symbols(log_p), nearest)
     np.testing.assert_array_equal(value, B[nearest])
@@ -39,23 +32,34 @@ def test_soft_is_the_mean_of_centroids_and_becomes_hard_with_alpha():
     x = random(50)
     p = np.exp(-3 * np.abs(x[:, None] - B))
     soft = (p / p.sum(axis=1, keepdims=True)) @ B
-    np.testing.assert_allclose(quantise(Centroids(B, 3.0), x, True, ON)[0], soft, atol=1e-5)
-    hard = quantise(Centroids(B, 3.0), x, False, ON)[0]
-    np.testing.assert_allclose(quantise(Centroids(B, 1e6), x, True, ON)[0], hard, atol=1e-4)
+    np.testing.assert_allclose(quantise(Centroids(B, 3.0), x, acting())[0], soft, atol=1e-5)
+    np.testing.assert_allclose(quantise(Centroids(B, 1.5), x, acting(sharpness=2.0))[0], soft, atol=1e-5)
+    hard = quantise(Centroids(B, 3.0), x, None)[0]
+    np.testing.assert_allclose(quantise(Centroids(B, 1e6), x, acting())[0], hard, atol=1e-4)
 
 
 def test_before_it_acts_it_lets_x_through():
-    np.testing.assert_array_equal(quantise(Centroids(B, 300.0), random(20), True, OFF)[0], random(20))
+    np.testing.assert_array_equal(quantise(Centroids(B, 300.0), random(20), acting(on=0.0))[0], random(20))
 
 
-@pytest.mark.parametrize("soft", [True, False])
-def test_only_soft_assignments_pass_gradients(soft):
+def gradients(how):
     def total(b, x):
-        return quantise(Centroids(b, 5.0), x, soft, ON)[0].sum()
+        return quantise(Centroids(b, 5.0), x, how)[0].sum()
 
-    of_b, of_x = jax.grad(total, argnums=(0, 1))(jnp.asarray(B), jnp.asarray(random(20)))
-    assert bool((jnp.abs(of_b) > 0).all()) is soft
-    assert bool((jnp.abs(of_x) > 0).any()) is soft
+    return jax.grad(total, argnums=(0, 1))(jnp.asarray(B), jnp.asarray(random(20)))
+
+
+@pytest.mark.parametrize("how", [None, acting()])
+def test_only_acting_quantisers_pass_gradients(how):
+    for gradient in gradients(how):
+        assert bool((jnp.abs(gradient) > 0).all()) is (how is not None)
+
+
+def test_hard_symbols_have_the_gradient_of_soft_ones():
+    x, q = random(20), Centroids(B, 5.0)
+    np.testing.assert_allclose(quantise(q, x, acting(hard=1.0))[0], quantise(q, x, None)[0], atol=1e-6)
+    for hard, soft in zip(gradients(acting(hard=1.0)), gradients(acting()), strict=True):
+        np.testing.assert_allclose(hard, soft, atol=1e-6)
 
 
 def test_penalty_is_nothing_for_hard_and_most_for_even_assignments():
@@ -65,24 +69,25 @@ def test_penalty_is_nothing_for_hard_and_most_for_even_assignments():
     assert np.isfinite(gradient).all()
 
 
-@given(st.lists(st.integers(0, 50), min_size=2, max_size=8).filter(any))
-def test_entropy_is_scipys(counts):
-    p = np.array(counts, np.float32) / sum(counts)
-    assert float(entropy_bits(p)) == pytest.approx(entropy(p, base=2), abs=1e-4)
-
-
-def test_frame_bits_pool_codes_and_tell_lsfs_apart():
-    """Position n of every frame has symbol n: two bits each when pooled, none by a table per position."""
+def test_bits_are_counted_by_a_table_for_all_positions_or_one_for_each():
+    """Position n of every frame has symbol n: two bits each by even shares, none by a table per position."""
     log_p = jnp.log(jnp.broadcast_to(jnp.eye(4) + 1e-30, (2, 5, 4, 4)))
-    assert [float(v) for v in frame_bits(log_p, pooled=True)] == pytest.approx([8, 8], abs=1e-3)
-    assert [float(v) for v in frame_bits(log_p, pooled=False)] == pytest.approx([0, 0], abs=1e-3)
+    soft, hard, shares = frame_bits(log_p, jnp.full(4, 0.25))
+    assert [float(soft), float(hard), *shares.tolist()] == pytest.approx([8, 8] + 4 * [0.25], abs=1e-3)
+    soft, hard, shares = frame_bits(log_p, jnp.eye(4))
+    assert [float(soft), float(hard)] == pytest.approx([0, 0], abs=1e-3)
+    np.testing.assert_array_equal(shares, np.eye(4))
 
 
-def test_soft_and_hard_rates_differ_by_the_spread():
-    log_p = jnp.log(jnp.broadcast_to(jnp.array([0.6, 0.4]), (1, 3, 2, 2)))
-    soft, hard = frame_bits(log_p, pooled=True)
-    assert float(soft) == pytest.approx(2 * entropy([0.6, 0.4], base=2), abs=1e-4)
-    assert float(hard) == 0
+def test_soft_bits_count_every_assignment_and_hard_ones_the_likeliest():
+    log_p, table = jnp.log(jnp.broadcast_to(jnp.array([0.6, 0.4]), (1, 3, 2, 2))), jnp.array([0.5, 0.125])
+    soft, hard, _ = frame_bits(log_p, table)
+    assert [float(soft), float(hard)] == pytest.approx([2 * (0.6 * 1 + 0.4 * 3), 2 * 1], abs=1e-5)
+
+
+def test_a_symbol_never_seen_has_a_price():
+    _, hard, _ = frame_bits(jnp.log(jnp.broadcast_to(jnp.array([0.0, 1.0]) + 1e-30, (1, 1, 1, 2))), jnp.array([1.0, 0]))
+    assert float(hard) == pytest.approx(-np.log2(RARE), rel=1e-5)
 
 
 def test_clusters_are_hardly_worse_than_the_best_of_scipys_twenty():

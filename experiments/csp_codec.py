@@ -1,0 +1,120 @@
+"""Pruning the codec: PESQ over sparsity at 9 and 24 kbps, for CSP and every baseline at the same number of steps.
+
+    python experiments/csp_codec.py DATA [--methods csp gradual] [--sparsities 0.8 0.9] [--seeds 0 1] [--steps 200]
+
+Every run starts from the released weights, serves all rates, and is scored from bytes on held-out speakers, the same
+recordings for all. Rows go to `results/csp_codec.csv` as they are measured, and are not measured again. Released
+weights as they are, and the same stored compactly, are the methods "released" and "compact".
+"""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import grid
+import numpy as np
+
+from lpcnet_cq.codec import Codec
+from lpcnet_cq.compact import compact
+from lpcnet_cq.config import PruneConfig
+from lpcnet_cq.data import open_corpus, read_clip
+from lpcnet_cq.evaluate import METRIC_RATE_HZ, METRICS, mean_and_interval, spread
+from lpcnet_cq.prune import prune
+from lpcnet_cq.sparse_pattern import PATTERNS
+from lpcnet_cq.weights import find_weights, read_tensors, write_tensors
+
+RATES_BPS = (9000, 24000)
+LOST = 0.02  # PESQ that a sparse model may lose
+RELEASED, COMPACT = "released", "compact"
+
+
+def clip_scores(codec: Codec, clips, rate_bps: int) -> dict[str, np.ndarray]:
+    """Code recordings to bytes and back; return a score per recording and metric, and the rates."""
+    found = {"kbps": [], "pesq": [], "estoi": []}
+    for clip in clips:
+        x = read_clip(clip, METRIC_RATE_HZ)
+        data = codec.encode(x, METRIC_RATE_HZ, rate_bps)
+        y = codec.decode(data)[0].astype(np.float64)
+        found["kbps"].append(8 * len(data) / len(x) * METRIC_RATE_HZ / 1000)
+        for name in ("pesq", "estoi"):
+            found[name].append(METRICS[name][1](x.astype(np.float64), y))
+    return {name: np.array(values) for name, values in found.items()}
+
+
+def rows_of(path: Path, clips, before: dict[int, np.ndarray]) -> list[dict]:
+    """Return a row per rate: score, what is lost per recording against `before` with its interval, size on disk."""
+    codec, rows = Codec(path), []
+    low, high = codec.bitrates_bps
+    for rate_bps in RATES_BPS:
+        if low <= rate_bps <= high:
+            found = clip_scores(codec, clips, rate_bps)
+        else:  # pruned beyond repair: no score, rather than one at another rate
+            found = dict.fromkeys(("kbps", "pesq", "estoi"), np.full(len(clips), np.nan))
+        lost = before.setdefault(rate_bps, found["pesq"]) - found["pesq"]
+        means = {name: float(np.mean(values)) for name, values in found.items()}
+        row = {"rate_bps": rate_bps, "score": means["pesq"], "kbps": means["kbps"], "estoi": means["estoi"]}
+        mean, half = mean_and_interval(lost)
+        rows.append(row | {"lost": mean, "lost_interval": half, "bytes": path.stat().st_size})
+    return rows
+
+
+def small_enough(rows: list[dict]) -> str:
+    """Name the smallest sparse model that loses no more than allowed at any rate, all seeds together."""
+    runs: dict[tuple[str, float], list[dict]] = {}
+    for row in rows:
+        if row["sparsity"]:
+            runs.setdefault((row["method"], row["sparsity"]), []).append(row)
+
+    def worst(of):
+        return np.max([np.mean([row["lost"] for row in of if row["rate_bps"] == rate]) for rate in RATES_BPS])
+
+    kept = {name: of for name, of in runs.items() if worst(of) <= LOST}
+    if not kept:
+        return f"No sparse model keeps within {LOST} PESQ of the released weights.\n"
+    (method, sparsity), of = min(kept.items(), key=lambda item: item[1][0]["bytes"])
+    size = f"{of[0]['bytes']:,.0f} bytes, at most {worst(of):.3f} PESQ below the released weights"
+    return f"Smallest within {LOST} PESQ: {method} at {100 * sparsity:g} % zeros, {size}.\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("data")
+    grid.add_arguments(parser, steps=200)
+    parser.add_argument("--pattern", choices=PATTERNS, default="single")
+    parser.add_argument("--shrink", type=float, default=PruneConfig.shrink)
+    parser.add_argument("--learning-rate", type=float, default=PruneConfig.learning_rate)
+    parser.add_argument("--limit-s", type=float, default=120.0, help="speech to score, about (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=Path("runs/csp_codec"))
+    args = parser.parse_args()
+    clips = spread([clip for clip in open_corpus(args.data) if clip.split == "dev"], args.limit_s)
+    released = find_weights(PruneConfig.init)
+    before: dict[int, np.ndarray] = {}  # PESQ of the released weights by rate
+
+    def measure(cell: grid.Cell) -> list[dict]:
+        method, sparsity, seed = cell
+        released_rows = rows_of(released, clips, before) if method == RELEASED or not before else []
+        if method == RELEASED:
+            return released_rows
+        folder = args.out / f"{args.pattern}-{method}-{sparsity:g}-{seed}-{args.steps}"
+        if method == COMPACT:
+            tensors, metadata = read_tensors(released)
+            write_tensors(folder / "weights.safetensors", compact(tensors), metadata)
+            return rows_of(folder / "weights.safetensors", clips, before)
+        t = PruneConfig(data=args.data, steps=args.steps, seed=seed, pattern=args.pattern, shrink=args.shrink)
+        t = replace(t, method=grid.recipe_of(method), sparsity=sparsity, learning_rate=args.learning_rate)
+        path = prune(t, folder)
+        (folder / "checkpoint.safetensors").unlink()  # large, and of no more use
+        return rows_of(path, clips, before)
+
+    name = "csp_codec" if args.pattern == "single" else f"csp_codec_{args.pattern}"
+    todo = [(RELEASED, 0.0, 0), (COMPACT, 0.0, 0), *grid.cells(args.methods, args.sparsities, args.seeds)]
+    rows = grid.run(todo, measure, args.results / f"{name}.csv")
+    panels = {f"PESQ-WB at {rate / 1000:g} kbps": [r for r in rows if r["rate_bps"] == rate] for rate in RATES_BPS}
+    text = "\n".join([*(grid.table(of, title) for title, of in panels.items()), small_enough(rows)])
+    (args.results / f"{name}.md").write_text(text, encoding="utf-8")
+    grid.draw(panels, args.results / f"{name}.png")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

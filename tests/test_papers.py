@@ -1,0 +1,92 @@
+"""The experiments on the published systems: their files, the tables, and that a row is made once."""
+
+import csv
+import doctest
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("matplotlib", reason="the evaluation draws")
+sys.path.insert(0, str(Path(__file__).parents[1] / "experiments"))
+
+import papers
+import papers_tables
+
+from lpcnet_cq.published.complexity import count_parameters, shapes_of
+
+FILES = {name: tomllib.loads(path.read_text()) for name, path in papers.EXPERIMENTS.items()}
+RECIPES = {name: papers.recipe_of(values, minutes=5.0) for name, values in FILES.items() if "preset" in values}
+
+
+def size(name):
+    return count_parameters(shapes_of(RECIPES[name].system))
+
+
+def test_examples():
+    assert doctest.testmod(papers).failed == 0
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_files_are_short_and_say_what_they_ask(name):
+    lines = papers.EXPERIMENTS[name].read_text().splitlines()
+    assert lines[0].startswith("# ") and len(lines) <= 20
+    assert len(FILES[name].keys() & {"preset", "run", "bitrate_bps"}) == 1
+    assert FILES[name].get("run", "cmrl") in RECIPES
+
+
+def test_experiments_differ_and_all_aim_at_9_or_24_kbps():
+    assert len({str(recipe) for recipe in RECIPES.values()}) == len(RECIPES)
+    assert {recipe.bitrate_bps for recipe in RECIPES.values()} == {9000.0, 24000.0}
+
+
+def test_sizes_are_those_the_questions_speak_of():
+    assert size("cmrl-one-large") == pytest.approx(size("cmrl"), rel=0.01)
+    assert 0.3 < size("cmrl-gated") / size("cmrl") < 0.4
+
+
+def test_claims_are_about_experiments():
+    assert {name for pair in papers_tables.CLAIMS.values() for name in pair} <= FILES.keys()
+
+
+def rows_of(system, kbps, pesq):
+    row = {"system": system, "kbps": kbps, "pesq": np.mean(pesq), "parameters": 1000, "mmac_per_s": 50.0}
+    clips = [{"system": system, "clip": f"{i}.wav", "pesq": p} for i, p in enumerate(pesq)]
+    return {k: str(v) for k, v in row.items()}, [{k: str(v) for k, v in clip.items()} for clip in clips]
+
+
+def test_tables(tmp_path):
+    """Ours at equal bytes lies half way between its rates; differences are taken recording by recording."""
+    made = [rows_of("ours-9k", 9, [3.0, 3.0]), rows_of("ours-12k", 11, [4.0, 4.0])]
+    made += [rows_of("cmrl", 10, [2.0, 3.0]), rows_of("knet", 10.5, [1.5, 2.5])]
+    text = papers_tables.write_tables([row for row, _ in made], [clip for _, clips in made for clip in clips], tmp_path)
+    assert (tmp_path / "papers.md").read_text() == text
+    assert "| 2.50 (3.50) |" in text and "| 100.0 % |" in text
+    assert "| CMRL against K-Net | -0.50 | +0.50 ± 0.00 |" in text
+
+
+def test_a_row_is_made_once_and_an_ended_run_goes_on(tmp_path, monkeypatch):
+    made = []
+
+    def measure(name, values, args):
+        made.append(name)
+        if name == "cq-2020":
+            raise KeyboardInterrupt
+        return {"kbps": 9.0, "pesq": 3.0}, [{"clip": "a.wav", "pesq": 3.0}]
+
+    monkeypatch.setattr(papers, "measure_published", measure)
+    monkeypatch.setattr(papers, "measure_ours", measure)
+    args = ["all", "--data", "speech", "--minutes", "5", "--results", str(tmp_path)]
+    with pytest.raises(KeyboardInterrupt):
+        papers.main(args)
+    before = list(made)
+    made.clear()
+    with pytest.raises(KeyboardInterrupt):
+        papers.main(args)
+    assert before[-1] == "cq-2020" and made == ["cq-2020"]
+    with open(tmp_path / "papers.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["system"] for row in rows] == before[:-1]
+    assert rows[0]["command"] == f"make experiment NAME={before[0]} MINUTES=5 DATA=folder"
