@@ -19,9 +19,8 @@ CHOSEN = ("no term", "both", "calibrated", "lpcnet_cq")  # of the models, those 
 
 
 def curves(rows: Iterable[Mapping], path: Path) -> None:
-    """Draw both scores of two-channel recordings over the rate, a line per system."""
-    fig = Figure(figsize=(11, 4.5), layout="constrained")
-    rows = [row for row in rows if row["channels"] == 2]
+    """Draw both scores over the rate, a line per system."""
+    fig, rows = Figure(figsize=(11, 4.5), layout="constrained"), list(rows)
     for ax, key, title in zip(fig.subplots(1, 2), ("visqol_audio", "nmr_db"), ("ViSQOL audio", "NMR, dB"), strict=True):
         for system in dict.fromkeys(row["system"] for row in rows):
             rates = sorted({row["kbps_asked"] for row in rows if row["system"] == system})
@@ -38,9 +37,9 @@ def curves(rows: Iterable[Mapping], path: Path) -> None:
 def noise_under_mask(models: Mapping, clips: Mapping, path: Path) -> None:
     """Draw the noise-to-mask ratio over time and critical band, and one frame's signal, threshold and noise.
 
-    Of the first recording with two channels; red stands above the mask, blue below it.
+    Of the longest recording with two channels; red stands above the mask, blue below it.
     """
-    x, fs = next(v for v in clips.values() if v[0].ndim == 2)
+    x, fs = max((v for v in clips.values() if v[0].ndim == 2), key=lambda v: len(v[0]))
     x = x[: round(SHOWN_S * fs)]
     coded = {f"{k}, {KBPS} kbps": c.decode(c.encode(x, fs, 1000.0 * KBPS))[0] for k, c in models.items() if k in CHOSEN}
     coded[f"MP3, {MP3_KBPS} kbps"] = code(AUDIO_PEERS["mp3-lame"], x, fs, MP3_KBPS)[0]

@@ -31,6 +31,7 @@ from lpcnet_cq.train import train
 RESULTS = Path(__file__).parent / "results"
 COLUMNS = ["system", "parameters", "kbps_asked", "kbps", "clip", "channels", "seconds", "visqol_audio", "nmr_db"]
 MORE_BITS = 1.234  # the larger model's share of bits in the paper
+PIECE_S = 8.0  # shorter recordings are single sounds
 AUDIO = PRESETS["audio"]
 NONE = replace(AUDIO, priority_weight=0.0, modulation_weight=0.0, audible_weight=0.0)
 MODELS: dict[str, TrainConfig] = {
@@ -126,12 +127,16 @@ def measure_peers(clips: dict, path: Path) -> list[str]:
     return gone
 
 
-def table(rows: Iterable[dict], channels: int) -> str:
-    """Lay out means with 95 % intervals over recordings of so many channels, by rate."""
+def is_piece(row: dict) -> bool:
+    """Tell pieces of music in stereo from single sounds."""
+    return row["channels"] == 2 and row["seconds"] >= PIECE_S
+
+
+def table(rows: Iterable[dict]) -> str:
+    """Lay out means with 95 % intervals over recordings, by rate."""
     points: dict[tuple, list[dict]] = {}
     for row in rows:
-        if row["channels"] == channels:
-            points.setdefault((row["system"], row["kbps_asked"]), []).append(row)
+        points.setdefault((row["system"], row["kbps_asked"]), []).append(row)
     lines = ["| system | parameters | kbps | ViSQOL audio | NMR, dB |", "| --- | ---: | ---: | ---: | ---: |"]
     for (system, _), group in sorted(points.items(), key=lambda item: (item[0][1], item[0][0])):
         seconds = np.array([row["seconds"] for row in group])
@@ -162,9 +167,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     measure_own(models, [bitrate_bps(text) / 1000 for text in args.rates.split(",")], clips, path)
     gone = measure_peers(clips, path)
     rows = read_rows(path).values()
-    mask_pictures.curves(rows, args.results / "psychoacoustic.png")
+    groups = {"pieces in stereo": [row for row in rows if is_piece(row)]}
+    groups["single sounds"] = [row for row in rows if not is_piece(row)]
+    mask_pictures.curves(groups["pieces in stereo"], args.results / "psychoacoustic.png")
     mask_pictures.noise_under_mask(models, clips, args.results / "psychoacoustic_mask.png")
-    text = "".join(f"{n} channels\n\n{table(rows, n)}\n" for n in (2, 1)) + "\n".join(gone)
+    text = "".join(f"{name}\n\n{table(group)}\n" for name, group in groups.items() if group) + "\n".join(gone)
     (args.results / "psychoacoustic.md").write_text(text, encoding="utf-8")
     print(text)
 

@@ -44,7 +44,7 @@ MUSIC_LICENCE = (
 MUSIC_RATE_HZ = 44100  # at which it is rendered
 MUSIC_HELD_OUT = ("be_sharp_bw_redfarn", "boogi_marabi_redfarn", "careless_perc_redfarn", "city_blues_redfarn")
 MUSIC_HELD_OUT += ("ultimate_run", "wood_whistles")
-LONGEST_S, SILENCE_S = 180, 3  # of a piece, and of the silence that ends it
+LONGEST_S, SILENCE_S, SILENT = 180, 3, 1e-4  # of a piece, of the silence that ends it, and the amplitude of silence
 DRUM_S = 8
 
 NO_DATA = (
@@ -200,9 +200,10 @@ def render_pieces(pieces: list[Path], soundfont: Path, folder: Path) -> list[tup
     for piece in tqdm(pieces, "rendering", unit="piece", leave=False):
         synth = tinysoundfont.Synth(samplerate=MUSIC_RATE_HZ)
         synth.sfload(str(soundfont))
-        tinysoundfont.Sequencer(synth).midi_load(str(piece))
+        sequencer = tinysoundfont.Sequencer(synth)  # must live as long as it plays
+        sequencer.midi_load(str(piece))
         seconds: list[np.ndarray] = []
-        while len(seconds) < LONGEST_S and (len(seconds) < SILENCE_S or np.abs(seconds[-SILENCE_S:]).max() > 0):
+        while len(seconds) < LONGEST_S and (len(seconds) < SILENCE_S or np.abs(seconds[-SILENCE_S:]).max() > SILENT):
             seconds.append(np.frombuffer(bytes(synth.generate(MUSIC_RATE_HZ)), np.float32).reshape(-1, 2))
         x = np.concatenate(seconds)
         split = "dev" if piece.stem in MUSIC_HELD_OUT else "train"

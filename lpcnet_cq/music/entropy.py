@@ -133,12 +133,12 @@ class LatentModel(nnx.Module):
     def __init__(self, c: MusicConfig, *, rngs: nnx.Rngs):
         H = c.hidden
         self.c = c
-        self.w1, self.b1 = dense(rngs, F, H), nnx.Param(jnp.zeros((4, H)))  # biases by split and channel
-        self.w2, self.b2 = dense(rngs, H, H // 2), nnx.Param(jnp.zeros((4, H // 2)))
+        self.w1, self.bias1 = dense(rngs, F, H), nnx.Param(jnp.zeros((4, H)))  # biases by split and channel
+        self.w2, self.bias2 = dense(rngs, H, H // 2), nnx.Param(jnp.zeros((4, H // 2)))
         self.below = nnx.Param(0.3 * jax.random.normal(rngs.params(), (len(BELOW), H // 2)))
         self.w3 = nnx.Param(0.1 * jax.random.normal(rngs.params(), (H // 2, 1)))
         self.skip = nnx.Param(jnp.full((4,), SKIP))
-        self.b3 = nnx.Param(jnp.full((4,), START))
+        self.bias3 = nnx.Param(jnp.full((4,), START))
 
     def __call__(self, kind: jax.Array, f: list[jax.Array], n: jax.Array) -> jax.Array:
         """Return log-scales (B, T, 2, D).
@@ -151,7 +151,7 @@ class LatentModel(nnx.Module):
         n : array (B, T, 2, D)
         """
         kind = kind.reshape(-1).astype(jnp.int32)  # of every row of lines
-        b1, b2, b3, skip = (p[...][kind].T[..., None] for p in (self.b1, self.b2, self.b3, self.skip))
+        b1, b2, b3, skip = (p[...][kind].T[..., None] for p in (self.bias1, self.bias2, self.bias3, self.skip))
         rows = (len(kind), n.shape[-1])  # lines run fastest: features and channels come first
 
         def layer(w, v):
