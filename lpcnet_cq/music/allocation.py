@@ -2,7 +2,7 @@
 
 Place in the chain: between side information and quantiser, on both sides. The logarithm of a band's step is a linear
 function of the logarithms of all bands' energies, in both channels: a masking threshold spreads over neighbours and
-follows the level just so (a linear fit to the thresholds of `dsp.psychoacoustics` leaves 3 dB of 17), and it costs no
+follows the level just so (a linear fit to the thresholds of `dsp.psychoacoustics` leaves 4.5 dB of 17), and it costs no
 bits. The loss trains it: a mean squared error wants one step everywhere, psychoacoustic terms want steps under the
 mask. Exponents of steps are integers, eighths of an octave, so that the entropy model can reckon with them exactly.
 
