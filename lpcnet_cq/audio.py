@@ -1,7 +1,8 @@
-"""Audio files: what comes in becomes mono float32, what goes out is a 16-bit WAV file, whole or not at all.
+"""Audio files: what comes in becomes float32, what goes out is a 16-bit WAV file, whole or not at all.
 
 Place in the chain: before the encoder and behind the decoder. Delay: none, resampling keeps signals aligned.
-Files are read in blocks, so that a long one needs no more memory than its mono samples.
+Files are read in blocks, so that a long one needs no more memory than the samples that are coded. A signal of one
+channel is (n,), one of two is (n, 2).
 """
 
 import io
@@ -25,18 +26,18 @@ WAV_MAX_BYTES = 0xFFFFFFFF - WAV_HEAD.size
 
 @dataclass(frozen=True)
 class Recording:
-    """Hold what was read: mono samples and what was done to them.
+    """Hold what was read: samples and what was done to them.
 
     Attributes
     ----------
-    x : float32 array (n_samples,)
+    x : float32 array (n_samples,) or (n_samples, 2)
         Samples in -1..1.
     sample_rate_hz : int
         Rate of x.
     original_hz : int
         Rate of the file.
     notes : list of str
-        What was changed, for the user to see; empty for a mono file at the wanted rate.
+        What was changed, for the user to see; empty for a file at the wanted rate that has no channel too many.
     """
 
     x: np.ndarray
@@ -45,19 +46,21 @@ class Recording:
     notes: list[str]
 
 
-def mono(x: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
-    """Check a signal, mix its channels down, and bring it to another sample rate.
+def prepare(x: np.ndarray, from_hz: int, to_hz: int, channels: int = 1) -> np.ndarray:
+    """Check a signal, mix it down if it has more channels than are coded, and bring it to another sample rate.
 
     Parameters
     ----------
-    x : array (n,) or (n, channels)
+    x : array (n,) or (n, any number of channels)
         Floating point, in [-1, 1].
     from_hz, to_hz : int
         1000..768000.
+    channels : int
+        1 or 2: as many are kept; of more the mean is taken.
 
     Returns
     -------
-    float32 array (ceil(n to_hz / from_hz),)
+    float32 array (ceil(n to_hz / from_hz),) or (ceil(n to_hz / from_hz), 2)
 
     Raises
     ------
@@ -66,17 +69,22 @@ def mono(x: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
 
     Examples
     --------
-    >>> mono(np.array([[0.5, 0.25], [0.0, 1.0]]), 16000, 16000).tolist()
+    >>> prepare(np.array([[0.5, 0.25], [0.0, 1.0]]), 16000, 16000).tolist()
     [0.375, 0.5]
     """
     x = np.asarray(x)
     wanted = "it must be (n,) or (n, channels) finite floats in [-1, 1]"
     if x.ndim not in (1, 2) or x.dtype.kind != "f":
         raise ValueError(f"`x` has shape {x.shape} and type {x.dtype}, {wanted}")
-    x = x.astype(np.float32) if x.ndim == 1 else x.mean(axis=1, dtype=np.float32)
+    x = x.astype(np.float32) if x.ndim == 1 else mix(x, channels)
     if not np.isfinite(x).all():
         raise ValueError(f"`x` holds NaN or infinite values, {wanted}")
     return x if from_hz == to_hz else resample(x, from_hz, to_hz)
+
+
+def mix(x: np.ndarray, channels: int) -> np.ndarray:
+    """Return (n, c) as float32: as it is if c is 2 and two channels are wanted, else the mean of the channels (n,)."""
+    return x.astype(np.float32) if x.shape[1] == channels == 2 else x.mean(axis=1, dtype=np.float64).astype(np.float32)
 
 
 def resample(x: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
@@ -84,13 +92,13 @@ def resample(x: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
 
     Parameters
     ----------
-    x : float32 array (n,)
+    x : float32 array (n,) or (n, 2)
     from_hz, to_hz : int
         1000..768000.
 
     Returns
     -------
-    float32 array (ceil(n to_hz / from_hz),)
+    float32 array (ceil(n to_hz / from_hz),) or (ceil(n to_hz / from_hz), 2)
 
     Raises
     ------
@@ -112,14 +120,14 @@ def resample(x: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
 
     y = soxr.resample(x, from_hz, to_hz, quality="HQ")
     n = -(-len(x) * to_hz // from_hz)
-    return np.pad(y, (0, n - len(y)))  # soxr rounds to the nearest length, which may be 0
+    return np.pad(y, [(0, n - len(y))] + [(0, 0)] * (y.ndim - 1))  # soxr rounds to the nearest length, which may be 0
 
 
-def read_audio(source: str | Path, target_hz: int | None = None) -> Recording:
-    """Read any audio file to mono float32 samples.
+def read_audio(source: str | Path, target_hz: int | None = None, channels: int = 1) -> Recording:
+    """Read any audio file to float32 samples.
 
     WAV, FLAC, OGG, AIFF, MP3 and what else libsndfile knows, of any width, rate and number of channels.
-    Channels are averaged; floats beyond full scale are clipped; both are noted.
+    Channels beyond those wanted are averaged; floats beyond full scale are clipped; both are noted.
 
     Parameters
     ----------
@@ -127,6 +135,8 @@ def read_audio(source: str | Path, target_hz: int | None = None) -> Recording:
         File, or "-" for standard input.
     target_hz : int, optional
         Rate to convert to; the file's own without it.
+    channels : int
+        1, or 2 to keep both channels of a file that has two.
 
     Raises
     ------
@@ -135,8 +145,8 @@ def read_audio(source: str | Path, target_hz: int | None = None) -> Recording:
     """
     name = "standard input" if str(source) == "-" else f"`{source}`"
     with opened(source, name) as file:
-        x, original_hz, n_channels = read_mono(file, name)
-    notes = [f"mixed {n_channels} channels to mono"] if n_channels > 1 else []
+        x, original_hz, n_channels = read_channels(file, name, channels)
+    notes = [f"mixed {n_channels} channels to mono"] if n_channels > x.ndim else []
     n_loud = int(np.count_nonzero(np.abs(x) > 1))
     if n_loud:
         np.clip(x, -1, 1, out=x)
@@ -157,8 +167,8 @@ def opened(source: str | Path, name: str) -> Iterator[BinaryIO]:
         raise ValueError(f"cannot read {name}: {error.strerror or error}") from error
 
 
-def read_mono(file: BinaryIO, name: str) -> tuple[np.ndarray, int, int]:
-    """Return the mean of the channels (n,), the sample rate in Hz and the number of channels."""
+def read_channels(file: BinaryIO, name: str, channels: int) -> tuple[np.ndarray, int, int]:
+    """Return samples (n,) or (n, 2), the sample rate in Hz and the number of channels in the file."""
     import soundfile
 
     try:
@@ -166,28 +176,28 @@ def read_mono(file: BinaryIO, name: str) -> tuple[np.ndarray, int, int]:
             rate_hz, n_channels = audio.samplerate, audio.channels
             blocks = audio.blocks(BLOCK, dtype="float32", always_2d=True)
             with np.errstate(invalid="ignore"):  # inf - inf is NaN, which is named below
-                mono = [block.mean(axis=1, dtype=np.float64).astype(np.float32) for block in blocks]
+                parts = [mix(block, channels) for block in blocks]
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: a headerless file has no rate
         raise ValueError(f"{name} is not an audio file that can be read, such as WAV, FLAC or OGG") from error
-    x = np.concatenate(mono) if mono else np.zeros(0, np.float32)
+    x = np.concatenate(parts) if parts else np.zeros(0, np.float32)
     if not len(x):
         raise ValueError(f"{name} holds no samples")
     if rate_hz not in SAMPLE_RATES_HZ:
         raise ValueError(f"{name} has {rate_hz} Hz; sample rates must be 1000..768000 Hz")
     if not np.isfinite(x).all():
-        seconds = np.argmin(np.isfinite(x)) / rate_hz
+        seconds = np.argmin(np.isfinite(x).reshape(len(x), -1).all(axis=1)) / rate_hz
         raise ValueError(f"{name} holds NaN or infinite samples, the first at {seconds:.3f} s")
     return x, rate_hz, n_channels
 
 
 def write_wav(target: str | Path, y: np.ndarray, sample_rate_hz: int) -> None:
-    """Write mono samples as 16-bit WAV; what lies beyond full scale is clipped.
+    """Write samples as 16-bit WAV; what lies beyond full scale is clipped.
 
     Parameters
     ----------
     target : str or Path
         File, or "-" for standard output.
-    y : float array (n_samples,)
+    y : float array (n_samples,) or (n_samples, 2)
         Samples in -1..1, finite.
     sample_rate_hz : int
 
@@ -198,12 +208,14 @@ def write_wav(target: str | Path, y: np.ndarray, sample_rate_hz: int) -> None:
     OSError
         If it cannot be written; nothing is left behind then.
     """
-    n_bytes = 2 * len(y)
+    channels = np.ndim(y)
+    width = 2 * channels  # bytes of one sample in all channels
+    n_bytes = width * len(y)
     if n_bytes > WAV_MAX_BYTES:
-        raise ValueError(f"y of {len(y)} samples must be at most {WAV_MAX_BYTES // 2} for a WAV file")
+        raise ValueError(f"y of {len(y)} samples must be at most {WAV_MAX_BYTES // width} for a WAV file")
     if not np.isfinite(y).all():
         raise ValueError("y holds NaN or infinite samples; all must be finite")
-    form = (b"fmt ", 16, 1, 1, sample_rate_hz, 2 * sample_rate_hz, 2, 16)
+    form = (b"fmt ", 16, 1, channels, sample_rate_hz, width * sample_rate_hz, width, 16)
     with replacing(target) as file:
         file.write(WAV_HEAD.pack(b"RIFF", n_bytes + WAV_HEAD.size - 8, b"WAVE", *form, b"data", n_bytes))
         for start in range(0, len(y), BLOCK):

@@ -11,13 +11,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 SECONDS = 10.0
 RUNS = 3
-RATES_BPS = (9000, 24000)
+RATES_BPS, MUSIC_RATES_BPS = (9000, 24000), (64000, 96000)
 
 
 def median_s(function, runs: int = RUNS) -> float:
@@ -53,19 +54,21 @@ def codec_rows(model: str | None) -> list[tuple[str, str]]:
 
     codec = lpcnet_cq.load(model)
     fs, macs = codec.sample_rate_hz, macs_per_second(codec.config, codec.network.floats)
-    x = speech_like(SECONDS, fs)
+    x, rates_bps = speech_like(SECONDS, fs), RATES_BPS
+    if codec.channels == 2:
+        x, rates_bps = np.stack([x, np.roll(x, fs // 10)], axis=1), MUSIC_RATES_BPS
     rows = [
         ("parameters", f"{codec.n_parameters:,}"),
         ("encoder, decoder, entropy model, MMAC/s", ", ".join(f"{v / 1e6:.0f}" for v in macs.values())),
         ("algorithmic delay", f"{codec.delay_ms:.0f} ms"),
     ]
-    for rate_bps in RATES_BPS:
+    for rate_bps in rates_bps:
         data = codec.encode(x, fs, rate_bps)
-        for name, code in (
-            ("encode", lambda rate_bps=rate_bps: codec.encode(x, fs, rate_bps)),
-            ("decode", lambda data=data: codec.decode(data)),
-            ("live encode + decode", lambda rate_bps=rate_bps: stream(codec, x, rate_bps)),
-        ):
+        codes: dict[str, Callable] = {"encode": lambda rate_bps=rate_bps: codec.encode(x, fs, rate_bps)}
+        codes["decode"] = lambda data=data: codec.decode(data)
+        if codec.channels == 1:
+            codes["live encode + decode"] = lambda rate_bps=rate_bps: stream(codec, x, rate_bps)
+        for name, code in codes.items():
             factor = median_s(code) / SECONDS
             text = f"{factor:.4f} ({1 / factor:.0f} times real time)"
             rows.append((f"{name} at {rate_bps / 1000:g} kbps, real-time factor", text))

@@ -79,15 +79,14 @@ def fail(sentence: str, status: int) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands; `args.run` is the command's function."""
-    parser = argparse.ArgumentParser(PROGRAM, description="Speech codec for 9 to 24 kbps, 16 kHz, mono.")
+    what = "Codec for speech (9 to 24 kbps, 16 kHz, mono) and music (44.1 kHz)."
+    parser = argparse.ArgumentParser(PROGRAM, description=what)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     encode = commands.add_parser("encode", help="audio file to .cq file")
     encode.add_argument("input", metavar="IN", help="any audio file, or - for standard input")
     encode.add_argument("output", metavar="OUT", help=".cq file, or - for standard output")
-    encode.add_argument(
-        "--bitrate", default="9k", help="bits per second: 9k, 9.6k or 9000 (default: %(default)s)"
-    )
+    encode.add_argument("--bitrate", help="bits per second: 9k, 9.6k or 9000 (default: 9k of speech, 96k of music)")
     encode.add_argument("--layers", type=int, default=1, metavar="N", help="layers that `thin` can cut (default: 1)")
     encode.add_argument("--cbr", action="store_true", help="let no packet be larger than its share of the rate")
     encode.set_defaults(run=run_encode)
@@ -129,9 +128,7 @@ def add_evaluate(commands) -> argparse.ArgumentParser:
     """Add `evaluate`."""
     evaluate = commands.add_parser("evaluate", help="bitrate and quality on speakers the model has not heard")
     evaluate.add_argument("--data", metavar="FOLDER", help="audio files (default: the default corpus)")
-    evaluate.add_argument(
-        "--bitrate", type=bitrate_bps, default="9k", help="bits per second (default: %(default)s)"
-    )
+    evaluate.add_argument("--bitrate", type=bitrate_bps, default="9k", help="bits per second (default: %(default)s)")
     evaluate.add_argument("--out", metavar="FOLDER", help="where tables and pictures go")
     evaluate.set_defaults(run=run_module)
     return evaluate
@@ -140,15 +137,18 @@ def add_evaluate(commands) -> argparse.ArgumentParser:
 def add_train(commands) -> None:
     """Add `train` and `prune`, which trains as well."""
     train = commands.add_parser("train", help="train a model and evaluate it")
+    train.add_argument("--preset", choices=("cq", "audio"), default="cq", help="cq: speech; audio: music at 44.1 kHz")
     train.add_argument("--resume", action="store_true", help="go on with the run in --out")
     prune = commands.add_parser("prune", help="make a trained model sparse, so that it is small, and evaluate it")
     prune.add_argument("--sparsity", type=float, default=0.8, help="share of zeros (default: %(default)s)")
     prune.add_argument("--method", default="csp", help="csp, gradual, one-shot, l1, iht (default: %(default)s)")
     prune.add_argument("--pattern", default="single", help="zeros: single, 1x8, 4x4, inputs (default: %(default)s)")
+    rates = "rate, or range of rates (default: 9k-24k{})"
+    train.add_argument("--bitrate", type=bitrates_bps, help=rates.format(", of music 64k-128k"))
+    prune.add_argument("--bitrate", type=bitrates_bps, default="9k-24k", help=rates.format(""))
+    train.add_argument("--batch", type=positive(int), help="clips per step (default: 16, of music 4)")
+    prune.add_argument("--batch", type=positive(int), default=16, help="clips per step (default: %(default)s)")
     for command, minutes in ((train, 60.0), (prune, 5.0)):
-        command.add_argument(
-            "--bitrate", type=bitrates_bps, default="9k-24k", help="rate, or range of rates (default: %(default)s)"
-        )
         command.add_argument(
             "--minutes", type=positive(float), default=minutes, help="time to take (default: %(default)s)"
         )
@@ -156,7 +156,6 @@ def add_train(commands) -> None:
         command.add_argument("--init", metavar="FILE", help="weights or run to start from")
         command.add_argument("--out", metavar="FOLDER", help="where the run is kept")
         command.add_argument("--seed", type=int, default=0, help="of weights and batches (default: %(default)s)")
-        command.add_argument("--batch", type=positive(int), default=16, help="clips per step (default: %(default)s)")
         command.set_defaults(run=run_module)
 
 
@@ -223,13 +222,13 @@ def run_encode(args: argparse.Namespace) -> int:
     check_output(args)
     check_layers(args.layers)
     import lpcnet_cq
-    from dsp.frames import FrameSpec
     from lpcnet_cq.audio import read_audio, replacing
 
     codec = lpcnet_cq.load(args.model)
-    rate_bps = allowed_bitrate_bps(args.bitrate, codec.bitrates_bps)
-    audio = read_audio(args.input)
-    coding_hz = FrameSpec().sample_rate_hz
+    default = "9k" if codec.channels == 1 else "96k"
+    rate_bps = allowed_bitrate_bps(default if args.bitrate is None else args.bitrate, codec.bitrates_bps)
+    audio = read_audio(args.input, channels=codec.channels)
+    coding_hz = codec.sample_rate_hz
     notes = (
         [f"resampled {audio.sample_rate_hz} -> {coding_hz} Hz"] if audio.sample_rate_hz != coding_hz else []
     )
@@ -250,11 +249,10 @@ def run_decode(args: argparse.Namespace) -> int:
     if os.path.splitext(args.output)[1].lower() in (".flac", ".ogg", ".mp3", ".cq"):
         raise UsageError(f"`{args.output}` must be named .wav, which is what decode writes")
     data, header = read_stream(args.input)
-    from dsp.frames import FrameSpec
     from lpcnet_cq.audio import write_wav
 
     codec = load_for(header, args.model)
-    progress = progress_bar("decoding", header.n_samples / FrameSpec().sample_rate_hz)
+    progress = progress_bar("decoding", header.n_samples / codec.sample_rate_hz)
     y, sample_rate_hz = codec.decode(data, progress=progress)
     write_wav(args.output, y, sample_rate_hz)
     return 0

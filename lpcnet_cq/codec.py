@@ -16,8 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lpcnet_cq import packet
-from lpcnet_cq.analysis import analyse_lsf
-from lpcnet_cq.audio import mono, resample
+from lpcnet_cq.audio import prepare, resample
 from lpcnet_cq.container import (
     MAX_REFINEMENTS,
     Header,
@@ -26,7 +25,7 @@ from lpcnet_cq.container import (
     write_header,
 )
 from lpcnet_cq.errors import BitstreamError
-from lpcnet_cq.network import Network
+from lpcnet_cq.kinds import kind_of
 from lpcnet_cq.packing import Packer, cut, write_segments
 from lpcnet_cq.reader import Reader
 from lpcnet_cq.tables import IntegerModel
@@ -38,7 +37,7 @@ LAYERS = range(1, MAX_REFINEMENTS + 2)
 
 
 class Codec:
-    """Encode and decode speech with one set of weights.
+    """Encode and decode speech, or music, with one set of weights.
 
     Parameters
     ----------
@@ -51,18 +50,24 @@ class Codec:
         self.name = Path(path).stem
         low, high = notes["reach_bps"]  # what nine of ten training crops reach
         self.bitrates_bps = int(low), int(high)
-        self.entropy = IntegerModel(integers, self.config)
+        kind = kind_of(self.config)
+        self.entropy = kind.integers(integers, self.config)
         self.reader = Reader(self.entropy)
         Q = self.config.n_steps
         sizes = self.config.step_ratio ** (np.arange(Q) - float(self.config.nominal_step))
         self.packer = Packer(self.entropy, sizes, range(*notes["steps"]), np.array(notes["usual_bps"]))
-        self.network = Network(floats, self.config)
+        self.network = kind.network(floats, self.entropy, self.config)
         self.n_parameters = sum(np.size(v) for v in _leaves(floats))
 
     @property
     def sample_rate_hz(self) -> int:
         """Rate at which the codec works."""
         return self.config.spec.sample_rate_hz
+
+    @property
+    def channels(self) -> int:
+        """Most channels that are coded; of more the mean is."""
+        return self.config.channels
 
     @property
     def delay_ms(self) -> float:
@@ -77,7 +82,7 @@ class Codec:
         Parameters
         ----------
         x : array (n,) or (n, channels)
-            Samples in [-1, 1]; channels are mixed down, other rates resampled.
+            Samples in [-1, 1]; more channels than the codec has are mixed down, other rates resampled.
         sample_rate_hz : int
         bitrate_bps : float
             Average over the file, all its bytes counted.
@@ -98,21 +103,22 @@ class Codec:
         ValueError
             If `x` holds values that are not finite or has a wrong shape, or rate or layers are out of range.
         """
-        x = mono(x, sample_rate_hz, self.sample_rate_hz)
+        x = prepare(x, sample_rate_hz, self.sample_rate_hz, self.channels)
         self._check(bitrate_bps, layers)
         spec = self.config.spec
         T = spec.n_frames(len(x) + self.config.decoder_delay) if len(x) else 0
         file = io.BytesIO()
-        write_header(file, Header(len(x), sample_rate_hz, round(bitrate_bps), self.sha256))
+        header = Header(len(x), sample_rate_hz, round(bitrate_bps), self.sha256, x.ndim)
+        write_header(file, header)
         packets: list[tuple[bytes, ...]] = []
         if T:
-            side, z = self._analyse(x, T, progress or _ignore)
+            side, z = self.network.analyse(x, T, CHUNK, progress or _ignore)
             if cbr:
                 layers = min(layers, self.packer.most_layers(bitrate_bps))
                 packets = self.packer.pack_capped(side, z, self.cap_bytes(bitrate_bps), layers)
             else:
-                packets = self.packer.pack(side, z, len(x) / spec.sample_rate_hz, bitrate_bps, layers)
-        write_segments(file, packets)
+                packets = self.packer.pack(side, z, len(x) / spec.sample_rate_hz, bitrate_bps, layers, header.n_bytes)
+        write_segments(file, packets, self.config.segment_packets)
         (progress or _ignore)(1.0)
         return file.getvalue()
 
@@ -126,7 +132,7 @@ class Codec:
 
         Returns
         -------
-        y : float32 array (n,)
+        y : float32 array (n,) or (n, 2)
             In [-1, 1], at the rate of the original.
         sample_rate_hz : int
 
@@ -141,10 +147,10 @@ class Codec:
         pieces, state = [], self.network.start_decoder()
         for i, part in enumerate(n.runs(CHUNK)):
             state, y = self.network.decode(state, part, CHUNK)
-            pieces.append(y)
+            pieces.append(y if header.channels == y.ndim else y.mean(axis=1))
             (progress or _ignore)((i + 1) * CHUNK / max(len(n.step), 1))
-        y = np.concatenate([*pieces, np.zeros(lag, np.float32)])[lag : lag + header.n_samples]
-        y = np.clip(y, -1, 1)
+        pieces.append(np.zeros((lag, 2)[: header.channels], np.float32))
+        y = np.clip(np.concatenate(pieces)[lag : lag + header.n_samples], -1, 1)
         if header.sample_rate_hz != spec.sample_rate_hz and len(y):
             y = np.clip(resample(y, spec.sample_rate_hz, header.sample_rate_hz), -1, 1)
         return y.astype(np.float32), header.sample_rate_hz
@@ -158,7 +164,7 @@ class Codec:
             As `decode` does.
         """
         header, segments = self._read(data)
-        M, K = self.config.order, self.entropy.K
+        K = self.entropy.K
         layers = 1 + max(segment.refinements for segment in segments)
         bits, refinements = np.zeros(1 + K + self.entropy.S * self.entropy.D), np.zeros(layers - 1)
         for n in (run for segment in segments for run in segment.runs(self.entropy)):
@@ -166,7 +172,7 @@ class Codec:
                 refinements[layer - 1] += packet.refinement_bits(self.entropy, None, n).sum()
                 n = packet.coarser(self.entropy, n)
             bits += packet.n_bits(self.entropy, None, n).sum(axis=0)
-        parts = {"step": bits[0], "lsf": bits[1 : 1 + M].sum(), "gain": bits[1 + M : 1 + K].sum()}
+        parts = {"step": bits[0]} | {name: bits[1:][k].sum() for name, k in self.entropy.side_parts.items()}
         parts["latents"] = bits[1 + K :].sum()
         parts |= {f"layer {i + 2}": value for i, value in enumerate(refinements)}
         parts["overhead"] = 8 * len(data) - sum(parts.values())
@@ -209,13 +215,14 @@ class Codec:
         seconds = header.n_samples / self.sample_rate_hz
         file = io.BytesIO()
         write_header(file, replace(header, bitrate_bps=max(1, round(8 * n_bytes / seconds)) if seconds else 1))
-        write_segments(file, packets)
+        write_segments(file, packets, self.config.segment_packets)
         return file.getvalue()
 
     def encoder(self, bitrate_bps: float = 9000, layers: int = 1, cbr: bool = False):
         """Return a live encoder, `push(20 ms of samples) -> bytes`."""
         from lpcnet_cq.stream import Encoder
 
+        self._check_live()
         self._check(bitrate_bps, layers)
         if layers > (most := self.packer.most_layers(bitrate_bps)):
             raise ValueError(f"`layers` is {layers}, at {bitrate_bps} bit/s it must be {most} at most")
@@ -225,6 +232,7 @@ class Codec:
         """Return a live decoder of packets of up to so many layers, `push(packet or None) -> 20 ms of samples`."""
         from lpcnet_cq.stream import Decoder
 
+        self._check_live()
         self._check_layers(layers)
         return Decoder(self, layers)
 
@@ -238,24 +246,15 @@ class Codec:
             raise ValueError(f"`bitrate_bps` is {bitrate_bps}, it must be {low} to {high}")
         self._check_layers(layers)
 
+    def _check_live(self):
+        if self.channels > 1:
+            raise ValueError(f"`{self.name}` codes music, which is coded in files and not live")
+
     def _check_layers(self, layers):
         if layers not in LAYERS:
             raise ValueError(f"`layers` is {layers}, it must be {LAYERS[0]} to {LAYERS[-1]}")
-
-    def _analyse(self, x, T, progress):
-        """Return side integers (T, K) and latents before rounding (T, S, D)."""
-        spec = self.config.spec
-        padded_T = -(-T // CHUNK) * CHUNK
-        x = np.pad(x, (0, padded_T * spec.hop + spec.look_ahead - len(x)))
-        lsf = analyse_lsf(x[: -spec.look_ahead], spec, self.config.order)
-        state, sides, zs = self.network.start_encoder(), [], []
-        for i in range(0, padded_T, CHUNK):
-            a, b = i * spec.hop, (i + CHUNK) * spec.hop
-            state, side, z = self.network.encode(state, x[a : b + spec.look_ahead], lsf[i : i + CHUNK])
-            sides.append(side)
-            zs.append(z)
-            progress(0.8 * (i + CHUNK) / padded_T)
-        return np.concatenate(sides)[:T], np.concatenate(zs)[:T]
+        if layers > 1 and self.channels > 1:
+            raise ValueError(f"`layers` is {layers}, music has one")
 
     def _read(self, data):
         """Return the header and what each segment holds."""

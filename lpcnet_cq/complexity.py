@@ -11,30 +11,34 @@ import jax
 from flax import nnx
 
 from lpcnet_cq.comb import TAPS
-from lpcnet_cq.config import CodecConfig
+from lpcnet_cq.config import CodecConfig, MusicConfig
 from lpcnet_cq.model import Model
+from lpcnet_cq.music.model import Model as MusicModel
 
 
-def macs_per_second(config: CodecConfig, floats: dict | None = None) -> dict[str, float]:
+def macs_per_second(config: CodecConfig | MusicConfig, floats: dict | None = None) -> dict[str, float]:
     """Return the multiply-accumulates per second of audio of one pass through each part.
 
     Parameters
     ----------
-    config : CodecConfig
+    config : CodecConfig or MusicConfig
     floats : dict, optional
-        Nested parameters of a weights file, where layers may be narrower than the configuration says (`narrow`).
+        Nested parameters of a weights file for speech, where layers may be narrower than the configuration says
+        (`narrow`).
 
     Returns
     -------
     dict
-        `encoder`, `decoder` and `entropy`. The entropy model runs on both sides: encoding costs
-        encoder + entropy, decoding decoder + entropy.
+        `encoder`, `decoder` and `entropy`, of music for two channels. The entropy model runs on both sides: encoding
+        costs encoder + entropy, decoding decoder + entropy.
 
     Examples
     --------
     >>> {part: round(macs / 1e6) for part, macs in macs_per_second(CodecConfig()).items()}
     {'encoder': 134, 'decoder': 131, 'entropy': 18}
     """
+    if isinstance(config, MusicConfig):
+        return _of_music(config)
     spec = config.spec
     model = nnx.eval_shape(lambda: Model(config, rngs=nnx.Rngs(0)))
     if floats:
@@ -61,6 +65,21 @@ def macs_per_second(config: CodecConfig, floats: dict | None = None) -> dict[str
         "entropy": packets * (_weights(entropy.side) - _unused(entropy.side.triangular))
         + packets * (_weights(entropy.latent) - _unused(entropy.latent.triangular) - entropy.latent.step.size)
         + (coarse - packets) * _per_subframe(entropy.latent),
+    }
+
+
+def _of_music(c: MusicConfig) -> dict[str, float]:
+    """Return the same for the codec for music: transforms as products with matrices, long and short ones always."""
+    model = nnx.eval_shape(lambda: MusicModel(c, rngs=nnx.Rngs(0)))
+    packets = c.spec.sample_rate_hz / c.spec.hop
+    transforms = c.channels * c.n_latents * (c.spec.hop + c.spec.hop / c.splits)
+    lines, side, latent = c.channels * c.n_latents, model.entropy.side, model.entropy.latent
+    per_line = latent.w1.size + latent.w2.size + latent.below.size + latent.w3.size
+    return {
+        "encoder": packets * transforms,
+        "decoder": packets * (transforms + lines / c.splits * _weights(model.decoder.lines)),
+        "entropy": packets
+        * (_weights(side) - _unused(side.triangular) + model.allocation.skip.size // 2 + lines * per_line),
     }
 
 

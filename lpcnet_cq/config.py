@@ -6,7 +6,8 @@ Every length in samples comes from `FrameSpec` (`dsp.frames`); nothing else in t
 
 import dataclasses
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 from dsp.frames import FrameSpec
 from lpcnet_cq.published.config import PRESETS as PUBLISHED
@@ -14,33 +15,15 @@ from lpcnet_cq.published.config import PRESETS as PUBLISHED
 __all__ = ["PRESETS", "PUBLISHED", "CodecConfig", "TrainConfig", "codec_config_from_dict"]
 
 STEPS_PER_OCTAVE = 6  # latent step sizes between a rate and its double, about
-SPARE_STEPS = 8.5  # drawn beyond those, so that quiet and noisy speech meet their rate as well
 
 
 @dataclass(frozen=True)
-class CodecConfig:
-    """Hold the dimensions that a weights file is made for.
-
-    Letters: M `order`, S `spec.n_subframes` per packet, D `n_latents` per subframe, Q `n_steps`.
-    """
+class Dimensions:
+    """Hold what all codecs have: frames, and Q = `n_steps` latent step sizes to choose from."""
 
     spec: FrameSpec = field(default_factory=FrameSpec)
-    order: int = 16  # M, LPC order
-    step: int = 16  # samples per step of the fine network rate (1 ms)
-    fine: int = 64  # channels at the fine rate
-    coarse: int = 128  # channels at the subframe rate
-    fine_blocks: int = 2
-    coarse_blocks: int = 3
     n_steps: int = 17  # Q, latent step sizes to choose from, per packet
     step_ratio: float = 3 ** (1 / 8)  # ratio of neighbouring latent step sizes
-    noise: int = 4  # channels of noise the decoder receives at the fine rate
-    context: int = 3  # subframes of decoded past the entropy model sees
-    hidden: int = 128  # width of the entropy model
-
-    @property
-    def n_latents(self) -> int:
-        """D, latents per subframe: one per sample, of which entropy coding makes most cost nothing."""
-        return self.spec.subframe
 
     @property
     def layer_steps(self) -> int:
@@ -69,16 +52,98 @@ class CodecConfig:
 
 
 @dataclass(frozen=True)
+class CodecConfig(Dimensions):
+    """Hold the dimensions that a weights file of the speech codec is made for.
+
+    Letters: M `order`, S `spec.n_subframes` per packet, D `n_latents` per subframe, Q `n_steps`.
+    """
+
+    order: int = 16  # M, LPC order
+    step: int = 16  # samples per step of the fine network rate (1 ms)
+    fine: int = 64  # channels at the fine rate
+    coarse: int = 128  # channels at the subframe rate
+    fine_blocks: int = 2
+    coarse_blocks: int = 3
+    noise: int = 4  # channels of noise the decoder receives at the fine rate
+    context: int = 3  # subframes of decoded past the entropy model sees
+    hidden: int = 128  # width of the entropy model
+
+    @property
+    def n_latents(self) -> int:
+        """D, latents per subframe: one per sample, of which entropy coding makes most cost nothing."""
+        return self.spec.subframe
+
+    @property
+    def n_side(self) -> int:
+        """K, integers of side information in a packet."""
+        return self.order + self.spec.n_subframes
+
+    @property
+    def n_vectors(self) -> int:
+        """S, vectors of latents in a packet: one per subframe."""
+        return self.spec.n_subframes
+
+    @property
+    def side_parts(self) -> dict[str, list[int]]:
+        """Return which of the side integers are what."""
+        return {"lsf": list(range(self.order)), "gain": list(range(self.order, self.n_side))}
+
+    channels: ClassVar[int] = 1
+    segment_packets: ClassVar[int] = 500  # of a file between two restarts: 10 s
+
+
+@dataclass(frozen=True)
+class MusicConfig(Dimensions):
+    """Hold the dimensions that a weights file of the codec for music is made for.
+
+    Letters: N `spec.hop`, D `n_latents` lines coded of N, b `bands`, Q `n_steps`.
+    """
+
+    spec: FrameSpec = field(
+        default_factory=lambda: FrameSpec(44100, window=2048, hop=1024, look_ahead=1024, subframe=1024)
+    )
+    n_steps: int = 25
+    n_latents: int = 928  # D: up to 20 kHz
+    bands: int = 24  # b, about one critical band each
+    splits: int = 8  # short transforms in the place of a long one
+    fine: int = 64  # channels of the network over lines
+    fine_blocks: int = 2
+    hidden: int = 32  # width of the entropy model
+    context: ClassVar[int] = 4  # spectra the entropy model remembers: two packets of two channels
+
+    @property
+    def n_side(self) -> int:
+        """K, integers of side information in a packet: split flag, energies, factors, energies."""
+        return 1 + 3 * self.bands
+
+    @property
+    def n_vectors(self) -> int:
+        """S, vectors of latents in a packet: one per channel."""
+        return self.channels
+
+    @property
+    def side_parts(self) -> dict[str, list[int]]:
+        """Return which of the side integers are what."""
+        factors = range(1 + self.bands, 1 + 2 * self.bands)
+        return {"energy": [k for k in range(self.n_side) if k not in factors], "factor": list(factors)}
+
+    channels: ClassVar[int] = 2
+    segment_packets: ClassVar[int] = 86  # 2 s: at any rate less than a segment's 64 KiB
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """Hold one training run; `train(config, workdir)` needs nothing else."""
 
-    codec: CodecConfig = field(default_factory=CodecConfig)
+    codec: CodecConfig | MusicConfig = field(default_factory=CodecConfig)
     data: str = ""  # folder of audio; empty: the default corpus
     bitrates_bps: tuple[float, float] = (9000.0, 24000.0)  # the range of rates to serve, or one rate twice
     minutes: float = 60.0  # wall-clock budget, learning-rate schedule included
     steps: int = 0  # run exactly so many steps, whatever the clock says (0: by `minutes`)
     init: str = ""  # weights file or run folder to start from
     lambda_start: float = 0.15  # first price of 1 kbps; the rate control moves it
+    rate_share: float = 1.08  # ideal code length of plainly rounded latents for a byte: an encoder rounds to fewer
+    spare_steps: float = 8.5  # step sizes drawn beyond the rates, so that quiet and noisy speech meet them as well
     seed: int = 0
     batch: int = 16
     seconds: float = 1.0
@@ -90,6 +155,9 @@ class TrainConfig:
     centre: float = 0.5  # of the step sizes drawn, as a share of all: where the mean of the rates lies
     disturbance_weight: float = 1.0  # of its logarithm
     disturbance_from: float = 0.375  # share of the run after which the model of hearing joins the loss
+    priority_weight: float = 0.0  # of the psychoacoustic terms, which the codec for music has: see `calibration`
+    modulation_weight: float = 0.0
+    audible_weight: float = 0.0
     soften: float = 0.05  # share of the run over which quantisers turn from soft to hard
     checkpoint_minutes: float = 5.0
 
@@ -102,7 +170,7 @@ class TrainConfig:
     def span(self) -> float:
         """Share of the step sizes that training draws from, around `centre`."""
         octaves = math.log2(self.bitrates_bps[1] / self.bitrates_bps[0])
-        return min(1.0, (SPARE_STEPS + STEPS_PER_OCTAVE * octaves) / self.codec.n_steps)
+        return min(1.0, (self.spare_steps + STEPS_PER_OCTAVE * octaves) / self.codec.n_steps)
 
     def as_dict(self) -> dict:
         """Return nested plain values, ready for JSON."""
@@ -126,11 +194,28 @@ class PruneConfig(TrainConfig):
     events: int = 6  # prunings after the first, for methods with several
 
 
-def codec_config_from_dict(values: dict) -> CodecConfig:
-    """Rebuild a `CodecConfig` from the JSON of a weights file."""
+def codec_config_from_dict(values: dict) -> CodecConfig | MusicConfig:
+    """Rebuild the configuration of a codec from the JSON of a weights file."""
     values = dict(values)
-    return CodecConfig(spec=FrameSpec(**values.pop("spec")), **values)
+    return (MusicConfig if "bands" in values else CodecConfig)(spec=FrameSpec(**values.pop("spec")), **values)
 
+
+AUDIO = TrainConfig(
+    codec=MusicConfig(),
+    bitrates_bps=(64000.0, 128000.0),
+    batch=4,
+    lambda_start=0.01,
+    rate_share=0.6,  # the mean over single notes and whole pieces lies that far below what a whole piece needs
+    spare_steps=18.0,
+    learning_rate=3e-3,
+    mel_weight=1.0,
+    nsr_weight=0.5,
+    disturbance_weight=1.0,
+    disturbance_from=0.0,
+    priority_weight=0.05,
+    modulation_weight=0.5,
+    audible_weight=2.0,
+)
 
 PRESETS = {
     "cq": TrainConfig(),
@@ -139,6 +224,23 @@ PRESETS = {
         codec=CodecConfig(fine=16, coarse=24, fine_blocks=1, coarse_blocks=1, hidden=24),
         batch=2,
         seconds=0.4,
+        minutes=0.2,
+    ),
+    "audio": AUDIO,
+    "audio-continue": replace(AUDIO, learning_rate=1e-3),
+    "audio-tiny": replace(
+        AUDIO,
+        codec=MusicConfig(
+            spec=FrameSpec(44100, window=256, hop=128, look_ahead=128, subframe=128),
+            n_latents=116,
+            splits=4,
+            bands=8,
+            fine=8,
+            fine_blocks=1,
+            hidden=8,
+        ),
+        batch=2,
+        seconds=0.1,
         minutes=0.2,
     ),
 }

@@ -1,7 +1,8 @@
 """Container: the bytes of a `.cq` file around the packets.
 
-Place in the chain: behind the range coder. Cost: 27 bytes a file and 8 per 10 s of audio. Delay: a file's
-writer gathers up to 500 packets per segment. `docs/bitstream.md` shows the format byte by byte.
+Place in the chain: behind the range coder. Cost: 27 bytes a file (29 of music) and 8 a segment, per 10 s of speech or
+2 s of music. Delay: a file's writer gathers up to 500 packets per segment. `docs/bitstream.md` shows the format byte by
+byte.
 
 Every byte is covered by a CRC-32, no length in a file can ask for more than 64 KiB of memory, and the last
 segment says that it is the last: damage, truncation, trailing bytes raise `BitstreamError`, and nothing else.
@@ -21,6 +22,7 @@ FIELDS = struct.Struct(">I3sH8s")  # n_samples, sample_rate_hz, bitrate_bps, mod
 CRC = struct.Struct(">I")
 FIXED_BYTES = len(MAGIC) + 2  # magic, version, header length
 HEADER_BYTES = FIXED_BYTES + FIELDS.size + CRC.size
+EXTRAS = struct.Struct(">BB")  # channels, bits 16 to 23 of the rate; only where they are not 1 and 0
 SEGMENT_HEAD = struct.Struct(">HH")  # packets, refinements and flag; payload bytes
 SEGMENT_BYTES = SEGMENT_HEAD.size + CRC.size
 LAST = 0x8000
@@ -29,7 +31,8 @@ MAX_PACKETS = 500  # of 20 ms: 10 s
 MAX_REFINEMENTS = 1
 MAX_PAYLOAD_BYTES = 0xFFFF
 SAMPLE_RATES_HZ = range(1000, 768_001)
-BITRATES_BPS = range(1, 0x10000)
+BITRATES_BPS = range(1, 0x1000000)
+CHANNELS = (1, 2)
 
 
 @dataclass(frozen=True)
@@ -43,9 +46,11 @@ class Header:
     sample_rate_hz : int
         Rate of the original, restored by the decoder, 1000..768000.
     bitrate_bps : int
-        Nominal rate, 1..65535.
+        Nominal rate, 1..2**24 - 1.
     model_hash : str
         First 16 hexadecimal digits of the SHA-256 of the weights file.
+    channels : int
+        Of the audio, 1 or 2.
 
     Raises
     ------
@@ -62,6 +67,7 @@ class Header:
     sample_rate_hz: int
     bitrate_bps: int
     model_hash: str
+    channels: int = 1
 
     def __post_init__(self):
         if not 0 <= self.n_samples < 1 << 32:
@@ -70,9 +76,22 @@ class Header:
             value = getattr(self, name)
             if value not in allowed:
                 raise ValueError(f"{name} {value} must be {allowed[0]}..{allowed[-1]}")
+        if self.channels not in CHANNELS:
+            raise ValueError(f"channels {self.channels} must be {CHANNELS[0]} or {CHANNELS[-1]}")
         object.__setattr__(self, "model_hash", self.model_hash[:16].lower())
         if len(self.model_hash) < 16 or set(self.model_hash) - set("0123456789abcdef"):
             raise ValueError(f"model_hash {self.model_hash!r} must begin with 16 hexadecimal digits")
+
+    @property
+    def extras(self) -> bytes:
+        """What stands behind the fields that every file has."""
+        high = self.bitrate_bps >> 16
+        return b"" if (self.channels, high) == (1, 0) else EXTRAS.pack(self.channels, high)
+
+    @property
+    def n_bytes(self) -> int:
+        """Length of the header."""
+        return HEADER_BYTES + len(self.extras)
 
 
 @dataclass(frozen=True)
@@ -86,7 +105,7 @@ class Segment:
 
 
 def write_header(file: BinaryIO, header: Header) -> None:
-    """Write the 27 bytes that open a file.
+    """Write the bytes that open a file.
 
     Parameters
     ----------
@@ -94,8 +113,8 @@ def write_header(file: BinaryIO, header: Header) -> None:
     header : Header
     """
     rate, model = header.sample_rate_hz.to_bytes(3, "big"), bytes.fromhex(header.model_hash)
-    fields = FIELDS.pack(header.n_samples, rate, header.bitrate_bps, model)
-    head = MAGIC + bytes((VERSION, HEADER_BYTES)) + fields
+    fields = FIELDS.pack(header.n_samples, rate, header.bitrate_bps & 0xFFFF, model) + header.extras
+    head = MAGIC + bytes((VERSION, header.n_bytes)) + fields
     file.write(head + CRC.pack(crc32(head)))
 
 
@@ -117,7 +136,7 @@ def read_header(file: BinaryIO) -> Header:
     >>> file = BytesIO()
     >>> write_header(file, Header(48000, 44100, 9000, "0123456789abcdef"))
     >>> read_header(BytesIO(file.getvalue()))
-    Header(n_samples=48000, sample_rate_hz=44100, bitrate_bps=9000, model_hash='0123456789abcdef')
+    Header(n_samples=48000, sample_rate_hz=44100, bitrate_bps=9000, model_hash='0123456789abcdef', channels=1)
     """
     magic = read_up_to(file, len(MAGIC))
     if not magic:
@@ -133,9 +152,11 @@ def read_header(file: BinaryIO) -> Header:
     head, (crc,) = magic + bytes((version, n_bytes)) + body[: -CRC.size], CRC.unpack(body[-CRC.size :])
     if crc != crc32(head):
         raise BitstreamError("the .cq header is damaged: its CRC does not match")
-    n_samples, rate, bitrate_bps, model = FIELDS.unpack_from(body)  # skips what later releases put behind
+    n_samples, rate, low, model = FIELDS.unpack_from(body)
+    extras = body[FIELDS.size : -CRC.size]  # what later releases put behind is skipped
+    channels, high = EXTRAS.unpack_from(extras) if len(extras) >= EXTRAS.size else (1, 0)
     try:
-        return Header(n_samples, int.from_bytes(rate, "big"), bitrate_bps, model.hex())
+        return Header(n_samples, int.from_bytes(rate, "big"), high << 16 | low, model.hex(), channels)
     except ValueError as error:
         raise BitstreamError(f"the .cq header is damaged: {error}") from error
 

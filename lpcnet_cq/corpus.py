@@ -1,8 +1,10 @@
-"""The default corpus: what `make train` learns from when nobody gave it a folder of speech.
+"""The default corpora: what `make train` learns from when nobody gave it a folder.
 
-Where Debian's package tools are, the wideband prompts of the Asterisk telephone exchange: 2.1 hours by
+Of speech: where Debian's package tools are, the wideband prompts of the Asterisk telephone exchange: 2.1 hours by
 professional speakers in five languages, 55 MB. Elsewhere LibriSpeech dev-clean: 5.4 hours by 40 readers,
-338 MB. Either way some speakers are held out, so that the evaluation after training is honest.
+338 MB. Either way some speakers are held out, so that the evaluation after training is honest. Of music: the pieces of
+Debian's `openttd-openmsx`, rendered here with a lossless General MIDI soundfont, and single drum sounds; 470 MB to
+fetch, one hour; some pieces are held out.
 """
 
 import csv
@@ -34,9 +36,20 @@ LIBRISPEECH_URL = "https://www.openslr.org/resources/12/dev-clean.tar.gz"
 LIBRISPEECH_SHA256 = "76f87d090650617fca0cac8f88b9416e0ebf80350acb97b343a85fa903728ab3"
 LIBRISPEECH_LICENCE = "LibriSpeech dev-clean by V. Panayotov et al., 2015 (CC BY 4.0)"
 
+MUSIC_PACKAGES = ("openttd-openmsx", "musescore-general-soundfont-lossless", "hydrogen-drumkits")
+MUSIC_LICENCE = (
+    "pieces of OpenMSX (GPL-2) through the MuseScore General soundfont (MIT), and Hydrogen's drum kits (GPL-2, CC0, CC"
+    " BY 3.0, CC BY-SA 3.0); the full notices lie beside the recordings"
+)
+MUSIC_RATE_HZ = 44100  # at which it is rendered
+MUSIC_HELD_OUT = ("be_sharp_bw_redfarn", "boogi_marabi_redfarn", "careless_perc_redfarn", "city_blues_redfarn")
+MUSIC_HELD_OUT += ("ultimate_run", "wood_whistles")
+LONGEST_S, SILENCE_S, SILENT = 180, 3, 1e-4  # of a piece, of the silence that ends it, and the amplitude of silence
+DRUM_S = 8
+
 NO_DATA = (
-    "no training data: neither Debian's package index nor OpenSLR could be used ({reasons});"
-    " give a folder of WAV, FLAC or OGG speech, one sub-folder per speaker, with DATA=folder or --data folder"
+    "no training data: what others offer could not be fetched ({reasons});"
+    " give a folder of WAV, FLAC or OGG files with DATA=folder or --data folder, of speech one sub-folder per speaker"
 )
 
 
@@ -45,8 +58,13 @@ def cache_folder() -> Path:
     return Path(os.environ.get("LPCNET_CQ_CACHE") or Path.home() / ".cache" / "lpcnet_cq")
 
 
-def default_corpus(cache: Path | None = None) -> Path:
+def default_corpus(part: str = "speech/", cache: Path | None = None) -> Path:
     """Return a folder for `data.open_corpus`, fetching it the first time; says its licence on stderr.
+
+    Parameters
+    ----------
+    part : "speech/" or "audio/".
+    cache : where it is kept, `cache_folder()` if left out.
 
     Raises
     ------
@@ -58,6 +76,8 @@ def default_corpus(cache: Path | None = None) -> Path:
         ("asterisk", ASTERISK_LICENCE, fetch_asterisk),
         ("librispeech-dev-clean", LIBRISPEECH_LICENCE, fetch_librispeech),
     ]
+    if part == "audio/":
+        sources = [("music", MUSIC_LICENCE, fetch_music)]
     for name, licence, _ in sources:
         if (cache / name).is_dir():
             print(f"training data: {cache / name}, {licence}", file=sys.stderr)
@@ -65,17 +85,17 @@ def default_corpus(cache: Path | None = None) -> Path:
     reasons = []
     for name, licence, fetch in sources:
         cache.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix="part-", dir=cache))
+        made = Path(tempfile.mkdtemp(prefix="part-", dir=cache))
         try:
-            (part / name).mkdir()
+            (made / name).mkdir()
             print(f"fetching training data: {licence}", file=sys.stderr)
-            fetch(part / name)
-            os.replace(part / name, cache / name)
+            fetch(made / name)
+            os.replace(made / name, cache / name)
             return cache / name
         except (ImportError, OSError, ValueError, subprocess.SubprocessError) as e:
             reasons.append(f"{name}: {e}")
         finally:
-            shutil.rmtree(part, ignore_errors=True)
+            shutil.rmtree(made, ignore_errors=True)
     raise ValueError(NO_DATA.format(reasons="; ".join(reasons)))
 
 
@@ -150,6 +170,63 @@ def decode_g722(data: bytes) -> np.ndarray:
     decoder = av.CodecContext.create("g722", "r")
     frames = decoder.decode(av.Packet(data)) if data else []  # type: ignore[attr-defined]
     return np.concatenate([np.zeros(0, np.int16), *(f.to_ndarray()[0] for f in frames)])
+
+
+# ------------------------------------------------------------------------------------------------ music
+
+
+def fetch_music(folder: Path) -> None:
+    """Download pieces, soundfont and drums; render and convert them into `folder`, with an index of the split."""
+    if not (shutil.which("apt-get") and shutil.which("dpkg")):
+        raise ValueError("apt-get and dpkg are not here")
+    with tempfile.TemporaryDirectory() as work:
+        download_packages(list(MUSIC_PACKAGES), Path(work))
+        for deb in sorted(Path(work).glob("*.deb")):
+            package = deb.name.partition("_")[0]
+            subprocess.run(["dpkg", "-x", deb, Path(work) / "root"], check=True, capture_output=True)
+            shutil.copy(Path(work) / "root/usr/share/doc" / package / "copyright", folder / f"{package}.copyright")
+        root = Path(work) / "root/usr/share"
+        rows = render_pieces(sorted((root / "games/openttd").rglob("*.mid")), next(root.rglob("*.sf2")), folder)
+        rows += convert_drums(sorted((root / "hydrogen").rglob("*")), folder)
+    with open(folder / "index.csv", "w", newline="", encoding="utf-8") as f:
+        csv.writer(f).writerows([("path", "split", "source", "speaker"), *rows])
+
+
+def render_pieces(pieces: list[Path], soundfont: Path, folder: Path) -> list[tuple[str, str, str, str]]:
+    """Play MIDI files into FLAC, stereo; return index rows."""
+    import tinysoundfont  # pyright: ignore[reportMissingImports]  (only ever needed here)
+
+    rows = []
+    for piece in tqdm(pieces, "rendering", unit="piece", leave=False):
+        synth = tinysoundfont.Synth(samplerate=MUSIC_RATE_HZ)
+        synth.sfload(str(soundfont))
+        sequencer = tinysoundfont.Sequencer(synth)  # must live as long as it plays
+        sequencer.midi_load(str(piece))
+        seconds: list[np.ndarray] = []
+        while len(seconds) < LONGEST_S and (len(seconds) < SILENCE_S or np.abs(seconds[-SILENCE_S:]).max() > SILENT):
+            seconds.append(np.frombuffer(bytes(synth.generate(MUSIC_RATE_HZ)), np.float32).reshape(-1, 2))
+        x = np.concatenate(seconds)
+        split = "dev" if piece.stem in MUSIC_HELD_OUT else "train"
+        path = f"audio/{split}/{piece.stem}.flac"
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(folder / path, x / max(1.0, np.abs(x).max()), MUSIC_RATE_HZ)
+        rows.append((path, split, "openmsx", piece.stem))
+    return rows
+
+
+def convert_drums(files: list[Path], folder: Path) -> list[tuple[str, str, str, str]]:
+    """Copy single sounds, cut to some seconds, into FLAC; return index rows, all for training."""
+    (folder / "audio/train/drums").mkdir(parents=True)
+    rows = []
+    for file in (f for f in files if f.suffix.lower() in (".flac", ".wav")):
+        try:
+            x, rate_hz = soundfile.read(file, always_2d=True)
+        except soundfile.SoundFileError:  # some kits hold formats that libsndfile cannot read
+            continue
+        path = f"audio/train/drums/{len(rows):04d}.flac"
+        soundfile.write(folder / path, x[: DRUM_S * rate_hz, :2], rate_hz)
+        rows.append((path, "train", "drums", "drums"))
+    return rows
 
 
 # ------------------------------------------------------------------------------------------------ LibriSpeech

@@ -67,11 +67,11 @@ class Shards:
     spec: FrameSpec
 
 
-def open_corpus(folder: str | Path) -> list[Clip]:
+def open_corpus(folder: str | Path, part: str = "speech/") -> list[Clip]:
     """List the recordings below `folder`, every speaker in one split only.
 
     With an `index.csv` (columns `path`, `split`, `speaker`, `source`; of these only `path` is needed) its
-    rows count, and where some lie under `speech/` only those. Without it every WAV, FLAC, OGG or SPHERE file
+    rows count, and where some lie under `part` only those. Without it every WAV, FLAC, OGG or SPHERE file
     counts and the speaker is the first sub-folder that is not a mere wrapper, so that the folders of
     LibriSpeech, VCTK and TIMIT work as they come. Where no split is given about a tenth of the
     speakers, chosen by a hash of their names, is held out as "dev"; of a single speaker a tenth of the files.
@@ -81,6 +81,7 @@ def open_corpus(folder: str | Path) -> list[Clip]:
     Parameters
     ----------
     folder : path of the corpus.
+    part : "speech/" or "audio/", of corpora that hold both.
 
     Returns
     -------
@@ -94,7 +95,7 @@ def open_corpus(folder: str | Path) -> list[Clip]:
     root = Path(folder)
     if not root.is_dir():
         raise ValueError(f"data: {str(folder)!r} is no folder; give a folder of WAV, FLAC or OGG files")
-    clips = _from_index(root) if (root / "index.csv").is_file() else _from_tree(root)
+    clips = _from_index(root, part) if (root / "index.csv").is_file() else _from_tree(root)
     if not clips:
         raise ValueError(f"data: {str(folder)!r} holds no WAV, FLAC or OGG file")
     clips = complete_split(clips) if {"train", "dev"} <= {c.split for c in clips} else hold_out(clips)
@@ -130,12 +131,12 @@ def hold_out(clips: Sequence[Clip], fraction: float = 0.1) -> list[Clip]:
     return [Clip(c.path, c.speaker, "dev" if key(c) in held else "train", c.source) for c in clips]
 
 
-def _from_index(root: Path) -> list[Clip]:
+def _from_index(root: Path, part: str) -> list[Clip]:
     with open(root / "index.csv", newline="", encoding="utf-8") as f:
         rows = list(csv.DictReader(f))
     if rows and "path" not in rows[0]:
         raise ValueError(f"data: {str(root / 'index.csv')!r} has no column 'path'")
-    rows = [r for r in rows if r["path"].startswith("speech/")] or rows
+    rows = [r for r in rows if r["path"].startswith(part)] or rows
     clips = []
     for r in rows:
         path = root / r["path"]
@@ -166,15 +167,15 @@ def _from_tree(root: Path) -> list[Clip]:
     return clips
 
 
-def read_clip(clip: Clip, sample_rate_hz: int) -> np.ndarray:
-    """Read a recording as mono float32 (n_samples,) in [-1, 1] at `sample_rate_hz`.
+def read_clip(clip: Clip, sample_rate_hz: int, channels: int = 1) -> np.ndarray:
+    """Read a recording as float32 (n_samples,), or (n_samples, 2) where asked for and there, in [-1, 1].
 
     Raises
     ------
     ValueError
         If the file cannot be read, is empty, or holds values that are not finite.
     """
-    return read_audio(clip.path, sample_rate_hz).x
+    return read_audio(clip.path, sample_rate_hz, channels).x
 
 
 def build_shards(clips: Sequence[Clip], cache_folder: str | Path, spec: FrameSpec) -> Shards:
@@ -198,7 +199,7 @@ def build_shards(clips: Sequence[Clip], cache_folder: str | Path, spec: FrameSpe
     if not clips:
         raise ValueError("clips: none given; training needs at least one recording")
     clips = sorted(clips, key=lambda c: (c.source, c.speaker, c.path))
-    folder = Path(cache_folder) / _cache_key(clips, spec)
+    folder = Path(cache_folder) / cache_key(clips, spec)
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix="part-", dir=folder.parent))
@@ -216,7 +217,8 @@ def build_shards(clips: Sequence[Clip], cache_folder: str | Path, spec: FrameSpe
     )
 
 
-def _cache_key(clips: Sequence[Clip], spec: FrameSpec) -> str:
+def cache_key(clips: Sequence[Clip], spec: FrameSpec) -> str:
+    """Return what changes with paths, sizes and times of the files, with `spec` and the version of the analysis."""
     stats = [c.path.stat() for c in clips]
     files = [(c.source, str(c.path), s.st_size, s.st_mtime_ns) for c, s in zip(clips, stats, strict=True)]
     return hashlib.sha256(json.dumps([ANALYSIS_VERSION, asdict(spec), files]).encode()).hexdigest()[:16]

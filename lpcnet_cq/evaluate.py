@@ -1,4 +1,4 @@
-"""Measure a codec on speakers it has not heard: bytes written, bytes decoded, then the usual scores.
+"""Measure a codec on speakers, or music, it has not heard: bytes written, bytes decoded, then the usual scores.
 
 Every rate is 8 * len(bytes) / seconds with the file's header counted, and every score is that of the sound
 decoded from those bytes and nothing else.
@@ -20,8 +20,9 @@ from tqdm import tqdm
 from lpcnet_cq import pictures
 from lpcnet_cq.corpus import default_corpus
 from lpcnet_cq.data import Clip, open_corpus, read_clip
+from lpcnet_cq.music import quality
 
-METRIC_RATE_HZ = 16000  # PESQ-WB and the speech mode of ViSQOL are defined at this rate only
+METRIC_RATE_HZ = 16000  # PESQ-WB and the speech mode of ViSQOL are defined at this rate only: speech is scored at it
 N_SAMPLES = 3  # clips kept as sound and picture
 
 Metric = Callable[[np.ndarray, np.ndarray], float]
@@ -30,7 +31,7 @@ Metric = Callable[[np.ndarray, np.ndarray], float]
 
 
 def snr_db(x: np.ndarray, y: np.ndarray) -> float:
-    """Signal-to-noise ratio of `y` (n,) against `x` (n,) in dB.
+    """Signal-to-noise ratio of `y` against `x`, (n,) or (n, 2), in dB.
 
     >>> round(snr_db(np.array([1.0, -1.0]), np.array([1.1, -1.1])), 6)
     20.0
@@ -94,11 +95,23 @@ METRICS: dict[str, tuple[str, Metric, tuple[str, ...]]] = {
 }
 
 
-def missing_metrics() -> dict[str, str]:
+def metrics_for(codec) -> dict[str, tuple[str, Metric, tuple[str, ...]]]:
+    """Return what is measured of a codec: `METRICS`, or those for music where it has two channels."""
+    if codec.channels == 1:
+        return METRICS
+    fs = codec.sample_rate_hz
+    return {
+        "visqol_audio": ("ViSQOL audio", lambda x, y: quality.visqol_audio(x, y, fs), ("visqol",)),
+        "nmr_db": ("NMR, dB", lambda x, y: quality.nmr_db(x, y, fs), ()),
+        "snr_db": ("SNR, dB", snr_db, ()),
+    }
+
+
+def missing_metrics(metrics: dict | None = None) -> dict[str, str]:
     """Names of the metrics that cannot be measured here, with the module each lacks."""
     lacks = {
         k: [m for m in modules if importlib.util.find_spec(m) is None]
-        for k, (_, _, modules) in METRICS.items()
+        for k, (_, _, modules) in (metrics or METRICS).items()
     }
     return {k: modules[0] for k, modules in lacks.items() if modules}
 
@@ -136,7 +149,7 @@ def evaluate(
 
     Parameters
     ----------
-    codec : anything with the `encode`, `decode` and `info` of `lpcnet_cq.load()`.
+    codec : anything with the `encode`, `decode`, `info`, `sample_rate_hz` and `channels` of `lpcnet_cq.load()`.
     clips : held-out recordings.
     bitrate_bps : rate asked for.
     workdir : gets `evaluation.csv` (a row per clip), `evaluation.md` (means), `samples/` and pictures.
@@ -157,41 +170,42 @@ def evaluate(
         raise ValueError("clips: none given; evaluation needs at least one held-out recording")
     workdir = Path(workdir)
     (workdir / "samples").mkdir(parents=True, exist_ok=True)
-    missing = missing_metrics()
+    metrics, fs = metrics_for(codec), codec.sample_rate_hz
+    missing = missing_metrics(metrics)
+    metrics = {k: v for k, v in metrics.items() if k not in missing}
     keep = set(np.linspace(0, len(clips) - 1, N_SAMPLES).round().astype(int))
     rows = []
     for i, clip in enumerate(tqdm(clips, "evaluating", unit="clip", leave=False)):
-        x = read_clip(clip, METRIC_RATE_HZ)
-        data = codec.encode(x, METRIC_RATE_HZ, bitrate_bps=bitrate_bps)
+        x = read_clip(clip, fs, codec.channels)
+        data = codec.encode(x, fs, bitrate_bps=bitrate_bps)
         y, _ = codec.decode(data)
-        rows.append(
-            score(clip, x, y, data, missing) | {f"{k}_bits": v for k, v in codec.info(data)["bits"].items()}
-        )
+        bits = {f"{k}_bits": v for k, v in codec.info(data)["bits"].items()}
+        rows.append(score(clip, x, y, data, metrics, fs) | bits)
         if i in keep:
-            write_sample(workdir / "samples", clip, x, y)
+            write_sample(workdir / "samples", clip, x, y, fs)
     write_rows(rows, workdir / "evaluation.csv")
-    (workdir / "evaluation.md").write_text(table(rows, missing), encoding="utf-8")
+    (workdir / "evaluation.md").write_text(table(rows, missing, metrics_for(codec)), encoding="utf-8")
     pictures.bit_shares(rows, workdir / "bits.png")
     return rows
 
 
-def score(clip: Clip, x: np.ndarray, y: np.ndarray, data: bytes, missing: dict[str, str]) -> dict:
-    """Row of one clip: `x` (n,) the original, `y` (n,) what was decoded from `data`."""
-    seconds = len(x) / METRIC_RATE_HZ
+def score(clip: Clip, x: np.ndarray, y: np.ndarray, data: bytes, metrics: dict, sample_rate_hz: int) -> dict:
+    """Row of one clip: `x`, (n,) or (n, 2), the original, `y` what was decoded from `data`."""
+    seconds = len(x) / sample_rate_hz
     row = {"clip": clip.path.name, "speaker": clip.speaker, "source": clip.source, "seconds": seconds}
     row |= {"bytes": len(data), "kbps": 8 * len(data) / seconds / 1000}
     x, y = x.astype(np.float64), y.astype(np.float64)
     if not x.any():  # digital silence has no score
-        return row | {k: float("nan") for k in METRICS if k not in missing}
-    return row | {k: metric(x, y) for k, (_, metric, _) in METRICS.items() if k not in missing}
+        return row | dict.fromkeys(metrics, float("nan"))
+    return row | {k: metric(x, y) for k, (_, metric, _) in metrics.items()}
 
 
-def write_sample(folder: Path, clip: Clip, x: np.ndarray, y: np.ndarray) -> None:
+def write_sample(folder: Path, clip: Clip, x: np.ndarray, y: np.ndarray, sample_rate_hz: int) -> None:
     """Keep a clip for ear and eye: original and decoded WAV, and their spectrograms."""
     stem = f"{clip.speaker}-{clip.path.stem}"
-    soundfile.write(folder / f"{stem}-original.wav", x, METRIC_RATE_HZ)
-    soundfile.write(folder / f"{stem}-decoded.wav", np.clip(y, -1, 1), METRIC_RATE_HZ)
-    pictures.spectrograms(x, y, METRIC_RATE_HZ, folder / f"{stem}.png", stem)
+    soundfile.write(folder / f"{stem}-original.wav", x, sample_rate_hz)
+    soundfile.write(folder / f"{stem}-decoded.wav", np.clip(y, -1, 1), sample_rate_hz)
+    pictures.spectrograms(quality.middle(x), quality.middle(y), sample_rate_hz, folder / f"{stem}.png", stem)
 
 
 def write_rows(rows: Sequence[dict], path: Path) -> None:
@@ -230,10 +244,11 @@ def mean_and_interval(values: Sequence[float]) -> tuple[float, float]:
     return float(v.mean()), float(stats.t.ppf(0.975, len(v) - 1) * v.std(ddof=1) / np.sqrt(len(v)))
 
 
-def table(rows: Sequence[dict], missing: dict[str, str]) -> str:
+def table(rows: Sequence[dict], missing: dict[str, str], metrics: dict | None = None) -> str:
     """Lay out means as Markdown, all clips first: rates over all seconds, scores with 95 % intervals."""
-    names = [k for k in METRICS if k in rows[0]]
-    head = ["", "clips", "speakers", "minutes", "kbps", *(METRICS[k][0] for k in names)]
+    metrics = metrics or METRICS
+    names = [k for k in metrics if k in rows[0]]
+    head = ["", "clips", "speakers", "minutes", "kbps", *(metrics[k][0] for k in names)]
     sources = sorted({r["source"] for r in rows})
     groups = {"all": list(rows)} | (
         {s: [r for r in rows if r["source"] == s] for s in sources} if sources[1:] else {}
@@ -251,7 +266,7 @@ def table(rows: Sequence[dict], missing: dict[str, str]) -> str:
         lines.append(cells)
     text = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
     if missing:
-        gone = ", ".join(f"{METRICS[k][0]} (module {m!r} is missing)" for k, m in missing.items())
+        gone = ", ".join(f"{metrics[k][0]} (module {m!r} is missing)" for k, m in missing.items())
         text += f"\nNot measured: {gone}; `pip install 'lpcnet-cq[eval]'` brings them.\n"
     return text
 
@@ -263,11 +278,13 @@ def report(
 
     Where a `metrics.jsonl` lies in `workdir`, the curves of the training are drawn beside the rest.
     """
-    clips = [c for c in open_corpus(data or default_corpus()) if c.split == "dev"]
+    part = "speech/" if codec.channels == 1 else "audio/"
+    clips = [c for c in open_corpus(data or default_corpus(part), part) if c.split == "dev"]
     rows = evaluate(codec, clips, bitrate_bps, workdir, limit_s)
     if (workdir / "metrics.jsonl").is_file():
         pictures.training_curves(workdir / "metrics.jsonl", workdir / "training.png", bitrate_bps)
-    print(table(rows, missing_metrics()))
+    metrics = metrics_for(codec)
+    print(table(rows, missing_metrics(metrics), metrics))
     print(f"table, rows, pictures and sound samples lie in {workdir}")
 
 

@@ -6,6 +6,7 @@ and the LSF codebook through the synthesis filter.
 Letters: B batch, N samples, F frames, W window length.
 """
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 import jax
@@ -42,9 +43,9 @@ def log_mel(x: jax.Array, sample_rate_hz: int, W: int) -> jax.Array:
     return 0.5 * jnp.log(power @ mel_matrix(sample_rate_hz, W) + MEL_FLOOR**2)
 
 
-def mel_loss(x: jax.Array, y: jax.Array, sample_rate_hz: int) -> jax.Array:
-    """Return the mean absolute log-mel distance in neper, mean over five resolutions."""
-    d = [jnp.mean(jnp.abs(log_mel(x, sample_rate_hz, W) - log_mel(y, sample_rate_hz, W))) for W in MEL_BANDS]
+def mel_loss(x: jax.Array, y: jax.Array, sample_rate_hz: int, windows: Iterable[int] = MEL_BANDS) -> jax.Array:
+    """Return the mean absolute log-mel distance in neper, mean over some resolutions, windows of so many samples."""
+    d = [jnp.mean(jnp.abs(log_mel(x, sample_rate_hz, W) - log_mel(y, sample_rate_hz, W))) for W in windows]
     return jnp.stack(d).mean()
 
 
@@ -64,8 +65,12 @@ def weighted_nsr(x: jax.Array, y: jax.Array, a: jax.Array, segment: int) -> jax.
     """
     w = expand_bandwidth(a, GAMMA)
     zero = jnp.zeros((x.shape[0], a.shape[-1] - 1))
-    signal = residual(zero, x, w)[1].reshape(x.shape[0], -1, segment)
-    noise = residual(zero, y - x, w)[1].reshape(x.shape[0], -1, segment)
-    s, n = (signal**2).mean(-1) + 1e-9, (noise**2).mean(-1) + 1e-10
+    return segment_nsr(residual(zero, x, w)[1], residual(zero, y - x, w)[1], segment)
+
+
+def segment_nsr(x: jax.Array, noise: jax.Array, segment: int) -> jax.Array:
+    """Return the mean log10 ratio of noise to signal, both (B, N), per segment; louder segments weigh more."""
+    s, n = ((v.reshape(x.shape[0], -1, segment) ** 2).mean(-1) for v in (x, noise))
+    s, n = s + 1e-9, n + 1e-10
     weight = s**ENERGY_POWER
     return jnp.sum(weight * jnp.log10(n / s)) / jnp.sum(weight)

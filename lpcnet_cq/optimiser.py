@@ -4,7 +4,7 @@ import jax
 import optax
 from optax.contrib import MuonDimensionNumbers, muon
 
-FEW = ("triangular", "skip", "step", "basis", "mean", "taps")  # tables, not maps between spaces: Adam
+FEW = ("triangular", "skip", "step", "basis", "mean", "taps", "bias")  # tables, not maps between spaces: Adam
 
 
 def weight_dimensions(params):

@@ -18,9 +18,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lpcnet_cq.entropy import CLIP, SIDE_CLIP
 from lpcnet_cq.rangecoder import TOTAL, RangeDecoder, RangeEncoder
-from lpcnet_cq.tables import ESCAPE, HALF_WIDTH, IntegerModel, locate, product
+from lpcnet_cq.tables import ESCAPE, HALF_WIDTH, IntegerModel, locate
 
 ESCAPE_BITS = 15  # most bits of what follows it
 LIMIT = 16000  # no integer is larger: what follows an escape always fits
@@ -100,17 +99,12 @@ def step_table(before: int, n_steps: int) -> tuple[int, ...]:
 def contexts(model: IntegerModel, past: Past, n: Integers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return what the model expects of all integers: scale index, fraction and floor of the mean, (T, K + S*D)."""
     T, S, D = n.latents.shape
-    side_past = np.concatenate([past.side, n.side])
-    mean, scale = model.side(np.stack([side_past[:T], side_past[1 : T + 1]], axis=1))
-    c = np.clip(n.side, -SIDE_CLIP, SIDE_CLIP)
-    mean, scale = mean + product(c, model.tri["side_tri_mean"]), scale + product(np.abs(c), model.tri["side_tri_scale"])
-    context = model.packet_context(side_past[1 : T + 1], n.side, n.step).reshape(T * S, -1)
-    flat = n.latents.reshape(T * S, D)
-    latent_past = np.concatenate([past.latents, flat])
-    before = np.stack([latent_past[i : i + T * S] for i in range(model.context)], axis=1)
-    m, s = model.latent(context, before)
-    c = np.clip(flat, -CLIP, CLIP)
-    m, s = m + product(c, model.tri["latent_tri_mean"]), s + product(np.abs(c), model.tri["latent_tri_scale"])
+    sides = np.concatenate([past.side, n.side])
+    before = np.stack([sides[:T], sides[1 : T + 1]], axis=1)
+    mean, scale = model.side_walk.along(model.side(before), n.side)
+    vectors = np.concatenate([past.latents, n.latents.reshape(T * S, D)])
+    window = np.stack([vectors[i : i + T * S] for i in range(model.context)], axis=1).reshape(T, S, -1, D)
+    m, s = model.latents(before, n.side, n.step, window, n.latents)
     join = [np.concatenate([a, b.reshape(T, S * D)], axis=1) for a, b in ((mean, m), (scale, s))]
     return locate(*join)
 

@@ -14,9 +14,9 @@ from typing import BinaryIO
 import numpy as np
 
 from lpcnet_cq import rate
-from lpcnet_cq.container import MAX_PACKETS, write_segment
-from lpcnet_cq.packet import put_layers, start
-from lpcnet_cq.rounding import round_latents
+from lpcnet_cq.container import HEADER_BYTES, MAX_PACKETS, write_segment
+from lpcnet_cq.packet import advance, join, put_layers, start
+from lpcnet_cq.rounding import nearest, round_latents
 from lpcnet_cq.tables import IntegerModel
 
 Packets = list[tuple[bytes, ...]]  # each of 1 + L layers
@@ -57,7 +57,7 @@ class Packer:
             layers += 1
         return layers
 
-    def pack(self, side: np.ndarray, z: np.ndarray, seconds: float, bitrate_bps: float, layers: int) -> Packets:
+    def pack(self, side, z, seconds: float, bitrate_bps: float, layers: int, header_bytes=HEADER_BYTES) -> Packets:
         """Write packets that meet a rate with the heads of their file; once more if they come out too large.
 
         Parameters
@@ -69,11 +69,19 @@ class Packer:
         bitrate_bps : float
         layers : int
             Fewer are written where the rate is too low for as many.
+        header_bytes : int
+            Of the file.
         """
-        T, allowed = len(side), rate.file_budget_bits(len(side), seconds, bitrate_bps)
+        T, segment = len(side), self.model.segment_packets
+        allowed = rate.file_budget_bits(T, seconds, bitrate_bps, segment, header_bytes)
 
         def rounded(step):
-            return round_latents(self.model, start(self.model), side, z, step, self.sizes)
+            past, parts = start(self.model), []
+            for i in range(0, T, rate.RUN):
+                run = slice(i, i + rate.RUN)
+                parts.append(round_latents(self.model, past, side[run], z[run], step[run], self.sizes))
+                past = advance(past, nearest(side[run], z[run], step[run], self.sizes))
+            return join(self.model, parts)
 
         @cache
         def costs(q, L):
@@ -85,7 +93,7 @@ class Packer:
         guess = round(self.usual_step(bitrate_bps))
         for _ in range(3):
             step = rate.choose_steps(lambda q: costs(q, L), budget, steps, guess)
-            runs = rounded(step).runs(MAX_PACKETS)
+            runs = rounded(step).runs(segment)
             packets = [p for run in runs for p in put_layers(self.model, None, run, L)[1]]
             excess = 8 * sum(len(part) for p in packets for part in p) - allowed
             if excess <= 0 or step.min() == steps[-1]:
@@ -102,7 +110,7 @@ class Packer:
         """Write packets one by one, none above the cap; arguments as for `pack`."""
         packets, pasts, steps = [], None, self.steps_for(layers)
         for t in range(len(side)):
-            before = None if t % MAX_PACKETS == 0 else pasts
+            before = None if t % self.model.segment_packets == 0 else pasts
             part = side[t : t + 1], z[t : t + 1], self.sizes, cap_bytes, steps
             pasts, data, _ = rate.fit_packet(self.model, before, *part, layers - 1)
             packets.append(data)
@@ -129,10 +137,10 @@ def cut(payload: bytes, ends: list[list[int]], layers: int) -> Packets:
     return [tuple(payload[a:b] for a, b in pairwise(row))[:layers] for row in cuts]
 
 
-def write_segments(file: BinaryIO, packets: Packets) -> None:
-    """Write packets of equally many layers as the segments of a file."""
+def write_segments(file: BinaryIO, packets: Packets, segment_packets: int = MAX_PACKETS) -> None:
+    """Write packets of equally many layers as the segments of a file, of so many packets each."""
     refinements = len(packets[0]) - 1 if packets else 0
-    starts = range(0, max(len(packets), 1), MAX_PACKETS)
+    starts = range(0, max(len(packets), 1), segment_packets)
     for i in starts:
-        run = [b"".join(layers) for layers in packets[i : i + MAX_PACKETS]]
+        run = [b"".join(layers) for layers in packets[i : i + segment_packets]]
         write_segment(file, run, i == starts[-1], refinements)

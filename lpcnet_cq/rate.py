@@ -14,12 +14,13 @@ from functools import partial
 import numpy as np
 
 from lpcnet_cq.container import HEADER_BYTES, MAX_PACKETS, SEGMENT_BYTES
-from lpcnet_cq.packet import Integers, Past, coarser, contexts, n_bits, put_layers, refinement_bits, start
+from lpcnet_cq.packet import Integers, Past, advance, coarser, contexts, n_bits, put_layers, refinement_bits, start
 from lpcnet_cq.rounding import PRICE, round_latents
 from lpcnet_cq.tables import MEAN_BITS, IntegerModel
 
 ROUNDING_BITS = 4.6  # mean cost of ending a packet on a whole byte
 RESTART_BITS = 60.0  # of a packet without context, about
+RUN = 500  # packets looked at together: bounds the memory for long files
 DEBT_PER_STEP = 12  # packets
 MAX_DEBT = 100  # packets: two seconds
 PRICES = tuple(PRICE * 2.0**k for k in range(1, 9))  # of bits, in squared steps, under a cap
@@ -27,17 +28,23 @@ PRICES = tuple(PRICE * 2.0**k for k in range(1, 9))  # of bits, in squared steps
 
 def packet_costs(model: IntegerModel, n: Integers, L: int = 0) -> np.ndarray:
     """Return the expected bits of every packet with L refinements, (T,), coded as one run."""
-    restart = np.arange(len(n.step)) % MAX_PACKETS == 0
+    restart = np.arange(len(n.step)) % model.segment_packets == 0
     bits = ROUNDING_BITS * (1 + L) + RESTART_BITS * restart
     for _ in range(L):
         bits, n = bits + refinement_bits(model, None, n).sum(axis=1), coarser(model, n)
-    return bits + n_bits(model, start(model), n).sum(axis=1)
+    past, parts = start(model), []
+    for run in n.runs(RUN):
+        parts.append(n_bits(model, past, run).sum(axis=1))
+        past = advance(past, run)
+    return bits + np.concatenate(parts)
 
 
-def file_budget_bits(n_packets: int, seconds: float, bitrate_bps: float) -> float:
+def file_budget_bits(
+    n_packets: int, seconds: float, bitrate_bps: float, segment_packets: int = MAX_PACKETS, header_bytes=HEADER_BYTES
+) -> float:
     """Return the bits that packets may use, once header and segment heads are paid."""
-    segments = max(1, -(-n_packets // MAX_PACKETS))
-    return bitrate_bps * seconds - 8 * (HEADER_BYTES + segments * SEGMENT_BYTES)
+    segments = max(1, -(-n_packets // segment_packets))
+    return bitrate_bps * seconds - 8 * (header_bytes + segments * SEGMENT_BYTES)
 
 
 def rounding_reserve_bits(n_packets: int) -> float:

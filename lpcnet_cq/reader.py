@@ -16,7 +16,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from lpcnet_cq.entropy import CLIP, SIDE_CLIP
 from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.packet import FLAG, LIMIT, Integers, Past, start, step_table
 from lpcnet_cq.rangecoder import BOTTOM, TOP_BITS, TOTAL, TOTAL_BITS
@@ -205,14 +204,13 @@ class Reader:
         code = blame(code, ~memory.known, 4)
         code, step = decode(code, data, self.steps[memory.step])
         code = blame(code, step < model.layer_steps * L, 3)
-        mean, scale = model.side(memory.side)
-        code, side = self._vector(code, data, mean, scale, "side", SIDE_CLIP)
+        code, side = self._vector(code, data, model.side_walk, model.side(memory.side), model.K)
         ends, after, coarse = [], [], None
         for layer in range(1 + L):
             if layer:
                 code = open_code(data, ends[-1])._replace(fault=code.fault)
             q = jnp.maximum(step - model.layer_steps * layer, 0)
-            context = model.packet_context(memory.side[1], side, q)
+            context = model.packet_context(memory.side, side, q)
             code, window, coarse = self._latents(code, data, context, memory.latents[layer], coarse)
             code, end = close_code(code, data, ends[-1] if layer else offset, n_bytes)
             ends.append(end)
@@ -225,21 +223,20 @@ class Reader:
 
         def subframe(carry, given):
             code, window = carry
-            mean, scale = self.model.latent(given[0], window)
-            code, row = self._vector(code, data, mean, scale, "latent", CLIP, *given[1:])
+            state = self.model.latent(given[0], window)
+            code, row = self._vector(code, data, self.model.latent_walk, state, self.model.D, *given[1:])
             return (code, jnp.concatenate([window[1:], row[None]])), row
 
         given = (context,) if coarse is None else (context, coarse)
         (code, window), rows = lax.scan(subframe, (code, window), given)
         return code, window, rows
 
-    def _vector(self, code, data, mean, scale, name, clip, coarse=None):
-        """Read a vector of integers; where `coarse` is given, integers 3 coarse + (-1, 0 or 1)."""
-        tri_mean, tri_scale = self.model.tri[f"{name}_tri_mean"], self.model.tri[f"{name}_tri_scale"]
+    def _vector(self, code, data, walk, state, n, coarse=None):
+        """Read a vector of n integers; where `coarse` is given, integers 3 coarse + (-1, 0 or 1)."""
 
         def body(k, carry):
-            code, mean, scale, values = carry
-            s, fraction, floor = locate(mean[k], scale[k])
+            code, state, values = carry
+            s, fraction, floor = locate(*walk.expect(state, k))
             row = self.model.cumulative[s, fraction]
             if coarse is None:
                 code, symbol = decode(code, data, row)
@@ -255,10 +252,7 @@ class Reader:
                 code, trit = decode(code, data, jnp.concatenate([jnp.zeros(1, f.dtype), jnp.cumsum(f)]))
                 value = 3 * coarse[k] + trit - 1
             code = blame(code, jnp.abs(value) > LIMIT, 2)
-            c = jnp.clip(value, -clip, clip)
-            mean, scale = mean + c * tri_mean[k], scale + jnp.abs(c) * tri_scale[k]
-            return code, mean, scale, values.at[k].set(value)
+            return code, walk.learn(state, k, value), values.at[k].set(value)
 
-        values = jnp.zeros(len(tri_mean), jnp.int64)
-        code, _, _, values = lax.fori_loop(0, len(tri_mean), body, (code, mean, scale, values))
+        code, _, values = lax.fori_loop(0, n, body, (code, state, jnp.zeros(n, jnp.int64)))
         return code, values

@@ -14,6 +14,16 @@ from lpcnet_cq.tables import MEAN_BITS, IntegerModel
 PRICE = 0.1  # squared steps per bit; at high rate -dD/dR = 2 ln 2 / 12 = 0.116 with D = 1/12
 
 
+def in_steps(z: np.ndarray, step: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Return latents in steps, within what a packet can hold."""
+    return np.clip(z / sizes[step][:, None, None], -LIMIT, LIMIT)
+
+
+def nearest(side: np.ndarray, z: np.ndarray, step: np.ndarray, sizes: np.ndarray) -> Integers:
+    """Return the integers nearest to latents, whatever they cost; arguments as for `round_latents`."""
+    return Integers(step, side, np.rint(in_steps(z, step, sizes)).astype(np.int64))
+
+
 def round_latents(
     model: IntegerModel,
     past: Past,
@@ -51,9 +61,8 @@ def round_latents(
     ----------
     M. Karczewicz, Y. Ye and I. Chong, "Rate distortion optimized quantization", VCEG-AH21 (2008).
     """
-    z = np.clip(z / sizes[step][:, None, None], -LIMIT, LIMIT)
-    n = Integers(step, side, np.rint(z).astype(np.int64))
-    flat = z.reshape(len(z), -1)
+    n = nearest(side, z, step, sizes)
+    flat = in_steps(z, step, sizes).reshape(len(z), -1)
     K = side.shape[1]
     expected = [array[:, K:] for array in contexts(model, past, n)]
     mean = expected[2] + expected[1] / (1 << MEAN_BITS)

@@ -13,11 +13,11 @@ J. Balle et al., "Integer networks for data compression with latent-variable mod
 """
 
 import copy
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from lpcnet_cq.config import CodecConfig
+from lpcnet_cq.config import CodecConfig, MusicConfig
 from lpcnet_cq.entropy import ACT_MAX, CLIP, SIDE_CLIP, SIDE_SCALE
 
 Array = Any  # of NumPy, or of the library given to `IntegerModel.on`
@@ -58,11 +58,13 @@ def frequency_tables() -> np.ndarray:
     return np.array([[logistic_table(s, f) for f in fractions] for s in scales], np.int32)
 
 
-def _weight(w, factor=1.0):
+def fixed_weight(w, factor=1.0) -> np.ndarray:
+    """Return weights times a factor in fixed point, int32."""
     return np.round(np.asarray(w, np.float64) * factor * (1 << WEIGHT_BITS)).astype(np.int32)
 
 
-def _bias(b):
+def fixed_bias(b) -> np.ndarray:
+    """Return biases in the fixed point of sums, int64."""
     return np.round(np.asarray(b, np.float64) * (1 << SUM_BITS)).astype(np.int64)
 
 
@@ -75,13 +77,13 @@ def _table_steps(K):
 def _output(w, b, K):
     """Freeze a layer that gives K means and K log-scales."""
     unit, offset = _table_steps(K)
-    return _weight(np.asarray(w) * unit), _bias(np.asarray(b) * unit + offset)
+    return fixed_weight(np.asarray(w) * unit), fixed_bias(np.asarray(b) * unit + offset)
 
 
 def _triangular(p, prefix, scale_factor):
     return {
-        f"{prefix}_mean": _bias(np.triu(p["mean"], 1)),
-        f"{prefix}_scale": _bias(np.triu(p["scale"], 1) * scale_factor * PER_NEPER),
+        f"{prefix}_mean": fixed_bias(np.triu(p["mean"], 1)),
+        f"{prefix}_scale": fixed_bias(np.triu(p["scale"], 1) * scale_factor * PER_NEPER),
     }
 
 
@@ -99,27 +101,33 @@ def freeze(entropy: dict, c: CodecConfig) -> dict[str, np.ndarray]:
     dict of integer arrays, to be stored beside the weights
     """
     side, lat = entropy["side"], entropy["latent"]
-    K, D = c.order + c.spec.n_subframes, c.n_latents
-    side_w2, side_b2 = _output(side["w2"], side["b2"], K)
-    w3, b3 = _output(lat["w3"], lat["b3"], D)
+    w3, b3 = _output(lat["w3"], lat["b3"], c.n_latents)
     return {
-        "side_w1": _weight(side["w1"], SIDE_SCALE),
-        "side_b1": _bias(side["b1"]),
-        "side_w2": side_w2,
-        "side_b2": side_b2,
-        "side_skip": _weight(side["skip"]),
-        "latent_ws": _weight(lat["ws"], SIDE_SCALE),
-        "latent_bs": _bias(np.asarray(lat["step"]) + np.asarray(lat["bs"])),
-        "latent_wp": _weight(lat["wp"]),
-        "latent_bp": _bias(lat["bp"]),
-        "latent_wy": _weight(lat["wy"]),
-        "latent_w2": _weight(lat["w2"]),
-        "latent_b2": _bias(lat["b2"]),
+        **freeze_side(side),
+        "latent_ws": fixed_weight(lat["ws"], SIDE_SCALE),
+        "latent_bs": fixed_bias(np.asarray(lat["step"]) + np.asarray(lat["bs"])),
+        "latent_wp": fixed_weight(lat["wp"]),
+        "latent_bp": fixed_bias(lat["bp"]),
+        "latent_wy": fixed_weight(lat["wy"]),
+        "latent_w2": fixed_weight(lat["w2"]),
+        "latent_b2": fixed_bias(lat["b2"]),
         "latent_w3": w3,
         "latent_b3": b3,
         "tables": frequency_tables(),
-        **_triangular(side["triangular"], "side_tri", SIDE_SCALE),
         **_triangular(lat["triangular"], "latent_tri", 1.0),
+    }
+
+
+def freeze_side(side: dict) -> dict[str, np.ndarray]:
+    """Round the model of side information, `entropy.SideModel`, to integers."""
+    w2, b2 = _output(side["w2"], side["b2"], side["skip"].shape[1])
+    return {
+        "side_w1": fixed_weight(side["w1"], SIDE_SCALE),
+        "side_b1": fixed_bias(side["b1"]),
+        "side_w2": w2,
+        "side_b2": b2,
+        "side_skip": fixed_weight(side["skip"]),
+        **_triangular(side["triangular"], "side_tri", SIDE_SCALE),
     }
 
 
@@ -179,20 +187,46 @@ def locate(mean: Array, scale: Array) -> tuple[Array, Array, Array]:
     return s, m & ((1 << MEAN_BITS) - 1), m >> MEAN_BITS
 
 
+class Triangle(NamedTuple):
+    """Say what the integers of a vector tell of those behind them: the triangular terms.
+
+    A walk along a vector starts from sums (mean, scale), (..., K) each, which other vectors gave.
+    """
+
+    mean: Array
+    scale: Array
+    clip: int
+
+    def along(self, state: tuple[Array, Array], n: Array) -> tuple[Array, Array]:
+        """Return the sums for all integers of known vectors n (..., K)."""
+        c = n.clip(-self.clip, self.clip)
+        return state[0] + product(c, self.mean), state[1] + product(abs(c), self.scale)
+
+    def expect(self, state: tuple[Array, Array], k: Array) -> tuple[Array, Array]:
+        """Return the sums for integer k of one vector."""
+        return state[0][k], state[1][k]
+
+    def learn(self, state: tuple[Array, Array], k: Array, value: Array) -> tuple[Array, Array]:
+        """Return the sums once integer k is known."""
+        c = value.clip(-self.clip, self.clip)
+        return state[0] + c * self.mean[k], state[1] + abs(c) * self.scale[k]
+
+
 class IntegerModel:
     """Give the frequency table of every integer of a packet from integers decoded before.
 
-    Means and scales come as sums with 20 fractional bits; `locate` makes tables of them. The triangular terms of a
-    vector in itself are left out: add rows of `side_tri_*` and `latent_tri_*` as its integers become known.
+    Means and scales come as sums with 20 fractional bits; `locate` makes tables of them. What the integers of a vector
+    tell of each other is left to `side_walk` and `latent_walk`.
     """
 
-    def __init__(self, integers: dict[str, np.ndarray], c: CodecConfig):
+    def __init__(self, integers: dict[str, np.ndarray], c: CodecConfig | MusicConfig):
         self.w = {k: v.astype(np.float64) for k, v in integers.items() if v.ndim == 2 and not k.endswith("_bs")}
         self.b = {k: v.astype(np.int64) for k, v in integers.items() if v.ndim == 1 or k.endswith("_bs")}
         self.tri = {k: v.astype(np.int64) for k, v in integers.items() if "_tri_" in k}
-        self.K, self.D, self.S = c.order + c.spec.n_subframes, c.n_latents, c.spec.n_subframes
+        self.K, self.D, self.S, self.segment_packets = c.n_side, c.n_latents, c.n_vectors, c.segment_packets
         self.context, self.n_steps, self.nominal_step = c.context, c.n_steps, c.nominal_step
         self.layer_steps = c.layer_steps
+        self.side_parts = c.side_parts
         self.cumulative: Array = integers["tables"].astype(np.int64)
         self.bits = (np.log2(TOTAL) - np.log2(np.diff(self.cumulative))).astype(np.float32)  # of every symbol
         self.xp = np
@@ -232,15 +266,33 @@ class IntegerModel:
         out = product(activate(product(u, w["side_w1"]) + b["side_b1"]), w["side_w2"]) + b["side_b2"]
         return out[..., :K] + product(u, w["side_skip"]), out[..., K:]
 
-    def packet_context(self, side_before: Array, side: Array, step: Array) -> Array:
-        """Return what the side information tells of each subframe's latents, (..., S, H), as sums."""
+    @property
+    def side_walk(self) -> Triangle:
+        """What side integers tell of each other."""
+        return Triangle(self.tri["side_tri_mean"], self.tri["side_tri_scale"], SIDE_CLIP)
+
+    @property
+    def latent_walk(self) -> Any:
+        """What the latents of a vector tell of each other."""
+        return Triangle(self.tri["latent_tri_mean"], self.tri["latent_tri_scale"], CLIP)
+
+    def packet_context(self, before: Array, side: Array, step: Array) -> Any:
+        """Return what the side information tells of each subframe's latents, (..., S, H), as sums.
+
+        Parameters
+        ----------
+        before : array (..., 2, K)
+            The two side vectors before, oldest first.
+        side : array (..., K)
+        step : array (...)
+        """
         w, b = self.w, self.b
-        u = self.xp.concatenate([side, side_before], axis=-1).clip(-SIDE_CLIP, SIDE_CLIP) << ACT_BITS
+        u = self.xp.concatenate([side, before[..., 1, :]], axis=-1).clip(-SIDE_CLIP, SIDE_CLIP) << ACT_BITS
         h = activate(product(u, w["latent_ws"]) + b["latent_bs"][step])
         return (product(h, w["latent_wp"]) + b["latent_bp"]).reshape(*h.shape[:-1], self.S, -1)
 
-    def latent(self, context: Array, before: Array) -> tuple[Array, Array]:
-        """Return sums of means and scales (..., D) of one subframe.
+    def latent(self, context: Any, before: Array) -> Any:
+        """Return sums of means and scales (..., D) of subframes, for `latent_walk` to start from.
 
         Parameters
         ----------
@@ -255,3 +307,17 @@ class IntegerModel:
         h = activate(product(h, w["latent_w2"]) + b["latent_b2"])
         out = product(h, w["latent_w3"]) + b["latent_b3"]
         return out[..., :D], out[..., D:]
+
+    def latents(self, before: Array, side: Array, step: Array, window: Array, n: Array) -> tuple[Array, Array]:
+        """Return sums of means and scales (T, S, D) for all latents of known packets.
+
+        Parameters
+        ----------
+        before : array (T, 2, K)
+        side : array (T, K)
+        step : array (T,)
+        window : array (T, S, context, D)
+            The vectors before each vector of latents, oldest first.
+        n : array (T, S, D)
+        """
+        return self.latent_walk.along(self.latent(self.packet_context(before, side, step), window), n)

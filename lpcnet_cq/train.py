@@ -12,7 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -23,28 +23,20 @@ from tqdm import tqdm
 
 from lpcnet_cq.config import PRESETS, TrainConfig
 from lpcnet_cq.corpus import cache_folder, default_corpus
-from lpcnet_cq.data import Batches, build_shards, open_corpus
-from lpcnet_cq.model import Model
-from lpcnet_cq.objective import draw_steps, objective, quantise, rates
+from lpcnet_cq.data import open_corpus
+from lpcnet_cq.kinds import kind_of
+from lpcnet_cq.objective import draw_steps
 from lpcnet_cq.optimiser import make_optimiser
-from lpcnet_cq.tables import freeze
 from lpcnet_cq.weights import find_weights, load_checkpoint, load_weights, save_checkpoint, save_weights
 
 RATE_GAIN = 0.01  # rate control: log lambda moves by this times the relative excess of the rate, each step
 LOG_EVERY = 50
 RATE_BATCHES = 6  # that tell the rates of a trained codec
 EVALUATION_S = 240.0  # of held-out speech, about, every speaker before anyone's second clip
-POINTS_BPS = (9000, 12000, 16000, 20000, 24000)  # of a range of rates that are evaluated
+POINTS_BPS = (9000, 12000, 16000, 20000, 24000, 64000, 80000, 96000, 128000)  # of a range of rates: evaluated
 BAR = "{l_bar}{bar}| {postfix}"
-PLAIN_SHARE = 1.08  # ideal code length of plainly rounded latents for a byte: rounding by `rounding` needs fewer
 
 AnyConfig = TypeVar("AnyConfig", bound=TrainConfig)
-
-
-def initial_model(t: TrainConfig, lsf: np.ndarray) -> Model:
-    """Build a model whose LSF lattice starts on the principal axes of the training set's LSF vectors."""
-    mean, axes = lsf.mean(axis=0), np.linalg.eigh(np.cov(lsf.T))[1][:, ::-1]
-    return Model(t.codec, rngs=nnx.Rngs(t.seed), lsf_mean=mean, lsf_axes=axes)
 
 
 def trainable(params: nnx.State, frozen: tuple[str, ...]) -> nnx.State:
@@ -54,19 +46,19 @@ def trainable(params: nnx.State, frozen: tuple[str, ...]) -> nnx.State:
 
 def make_step(graphdef, t: TrainConfig, mask):
     """Return the jitted training step and the optimiser."""
-    optimiser = make_optimiser()
-    target_bps = PLAIN_SHARE * t.bitrate_bps
+    optimiser, kind = make_optimiser(), kind_of(t.codec)
+    target_bps = t.rate_share * t.bitrate_bps
 
     @jax.jit
     def step(state, batch, key, hardness, hearing, rate):
         params, opt_state, log_lambda = state
         lam = jnp.exp(log_lambda)
 
-        B, T = batch["lsf"].shape[0], batch["lsf"].shape[1] - 1
+        B, T = kind.shape(batch)
         sizes = draw_steps(key, t.codec.n_steps, t.span, B, T, t.centre)
 
         def loss(params):
-            return objective(nnx.merge(graphdef, params), t, batch, sizes, hardness, lam, hearing)
+            return kind.objective(nnx.merge(graphdef, params), t, batch, sizes, hardness, lam, hearing)
 
         (_, parts), gradient = jax.value_and_grad(loss, has_aux=True)(params)
         norm = optax.tree.norm(gradient)
@@ -111,7 +103,7 @@ def continued(t: AnyConfig) -> tuple[AnyConfig, str]:
     return replace(t, centre=centre_of(t, start.notes)), start.sha256
 
 
-def run_steps(t: TrainConfig, workdir: Path, step, batches: Batches, state, notes: dict, quiet: bool):
+def run_steps(t: TrainConfig, workdir: Path, step, batches, state, notes: dict, quiet: bool):
     """Run until the budget is spent; log every `LOG_EVERY` steps, checkpoint by the clock."""
     key = jax.random.key(t.seed)
     i, before = notes["step"], notes["minutes"]
@@ -160,25 +152,26 @@ def log(workdir: Path, bar: tqdm, notes: dict, sums: dict, progress: float) -> N
     bar.set_postfix_str(f"loss {loss:.3f}, {kbps:.2f} kbps, NSR {nsr_db:.2f} dB, {left:.0f} min left")
 
 
-def measure_rates(t: TrainConfig, graphdef, params: nnx.State, batches: Batches) -> dict:
+def measure_rates(t: TrainConfig, graphdef, params: nnx.State, batches) -> dict:
     """Return what a codec must know of its rates, for the notes of its weights.
 
     `steps` are the indices that training drew, from and to; `usual_bps` the mean rate at each of them; `reach_bps` the
-    rates that nine of ten crops reach, the lowest at the coarsest step and the highest at the finest.
+    lowest rate that nine of ten crops reach at the coarsest step, and the highest that a share of them, `kind.reach`,
+    reaches at the finest.
     """
-    c = t.codec
+    c, kind = t.codec, kind_of(t.codec)
     first, stop = (c.n_steps * (t.centre - t.span / 2), c.n_steps * (t.centre + t.span / 2))
     steps = range(math.floor(first + 1e-6), math.ceil(stop - 1e-6))
 
     @jax.jit
     def bps(params, batch, step):
         model = nnx.merge(graphdef, params)
-        return rates(model, *quantise(model, batch, step, jnp.float32(1.0)), step)["bps"]
+        return kind.rates(model, *kind.quantise(model, batch, step, jnp.float32(1.0)), step)["bps"]
 
     material = [batches.batch(i) for i in range(RATE_BATCHES)]
-    shape = material[0]["lsf"].shape[0], material[0]["lsf"].shape[1] - 1
+    shape = kind.shape(material[0])
     table = [np.concatenate([bps(params, b, jnp.full(shape, q, jnp.int32)) for b in material]) for q in steps]
-    low, high = np.quantile(table[-1], 0.9), np.quantile(table[0], 0.1)
+    low, high = np.quantile(table[-1], 0.9), np.quantile(table[0], 1 - kind.reach)
     return {
         "steps": [steps.start, steps.stop],
         "usual_bps": [round(float(np.mean(row))) for row in table],
@@ -191,20 +184,20 @@ class Prepared(NamedTuple):
 
     graphdef: nnx.GraphDef
     params: nnx.State
-    batches: Batches
+    batches: Any  # with `batch(step)`, see `kinds`
 
 
 def prepare(t: TrainConfig, workdir: Path) -> Prepared:
     """Make the run's folder, open the corpus, and build the model or take it from `t.init`."""
     workdir.mkdir(parents=True, exist_ok=True)
-    clips = [clip for clip in open_corpus(Path(t.data)) if clip.split == "train"]
-    shards = build_shards(clips, cache_folder() / "shards", t.codec.spec)
-    batches = Batches(shards, t.batch, t.seconds, t.seed)
-    graphdef, params = nnx.split(initial_model(t, np.asarray(shards.lsf)), nnx.Param)
-    return Prepared(graphdef, start_from(t, params), batches)
+    kind = kind_of(t.codec)
+    clips = [clip for clip in open_corpus(Path(t.data), kind.part) if clip.split == "train"]
+    material = kind.material(clips, cache_folder() / "shards", t.codec.spec)
+    graphdef, params = nnx.split(kind.model(t, material), nnx.Param)
+    return Prepared(graphdef, start_from(t, params), kind.batches(material, t))
 
 
-def follow(t: TrainConfig, workdir: Path, step, batches: Batches, state, quiet: bool):
+def follow(t: TrainConfig, workdir: Path, step, batches, state, quiet: bool):
     """Run all steps from the run's checkpoint, or from `state` where there is none; return state and notes."""
     notes = {"step": 0, "minutes": 0.0}
     checkpoint = workdir / "checkpoint.safetensors"
@@ -217,10 +210,10 @@ def follow(t: TrainConfig, workdir: Path, step, batches: Batches, state, quiet: 
 
 def finish(t: TrainConfig, workdir: Path, run: Prepared, notes: dict, small: bool = False) -> Path:
     """Round the entropy model to integers, measure the rates, and save the weights; return their path."""
-    entropy = jax.tree.map(np.asarray, nnx.to_pure_dict(run.params))["entropy"]
+    floats = jax.tree.map(np.asarray, nnx.to_pure_dict(run.params))
     path = workdir / "weights.safetensors"
     notes |= {"bitrates_bps": list(t.bitrates_bps)} | measure_rates(t, run.graphdef, run.params, run.batches)
-    save_weights(path, run.params, freeze(entropy, t.codec), t.codec, notes, small)
+    save_weights(path, run.params, kind_of(t.codec).freeze(floats, t.codec), t.codec, notes, small)
     return path
 
 
@@ -253,19 +246,20 @@ def run(args) -> int:
     """`lpcnet-cq train`: train, evaluate on held-out speakers, and say where the model lies and how to use it."""
     from lpcnet_cq.pictures import training_curves
 
-    low, high = args.bitrate
-    workdir = Path(args.out or f"runs/{low}-{high}")
+    t = PRESETS[f"{args.preset}-continue" if args.init else args.preset]
+    low, high = args.bitrate or t.bitrates_bps
+    workdir = Path(args.out or f"runs/{low:.0f}-{high:.0f}")
     if (workdir / "checkpoint.safetensors").exists() and not args.resume:
         raise ValueError(f"`{workdir}` holds a run already; --resume goes on with it, --out names another folder")
-    data = str(args.data or default_corpus())
+    data = str(args.data or default_corpus(kind_of(t.codec).part))
     t = replace(
-        PRESETS["cq-continue" if args.init else "cq"],
+        t,
         data=data,
         bitrates_bps=(float(low), float(high)),
         minutes=args.minutes,
         init=args.init or "",
         seed=args.seed,
-        batch=args.batch,
+        batch=args.batch or t.batch,
     )
     path = train(t, workdir)
     training_curves(workdir / "metrics.jsonl", workdir / "training.png", t.bitrate_bps)
@@ -273,7 +267,7 @@ def run(args) -> int:
     return 0
 
 
-def show(path: Path, data: str, low: int, high: int) -> None:
+def show(path: Path, data: str, low: float, high: float) -> None:
     """Evaluate a run's weights at rates from `low` to `high` on held-out speakers, and say how to use them."""
     from lpcnet_cq.codec import Codec
     from lpcnet_cq.evaluate import report
@@ -286,6 +280,6 @@ def show(path: Path, data: str, low: int, high: int) -> None:
     points = sorted({min(max(rate_bps, least), most) for rate_bps in points})
     for rate_bps in points:
         print(f"at {rate_bps / 1000:g} kbps:")
-        report(codec, data, rate_bps, path.parent / f"evaluation-{rate_bps}", EVALUATION_S)
+        report(codec, data, rate_bps, path.parent / f"evaluation-{rate_bps:.0f}", EVALUATION_S)
     print(f"the model is {path}")
-    print(f"use it: lpcnet-cq encode --model {path} --bitrate {points[0]} IN.wav OUT.cq")
+    print(f"use it: lpcnet-cq encode --model {path} --bitrate {points[0]:.0f} IN.wav OUT.cq")

@@ -18,7 +18,7 @@ from safetensors import safe_open
 from safetensors.numpy import save
 
 from lpcnet_cq.compact import compact, expand
-from lpcnet_cq.config import CodecConfig, codec_config_from_dict
+from lpcnet_cq.config import CodecConfig, MusicConfig, codec_config_from_dict
 from lpcnet_cq.tables import thaw
 
 INTEGER = "integer/"
@@ -70,7 +70,7 @@ def save_weights(
     path: Path,
     params: nnx.State,
     integers: dict[str, np.ndarray],
-    config: CodecConfig,
+    config: CodecConfig | MusicConfig,
     notes: dict,
     small: bool = False,
 ) -> None:
@@ -81,8 +81,8 @@ def save_weights(
     path : Path
     params : nnx.State
     integers : dict
-        From `tables.freeze`.
-    config : CodecConfig
+        From `tables.freeze` or `music.tables.freeze`.
+    config : CodecConfig or MusicConfig
     notes : dict
         JSON values to keep with the file: how it was trained.
     small : bool
@@ -114,7 +114,7 @@ class Weights(NamedTuple):
 
     floats: dict  # nested
     integers: dict[str, np.ndarray]
-    config: CodecConfig
+    config: CodecConfig | MusicConfig
     notes: dict
     sha256: str
 
@@ -140,7 +140,8 @@ def load_weights(path: Path) -> Weights:
     try:
         floats, integers, values, sha256 = read_weights(path, INTEGER)
         config = codec_config_from_dict(values["config"])
-        floats = floats if "entropy" in floats else floats | {"entropy": thaw(integers, config)}
+        if "entropy" not in floats and isinstance(config, CodecConfig):  # a compact file
+            floats |= {"entropy": thaw(integers, config)}
         return Weights(floats, integers, config, values["notes"], sha256)
     except Exception as error:  # safetensors has an exception type per fault
         raise ValueError(f"`{path}` is not a readable weights file: {error}") from error

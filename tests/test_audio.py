@@ -14,7 +14,7 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lpcnet_cq.audio import read_audio, replacing, resample, to_pcm16, write_wav
+from lpcnet_cq.audio import prepare, read_audio, replacing, resample, to_pcm16, write_wav
 
 SECOND = np.arange(16000) / 16000
 TONE = (0.5 * np.sin(2 * np.pi * 440 * SECOND)).astype(np.float32)
@@ -171,6 +171,19 @@ def test_wav_goes_to_standard_output(monkeypatch):
     write_wav("-", TONE, 16000)
     assert not out.closed and len(out.getvalue()) == 44 + 2 * 16000
     assert soundfile.read(io.BytesIO(out.getvalue()))[1] == 16000
+
+
+def test_two_channels_are_kept_where_they_are_coded(tmp_path):
+    x = np.stack([TONE, 0.5 * TONE], axis=1).astype(np.float32)
+    write_wav(tmp_path / "a.wav", x, 44100)
+    judged, _ = soundfile.read(tmp_path / "a.wav")
+    np.testing.assert_allclose(judged, x, atol=1 / 32768)
+    both, one = (read_audio(tmp_path / "a.wav", channels=n) for n in (2, 1))
+    np.testing.assert_allclose(both.x, judged)
+    np.testing.assert_allclose(one.x, judged.mean(axis=1), atol=1e-7)
+    assert (both.notes, one.notes) == ([], ["mixed 2 channels to mono"])
+    assert prepare(both.x, 44100, 22050, 2).shape == (-(-len(x) // 2), 2)
+    assert prepare(np.zeros((10, 3)), 44100, 44100, 2).shape == prepare(both.x[:10], 44100, 44100).shape == (10,)
 
 
 def test_impossible_audio_is_refused_before_anything_is_written(tmp_path):

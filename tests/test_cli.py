@@ -25,6 +25,7 @@ class StandIn:
     """Behave as a codec does at its border; carry 16-bit PCM in segments, one packet per 50 samples."""
 
     bitrates_bps = (9000, 24000)
+    sample_rate_hz, channels = 16000, 1
 
     def __init__(self, model_hash=INSTALLED):
         self.model_hash = model_hash
@@ -305,7 +306,8 @@ def test_training_gets_its_arguments(monkeypatch):
         "init": None,
         "out": None,
         "seed": 3,
-        "batch": 16,
+        "batch": None,
+        "preset": "cq",
     }
     assert expected.items() <= vars(got[0]).items() and got[0].resume is True
 

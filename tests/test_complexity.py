@@ -8,8 +8,9 @@ import pytest
 from flax import nnx
 
 from lpcnet_cq.complexity import macs_per_second
-from lpcnet_cq.config import PRESETS, CodecConfig
+from lpcnet_cq.config import PRESETS, CodecConfig, MusicConfig
 from lpcnet_cq.model import Model, count_parameters
+from lpcnet_cq.music.model import Model as MusicModel
 from lpcnet_cq.narrow import narrow
 
 
@@ -30,6 +31,26 @@ def test_count_by_hand():
         "decoder": decoder + envelope + 250 * comb,
         "entropy": 50 * (side + 42 * 64 + 64 * 50) + 250 * latent,
     }
+
+
+def test_music_by_hand():
+    """44100 / 1024 packets a second of two channels; 928 lines in 116 steps; K = 1 + 3 * 24."""
+    c = MusicConfig(fine=10, fine_blocks=1, hidden=8)
+    K, packets = 73, 44100 / 1024
+    transforms = 2 * 928 * (1024 + 128)
+    network = (6 * 8 + 2) * 10 * 3 + (10 * 10 * 3 + 10 * 10) + 10 * 16
+    side = 2 * K * 64 + 64 * 2 * K + 2 * K * K + K * (K - 1)
+    line = 10 * 8 + 8 * 4 + 3 * 4 + 4
+    macs = macs_per_second(c)
+    assert macs["encoder"] == packets * transforms
+    assert macs["decoder"] == pytest.approx(packets * (transforms + 2 * 116 * network))
+    assert macs["entropy"] == pytest.approx(packets * (side + 2 * 48 * 24 + 2 * 928 * line))
+
+
+def test_model_for_music_keeps_its_budget():
+    c = PRESETS["audio"].codec
+    model = nnx.eval_shape(lambda: MusicModel(c, rngs=nnx.Rngs(0)))
+    assert sum(p.size for p in jax.tree.leaves(nnx.state(model, nnx.Param))) <= 0.9e6
 
 
 def test_released_model_keeps_its_budget():

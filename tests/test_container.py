@@ -84,6 +84,14 @@ def test_known_file():
     assert written() == bytes.fromhex(header + segments)
 
 
+@pytest.mark.parametrize(("rate", "channels", "extras"), [(65535, 1, ""), (65536, 1, "0101"), (9000, 2, "0200")])
+def test_extras_stand_where_they_are_needed(rate, channels, extras):
+    header = Header(48000, 44100, rate, "0123456789abcdef", channels)
+    data = written(header)
+    assert read(data)[0] == header and len(data) == header.n_bytes + len(written()) - HEADER_BYTES
+    assert data[23 : header.n_bytes - 4].hex() == extras and data[13:15] == (rate % 65536).to_bytes(2, "big")
+
+
 def test_empty_audio_is_a_file():
     header, segments = read(written(Header(0, 16000, 9000, "0" * 16), [[]]))
     assert header.n_samples == 0 and [(s.n_packets, s.payload) for s in segments] == [(0, b"")]
@@ -141,8 +149,8 @@ def test_faults_are_named(data, message):
 
 
 def test_fields_of_later_releases_are_skipped():
-    head = bytearray(written()[:23]) + b"more"
-    head[5] += 4
+    head = bytearray(written()[:23]) + b"\1\0more"  # behind the extras of this one
+    head[5] += 6
     assert read_header(io.BytesIO(bytes(head) + struct.pack(">I", zlib.crc32(head)))) == HEADER
 
 
@@ -159,7 +167,8 @@ def test_impossible_fields_under_a_good_crc_are_refused():
         ((-1, 16000, 9000, "0" * 16), "n_samples -1"),
         ((1 << 32, 16000, 9000, "0" * 16), "n_samples 4294967296"),
         ((0, 999, 9000, "0" * 16), "sample_rate_hz 999 must be 1000..768000"),
-        ((0, 16000, 0, "0" * 16), "bitrate_bps 0 must be 1..65535"),
+        ((0, 16000, 0, "0" * 16), "bitrate_bps 0 must be 1..16777215"),
+        ((0, 16000, 9000, "0" * 16, 3), "channels 3 must be 1 or 2"),
         ((0, 16000, 9000, "0" * 15), "model_hash '000000000000000'"),
         ((0, 16000, 9000, "g" * 16), "16 hexadecimal digits"),
     ],

@@ -3,6 +3,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -74,7 +75,7 @@ def test_asterisk_packages_become_a_corpus_with_a_held_out_speaker(tmp_path, mon
             make_deb(work / f"{name}_1_all.deb", name, {"hello.g722": prompt, "digits/1.g722": prompt})
 
     monkeypatch.setattr(corpus, "download_packages", no_network)
-    folder = corpus.default_corpus(tmp_path / "cache")
+    folder = corpus.default_corpus(cache=tmp_path / "cache")
     clips = open_corpus(folder)
     assert {c.speaker for c in clips if c.split == "dev"} == {"ru"}
     assert {c.speaker for c in clips if c.split == "train"} == {"en", "es", "fr", "it"}
@@ -98,7 +99,7 @@ def test_elsewhere_librispeech_is_fetched(tmp_path, monkeypatch, filters):
     monkeypatch.setattr(corpus.shutil, "which", lambda name: None)
     monkeypatch.setattr(corpus, "LIBRISPEECH_URL", archive.as_uri())
     monkeypatch.setattr(corpus, "LIBRISPEECH_SHA256", hashlib.sha256(archive.read_bytes()).hexdigest())
-    folder = corpus.default_corpus(tmp_path / "cache")
+    folder = corpus.default_corpus(cache=tmp_path / "cache")
     assert {c.speaker for c in open_corpus(folder)} == {"84", "174"}
     assert [p.name for p in (tmp_path / "cache").iterdir()] == ["librispeech-dev-clean"]
 
@@ -113,14 +114,14 @@ def test_no_network_is_one_clear_sentence_and_leaves_nothing(tmp_path, monkeypat
     monkeypatch.setattr(corpus.shutil, "which", lambda name: None)
     monkeypatch.setattr(corpus, "LIBRISPEECH_URL", (tmp_path / "nothing").as_uri())
     with pytest.raises(ValueError, match=r"no training data: .* DATA=folder") as e:
-        corpus.default_corpus(tmp_path / "cache")
+        corpus.default_corpus(cache=tmp_path / "cache")
     assert "\n" not in str(e.value)
     assert list((tmp_path / "cache").iterdir()) == []
 
 
 def test_what_was_fetched_once_is_used_again(tmp_path, capsys):
     (tmp_path / "asterisk").mkdir()
-    assert corpus.default_corpus(tmp_path) == tmp_path / "asterisk"
+    assert corpus.default_corpus(cache=tmp_path) == tmp_path / "asterisk"
     assert "CC BY-SA 3.0" in capsys.readouterr().err
 
 
@@ -129,3 +130,45 @@ def test_cache_follows_the_environment(tmp_path, monkeypatch):
     assert corpus.cache_folder() == tmp_path
     monkeypatch.setenv("LPCNET_CQ_CACHE", "")
     assert corpus.cache_folder().parts[-2:] == (".cache", "lpcnet_cq")
+
+
+# ------------------------------------------------------------------------------------------------ music
+
+
+class Player:
+    """Stand in for the synthesiser: a second of tone, then silence, in stereo."""
+
+    def __init__(self, samplerate):
+        self.played = 0
+
+    def sfload(self, path):
+        assert path.endswith(".sf2")
+
+    def generate(self, n):
+        self.played += 1
+        return memoryview(1.5 * np.sin(np.arange(2 * n, dtype=np.float32)) * (self.played == 1))
+
+
+def test_pieces_are_rendered_until_they_are_silent(tmp_path, monkeypatch):
+    midi = SimpleNamespace(midi_load=lambda path: None)
+    synthesiser = SimpleNamespace(Synth=Player, Sequencer=lambda synth: midi)
+    monkeypatch.setitem(sys.modules, "tinysoundfont", synthesiser)
+    pieces = [tmp_path / f"{name}.mid" for name in ("march", corpus.MUSIC_HELD_OUT[0])]
+    rows = corpus.render_pieces(pieces, tmp_path / "font.sf2", tmp_path)
+    assert [(split, speaker) for _, split, _, speaker in rows] == [("train", "march"), ("dev", pieces[1].stem)]
+    x, rate_hz = soundfile.read(tmp_path / rows[0][0])
+    assert rate_hz == corpus.MUSIC_RATE_HZ and x.shape == ((1 + corpus.SILENCE_S) * rate_hz, 2)
+    assert np.abs(x).max() == pytest.approx(1, abs=1e-3) and not x[rate_hz:].any()
+
+
+def test_drums_are_cut_and_what_cannot_be_read_is_left_out(tmp_path):
+    kit = tmp_path / "kit"
+    kit.mkdir()
+    soundfile.write(kit / "long.wav", np.zeros((9 * 8000, 3)), 8000)
+    soundfile.write(kit / "short.flac", np.zeros(100), 8000)
+    (kit / "odd.wav").write_bytes(b"RIFF, but no sound")
+    (kit / "drumkit.xml").write_text("")
+    rows = corpus.convert_drums(sorted(kit.iterdir()), tmp_path)
+    assert [split for _, split, _, _ in rows] == ["train", "train"]
+    shapes = [soundfile.read(tmp_path / path, always_2d=True)[0].shape for path, *_ in rows]
+    assert shapes == [(corpus.DRUM_S * 8000, 2), (100, 1)]

@@ -43,6 +43,8 @@ def write_log(path):
 class EightBit:
     """A codec of one byte a sample: known rate, known distortion."""
 
+    sample_rate_hz, channels = RATE_HZ, 1
+
     def encode(self, x, sample_rate_hz, bitrate_bps):
         return struct.pack("<II", sample_rate_hz, len(x)) + np.round(x * 127).astype(np.int8).tobytes()
 
@@ -155,7 +157,7 @@ def test_packages_score_identity_high_and_noise_low(name, best, worst):
 
 def test_silence_has_no_score():
     silence = np.zeros(RATE_HZ, np.float32)
-    row = ev.score(Clip(ev.Path("a.wav"), "s", "dev"), silence, silence, b"", {})
+    row = ev.score(Clip(ev.Path("a.wav"), "s", "dev"), silence, silence, b"", ev.METRICS, RATE_HZ)
     assert all(np.isnan(row[k]) for k in ev.METRICS)
 
 

@@ -9,6 +9,7 @@ from lpcnet_cq.config import PRESETS
 from lpcnet_cq.model import GAIN_UNIT, Model
 from lpcnet_cq.network import Network, use_cache
 from lpcnet_cq.packet import Integers
+from lpcnet_cq.tables import IntegerModel, freeze
 
 CONFIG = PRESETS["tiny"].codec
 M, S, D, HOP = CONFIG.order, CONFIG.spec.n_subframes, CONFIG.n_latents, CONFIG.spec.hop
@@ -21,7 +22,8 @@ pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run tha
 @pytest.fixture(scope="module")
 def network():
     params = jax.jit(lambda: nnx.split(Model(CONFIG, rngs=nnx.Rngs(0)), nnx.Param)[1])()
-    return Network(jax.tree.map(np.asarray, nnx.to_pure_dict(params)), CONFIG)
+    floats = jax.tree.map(np.asarray, nnx.to_pure_dict(params))
+    return Network(floats, IntegerModel(freeze(floats["entropy"], CONFIG), CONFIG), CONFIG)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from lpcnet_cq.audio import mono, resample
+from lpcnet_cq.audio import prepare, resample
 from lpcnet_cq.container import Header, read_header, read_segments, write_header, write_segment
 from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.network import use_cache
@@ -52,6 +52,8 @@ class PublishedCodec:
         self._encode, self._decode = compiled(published.encode), compiled(published.decode)
         self._recode_soft = compiled(published.recode_soft)
 
+    channels = 1
+
     @property
     def sample_rate_hz(self) -> int:
         """Rate at which the codec works."""
@@ -80,7 +82,7 @@ class PublishedCodec:
         """
         if bitrate_bps is not None and bitrate_bps != self.bitrates_bps[0]:
             raise ValueError(f"`bitrate_bps` is {bitrate_bps}, these weights are made for {self.bitrates_bps[0]}")
-        x = mono(x, sample_rate_hz, self.sample_rate_hz)
+        x = prepare(x, sample_rate_hz, self.sample_rate_hz)
         level, T = level_index(x, self.config), self._n_frames(len(x))
         state, parts = published.start_encoder(self.config, 1), []
         for chunk in self._chunks(x, level, T):
@@ -133,7 +135,7 @@ class PublishedCodec:
     def recode_soft(self, x: np.ndarray, sample_rate_hz: int) -> np.ndarray:
         """Return x (n,) as soft assignments would sound, which no bytes carry: the released code's way of testing."""
         n = len(x)
-        x = mono(x, sample_rate_hz, self.sample_rate_hz)
+        x = prepare(x, sample_rate_hz, self.sample_rate_hz)
         level, T = level_index(x, self.config), self._n_frames(len(x))
         states = published.start_encoder(self.config, 1), published.start_decoder(self.config, 1)
         pieces = []

@@ -1,0 +1,117 @@
+"""The codec for music in one differentiable model: what stands between samples and the integers of a packet.
+
+Place in the chain: as `lpcnet_cq.model`. `encode` needs no state: a packet's lines hang on its block and the two beside
+it. `decode` carries its state from call to call.
+
+Letters: B batch, T packets, N samples in a block, D lines, b bands, K side integers.
+"""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from lpcnet_cq.config import MusicConfig
+from lpcnet_cq.music import bands
+from lpcnet_cq.music.allocation import PER_ENERGY, PER_OCTAVE, Allocation
+from lpcnet_cq.music.blocks import Blocks
+from lpcnet_cq.music.coder import Decoder
+from lpcnet_cq.music.entropy import EntropyModel, parts
+from lpcnet_cq.noise import uniform_noise
+from lpcnet_cq.quantize import latent_steps
+
+
+class Model(nnx.Module):
+    """Hold all that is trained: windows, allocation of steps, the network over lines, the entropy model."""
+
+    def __init__(self, c: MusicConfig, *, rngs: nnx.Rngs):
+        self.blocks = Blocks(c)
+        self.allocation = Allocation(c)
+        self.decoder = Decoder(c, rngs=rngs)
+        self.entropy = EntropyModel(c, rngs=rngs)
+        self.config = c
+
+
+def start_decoder(model: Model, B: int) -> dict:
+    """Return the decoder's state before the first packet."""
+    c = model.config
+    return {
+        "block": jnp.zeros((2 * B, c.spec.hop)),
+        "split": jnp.zeros(2 * B),
+        "net": model.decoder.start(B, c.n_latents),
+        "position": jnp.zeros((), jnp.uint32),
+    }
+
+
+def exponents(model: Model, side: jax.Array) -> jax.Array:
+    """Return the exponents of the steps (..., 2, b) that side integers (..., K) stand for, at the middle step index."""
+    split, E, _ = parts(side, model.config.bands)
+    return model.allocation(E, split)
+
+
+def at_lines(values: jax.Array, split: jax.Array, c: MusicConfig) -> jax.Array:
+    """Return what bands of two channels (..., 2, b) have, at every line (..., 2, D)."""
+    return bands.over_lines(values, split[..., None], c)
+
+
+def sizes(model: Model, side: jax.Array, s: jax.Array) -> jax.Array:
+    """Return the steps of all lines, (..., 2, D), at the middle step index, from exponents (..., 2, b)."""
+    c = model.config
+    return jnp.exp2(at_lines(s, parts(side, c.bands)[0], c) / PER_OCTAVE)
+
+
+def encode(model: Model, x: jax.Array, split: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return side integers (B, T, K), in floats, and lines (B, T, 2, D), to be divided by their steps and rounded.
+
+    Parameters
+    ----------
+    model : Model
+    x : array (B, 2, T+2, N)
+        Blocks of left and right; the first and the last one are not coded.
+    split : array (B, T+2)
+        1 for blocks to split.
+    """
+    c, (B, _, blocks, N) = model.config, x.shape
+    both = jnp.stack([x[:, 0] + x[:, 1], x[:, 0] - x[:, 1]], axis=1) / 2
+    X = model.blocks.analyse(both.reshape(2 * B, blocks, N), jnp.repeat(split, 2, axis=0))
+    M, S = jnp.moveaxis(X.reshape(B, 2, blocks - 2, -1), 1, 0)
+    inner = split[:, 1:-1]
+    A = bands.factors(M, S, inner, c)
+    S = S - bands.over_lines(A / bands.FACTOR, inner, c) * M
+    E = [bands.energies(v, inner, c) for v in (M, S)]
+    side = jax.lax.stop_gradient(jnp.concatenate([inner[..., None], E[0], A, E[1]], axis=-1))
+    return side, jnp.stack([M, S], axis=2)
+
+
+def decode(model: Model, state: dict, side, s, n, step) -> tuple[dict, jax.Array]:
+    """Decode the integers of packets to sound, one block late.
+
+    Parameters
+    ----------
+    model : Model
+    state : dict
+    side : array (B, T, K)
+    s : array (B, T, 2, b)
+        Exponents of the steps, integers in floats: in a stream those of the integer model, the same on every machine.
+    n : array (B, T, 2, D)
+    step : integer array (B, T)
+        Index of the step size.
+
+    Returns
+    -------
+    state : dict
+    y : array (B, 2, T*N)
+        Left and right.
+    """
+    c, (B, T, _, D) = model.config, n.shape
+    split, E, A = parts(side, c.bands)
+    q = latent_steps(c.n_steps, c.step_ratio)[step][..., None, None]
+    ratio = at_lines((PER_ENERGY * (E - bands.OFFSET) - s) / PER_OCTAVE, split, c) - jnp.log2(q)
+    noise = uniform_noise(state["position"], T, 2 * D).reshape(T, 2, D)
+    net, lines = model.decoder(state["net"], n, ratio, split, noise)
+    X = lines * q * sizes(model, side, s)
+    S = X[:, :, 1] + bands.over_lines(A / bands.FACTOR, split, c) * X[:, :, 0]
+    both = jnp.stack([X[:, :, 0], S], axis=1).reshape(2 * B, T, D)
+    block, y = model.blocks.synthesise((state["block"], state["split"]), both, jnp.repeat(split, 2, axis=0))
+    y = y.reshape(B, 2, -1)
+    after = {"block": block[0], "split": block[1], "net": net, "position": state["position"] + jnp.uint32(T)}
+    return after, jnp.stack([y[:, 0] + y[:, 1], y[:, 0] - y[:, 1]], axis=1)

@@ -1,0 +1,43 @@
+"""Attacks: clicks and onsets by construction, and sounds that have none."""
+
+import numpy as np
+import pytest
+
+from dsp.transients import attacks
+
+FS, FRAME = 44100, 1024
+
+
+@pytest.mark.parametrize("onset", [3 * FRAME + 5, 4 * FRAME - 200, 5 * FRAME + 511])
+def test_an_onset_is_found_in_its_frame_only(onset):
+    random = np.random.default_rng(onset)
+    x = 0.01 * random.standard_normal(12 * FRAME)
+    x[onset:] += 0.3 * random.standard_normal(len(x) - onset)
+    assert np.flatnonzero(attacks(x, FRAME)).tolist() == [onset // FRAME]
+
+
+@pytest.mark.parametrize("level", [1.0, 0.01])
+def test_steady_sounds_have_none_at_any_level(level):
+    time = np.arange(40 * FRAME) / FS
+    noise = np.random.default_rng(1).standard_normal(len(time))
+    for x in (np.sin(2 * np.pi * 440 * time), noise, noise * (1 + 0.5 * np.sin(2 * np.pi * 5 * time))):
+        assert not attacks(level * x, FRAME)[1:].any()
+
+
+def test_decay_and_whispers_have_none():
+    time = np.arange(40 * FRAME) / FS
+    decay = np.exp(-8 * time) * np.random.default_rng(2).standard_normal(len(time))
+    assert not attacks(decay, FRAME)[1:].any()
+    whisper = np.zeros(8 * FRAME)
+    whisper[5000:] = 2e-5 * np.sin(np.arange(len(whisper) - 5000))
+    assert not attacks(whisper, FRAME).any()
+
+
+def test_channels_are_apart_and_wrong_arguments_refused():
+    x = np.zeros((2, 4 * FRAME))
+    x[1, 2 * FRAME + 100 :] = np.sin(np.arange(2 * FRAME - 100))
+    assert attacks(x, FRAME).tolist() == [[False] * 4, [False, False, True, False]]
+    with pytest.raises(ValueError, match="frame"):
+        attacks(x, 1023)
+    with pytest.raises(ValueError, match="scalar"):
+        attacks(0.0, FRAME)

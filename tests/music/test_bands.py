@@ -1,0 +1,60 @@
+"""Bands: a partition of the lines; energies and factors of constructed spectra."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from dsp.psychoacoustics import hz_to_bark
+from lpcnet_cq.config import MusicConfig
+from lpcnet_cq.music import bands
+
+C = MusicConfig()
+LINES = np.random.default_rng(1).standard_normal((6, C.n_latents)).astype(np.float32)
+SPLIT = np.float32([0, 1, 0, 1, 0, 1])
+
+
+def test_bands_have_equal_width_in_bark_and_none_is_empty():
+    hz = C.spec.sample_rate_hz / 2 / C.spec.hop
+    first = bands.edges(C.n_latents, C.bands, hz)
+    assert (np.diff(first) >= 1).all() and first[0] == 0 and first[-1] == C.n_latents
+    width = np.diff(np.asarray(hz_to_bark(first * hz)))
+    assert np.ptp(width[8:]) < 0.15 and width.mean() == pytest.approx(1, abs=0.05)
+
+
+def test_a_split_block_has_bands_of_two_short_blocks_each():
+    long, short = bands.layout(C)
+    assert (np.diff(long) >= 0).all() and set(long) == set(short) == set(range(C.bands))
+    by_block = short.reshape(-1, C.splits)  # line k of short block j lies at 8 k + j
+    np.testing.assert_array_equal(by_block[:, 0::2], by_block[:, 1::2])
+    np.testing.assert_array_equal(by_block[:, 0] + 6, by_block[:, 2])
+    np.testing.assert_array_equal(by_block[:, 0] + 18, by_block[:, 7])
+
+
+def test_sums_over_bands_and_spreading_over_lines():
+    sums = np.asarray(bands.over_bands(jnp.asarray(LINES), jnp.asarray(SPLIT), C))
+    for row, lines, split in zip(sums, LINES, SPLIT, strict=True):
+        judged = np.bincount(bands.layout(C)[int(split)], lines, C.bands)
+        np.testing.assert_allclose(row, judged, atol=1e-4)
+    spread = np.asarray(bands.over_lines(jnp.asarray(sums), jnp.asarray(SPLIT), C))
+    for row, values, split in zip(spread, sums, SPLIT, strict=True):
+        np.testing.assert_allclose(row, values[bands.layout(C)[int(split)]], rtol=1e-6)
+
+
+def test_energies_are_powers_of_two_within_their_range():
+    for level, want in ((2.0**5, 10 + bands.OFFSET), (2.0**-3, -6 + bands.OFFSET), (0, bands.LEVELS[0])):
+        E = bands.energies(jnp.full((2, C.n_latents), level, jnp.float32), jnp.asarray([0.0, 1.0]), C)
+        np.testing.assert_array_equal(E, want)
+
+
+def test_a_panned_sound_leaves_nothing_to_the_side():
+    M = jnp.asarray(LINES)
+    for a in (-8, -3, 0, 5, 8):
+        S = a / bands.FACTOR * M
+        np.testing.assert_array_equal(bands.factors(M, S, jnp.asarray(SPLIT), C), a)
+
+
+def test_sounds_that_have_nothing_in_common_are_not_predicted():
+    S = jnp.asarray(np.random.default_rng(2).standard_normal(LINES.shape), jnp.float32)
+    A = np.asarray(bands.factors(jnp.asarray(LINES), S, jnp.asarray(SPLIT), C))
+    assert (A[:, 12:] == 0).mean() > 0.9  # narrow bands agree by chance
+    assert (np.asarray(bands.factors(jnp.zeros_like(S), S, jnp.asarray(SPLIT), C)) == 0).all()
