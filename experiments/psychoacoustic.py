@@ -24,7 +24,7 @@ from lpcnet_cq.cli import bitrate_bps
 from lpcnet_cq.codec import Codec, load
 from lpcnet_cq.config import PRESETS, TrainConfig
 from lpcnet_cq.data import open_corpus, read_clip
-from lpcnet_cq.evaluate import mean_and_interval
+from lpcnet_cq.evaluate import append_rows, mean_and_interval
 from lpcnet_cq.music.quality import nmr_db, visqol_audio
 from lpcnet_cq.train import train
 
@@ -76,15 +76,6 @@ def read_rows(path: Path) -> dict[tuple, dict]:
     return {(row["system"], row["kbps_asked"], row["clip"]): row for row in rows}
 
 
-def append_row(row: dict, path: Path) -> None:
-    new = not path.is_file()
-    with open(path, "a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        if new:
-            writer.writeheader()
-        writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
-
-
 def measure(system: str, parameters: float, kbps: float, code: Callable[[int], Code], clips: dict, path: Path) -> None:
     """Add to the file what it lacks of one system at one rate; `code` of a number of channels codes a recording."""
     done = read_rows(path)
@@ -94,7 +85,7 @@ def measure(system: str, parameters: float, kbps: float, code: Callable[[int], C
         y, got = code(x.ndim)(x)
         scores = {"visqol_audio": visqol_audio(x, y, fs), "nmr_db": nmr_db(x, y, fs)}
         row = {"system": system, "parameters": parameters, "kbps_asked": kbps, "kbps": got, "clip": name}
-        append_row(row | {"channels": x.ndim, "seconds": len(x) / fs} | scores, path)
+        append_rows([row | {"channels": x.ndim, "seconds": len(x) / fs} | scores], COLUMNS, path)
         text = ", ".join(f"{k} {v:.2f}" for k, v in scores.items())
         print(f"{system} {kbps:g} kbps, {name}: {got:.2f} kbps, {text}", flush=True)
 

@@ -9,6 +9,7 @@ fetch, one hour; some pieces are held out.
 
 import csv
 import hashlib
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -179,6 +180,8 @@ def fetch_music(folder: Path) -> None:
     """Download pieces, soundfont and drums; render and convert them into `folder`, with an index of the split."""
     if not (shutil.which("apt-get") and shutil.which("dpkg")):
         raise ValueError("apt-get and dpkg are not here")
+    if importlib.util.find_spec("tinysoundfont") is None:  # better said now than after 470 MB
+        raise ValueError("no synthesiser is here; `pip install --no-deps tinysoundfont` brings one")
     with tempfile.TemporaryDirectory() as work:
         download_packages(list(MUSIC_PACKAGES), Path(work))
         for deb in sorted(Path(work).glob("*.deb")):

@@ -161,6 +161,14 @@ def test_pieces_are_rendered_until_they_are_silent(tmp_path, monkeypatch):
     assert np.abs(x).max() == pytest.approx(1, abs=1e-3) and not x[rate_hz:].any()
 
 
+def test_without_a_synthesiser_nothing_is_fetched_and_a_sentence_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setattr(corpus.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(corpus.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(corpus, "download_packages", lambda names, work: pytest.fail("fetched"))
+    with pytest.raises(ValueError, match="pip install --no-deps tinysoundfont"):
+        corpus.default_corpus("audio/", tmp_path)
+
+
 def test_drums_are_cut_and_what_cannot_be_read_is_left_out(tmp_path):
     kit = tmp_path / "kit"
     kit.mkdir()
