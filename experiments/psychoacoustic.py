@@ -1,12 +1,13 @@
 """What psychoacoustic calibration buys, and the codec for music against MP3, AAC, Vorbis and Opus.
 
-    python experiments/psychoacoustic.py DATA [--train MINUTES] [--model WEIGHTS] [--rates 64k,80k,96k,112k,128k]
+    python experiments/psychoacoustic.py DATA [--steps N] [--model WEIGHTS] [--rates 64k,80k,96k,112k,128k]
 
-Models without calibration, with each of the two terms of the paper, with both, and with the later one, alike in all
-else, and one without calibration but with twice the parameters, which is scored with 23.4 % more bits as well. With
---train each is trained that long, where it is not there yet; `--model` adds released or other weights. What is held
-out of DATA is coded and scored: whole files of ours, packets of the peers. Rates are those of two channels; recordings
-with one get half. Every row of `results/psychoacoustic.csv` is written as it is measured and never measured twice.
+Models without calibration, with each of the two terms of the paper, with both, and with the later one as well, alike
+in all else, and one without calibration but with twice the parameters, which is scored with 23.4 % more bits. With
+--steps each is trained so many steps, where it is not there yet, and scored at 96 kbps; `--model` adds released or
+other weights, at all rates. What is held out of DATA is coded and scored: whole files of ours, packets of the peers.
+Rates are those of two channels; recordings with one get half. Every row of `results/psychoacoustic.csv` is written as
+it is measured and never measured twice. Differences are taken recording by recording before they are averaged.
 """
 
 import argparse
@@ -30,6 +31,7 @@ from lpcnet_cq.train import train
 
 RESULTS = Path(__file__).parent / "results"
 COLUMNS = ["system", "parameters", "kbps_asked", "kbps", "clip", "channels", "seconds", "visqol_audio", "nmr_db"]
+KBPS = 96.0  # at which the models are compared
 MORE_BITS = 1.234  # the larger model's share of bits in the paper
 PIECE_S = 8.0  # shorter recordings are single sounds
 AUDIO = PRESETS["audio"]
@@ -42,6 +44,10 @@ MODELS: dict[str, TrainConfig] = {
     "both": replace(AUDIO, audible_weight=0.0),
     "no term, twice the size": replace(NONE, codec=replace(AUDIO.codec, fine=96, fine_blocks=3, hidden=64)),
 }
+OURS, TWICE, MORE_KBPS = "calibrated", "no term, twice the size", round(MORE_BITS * KBPS, 1)
+DIFFERENCES = [((OURS, KBPS), (name, KBPS)) for name in MODELS if name != OURS]
+DIFFERENCES += [((OURS, KBPS), (TWICE, MORE_KBPS))]
+DIFFERENCES += [(("lpcnet_cq", kbps), ("mp3-lame", 112.0)) for kbps in (96.0, 80.0)]
 
 Code = Callable[[np.ndarray], tuple[np.ndarray, float]]  # a recording to what becomes of it, and kbps
 
@@ -50,9 +56,9 @@ def trained(name: str, t: TrainConfig, args) -> Codec | None:
     """Return a model of the experiment, training it if asked to; None if there is none."""
     folder = args.out / name.replace(" ", "-").replace(",", "")
     if not (folder / "weights.safetensors").is_file():
-        if not args.train:
+        if not args.steps:
             return None
-        train(replace(t, data=args.data, minutes=args.train), folder)
+        train(replace(t, data=args.data, steps=args.steps), folder)
     return Codec(folder / "weights.safetensors")
 
 
@@ -90,12 +96,9 @@ def measure(system: str, parameters: float, kbps: float, code: Callable[[int], C
         print(f"{system} {kbps:g} kbps, {name}: {got:.2f} kbps, {text}", flush=True)
 
 
-def measure_own(models: dict[str, Codec], rates: Sequence[float], clips: dict, path: Path) -> None:
-    for name, codec in models.items():
-        more = {round(MORE_BITS * kbps, 1) for kbps in rates} if "twice" in name else set()
-        for kbps in sorted({*rates, *more}):
-            code = lambda channels, c=codec, k=kbps: own_code(c, k * channels / 2)  # noqa: E731
-            measure(name, codec.n_parameters, kbps, code, clips, path)
+def measure_own(name: str, codec: Codec, rates: Iterable[float], clips: dict, path: Path) -> None:
+    for kbps in rates:
+        measure(name, codec.n_parameters, kbps, lambda channels, k=kbps: own_code(codec, k * channels / 2), clips, path)
 
 
 def measure_peers(clips: dict, path: Path) -> list[str]:
@@ -139,10 +142,27 @@ def table(rows: Iterable[dict]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def differences(rows: Iterable[dict]) -> str:
+    """Lay out mean differences with 95 % intervals, over recordings that both have been measured on."""
+    points: dict[tuple, dict] = {}
+    for row in rows:
+        points.setdefault((row["system"], row["kbps_asked"]), {})[row["clip"]] = row
+    lines = ["| one | less the other | ViSQOL audio | NMR, dB |", "| --- | --- | ---: | ---: |"]
+    for pair in DIFFERENCES:
+        one, other = (points.get(point, {}) for point in pair)
+        both = [clip for clip in one if clip in other]
+        if both:
+            values = ([one[c][k] - other[c][k] for c in both] for k in ("visqol_audio", "nmr_db"))
+            cells = [f"{system}, {kbps:g} kbps" for system, kbps in pair]
+            cells += [f"{mean:+.2f} ± {half:.2f}" for mean, half in map(mean_and_interval, values)]
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("data", help="folder of music, as for `make train PRESET=audio`; what it holds out is coded")
-    parser.add_argument("--train", type=float, metavar="MINUTES", default=0.0, help="train what is not there, so long")
+    parser.add_argument("--steps", type=int, default=0, help="train what is not there, so many steps")
     parser.add_argument("--model", help="weights to score as `lpcnet_cq`")
     parser.add_argument("--rates", default="64k,80k,96k,112k,128k", help="of two channels")
     parser.add_argument("--out", type=Path, default=Path("runs/psychoacoustic"), help="folder of the models")
@@ -151,18 +171,23 @@ def main(argv: Sequence[str] | None = None) -> None:
     path = args.results / "psychoacoustic.csv"
     args.results.mkdir(parents=True, exist_ok=True)
     models = {name: codec for name, t in MODELS.items() if (codec := trained(name, t, args))}
-    models |= {"lpcnet_cq": load(args.model)} if args.model else {}
     fs = AUDIO.codec.spec.sample_rate_hz
     held_out = [clip for clip in open_corpus(args.data, "audio/") if clip.split == "dev"]
     clips = {f"{clip.source}/{clip.path.name}": (read_clip(clip, fs, 2), fs) for clip in held_out}
-    measure_own(models, [bitrate_bps(text) / 1000 for text in args.rates.split(",")], clips, path)
+    for name, codec in models.items():
+        measure_own(name, codec, [KBPS, MORE_KBPS] if name == TWICE else [KBPS], clips, path)
+    if args.model:
+        models["lpcnet_cq"] = load(args.model)
+        rates = [bitrate_bps(text) / 1000 for text in args.rates.split(",")]
+        measure_own("lpcnet_cq", models["lpcnet_cq"], rates, clips, path)
     gone = measure_peers(clips, path)
     rows = read_rows(path).values()
     groups = {"pieces in stereo": [row for row in rows if is_piece(row)]}
     groups["single sounds"] = [row for row in rows if not is_piece(row)]
     mask_pictures.curves(groups["pieces in stereo"], args.results / "psychoacoustic.png")
     mask_pictures.noise_under_mask(models, clips, args.results / "psychoacoustic_mask.png")
-    text = "".join(f"{name}\n\n{table(group)}\n" for name, group in groups.items() if group) + "\n".join(gone)
+    parts = (f"{name}\n\n{table(group)}\n{differences(group)}\n" for name, group in groups.items() if group)
+    text = "".join(parts) + "\n".join(gone)
     (args.results / "psychoacoustic.md").write_text(text, encoding="utf-8")
     print(text)
 
