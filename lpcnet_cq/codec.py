@@ -26,6 +26,7 @@ from lpcnet_cq.container import (
     write_header,
 )
 from lpcnet_cq.errors import BitstreamError
+from lpcnet_cq.highpass import highpass, start_highpass
 from lpcnet_cq.network import Network
 from lpcnet_cq.packing import Packer, cut, write_segments
 from lpcnet_cq.reader import Reader
@@ -246,6 +247,7 @@ class Codec:
         """Return side integers (T, K) and latents before rounding (T, S, D)."""
         spec = self.config.spec
         padded_T = -(-T // CHUNK) * CHUNK
+        _, x = highpass(start_highpass(), x, spec.sample_rate_hz)
         x = np.pad(x, (0, padded_T * spec.hop + spec.look_ahead - len(x)))
         lsf = analyse_lsf(x[: -spec.look_ahead], spec, self.config.order)
         state, sides, zs = self.network.start_encoder(), [], []
