@@ -17,7 +17,7 @@ ORDER = 2
 
 @lru_cache
 def _sections(sample_rate_hz: int) -> np.ndarray:
-    return butter(ORDER, CUTOFF_HZ, "high", fs=sample_rate_hz, output="sos")
+    return np.asarray(butter(ORDER, CUTOFF_HZ, "high", fs=sample_rate_hz, output="sos"))
 
 
 def start_highpass() -> np.ndarray:
@@ -52,5 +52,5 @@ def highpass(state: np.ndarray, x: np.ndarray, sample_rate_hz: int) -> tuple[np.
     """
     if not len(x):
         return state, np.asarray(x, np.float32)
-    y, state = map(np.asarray, sosfilt(_sections(sample_rate_hz), np.asarray(x, np.float64), zi=state))
+    y, state = sosfilt(_sections(sample_rate_hz), np.asarray(x, np.float64), zi=state)
     return state, y.astype(np.float32)
