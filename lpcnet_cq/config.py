@@ -151,6 +151,7 @@ class TrainConfig:
     warmup_steps: int = 100
     frozen: tuple[str, ...] = ()  # parts of the model that stay as they start, for `experiments/ablations.py`
     mel_weight: float = 2.5
+    spectrum_weight: float = 10.0
     nsr_weight: float = 2.0
     centre: float = 0.5  # of the step sizes drawn, as a share of all: where the mean of the rates lies
     disturbance_weight: float = 1.0  # of its logarithm

@@ -17,6 +17,7 @@ from flax import nnx
 from lpcnet_cq import model as cq
 from lpcnet_cq.analysis import analyse_lsf
 from lpcnet_cq.config import CodecConfig
+from lpcnet_cq.highpass import highpass, start_highpass
 from lpcnet_cq.packet import Integers
 from lpcnet_cq.tables import IntegerModel
 
@@ -81,6 +82,7 @@ class Network:
         """
         spec = self.config.spec
         padded_T = -(-T // chunk) * chunk
+        _, x = highpass(start_highpass(), x, spec.sample_rate_hz)
         x = np.pad(x, (0, padded_T * spec.hop + spec.look_ahead - len(x)))
         lsf = analyse_lsf(x[: -spec.look_ahead], spec, self.config.order)
         state, sides, zs = self.start_encoder(), [], []

@@ -10,7 +10,7 @@ from lpcnet_cq.config import TrainConfig
 from lpcnet_cq.disturbance import disturbance
 from lpcnet_cq.entropy import logistic_bits
 from lpcnet_cq.envelope import interpolate_lsf, lsf_to_lpc
-from lpcnet_cq.losses import mel_loss, weighted_nsr
+from lpcnet_cq.losses import mel_loss, spectrum_loss, weighted_nsr
 from lpcnet_cq.model import Model, decode, encode_latents, encode_side, start_decoder, start_encoder
 from lpcnet_cq.quantize import latent_steps, soft_to_hard
 
@@ -70,7 +70,7 @@ def rates(model: Model, side: dict, n: jax.Array, step: jax.Array) -> dict[str, 
 
 
 def objective(model: Model, t: TrainConfig, batch: dict, step: jax.Array, hardness, lam, hearing):
-    """Return L = mel + NSR + log disturbance + lambda R, each times its weight, and its parts.
+    """Return L = mel + spectrum + NSR + log disturbance + lambda R, each times its weight, and its parts.
 
     Parameters
     ----------
@@ -97,11 +97,13 @@ def objective(model: Model, t: TrainConfig, batch: dict, step: jax.Array, hardne
     y, target = y[:, c.decoder_delay :], x[:, : T * spec.hop - c.decoder_delay]
     a = lsf_to_lpc(interpolate_lsf(lsf[:, 0], lsf[:, 1:], spec))[:, : -1]
     mel = mel_loss(target, y, spec.sample_rate_hz)
+    spectrum = spectrum_loss(target, y)
     segments = target.shape[1] // spec.hop * spec.hop
     nsr = weighted_nsr(target[:, :segments], y[:, :segments], a[:, : segments // spec.subframe], spec.hop)
     heard = disturbance(target, y, spec.sample_rate_hz)
-    parts = {"mel": mel, "nsr_db": 10 * nsr, "disturbance": heard.mean()}
+    parts = {"mel": mel, "spectrum": spectrum, "nsr_db": 10 * nsr, "disturbance": heard.mean()}
     parts |= {k: v.mean() for k, v in rates(model, side, n, step).items()}
-    distortion = t.mel_weight * mel + t.nsr_weight * nsr + hearing * jnp.log(heard + UNHEARD).mean()
+    distortion = t.mel_weight * mel + t.spectrum_weight * spectrum + t.nsr_weight * nsr
+    distortion += hearing * jnp.log(heard + UNHEARD).mean()
     loss = distortion + lam * parts["priced_bps"] / 1000
     return loss, parts | {"loss": loss}

@@ -10,6 +10,7 @@ import numpy as np
 from lpcnet_cq import packet
 from lpcnet_cq.analysis import analyse_windows
 from lpcnet_cq.errors import BitstreamError
+from lpcnet_cq.highpass import highpass, start_highpass
 from lpcnet_cq.rate import Budget, fit_packet
 from lpcnet_cq.reader import BUFFER_BYTES
 from lpcnet_cq.rounding import round_latents
@@ -34,6 +35,7 @@ class Encoder:
         self.pasts: list[packet.Past] | None = None
         self.state = codec.network.start_encoder()
         self.count = 0
+        self.rumble = start_highpass()
         self.heard = np.zeros(max(spec.window + 1, spec.delay), np.float32)
         self.budget = Budget(bitrate_bps * spec.hop / spec.sample_rate_hz)
 
@@ -58,6 +60,7 @@ class Encoder:
         frame = np.asarray(frame, np.float32)
         if frame.shape != (self.spec.hop,) or not np.isfinite(frame).all():
             raise ValueError(f"`frame` has shape {frame.shape}, it must be ({self.spec.hop},) finite samples")
+        self.rumble, frame = highpass(self.rumble, frame, self.spec.sample_rate_hz)
         self.heard = np.concatenate([self.heard[self.spec.hop :], frame])
         lsf = analyse_windows(self.heard[-self.spec.window - 1 :], self.spec, self.codec.config.order)
         x = self.heard[-self.spec.delay :]

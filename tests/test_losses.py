@@ -4,7 +4,7 @@ import jax
 import librosa
 import numpy as np
 import pytest
-from scipy.signal import lfilter
+from scipy.signal import ShortTimeFFT, get_window, lfilter
 
 from lpcnet_cq import losses
 from lpcnet_cq.losses import GAMMA, MEL_BANDS, MEL_FLOOR
@@ -13,6 +13,7 @@ FS, N, M = 16000, 3200, 16
 TIME = np.arange(N) / FS
 log_mel = jax.jit(losses.log_mel, static_argnums=(1, 2))
 mel_loss = jax.jit(losses.mel_loss, static_argnums=2)
+spectrum_loss = jax.jit(losses.spectrum_loss)
 weighted_nsr = jax.jit(losses.weighted_nsr, static_argnums=3)
 
 
@@ -50,6 +51,31 @@ def test_mel_loss_of_a_louder_copy_is_the_log_of_the_gain():
     assert mel_loss(x, x, FS) == 0
     np.testing.assert_allclose(mel_loss(x, 2 * x, FS), np.log(2), rtol=1e-4)
     np.testing.assert_allclose(mel_loss(x, -x, FS), 0, atol=1e-6)
+
+
+@pytest.mark.parametrize("W", [256, 1024])
+def test_compressed_spectrum_is_that_of_scipy(W):
+    """Noise of power 1 has bins of power 1 on average, apart from the edges that SciPy pads."""
+    x = np.random.default_rng(4).standard_normal(N).astype(np.float32)
+    bins = ShortTimeFFT(get_window("hann", W), W // 4, FS).stft(x, p0=2, p1=2 + (N - W) // (W // 4) + 1)
+    power = np.abs(bins) ** 2 / np.sum(get_window("hann", W) ** 2)
+    found = np.asarray(losses.compressed_spectrum(x[None], W))[0]
+    np.testing.assert_allclose(found, (power.T + 1e-5) ** 0.15, rtol=2e-4)
+    assert np.mean(power) == pytest.approx(1, abs=0.05)
+
+
+def test_spectrum_loss_knows_no_level_and_no_phase():
+    x, y = np.random.default_rng(5).standard_normal((2, 1, N)).astype(np.float32)
+    assert spectrum_loss(x, x) == 0
+    np.testing.assert_allclose(spectrum_loss(x, -x), 0, atol=1e-6)
+    np.testing.assert_allclose(spectrum_loss(0.01 * x, 0.01 * y), spectrum_loss(x, y), rtol=1e-3)
+
+
+def test_spectrum_loss_of_silence_is_what_is_missing():
+    """A copy of twice the amplitude is off by 2^0.3 - 1 of what silence, at the floor, is off by."""
+    x = np.random.default_rng(6).standard_normal((1, N)).astype(np.float32)
+    whole = spectrum_loss(x, 0 * x) + 1e-5**0.15
+    np.testing.assert_allclose(spectrum_loss(x, 2 * x), (2**0.3 - 1) * whole, rtol=1e-3)
 
 
 @pytest.fixture(scope="module")
