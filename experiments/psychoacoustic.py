@@ -34,14 +34,14 @@ COLUMNS = ["system", "parameters", "kbps_asked", "kbps", "clip", "channels", "se
 KBPS = 96.0  # at which the models are compared
 MORE_BITS = 1.234  # the larger model's share of bits in the paper
 PIECE_S = 8.0  # shorter recordings are single sounds
-AUDIO = PRESETS["audio"]
-NONE = replace(AUDIO, priority_weight=0.0, modulation_weight=0.0, audible_weight=0.0)
+AUDIO = replace(PRESETS["audio"], warmup_steps=30)  # short trainings
+NONE = replace(AUDIO, priority_weight=0.0, modulation_weight=0.0, audible_weight=0.0, lambda_start=0.01)
 MODELS: dict[str, TrainConfig] = {
     "calibrated": AUDIO,
     "no term": NONE,
     "priority": replace(NONE, priority_weight=AUDIO.priority_weight),
     "noise": replace(NONE, modulation_weight=AUDIO.modulation_weight),
-    "both": replace(AUDIO, audible_weight=0.0),
+    "both": replace(AUDIO, audible_weight=0.0, lambda_start=0.01),
     "no term, twice the size": replace(NONE, codec=replace(AUDIO.codec, fine=96, fine_blocks=3, hidden=64)),
 }
 OURS, TWICE, MORE_KBPS = "calibrated", "no term, twice the size", round(MORE_BITS * KBPS, 1)

@@ -104,7 +104,7 @@ class MusicConfig(Dimensions):
     )
     n_steps: int = 25
     n_latents: int = 928  # D: up to 20 kHz
-    bands: int = 24  # b, about one critical band each
+    bands: int = 32  # b, see `music.bands`
     splits: int = 8  # short transforms in the place of a long one
     fine: int = 64  # channels of the network over lines
     fine_blocks: int = 2
@@ -204,18 +204,18 @@ def codec_config_from_dict(values: dict) -> CodecConfig | MusicConfig:
 AUDIO = TrainConfig(
     codec=MusicConfig(),
     bitrates_bps=(64000.0, 128000.0),
-    batch=4,
-    lambda_start=0.01,
+    batch=2,
+    lambda_start=0.03,
     rate_share=0.6,  # the mean over single notes and whole pieces lies that far below what a whole piece needs
     spare_steps=18.0,
     learning_rate=3e-3,
-    mel_weight=1.0,
+    mel_weight=2.0,
     nsr_weight=0.5,
     disturbance_weight=1.0,
     disturbance_from=0.0,
-    priority_weight=0.05,
-    modulation_weight=0.5,
-    audible_weight=2.0,
+    priority_weight=0.1,
+    modulation_weight=1.0,
+    audible_weight=6.0,
 )
 
 PRESETS = {

@@ -24,7 +24,7 @@ SPREAD = (0.2, 0.6, 0.2)  # of it that comes from the band below, itself, the ba
 SIDE_SHARE = 0.4  # of the side channel's step that follows the middle channel
 OFFSET = -54.0  # of all exponents, to start from
 LIMITS = (-110, 70)
-WEIGHT_UNIT, BIAS_UNIT = 0.1, 4.0  # they are trained in
+WEIGHT_UNIT, BIAS_UNIT = 0.1, 16.0  # they are trained in
 
 
 class Allocation(nnx.Module):

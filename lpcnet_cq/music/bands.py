@@ -1,4 +1,4 @@
-"""Bands of about one Bark: which line belongs to which, their energies, and the side channel told from the middle.
+"""Bands of a Bark or less: which line belongs to which, their energies, and the side channel told from the middle.
 
 Place in the chain: between the transform and the quantiser. A long block has b bands; a split one has four times b/4
 bands, each of two neighbouring short blocks, so that steps can follow an attack. The integers of a packet's side
@@ -17,6 +17,7 @@ import numpy as np
 from dsp.psychoacoustics import hz_to_bark
 from lpcnet_cq.config import MusicConfig
 
+PER_HZ = 1 / 2500  # the highest Bark spans a third of all lines: one energy says too little of its noise
 GROUPS = 4  # of short blocks that have steps of their own
 QUIET = 2.0**-28  # mean square of a line that nobody hears: 24 dB below the threshold in quiet at its lowest
 OFFSET = 16  # energies are integers around 0: powers of two of the mean square, plus this
@@ -27,9 +28,9 @@ COST_BITS = 5.0  # of a factor, about: half a bit for each octave of energy and 
 
 
 def edges(n_lines: int, n_bands: int, hz_per_line: float) -> np.ndarray:
-    """Return the first lines of bands of equal width in Bark, and the end, int (n_bands + 1,)."""
+    """Return the first lines of bands of equal width, in Bark plus `PER_HZ`, and the end, int (n_bands + 1,)."""
     f_hz = np.linspace(0, n_lines * hz_per_line, 4096)
-    z = np.asarray(hz_to_bark(f_hz))
+    z = np.asarray(hz_to_bark(f_hz)) + PER_HZ * f_hz
     first = np.rint(np.interp(np.linspace(0, z[-1], n_bands + 1), z, f_hz) / hz_per_line).astype(int)
     return np.maximum(first, np.arange(n_bands + 1))  # none is empty
 

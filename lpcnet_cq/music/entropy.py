@@ -93,7 +93,7 @@ def describe(xp, split, E, s: list, q, spread: list) -> Context:
     high = xp.concatenate([level[..., 1:], level[..., -1:]], axis=-1)
     exponent = now + q[..., None, None]
     relative = tuple(spread[0](v) - exponent for v in (level, low, high))
-    band = spread[0](0 * level + 4 * xp.arange(E.shape[-1]).astype(E.dtype) - RANGE[0])
+    band = spread[0](0 * level + 3 * xp.arange(E.shape[-1]).astype(E.dtype) - RANGE[0])
     kind = 2 * split[..., None] + xp.arange(2).astype(split.dtype)
     return Context((first - now, second - now, other - now), relative, (band, exponent // 2), kind)
 

@@ -13,12 +13,13 @@ LINES = np.random.default_rng(1).standard_normal((6, C.n_latents)).astype(np.flo
 SPLIT = np.float32([0, 1, 0, 1, 0, 1])
 
 
-def test_bands_have_equal_width_in_bark_and_none_is_empty():
+def test_bands_have_a_bark_at_most_high_ones_less_and_none_is_empty():
     hz = C.spec.sample_rate_hz / 2 / C.spec.hop
     first = bands.edges(C.n_latents, C.bands, hz)
     assert (np.diff(first) >= 1).all() and first[0] == 0 and first[-1] == C.n_latents
     width = np.diff(np.asarray(hz_to_bark(first * hz)))
-    assert np.ptp(width[8:]) < 0.15 and width.mean() == pytest.approx(1, abs=0.05)
+    assert width.max() < 1.2 and width[:8].mean() == pytest.approx(1, abs=0.05)
+    assert (width[-8:] < 0.7).all() and np.diff(first).max() < 100
 
 
 def test_a_split_block_has_bands_of_two_short_blocks_each():
@@ -26,8 +27,8 @@ def test_a_split_block_has_bands_of_two_short_blocks_each():
     assert (np.diff(long) >= 0).all() and set(long) == set(short) == set(range(C.bands))
     by_block = short.reshape(-1, C.splits)  # line k of short block j lies at 8 k + j
     np.testing.assert_array_equal(by_block[:, 0::2], by_block[:, 1::2])
-    np.testing.assert_array_equal(by_block[:, 0] + 6, by_block[:, 2])
-    np.testing.assert_array_equal(by_block[:, 0] + 18, by_block[:, 7])
+    np.testing.assert_array_equal(by_block[:, 0] + 8, by_block[:, 2])
+    np.testing.assert_array_equal(by_block[:, 0] + 24, by_block[:, 7])
 
 
 def test_sums_over_bands_and_spreading_over_lines():
