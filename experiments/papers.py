@@ -43,9 +43,10 @@ def recipe_of(values: dict, **budget) -> Recipe:
     preset = PUBLISHED[values["preset"]]
     recipe = at_rates(preset, *values.get("bitrates_bps", preset.bitrates_bps))
     blocks = replace(recipe.system.autoencoder, **values.get("autoencoder", {}))
-    changes = {k: v for k, v in values.items() if k not in ("preset", "bitrates_bps", "autoencoder")}
+    system = replace(recipe.system, autoencoder=blocks, **values.get("system", {}))
+    changes = {k: v for k, v in values.items() if k not in ("preset", "bitrates_bps", "autoencoder", "system")}
     changes = {k: tuple(v) if isinstance(v, list) else v for k, v in changes.items()}
-    return replace(recipe, system=replace(recipe.system, autoencoder=blocks), **changes, **budget)
+    return replace(recipe, system=system, **changes, **budget)
 
 
 class Published:

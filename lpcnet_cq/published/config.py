@@ -36,6 +36,7 @@ class SystemConfig:
     lpc: Literal["none", "fixed", "trained"] = "none"  # LSF codebook, if there is an LPC front end
     level: float = 0.1  # active level of the scaled speech; files with a peak of 1 have about this one
     window_at: Literal["analysis", "synthesis"] = "synthesis"  # where frames are faded
+    zero_state: bool = False  # as released: LPC filters start from zero in every frame, see `zero_state`
     spec: FrameSpec = FRAMES
     order: int = 16  # M, LPC order
     n_centroids: int = 32  # of each code
@@ -47,6 +48,8 @@ class SystemConfig:
             raise ValueError(f"`n_modules` is {self.n_modules}, it must be at least 1")
         if self.spec.look_ahead != self.spec.window - self.spec.hop or self.spec.subframe != self.spec.look_ahead:
             raise ValueError(f"`spec` is {self.spec}, look_ahead and subframe must both be the overlap, window - hop")
+        if self.zero_state and (self.lpc == "none" or self.window_at == "analysis"):
+            raise ValueError("`zero_state` is set, it needs an LPC front end and frames that are faded at synthesis")
         if self.n_lsf_centroids % self.order:
             raise ValueError(f"`n_lsf_centroids` is {self.n_lsf_centroids}, it must be a multiple of {self.order}")
 
