@@ -22,9 +22,9 @@ from lpcnet_cq.published.model import (
     start_encoder,
     synthesise,
 )
-from lpcnet_cq.published.packet import CODE
+from lpcnet_cq.published.packet import CODE, LSF
 from lpcnet_cq.published.quantiser import Acting, frame_bits, penalty, quantise
-from lpcnet_cq.published.schedule import LSF, Phase
+from lpcnet_cq.schedule import Phase
 
 
 def compared_frames(r: Recipe, x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -11,8 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from lpcnet_cq.published.config import SystemConfig
-from lpcnet_cq.published.packet import CODE
-from lpcnet_cq.published.schedule import LSF
+from lpcnet_cq.published.packet import CODE, LSF
 
 MEMORY = 0.05  # share of the newest step in everything that runs
 PROPORTIONAL = 2.0  # log tau is higher by this times the excess

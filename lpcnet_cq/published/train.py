@@ -29,11 +29,11 @@ from lpcnet_cq.published.config import Recipe
 from lpcnet_cq.published.front import lsf_levels, prepare
 from lpcnet_cq.published.model import Model, analyse, cascade, encode, start_encoder
 from lpcnet_cq.published.objective import objective
-from lpcnet_cq.published.packet import frequency_tables
+from lpcnet_cq.published.packet import LSF, frequency_tables
 from lpcnet_cq.published.quantiser import Acting, clusters
 from lpcnet_cq.published.rate import Control, follow, price, start_control
-from lpcnet_cq.published.schedule import LSF, Phase, phase_progress, two_phases
 from lpcnet_cq.published.weights import save_weights
+from lpcnet_cq.schedule import Phase, phase_progress, two_phases
 from lpcnet_cq.train import BAR, LOG_EVERY, log
 from lpcnet_cq.weights import load_checkpoint, read_tensors, save_checkpoint
 
@@ -65,9 +65,10 @@ class Run:
 
 
 def phases_of(r: Recipe) -> list[Phase]:
-    """Return the phases of a recipe."""
-    others = (LSF,) if r.system.lpc == "trained" else ()
-    return two_phases(r.bitrates_bps, r.learning_rates, r.shares, others)
+    """Return the phases of a recipe: module by module, a trained LSF codebook with the first one, then all."""
+    codebook = (LSF,) if r.system.lpc == "trained" else ()
+    groups = [(*codebook, 0), *((i,) for i in range(1, r.system.n_modules))]
+    return two_phases(groups, r.learning_rates, r.shares)
 
 
 def partition(params: nnx.State, phase: Phase) -> tuple[nnx.State, nnx.State]:
@@ -78,6 +79,7 @@ def partition(params: nnx.State, phase: Phase) -> tuple[nnx.State, nnx.State]:
 
 def make_step(r: Recipe, graph: nnx.GraphDef, phase: Phase):
     """Return the jitted training step of a phase."""
+    target_bps = r.bitrates_bps[phase.n_modules - 1]
 
     @jax.jit
     def step(trained, frozen, memory, control, batch, acting, rate):
@@ -94,7 +96,7 @@ def make_step(r: Recipe, graph: nnx.GraphDef, phase: Phase):
         with jax.numpy_dtype_promotion("standard"):  # optax mixes integers and floats
             updates, memory = OPTIMISER.update(gradient, memory, trained)
         trained = jax.tree_util.tree_map_with_path(lambda path, p, u: p + rate * own_rate(path) * u, trained, updates)
-        control = follow(control, r.system, acting.on, parts["bps"], phase.bitrate_bps, shares)
+        control = follow(control, r.system, acting.on, parts["bps"], target_bps, shares)
         return trained, memory, control, parts | {"gradient": norm}
 
     return step
@@ -112,7 +114,7 @@ def learning_rate(r: Recipe, phase: Phase, done: float) -> float:
 
 def acting_at(r: Recipe, phase: Phase, done: float) -> Acting:
     """Return how quantisers act when a phase is `done`, 0..1: softly and ever more sharply where a module is new."""
-    if not phase.fresh:
+    if phase.joint:
         return Acting(*(jnp.float32(v) for v in (1.0, 1.0, r.hard_from < 1)))
     sharpness = r.softness ** (1 - done)
     return Acting(*(jnp.float32(v) for v in (done >= r.unquantised, sharpness, done >= r.hard_from)))
@@ -170,7 +172,7 @@ def run_phase(run: Run, state: State, notes: dict) -> tuple[State, dict]:
             acting = acting_at(r, phase, done)
             if not notes["on"] and acting.on:
                 notes = notes | {"on": 1}
-                if r.system.autoencoder.kind == "knet" and phase.fresh:
+                if r.system.autoencoder.kind == "knet" and not phase.joint:
                     params = centre_code(run, nnx.merge_state(trained, frozen), phase.n_modules)
                     trained, frozen = partition(params, phase)
             began = time.monotonic()

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from lpcnet_cq.published.packet import LSF
 from lpcnet_cq.published.rate import MEMORY, PACKET_BITS, follow, price, start_control
-from lpcnet_cq.published.schedule import LSF
 
 ON, OFF, TARGET_BPS = jnp.float32(1), jnp.float32(0), 9e3
 
