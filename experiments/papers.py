@@ -1,6 +1,6 @@
 """The published systems, rebuilt: train one, score it from bytes on held-out speakers, add a row to results/papers.csv.
 
-Every system has the same minutes of the same machine. An experiment is a file of `papers/` that says only what differs
+Every system has the same minutes of processor time. An experiment is a file of `papers/` that says only what differs
 from a preset. A row that is there already is not made again, and a training that was interrupted goes on.
 Run: python experiments/papers.py NAME [--data FOLDER] [--minutes N]; NAME all runs every experiment.
 Writes results/papers.csv (a row per system), papers_clips.csv (a row per recording) and papers.md (tables).
