@@ -2,7 +2,8 @@
 
 All start from the same values and have the same total rate, data and number of steps; scored from bytes on held-out
 speakers. A frozen LSF codebook is what collaboration is measured against: a lattice of 0.06 rad on the principal axes
-of the LSF vectors. Allocation and comb filter start from doing nothing: frozen, they are absent.
+of the LSF vectors. Allocation and comb filter start from doing nothing: frozen, they are absent. In phases they learn
+as CMRL's modules do: half of the steps train all else, a quarter these two alone, a quarter everything more slowly.
 Run: python experiments/ablations.py DATA --steps 600; writes experiments/results/ablations.csv
 """
 
@@ -24,6 +25,7 @@ VARIANTS: dict[str, dict] = {
     "loss without the model of hearing": {"disturbance_weight": 0.0},
     "no comb filter": {"frozen": ("comb",)},
     "no allocation": {"frozen": ("allocation",)},
+    "in phases": {"later": (("allocation", "comb"),)},
 }
 
 

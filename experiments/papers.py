@@ -1,6 +1,6 @@
 """The published systems, rebuilt: train one, score it from bytes on held-out speakers, add a row to results/papers.csv.
 
-Every system has the same minutes of the same machine. An experiment is a file of `papers/` that says only what differs
+Every system has the same minutes of processor time. An experiment is a file of `papers/` that says only what differs
 from a preset. A row that is there already is not made again, and a training that was interrupted goes on.
 Run: python experiments/papers.py NAME [--data FOLDER] [--minutes N]; NAME all runs every experiment.
 Writes results/papers.csv (a row per system), papers_clips.csv (a row per recording) and papers.md (tables).
@@ -18,7 +18,6 @@ import numpy as np
 from papers_tables import CLIP_METRICS, write_tables
 
 import lpcnet_cq
-from lpcnet_cq.codec import DEFAULT, FOLDER
 from lpcnet_cq.complexity import macs_per_second
 from lpcnet_cq.config import PUBLISHED
 from lpcnet_cq.corpus import default_corpus
@@ -28,7 +27,6 @@ from lpcnet_cq.published.codec import PublishedCodec
 from lpcnet_cq.published.complexity import mmac_per_s
 from lpcnet_cq.published.config import Recipe, at_rates
 from lpcnet_cq.published.train import train
-from lpcnet_cq.weights import load_weights
 
 HERE = Path(__file__).parent
 EXPERIMENTS = {path.stem: path for path in sorted((HERE / "papers").glob("*.toml"), key=lambda path: path.stem)}
@@ -43,9 +41,10 @@ def recipe_of(values: dict, **budget) -> Recipe:
     preset = PUBLISHED[values["preset"]]
     recipe = at_rates(preset, *values.get("bitrates_bps", preset.bitrates_bps))
     blocks = replace(recipe.system.autoencoder, **values.get("autoencoder", {}))
-    changes = {k: v for k, v in values.items() if k not in ("preset", "bitrates_bps", "autoencoder")}
+    system = replace(recipe.system, autoencoder=blocks, **values.get("system", {}))
+    changes = {k: v for k, v in values.items() if k not in ("preset", "bitrates_bps", "autoencoder", "system")}
     changes = {k: tuple(v) if isinstance(v, list) else v for k, v in changes.items()}
-    return replace(recipe, system=replace(recipe.system, autoencoder=blocks), **changes, **budget)
+    return replace(recipe, system=system, **changes, **budget)
 
 
 class Published:
@@ -103,12 +102,11 @@ def measure_published(name: str, values: dict, args) -> tuple[dict, list[dict]]:
 
 
 def measure_ours(name: str, values: dict, args) -> tuple[dict, list[dict]]:
-    """Score the released codec. Both sides run the entropy model."""
-    codec, notes = lpcnet_cq.load(), load_weights(FOLDER / f"{DEFAULT}.safetensors").notes
+    """Score the released codec. Both sides run the entropy model; its weights' card says how long they were trained."""
+    codec = lpcnet_cq.load()
     result, rows = scored(codec, values["bitrate_bps"], args.out / name, args)
     macs = macs_per_second(codec.config)
-    result |= {"parameters": codec.n_parameters, "mmac_per_s": (sum(macs.values()) + macs["entropy"]) / 1e6}
-    return result | {"train_minutes": notes["minutes"], "steps": notes["step"]}, rows
+    return result | {"parameters": codec.n_parameters, "mmac_per_s": (sum(macs.values()) + macs["entropy"]) / 1e6}, rows
 
 
 def read_rows(path: Path) -> list[dict]:

@@ -18,6 +18,7 @@ CLAIMS = {  # what is compared: first minus second
     "LSF codebook trained against fixed, 24 kbps": ("cq-2020-24k", "lpc-cmrl-24k"),
     "gated blocks against bottlenecks, behind LPC": ("nwc-2021", "cq-2020"),
     "loss on speech against loss on the residual": ("cq-2020", "cq-2020-residual-loss"),
+    "filters with state against filters from zero in every frame": ("cq-2020", "cq-2020-zero-state"),
     "hard symbols in training against soft ones": ("cq-2020", "cq-2020-soft"),
     "soft decoding, which no bytes carry, against hard": ("cq-2020-soft-decoded", "cq-2020-soft"),
 }

@@ -150,6 +150,9 @@ class TrainConfig:
     learning_rate: float = 4e-3
     warmup_steps: int = 100
     frozen: tuple[str, ...] = ()  # parts of the model that stay as they start, for `experiments/ablations.py`
+    later: tuple[tuple[str, ...], ...] = ()  # groups of parts that learn after all others; then all together
+    shares: tuple[float, float, float] = (2, 1, 1)  # of the run, where there are later groups: see `schedule`
+    joint_rate: float = 0.25  # learning rate of all together, relative
     mel_weight: float = 2.5
     spectrum_weight: float = 10.0
     nsr_weight: float = 2.0

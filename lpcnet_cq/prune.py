@@ -28,7 +28,7 @@ from lpcnet_cq.sparse_inputs import Moments, input_moments
 from lpcnet_cq.sparse_pattern import INPUTS, PATTERNS, Pattern, tiles
 from lpcnet_cq.sparse_schedule import spread_over
 from lpcnet_cq.sparsify import make_settle
-from lpcnet_cq.train import Prepared, continued, finish, follow, make_step, prepare, show, trainable
+from lpcnet_cq.train import Prepared, Setting, continued, finish, follow, make_step, prepare, show, trainable
 from lpcnet_cq.weights import find_weights
 
 MOMENT_BATCHES = 4  # that tell the moments of the layers' inputs
@@ -86,10 +86,11 @@ def make_sparse_step(t: PruneConfig, dense_step: Callable, moments: Moment):
 
 def steps_within(minutes: float, step: Callable, state: Any, run: Prepared) -> int:
     """Return how many steps fit a time, by the second of two."""
-    batch, one = run.batches.batch(0), jnp.float32(1.0)
+    batch, zero = run.batches.batch(0), jnp.float32(0.0)
+    setting = Setting(zero, zero, zero, fresh=zero, phase=jnp.int32(0))
     for _ in range(2):  # the first compiles
         began = time.monotonic()
-        jax.block_until_ready(step(state, batch, jax.random.key(0), one, one, jnp.float32(0.0)))
+        jax.block_until_ready(step(state, batch, jax.random.key(0), setting))
     return max(1, round(60 * minutes / (time.monotonic() - began)))
 
 
@@ -115,11 +116,11 @@ def prune(t: PruneConfig, workdir: Path, quiet: bool = False) -> Path:
     t, source = continued(t)
     workdir = Path(workdir)
     run = prepare(t, workdir)
-    dense_step, optimiser = make_step(run.graphdef, t, trainable(run.params, t.frozen))
+    dense_step, optimiser = make_step(run.graphdef, t, trainable(run.params, run.phases))
     dense = (run.params, optimiser.init(run.params), jnp.log(jnp.float32(t.lambda_start)))
     t = t if t.steps else replace(t, steps=steps_within(t.minutes, dense_step, dense, run))
     step, start_masks = make_sparse_step(t, dense_step, make_moments(t, run))
-    (dense, _), notes = follow(t, workdir, step, run.batches, (dense, start_masks(run.params)), quiet)
+    (dense, _), notes = follow(t, workdir, step, run, (dense, start_masks(run.params)), quiet)
     if PATTERNS[t.pattern] == INPUTS:
         nnx.replace_by_pure_dict(dense[0], narrow(nnx.to_pure_dict(dense[0])))
     notes |= {"method": t.method, "sparsity": t.sparsity, "pattern": t.pattern, "from": source}

@@ -27,6 +27,7 @@ from lpcnet_cq.data import open_corpus
 from lpcnet_cq.kinds import kind_of
 from lpcnet_cq.objective import draw_steps
 from lpcnet_cq.optimiser import make_optimiser
+from lpcnet_cq.schedule import Phase, phase_progress, two_phases
 from lpcnet_cq.weights import find_weights, load_checkpoint, load_weights, save_checkpoint, save_weights
 
 RATE_GAIN = 0.01  # rate control: log lambda moves by this times the relative excess of the rate, each step
@@ -39,26 +40,65 @@ BAR = "{l_bar}{bar}| {postfix}"
 AnyConfig = TypeVar("AnyConfig", bound=TrainConfig)
 
 
-def trainable(params: nnx.State, frozen: tuple[str, ...]) -> nnx.State:
-    """Return 1 for parameters to train, 0 for those of the frozen parts of the model."""
-    return jax.tree_util.tree_map_with_path(lambda path, _: float(path[0].key not in frozen), params)
+def phases_of(t: TrainConfig, params: nnx.State) -> list[Phase]:
+    """Return the phases of a run: one for all parts, or one per group of `later` after all others, then all."""
+    parts, named = tuple(params), [*t.frozen, *(part for group in t.later for part in group)]
+    for part in named:
+        if part not in parts or named.count(part) > 1:
+            raise ValueError(f"`{part}` in `frozen` or `later` must be one of {', '.join(parts)}, and named once")
+    first = tuple(part for part in parts if part not in named)
+    rates = t.learning_rate, t.learning_rate, t.joint_rate * t.learning_rate
+    return two_phases([first, *t.later], rates, t.shares)
 
 
-def make_step(graphdef, t: TrainConfig, mask):
-    """Return the jitted training step and the optimiser."""
+def trainable(params: nnx.State, phases: list[Phase]) -> nnx.State:
+    """Return for each parameter 1 in the phases that train it and 0 in the others, (phases,)."""
+
+    def in_phases(path, _):
+        return jnp.array([path[0].key in phase.trained for phase in phases], jnp.float32)
+
+    return jax.tree_util.tree_map_with_path(in_phases, params)
+
+
+class Setting(NamedTuple):
+    """Say how one step trains; scalars.
+
+    Attributes
+    ----------
+    hardness : array
+        0..1, see `quantize.soft_to_hard`.
+    hearing : array
+        Weight of the model of hearing.
+    rate : array
+        Learning rate.
+    fresh : array
+        1 where a phase begins: the optimiser forgets.
+    phase : integer array
+    """
+
+    hardness: jax.Array
+    hearing: jax.Array
+    rate: jax.Array
+    fresh: jax.Array
+    phase: jax.Array
+
+
+def make_step(graphdef, t: TrainConfig, trained: nnx.State):
+    """Return the jitted training step, one for all phases, and the optimiser; `trained` is from `trainable`."""
     optimiser, kind = make_optimiser(), kind_of(t.codec)
     target_bps = t.rate_share * t.bitrate_bps
 
     @jax.jit
-    def step(state, batch, key, hardness, hearing, rate):
+    def step(state, batch, key, at: Setting):
         params, opt_state, log_lambda = state
+        opt_state = jax.tree.map(lambda new, old: jnp.where(at.fresh > 0, new, old), optimiser.init(params), opt_state)
         lam = jnp.exp(log_lambda)
 
         B, T = kind.shape(batch)
         sizes = draw_steps(key, t.codec.n_steps, t.span, B, T, t.centre)
 
         def loss(params):
-            return kind.objective(nnx.merge(graphdef, params), t, batch, sizes, hardness, lam, hearing)
+            return kind.objective(nnx.merge(graphdef, params), t, batch, sizes, at.hardness, lam, at.hearing)
 
         (_, parts), gradient = jax.value_and_grad(loss, has_aux=True)(params)
         norm = optax.tree.norm(gradient)
@@ -66,7 +106,7 @@ def make_step(graphdef, t: TrainConfig, mask):
         gradient = jax.tree.map(lambda g: jnp.where(ok, g, 0.0), gradient)
         with jax.numpy_dtype_promotion("standard"):  # optax mixes integers and floats
             updates, opt_state = optimiser.update(gradient, opt_state, params)
-        params = jax.tree.map(lambda p, u, m: p + rate * m * u, params, updates, mask)
+        params = jax.tree.map(lambda p, u, m: p + at.rate * m[at.phase] * u, params, updates, trained)
         excess = jnp.clip(parts["bps"] / target_bps - 1, -0.5, 0.5)
         log_lambda += RATE_GAIN * jnp.where(jnp.isfinite(excess), excess, 0.0)
         return (params, opt_state, log_lambda), parts | {"lambda": lam, "gradient": norm}
@@ -74,9 +114,23 @@ def make_step(graphdef, t: TrainConfig, mask):
     return step, optimiser
 
 
-def learning_rate(t: TrainConfig, step: int, progress: float) -> float:
-    """Warm up linearly in steps, then fall as a cosine of the progress (0..1)."""
-    return t.learning_rate * min(1.0, (step + 1) / t.warmup_steps) * 0.5 * (1 + np.cos(np.pi * progress))
+def learning_rate(t: TrainConfig, phases: list[Phase], index: int, step: int, progress: float) -> float:
+    """Warm up linearly in the steps of a phase, then fall as a cosine of how far it is; short ones warm up faster."""
+    phase, done = phases[index], phase_progress(phases, index, progress)
+    share = phase.end - (phases[index - 1].end if index else 0.0)
+    return phase.learning_rate * min(1.0, (step + 1) / (share * t.warmup_steps)) * 0.5 * (1 + np.cos(np.pi * done))
+
+
+def setting_at(t: TrainConfig, phases: list[Phase], notes: dict, progress: float) -> tuple[Setting, dict]:
+    """Return how the next step trains when the run is at `progress`, and its notes, in which a phase may begin."""
+    fresh = phase_progress(phases, notes["phase"], progress) >= 1
+    if fresh:
+        notes = notes | {"phase": notes["phase"] + 1, "since": notes["step"]}
+    hardness = min(1.0, progress / t.soften) if not t.init else 1.0
+    hearing = t.disturbance_weight * (progress >= t.disturbance_from)
+    rate = learning_rate(t, phases, notes["phase"], notes["step"] - notes["since"], progress)
+    scalars = [jnp.float32(v) for v in (hardness, hearing, rate, fresh)]
+    return Setting(*scalars, phase=jnp.int32(notes["phase"])), notes
 
 
 def start_from(t: TrainConfig, params: nnx.State) -> nnx.State:
@@ -103,9 +157,18 @@ def continued(t: AnyConfig) -> tuple[AnyConfig, str]:
     return replace(t, centre=centre_of(t, start.notes)), start.sha256
 
 
-def run_steps(t: TrainConfig, workdir: Path, step, batches, state, notes: dict, quiet: bool):
+class Prepared(NamedTuple):
+    """Hold what a run starts from: the model's structure, its parameters, the material, and what is trained when."""
+
+    graphdef: nnx.GraphDef
+    params: nnx.State
+    batches: Any  # with `batch(step)`, see `kinds`
+    phases: list[Phase]
+
+
+def run_steps(t: TrainConfig, workdir: Path, step, run: Prepared, state, notes: dict, quiet: bool):
     """Run until the budget is spent; log every `LOG_EVERY` steps, checkpoint by the clock."""
-    key = jax.random.key(t.seed)
+    key, batches = jax.random.key(t.seed), run.batches
     i, before = notes["step"], notes["minutes"]
     began = saved = time.monotonic()
     sums: dict[str, float] = {}
@@ -119,16 +182,14 @@ def run_steps(t: TrainConfig, workdir: Path, step, batches, state, notes: dict, 
             progress = i / t.steps if t.steps else minutes / t.minutes
             if progress >= 1:
                 break
-            hardness = jnp.float32(min(1.0, progress / t.soften)) if not t.init else jnp.float32(1.0)
-            hearing = jnp.float32(t.disturbance_weight * (progress >= t.disturbance_from))
-            rate = jnp.float32(learning_rate(t, i, progress))
+            setting, notes = setting_at(t, run.phases, notes, progress)
             now, batch = batch.result(), ahead.submit(batches.batch, i + 1)
-            state, parts = step(state, now, jax.random.fold_in(key, i), hardness, hearing, rate)
+            state, parts = step(state, now, jax.random.fold_in(key, i), setting)
             sums = {k: sums.get(k, 0.0) + float(v) for k, v in parts.items()} | {"n": sums.get("n", 0.0) + 1}
             if i == 0:  # the first step was mostly compilation: the schedule starts after it
                 began = saved = time.monotonic()
             i += 1
-            notes = {"step": i, "minutes": before + (time.monotonic() - began) / 60}
+            notes = notes | {"step": i, "minutes": before + (time.monotonic() - began) / 60}
             if i % LOG_EVERY == 0:
                 log(workdir, bar, notes, sums, progress)
                 sums = {}
@@ -179,14 +240,6 @@ def measure_rates(t: TrainConfig, graphdef, params: nnx.State, batches) -> dict:
     }
 
 
-class Prepared(NamedTuple):
-    """Hold what a run starts from: the model's structure, its parameters, and the material."""
-
-    graphdef: nnx.GraphDef
-    params: nnx.State
-    batches: Any  # with `batch(step)`, see `kinds`
-
-
 def prepare(t: TrainConfig, workdir: Path) -> Prepared:
     """Make the run's folder, open the corpus, and build the model or take it from `t.init`."""
     workdir.mkdir(parents=True, exist_ok=True)
@@ -194,18 +247,20 @@ def prepare(t: TrainConfig, workdir: Path) -> Prepared:
     clips = [clip for clip in open_corpus(Path(t.data), kind.part) if clip.split == "train"]
     material = kind.material(clips, cache_folder() / "shards", t.codec.spec)
     graphdef, params = nnx.split(kind.model(t, material), nnx.Param)
-    return Prepared(graphdef, start_from(t, params), kind.batches(material, t))
+    return Prepared(graphdef, start_from(t, params), kind.batches(material, t), phases_of(t, params))
 
 
-def follow(t: TrainConfig, workdir: Path, step, batches, state, quiet: bool):
+def follow(t: TrainConfig, workdir: Path, step, run: Prepared, state, quiet: bool):
     """Run all steps from the run's checkpoint, or from `state` where there is none; return state and notes."""
-    notes = {"step": 0, "minutes": 0.0}
+    notes = {"step": 0, "minutes": 0.0, "phase": 0, "since": 0}
     checkpoint = workdir / "checkpoint.safetensors"
     if checkpoint.exists():
-        state, notes = load_checkpoint(checkpoint, state)
+        state, saved = load_checkpoint(checkpoint, state)
+        notes |= saved
         print(f"resuming at step {notes['step']}, {notes['minutes']:.1f} minutes in", file=sys.stderr)
     (workdir / "config.json").write_text(json.dumps(t.as_dict(), indent=1))
-    return run_steps(t, workdir, step, batches, state, notes, quiet)
+    state, notes = run_steps(t, workdir, step, run, state, notes, quiet)
+    return state, {name: notes[name] for name in ("step", "minutes")}
 
 
 def finish(t: TrainConfig, workdir: Path, run: Prepared, notes: dict, small: bool = False) -> Path:
@@ -236,9 +291,9 @@ def train(t: TrainConfig, workdir: Path, quiet: bool = False) -> Path:
     workdir = Path(workdir)
     t = continued(t)[0] if t.init else t
     run = prepare(t, workdir)
-    step, optimiser = make_step(run.graphdef, t, trainable(run.params, t.frozen))
+    step, optimiser = make_step(run.graphdef, t, trainable(run.params, run.phases))
     state = (run.params, optimiser.init(run.params), jnp.log(jnp.float32(t.lambda_start)))
-    state, notes = follow(t, workdir, step, run.batches, state, quiet)
+    state, notes = follow(t, workdir, step, run, state, quiet)
     return finish(t, workdir, run._replace(params=state[0]), notes)
 
 

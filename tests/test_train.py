@@ -10,15 +10,19 @@ import jax
 import numpy as np
 import pytest
 import soundfile
+from flax import nnx
 
 from lpcnet_cq import train as training
 from lpcnet_cq.codec import Codec
 from lpcnet_cq.config import PRESETS
 from lpcnet_cq.data import Batches
-from lpcnet_cq.train import learning_rate, train, trainable
+from lpcnet_cq.model import Model
+from lpcnet_cq.train import learning_rate, phases_of, setting_at, train, trainable
 from lpcnet_cq.weights import flatten, load_weights
 
 STEPS, STOP = 32, 20
+PHASES, PHASE_STOP = 16, 10  # phases end at 8, 12 and 16
+LATER = ("allocation", "comb")
 
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
@@ -26,7 +30,10 @@ pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run tha
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory, vowel):
-    """Run once, and once more with the same seed and an interruption; return configuration and both folders."""
+    """Run once, and once more with the same seed and an interruption, and both in phases too.
+
+    Returns configuration and folders, whole and in parts, the same in phases, and parameters before the steps there.
+    """
     folder = tmp_path_factory.mktemp("train")
     for name, f0_hz, formants_hz in (
         ("ann", 210, (700, 1200, 2600)),
@@ -40,23 +47,41 @@ def runs(tmp_path_factory, vowel):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LPCNET_CQ_CACHE", str(folder / "cache"))
         patch.setattr(training, "LOG_EVERY", 5)
-        made = {}  # the three runs share one compiled step
+        made, before = {}, []  # runs with the same phases share one compiled step; parameters before each step
         make_step = training.make_step
-        patch.setattr(training, "make_step", lambda *args: made.setdefault("step", make_step(*args)))
-        train(t, folder / "whole", quiet=True)
-        batch = Batches.batch
 
-        def interrupted(self, step):
-            if step == STOP:
-                raise KeyboardInterrupt
-            return batch(self, step)
+        def watched(graphdef, t, trained):
+            step, optimiser = made.setdefault(t.later, make_step(graphdef, t, trained))
 
-        with pytest.MonkeyPatch.context() as stop, pytest.raises(KeyboardInterrupt):
-            stop.setattr(Batches, "batch", interrupted)
-            train(replace(t, checkpoint_minutes=0.0), folder / "parts", quiet=True)
-        assert not (folder / "parts" / "weights.safetensors").exists()
-        train(t, folder / "parts", quiet=True)
-    return t, folder / "whole", folder / "parts"
+            def seen(state, *arguments):
+                before.append(flatten(jax.tree.map(np.array, nnx.to_pure_dict(state[0]))) if t.later else {})
+                return step(state, *arguments)
+
+            return seen, optimiser
+
+        patch.setattr(training, "make_step", watched)
+        phased = replace(t, steps=PHASES, later=(LATER,))
+        for t_, stop, name in ((t, STOP, ""), (phased, PHASE_STOP, "phases-")):
+            before.clear()
+            train(t_, folder / f"{name}whole", quiet=True)
+            interrupted_run(t_, stop, folder / f"{name}parts")
+    return t, folder / "whole", folder / "parts", phased, folder / "phases-whole", folder / "phases-parts", before
+
+
+def interrupted_run(t, at_step, folder):
+    """Train, end at a step with checkpoints after every one, and go on."""
+    batch = Batches.batch
+
+    def interrupted(self, step):
+        if step == at_step:
+            raise KeyboardInterrupt
+        return batch(self, step)
+
+    with pytest.MonkeyPatch.context() as stop, pytest.raises(KeyboardInterrupt):
+        stop.setattr(Batches, "batch", interrupted)
+        train(replace(t, checkpoint_minutes=0.0), folder, quiet=True)
+    assert not (folder / "weights.safetensors").exists()
+    train(t, folder, quiet=True)
 
 
 def metrics(folder):
@@ -77,8 +102,9 @@ def test_parts_of_the_rate_are_its_sum(runs):
         assert line["bps"] == pytest.approx(line["lsf_bps"] + line["gain_bps"] + line["latent_bps"], abs=0.1)
 
 
-def test_same_seed_gives_the_same_metrics_and_weights_through_an_interruption(runs):
-    _, whole, parts = runs
+@pytest.mark.parametrize("first", [1, 4], ids=["at once", "in phases"])
+def test_same_seed_gives_the_same_metrics_and_weights_through_an_interruption(runs, first):
+    whole, parts = runs[first : first + 2]
     timeless = [[{k: v for k, v in line.items() if k != "minutes"} for line in metrics(f)] for f in (whole, parts)]
     assert timeless[0] == timeless[1]
     a, b = (load_weights(f / "weights.safetensors") for f in (whole, parts))
@@ -88,7 +114,7 @@ def test_same_seed_gives_the_same_metrics_and_weights_through_an_interruption(ru
 
 
 def test_run_says_what_it_was(runs):
-    t, whole, _ = runs
+    t, whole, *_ = runs
     assert json.loads((whole / "config.json").read_text()) == json.loads(json.dumps(t.as_dict()))
     notes = load_weights(whole / "weights.safetensors").notes
     assert notes["step"] == STEPS and notes["bitrates_bps"] == [9000, 24000]
@@ -111,7 +137,7 @@ def test_trained_weights_make_a_codec(runs, vowel):
 
 
 def test_finished_run_is_left_as_it_is(runs, monkeypatch):
-    t, whole, _ = runs
+    t, whole, *_ = runs
     monkeypatch.setenv("LPCNET_CQ_CACHE", str(whole.parent / "cache"))
     before = (whole / "metrics.jsonl").read_text()
     again = load_weights(train(t, whole, quiet=True))
@@ -121,17 +147,66 @@ def test_finished_run_is_left_as_it_is(runs, monkeypatch):
 
 def test_learning_rate_warms_up_and_falls_to_nothing():
     t = replace(PRESETS["cq"], warmup_steps=10, learning_rate=1.0)
-    rates = [learning_rate(t, i, i / 100) for i in range(101)]
+    phases = phases_of(t, MODEL)
+    rates = [learning_rate(t, phases, 0, i, i / 100) for i in range(101)]
     assert rates[0] == pytest.approx(0.1) and np.argmax(rates) == 9
     assert rates[50] == pytest.approx(0.5) and rates[100] == pytest.approx(0)
     assert (np.diff(rates[10:]) < 0).all()
 
 
+MODEL = {"lsf": {"mean": 0, "basis": 0}, "gain": {"basis": 0}, "encoder": {"fine": [0, 0]}, "comb": 0}
+
+
 def test_only_frozen_parts_stay_as_they_start():
-    tree = {"lsf": {"mean": 0, "basis": 0}, "gain": {"basis": 0}, "encoder": {"fine": 0}}
-    frozen = jax.tree.map(lambda _: 1.0, tree) | {"lsf": {"mean": 0.0, "basis": 0.0}}
-    assert trainable(tree, ("lsf",)) == frozen
-    assert set(jax.tree.leaves(trainable(tree, ()))) == {1.0}
+    t = replace(PRESETS["cq"], frozen=("lsf",))
+    (phase,) = phases_of(t, MODEL)
+    assert phase.trained == ("gain", "encoder", "comb") and phase.end == 1
+    assert phases_of(PRESETS["cq"], MODEL)[0].trained == tuple(MODEL)
+
+
+def test_later_groups_learn_on_what_the_earlier_left_then_all_together():
+    t = replace(PRESETS["cq"], frozen=("lsf",), later=(("gain",), ("comb",)), shares=(2, 1, 1), learning_rate=1.0)
+    phases = phases_of(t, MODEL)
+    assert [p.trained for p in phases] == [("encoder",), ("gain",), ("comb",), ("encoder", "gain", "comb")]
+    assert [p.end for p in phases] == pytest.approx([0.4, 0.6, 0.8, 1])
+    assert [p.learning_rate for p in phases] == [1, 1, 1, t.joint_rate]
+
+
+@pytest.mark.parametrize("changes", [{"frozen": ("comp",)}, {"later": (("comb",), ("lsf", "comb"))}])
+def test_parts_must_be_known_and_named_once(changes):
+    with pytest.raises(ValueError, match="must be one of lsf, gain, encoder, comb, and named once"):
+        phases_of(replace(PRESETS["cq"], **changes), MODEL)
+
+
+def test_parameters_are_trained_in_the_phases_of_their_part():
+    t = replace(PRESETS["tiny"], frozen=("lsf",), later=(LATER,))
+    params = nnx.state(nnx.eval_shape(lambda: Model(t.codec, rngs=nnx.Rngs(0))), nnx.Param)
+    found = flatten(nnx.to_pure_dict(trainable(params, phases_of(t, params))))
+    for name, value in found.items():
+        part = name.split("/")[0]
+        assert value.tolist() == {"lsf": [0, 0, 0]}.get(part, [0, 1, 1] if part in LATER else [1, 0, 1]), name
+
+
+def test_every_phase_warms_up_anew_and_the_optimiser_forgets():
+    t = replace(PRESETS["cq"], warmup_steps=20, learning_rate=1.0, steps=100, later=(("comb",),))
+    phases, notes, settings = phases_of(t, MODEL), {"step": 0, "phase": 0, "since": 0}, []
+    for i in range(100):
+        setting, notes = setting_at(t, phases, notes | {"step": i}, i / 100)
+        settings.append(setting)
+    assert [i for i, m in enumerate(settings) if m.fresh] == [50, 75]
+    assert [int(m.phase) for m in settings] == [0] * 50 + [1] * 25 + [2] * 25
+    rates = np.array([m.rate for m in settings])
+    assert [np.argmax(rates[a:b]) for a, b in ((0, 50), (50, 75), (75, 100))] == [9, 4, 4]
+    assert rates[75:].max() < 0.25 < 0.8 < rates[50:75].max()
+
+
+def test_each_phase_changes_what_it_trains_and_nothing_else(runs):
+    before = runs[-1]
+    for first, last, late in ((0, 8, False), (8, 12, True), (12, 15, None)):
+        for name, value in before[last].items():
+            moves = late is None or (name.split("/")[0] in LATER) is late
+            same = np.array_equal(value, before[first][name])
+            assert not same if moves and value.ndim == 2 else moves or same, name
 
 
 def test_no_corpus_is_one_sentence(tmp_path):

@@ -36,6 +36,7 @@ class SystemConfig:
     lpc: Literal["none", "fixed", "trained"] = "none"  # LSF codebook, if there is an LPC front end
     level: float = 0.1  # active level of the scaled speech; files with a peak of 1 have about this one
     window_at: Literal["analysis", "synthesis"] = "synthesis"  # where frames are faded
+    zero_state: bool = False  # as released: LPC filters start from zero in every frame, see `zero_state`
     spec: FrameSpec = FRAMES
     order: int = 16  # M, LPC order
     n_centroids: int = 32  # of each code
@@ -47,6 +48,8 @@ class SystemConfig:
             raise ValueError(f"`n_modules` is {self.n_modules}, it must be at least 1")
         if self.spec.look_ahead != self.spec.window - self.spec.hop or self.spec.subframe != self.spec.look_ahead:
             raise ValueError(f"`spec` is {self.spec}, look_ahead and subframe must both be the overlap, window - hop")
+        if self.zero_state and (self.lpc == "none" or self.window_at == "analysis"):
+            raise ValueError("`zero_state` is set, it needs an LPC front end and frames that are faded at synthesis")
         if self.n_lsf_centroids % self.order:
             raise ValueError(f"`n_lsf_centroids` is {self.n_lsf_centroids}, it must be a multiple of {self.order}")
 
@@ -85,16 +88,16 @@ class Recipe:
     time_weight: float = 60.0
     mel_weight: float = 10.0
     quantisation_weight: float = 10.0
-    tau: float = 0.3  # first price of a bit per code sample; the rate control moves it
-    learning_rates: tuple[float, float, float] = (4e-3, 4e-3, 1e-3)  # peaks: first module, each further one, all
+    tau: float = 2.0  # first price of a bit per code sample; the rate control moves it
+    learning_rates: tuple[float, float, float] = (2e-3, 2e-3, 1e-3)  # peaks: first module, each further one, all
     shares: tuple[float, float, float] = (2, 1, 1)  # of the run, of the same three phases; a last 0: greedy only
     warmup: float = 0.05  # share of a phase over which its learning rate rises, before it falls as a cosine
     unquantised: float = 0.05  # share of a new module's phase before its quantiser acts
-    hard_from: float = 0.5  # share of that phase from which decoders get hard symbols; 1: never, as published
-    softness: float = 0.2  # alpha begins such a phase at this share of its value, and ends it at the whole
+    hard: bool = True  # decoders get hard symbols from then on, with the gradient of soft ones; False: as published
+    softness: float = 0.2  # share of alpha that soft assignments have: always if `hard`, at first if not
     loss_on: Literal["speech", "residual"] = "speech"  # "residual": as released, a loss that never meets the filters
     data: str = ""  # folder of audio; empty: the default corpus
-    minutes: float = 60.0  # wall-clock budget
+    minutes: float = 60.0  # budget of processor time, of all cores together
     steps: int = 0  # run exactly so many steps, whatever the clock says (0: by `minutes`)
     seed: int = 0
     batch: int = 2  # crops
@@ -146,7 +149,7 @@ PRESETS = {
     # Loss and scale are K-Net's; the two codes share the rate as 1.5 to 2.5, the targets of the released fine-tuning.
     "cmrl": Recipe(SystemConfig(BOTTLENECK, n_modules=2), bitrates_bps=(3375.0, 9000.0), mel_weight=5.0),
     # Behind an LPC front end files are scaled to a standard deviation of 1.
-    "lpc-cmrl": Recipe(SystemConfig(BOTTLENECK, lpc="fixed", level=1.0), bitrates_bps=(9000.0,)),
-    "cq-2020": Recipe(SystemConfig(BOTTLENECK, lpc="trained", level=1.0), bitrates_bps=(9000.0,)),
-    "nwc-2021": Recipe(SystemConfig(GATED, lpc="trained", level=1.0), bitrates_bps=(12000.0,)),
+    "lpc-cmrl": Recipe(SystemConfig(BOTTLENECK, lpc="fixed", level=1.0), bitrates_bps=(9000.0,), tau=12.0),
+    "cq-2020": Recipe(SystemConfig(BOTTLENECK, lpc="trained", level=1.0), bitrates_bps=(9000.0,), tau=12.0),
+    "nwc-2021": Recipe(SystemConfig(GATED, lpc="trained", level=1.0), bitrates_bps=(12000.0,), tau=12.0),
 }

@@ -2,7 +2,7 @@
 
 Place in the chain: everything between scaled speech and symbols, and back. Training and codec run the same functions;
 they differ in which parts are soft. Filters and overlaps carry their state from frame to frame and from call to call,
-so that unquantised frames give back the speech itself, one overlap late.
+so that unquantised frames give back the speech itself, one overlap late; `zero_state` says what the released code does.
 
 Frame t covers the samples from t*hop - overlap to (t+1)*hop of the input; its filter covers what the frame before
 does not, so that no frame's residual needs the filter of the next.
@@ -20,6 +20,7 @@ from jax import lax
 from lpcnet_cq import filters
 from lpcnet_cq.analysis import PREEMPHASIS
 from lpcnet_cq.envelope import lsf_to_lpc, order_lsf
+from lpcnet_cq.published import zero_state
 from lpcnet_cq.published.autoencoder import Autoencoder
 from lpcnet_cq.published.config import SystemConfig
 from lpcnet_cq.published.frames import fade, overlap_add, split
@@ -54,14 +55,23 @@ def start_decoder(c: SystemConfig, B: int) -> dict:
     return {"a": a, "y": jnp.zeros((B, c.order + 1)), "tail": jnp.zeros((B, c.spec.look_ahead))}
 
 
-def filters_of(lsf: jax.Array) -> jax.Array:
-    """Return A(z) (1 - mu z^-1), shape (B, T, M+2), of decoded LSFs (B, T, M) in any order."""
+def filters_of(c: SystemConfig, lsf: jax.Array) -> jax.Array:
+    """Return A(z) (1 - mu z^-1), shape (B, T, M+2), of decoded LSFs (B, T, M) in any order.
+
+    Where frames start from zero, A(z) alone (B, T, M+1): pre-emphasis runs on.
+    """
     a = lsf_to_lpc(order_lsf(lsf))
+    if c.zero_state:
+        return a
     return jnp.pad(a, ((0, 0), (0, 0), (0, 1))) - PREEMPHASIS * jnp.pad(a, ((0, 0), (0, 0), (1, 0)))
 
 
 def analyse(c: SystemConfig, state: dict, x: jax.Array, a: jax.Array | None) -> tuple[dict, jax.Array]:
-    """Return the next state and frames (B, T, W) of speech x (B, T*hop), or of its residual by `a` (B, T, M+2)."""
+    """Return the next state and frames (B, T, W) of speech x (B, T*hop), or of its residual by `a` of `filters_of`."""
+    if a is not None and c.zero_state:
+        x_state, x = filters.residual(state["x"], x, zero_state.emphasis(state["x"]))
+        tail, frames = split(state["tail"], x, c.spec)
+        return {"x": x_state, "tail": tail}, zero_state.residual(frames, a)
     x_state, e = (state["x"], x) if a is None else filters.residual(state["x"], x, a)
     tail, frames = split(state["tail"], e, c.spec)
     return {"x": x_state, "tail": tail}, frames * fade(c.spec) if c.window_at == "analysis" else frames
@@ -97,6 +107,10 @@ def cascade(model: Model, frames: jax.Array, n_modules: int, trained: tuple = ()
 
 def synthesise(c: SystemConfig, state: dict, frames: jax.Array, a: jax.Array | None) -> tuple[dict, jax.Array]:
     """Return the next state and speech (B, T*hop), one overlap late, of decoded frames (B, T, W)."""
+    if a is not None and c.zero_state:
+        tail, e = overlap_add(state["tail"], zero_state.synthesise(frames, a) * fade(c.spec), c.spec)
+        y_state, y = filters.synthesise(state["y"], e, zero_state.emphasis(state["y"]))
+        return state | {"y": y_state, "tail": tail}, y
     faded = frames if c.window_at == "analysis" else frames * fade(c.spec)
     tail, e = overlap_add(state["tail"], faded, c.spec)
     if a is None:
@@ -112,7 +126,7 @@ def encode(model: Model, state: dict, x: jax.Array, lsf: jax.Array | None) -> tu
     c, parts, a = model.config, [], None
     if lsf is not None:
         value, log_p = quantise(model.lsf, lsf, None)
-        a = filters_of(value)
+        a = filters_of(c, value)
         parts.append(symbols(log_p))
     state, frames = analyse(c, state, x, a)
     _, coded = cascade(model, frames, c.n_modules)
@@ -122,7 +136,7 @@ def encode(model: Model, state: dict, x: jax.Array, lsf: jax.Array | None) -> tu
 def decode(model: Model, state: dict, s: jax.Array) -> tuple[dict, jax.Array]:
     """Return the next state and speech (B, T*hop), one overlap late, of symbols (B, T, K)."""
     c = model.config
-    a = filters_of(model.lsf.values(s[..., : c.n_lsf])) if c.n_lsf else None
+    a = filters_of(c, model.lsf.values(s[..., : c.n_lsf])) if c.n_lsf else None
     codes = jnp.split(s[..., c.n_lsf :], c.n_modules, axis=-1)
     outputs = [m.decode(m.quantiser.values(code)) for m, code in zip(model.modules, codes, strict=True)]
     return synthesise(c, state, jnp.stack(outputs).sum(axis=0), a)
@@ -136,7 +150,7 @@ def recode_soft(model: Model, states: tuple[dict, dict], x: jax.Array, lsf: jax.
     c, a = model.config, None
     soft = Acting(jnp.float32(1), jnp.float32(1), jnp.float32(0))
     if lsf is not None:
-        a = filters_of(quantise(model.lsf, lsf, soft)[0])
+        a = filters_of(c, quantise(model.lsf, lsf, soft)[0])
     encoder, frames = analyse(c, states[0], x, a)
     decoder, y = synthesise(c, states[1], cascade(model, frames, c.n_modules, tuple(range(c.n_modules)), soft)[0], a)
     return (encoder, decoder), y

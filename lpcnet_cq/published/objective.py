@@ -22,9 +22,9 @@ from lpcnet_cq.published.model import (
     start_encoder,
     synthesise,
 )
-from lpcnet_cq.published.packet import CODE
+from lpcnet_cq.published.packet import CODE, LSF
 from lpcnet_cq.published.quantiser import Acting, frame_bits, penalty, quantise
-from lpcnet_cq.published.schedule import LSF, Phase
+from lpcnet_cq.schedule import Phase
 
 
 def compared_frames(r: Recipe, x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -78,7 +78,7 @@ def objective(model: Model, r: Recipe, phase: Phase, batch: dict, acting: Acting
     B = x.shape[0]
     if c.n_lsf:
         lsf, log_p[LSF] = quantise(model.lsf, batch["lsf"], acting if LSF in phase.trained else None)
-        a = filters_of(lsf)
+        a = filters_of(c, lsf)
     if r.loss_on == "residual":
         a = lax.stop_gradient(a)
     _, frames = analyse(c, start_encoder(c, B), x, a)

@@ -19,6 +19,7 @@ import numpy as np
 from flax import nnx
 from jax import lax
 
+FACTORS = np.geomspace(1e3, 1e-3, 300)  # by which centroids may be spread
 RARE = 1e-4  # share that a symbol is taken to have at least, where bits are counted
 
 
@@ -74,6 +75,28 @@ def clusters(z: np.ndarray, K: int, rounds: int = 20) -> np.ndarray:
     return b
 
 
+def spread(b: np.ndarray, z: np.ndarray, bits: float) -> np.ndarray:
+    """Return centroids b (K,), ascending, so far apart that the symbols of values z (n,) have an entropy of `bits`.
+
+    The middle one lies at the median of the values.
+
+    Examples
+    --------
+    >>> spread(np.array([-1.0, 0.0, 1.0]), np.linspace(-8, 8, 1001), 1.5).round().tolist()
+    [-8.0, 0.0, 8.0]
+    """
+    steps, centre = b - b[len(b) // 2], np.median(z)
+
+    def entropy(factor):
+        levels = centre + factor * steps
+        n = np.bincount(np.searchsorted(0.5 * (levels[1:] + levels[:-1]), z), minlength=len(b))
+        share = n[n > 0] / len(z)
+        return -np.sum(share * np.log2(share))
+
+    factor = next((f for f in FACTORS if entropy(f) >= bits), FACTORS[-1])
+    return centre + factor * steps
+
+
 def symbols(log_p: jax.Array) -> jax.Array:
     """Return the hard symbols of assignments, int32: the nearest centroids."""
     return jnp.argmax(log_p, axis=-1).astype(jnp.int32)
@@ -93,7 +116,10 @@ def quantise(q: Centroids, x: jax.Array, acting: Acting | None) -> tuple[jax.Arr
         log_p = q.log_assignment(x)
         return lax.stop_gradient(q.values(symbols(log_p))), lax.stop_gradient(log_p)
     log_p = q.log_assignment(x, acting.sharpness)
-    soft = jnp.einsum("...k,k->...", jnp.exp(log_p), q.centroids[...])
+    b = q.centroids[...]
+    # Beyond the outermost centroids no assignment moves any more: there the gradient passes as it is, back to them.
+    beyond = x - jnp.clip(x, *lax.stop_gradient((b.min(), b.max())))
+    soft = jnp.einsum("...k,k->...", jnp.exp(log_p), b) + beyond - lax.stop_gradient(beyond)
     value = soft + acting.hard * lax.stop_gradient(q.values(symbols(log_p)) - soft)
     return x + acting.on * (value - x), log_p
 

@@ -11,13 +11,13 @@ import jax
 import jax.numpy as jnp
 
 from lpcnet_cq.published.config import SystemConfig
-from lpcnet_cq.published.packet import CODE
-from lpcnet_cq.published.schedule import LSF
+from lpcnet_cq.published.packet import CODE, LSF
+from lpcnet_cq.published.quantiser import RARE
 
 MEMORY = 0.05  # share of the newest step in everything that runs
 PROPORTIONAL = 2.0  # log tau is higher by this times the excess
-INTEGRAL = 0.06  # and rises by this times the excess, each step
-EXCESS = (-0.5, 1.0)  # of one step, at most
+INTEGRAL = 0.03  # and rises by this times the excess and the pace, each step
+EXCESS = 0.5  # of one step, at most, up or down
 PACKET_BITS = 4.6  # that a packet takes beyond its symbols, on average
 
 
@@ -42,8 +42,15 @@ def price(control: Control) -> jax.Array:
     return jnp.exp(control.log_tau + PROPORTIONAL * control.excess)
 
 
+def used_bps(c: SystemConfig, tables: dict, n_modules: int) -> float:
+    """Return the rate of LSFs, the first modules and packets' rounding, by the entropies of their shares."""
+    shares = [(c.n_code, tables[CODE][:n_modules])] + ([(1, tables[LSF])] if c.n_lsf else [])
+    bits = sum(n * float(-(p * jnp.log2(jnp.maximum(p, RARE))).sum()) for n, p in shares)
+    return (bits + PACKET_BITS) * c.frames_per_second
+
+
 def follow(
-    control: Control, c: SystemConfig, on: jax.Array, bps: jax.Array, target_bps: float, shares: dict
+    control: Control, c: SystemConfig, on: jax.Array, pace: jax.Array, bps: jax.Array, target_bps: float, shares: dict
 ) -> Control:
     """Return the state after a step.
 
@@ -53,6 +60,9 @@ def follow(
     c : SystemConfig
     on : scalar
         0 leaves price and excess as they are.
+    pace : scalar
+        Learning rate relative to that of the first phase, 0..1: a price that goes on rising where the rate can follow
+        no longer overshoots.
     bps : scalar
         Rate of the step's symbols; one that is not finite counts as on target.
     target_bps : float
@@ -60,8 +70,8 @@ def follow(
     shares : dict
         Of the step's symbols.
     """
-    excess = jnp.clip(bps / (target_bps - PACKET_BITS * c.frames_per_second) - 1, *EXCESS)
+    excess = jnp.clip(bps / (target_bps - PACKET_BITS * c.frames_per_second) - 1, -EXCESS, EXCESS)
     excess = on * jnp.where(jnp.isfinite(excess), excess, 0.0)
     running = control.excess + MEMORY * on * (excess - control.excess)
     tables = jax.tree.map(lambda old, new: old + MEMORY * (new - old), control.tables, shares)
-    return Control(control.log_tau + INTEGRAL * excess, running, tables)
+    return Control(control.log_tau + INTEGRAL * pace * excess, running, tables)

@@ -2,7 +2,7 @@
 
 Writes into `workdir`: `config.json`, `metrics.jsonl`, `checkpoint.safetensors` (resumed from when present), and at the
 end `weights.safetensors` with the frequency tables inside. With `steps` set, the run is a function of recipe and data
-alone; with `minutes`, the phases follow the clock.
+alone; with `minutes`, the phases follow the processor time it takes, whatever else the machine does.
 """
 
 import json
@@ -27,13 +27,13 @@ from lpcnet_cq.data import Batches, build_shards, open_corpus
 from lpcnet_cq.optimiser import make_optimiser
 from lpcnet_cq.published.config import Recipe
 from lpcnet_cq.published.front import lsf_levels, prepare
-from lpcnet_cq.published.model import Model, analyse, cascade, encode, start_encoder
+from lpcnet_cq.published.model import Model, analyse, cascade, encode, filters_of, start_encoder
 from lpcnet_cq.published.objective import objective
-from lpcnet_cq.published.packet import frequency_tables
-from lpcnet_cq.published.quantiser import Acting, clusters
-from lpcnet_cq.published.rate import Control, follow, price, start_control
-from lpcnet_cq.published.schedule import LSF, Phase, phase_progress, two_phases
+from lpcnet_cq.published.packet import LSF, frequency_tables
+from lpcnet_cq.published.quantiser import Acting, clusters, quantise, spread
+from lpcnet_cq.published.rate import Control, follow, price, start_control, used_bps
 from lpcnet_cq.published.weights import save_weights
+from lpcnet_cq.schedule import Phase, phase_progress, two_phases
 from lpcnet_cq.train import BAR, LOG_EVERY, log
 from lpcnet_cq.weights import load_checkpoint, read_tensors, save_checkpoint
 
@@ -41,6 +41,7 @@ OPTIMISER = make_optimiser()
 CENTROID_RATE = 0.1  # learning rate of centroids, relative: their neighbours are some hundredths away
 CROP_S = 2.0  # of speech that tell the level of a crop's frames
 START_BATCHES = 32  # from which codebooks are begun
+LEAST_BITS = 0.3  # per code sample, that a new module begins with
 COUNT_BATCHES = 64  # whose symbols are counted into the frequency tables
 
 
@@ -65,9 +66,10 @@ class Run:
 
 
 def phases_of(r: Recipe) -> list[Phase]:
-    """Return the phases of a recipe."""
-    others = (LSF,) if r.system.lpc == "trained" else ()
-    return two_phases(r.bitrates_bps, r.learning_rates, r.shares, others)
+    """Return the phases of a recipe: module by module, a trained LSF codebook with the first one, then all."""
+    codebook = (LSF,) if r.system.lpc == "trained" else ()
+    groups = [(*codebook, 0), *((i,) for i in range(1, r.system.n_modules))]
+    return two_phases(groups, r.learning_rates, r.shares)
 
 
 def partition(params: nnx.State, phase: Phase) -> tuple[nnx.State, nnx.State]:
@@ -78,6 +80,7 @@ def partition(params: nnx.State, phase: Phase) -> tuple[nnx.State, nnx.State]:
 
 def make_step(r: Recipe, graph: nnx.GraphDef, phase: Phase):
     """Return the jitted training step of a phase."""
+    target_bps = r.bitrates_bps[phase.n_modules - 1]
 
     @jax.jit
     def step(trained, frozen, memory, control, batch, acting, rate):
@@ -94,7 +97,8 @@ def make_step(r: Recipe, graph: nnx.GraphDef, phase: Phase):
         with jax.numpy_dtype_promotion("standard"):  # optax mixes integers and floats
             updates, memory = OPTIMISER.update(gradient, memory, trained)
         trained = jax.tree_util.tree_map_with_path(lambda path, p, u: p + rate * own_rate(path) * u, trained, updates)
-        control = follow(control, r.system, acting.on, parts["bps"], phase.bitrate_bps, shares)
+        pace = rate / r.learning_rates[0]
+        control = follow(control, r.system, acting.on, pace, parts["bps"], target_bps, shares)
         return trained, memory, control, parts | {"gradient": norm}
 
     return step
@@ -111,11 +115,14 @@ def learning_rate(r: Recipe, phase: Phase, done: float) -> float:
 
 
 def acting_at(r: Recipe, phase: Phase, done: float) -> Acting:
-    """Return how quantisers act when a phase is `done`, 0..1: softly and ever more sharply where a module is new."""
-    if not phase.fresh:
-        return Acting(*(jnp.float32(v) for v in (1.0, 1.0, r.hard_from < 1)))
-    sharpness = r.softness ** (1 - done)
-    return Acting(*(jnp.float32(v) for v in (done >= r.unquantised, sharpness, done >= r.hard_from)))
+    """Return how quantisers act when a phase is `done`, 0..1.
+
+    Where decoders get hard symbols, the gradient stays that of soft assignments: sharp ones pass next to none. Soft
+    ones, as published, become as sharp as they are to be until the end of a new module's phase.
+    """
+    on = phase.joint or done >= r.unquantised
+    sharpness = r.softness ** (1.0 if r.hard else max(0.0, 1 - done - phase.joint))
+    return Acting(*(jnp.float32(v) for v in (on, sharpness, r.hard)))
 
 
 def initial_model(r: Recipe, batches: list[dict]) -> Model:
@@ -127,28 +134,32 @@ def initial_model(r: Recipe, batches: list[dict]) -> Model:
     return model
 
 
-def centre_code(run: Run, params: nnx.State, n_modules: int) -> nnx.State:
-    """Move the centroids of the newest module to the clusters of its codes, and alpha to what their distances ask for.
+def spread_code(run: Run, state: State, phase: Phase) -> State:
+    """Spread the centroids of the newest module so far that its codes begin with what is left of the rate.
 
-    Only K-Net needs it, whose code has no bounds (Kankanahalli 2018, section 2.3: k-means). Where centroids lie far
-    apart the alpha made for even levels from -1 to 1 would be hard from the start, and pass no gradient.
+    A rate that has to fall from 36 kbps takes what was learned down with it. Alpha is to the median distance what it is
+    to even levels from -1 to 1. K-Net's centroids are at first the clusters of its codes (Kankanahalli 2018, 2.3).
     """
-    c = run.recipe.system
+    c, index = run.recipe.system, phase.n_modules - 1
 
     @jax.jit
     def codes(params, batch):
-        model = nnx.merge(run.graph, params)
-        a = None  # K-Net codes speech itself
+        model, a = nnx.merge(run.graph, params), None
+        if c.n_lsf:
+            a = filters_of(c, quantise(model.lsf, batch["lsf"], None)[0])
         _, frames = analyse(c, start_encoder(c, batch["x"].shape[0]), batch["x"], a)
-        return cascade(model, frames, n_modules)[1][-1].z
+        return cascade(model, frames, phase.n_modules)[1][-1].z
 
-    z = np.concatenate([np.asarray(codes(params, run.batch(i))).ravel() for i in range(START_BATCHES)])
-    model, b = nnx.merge(run.graph, params), clusters(z, c.n_centroids)
-    quantiser = model.modules[n_modules - 1].quantiser
+    z = np.concatenate([np.asarray(codes(state.params, run.batch(i))).ravel() for i in range(START_BATCHES)])
+    model = nnx.merge(run.graph, state.params)
+    quantiser = model.modules[index].quantiser
+    b = clusters(z, c.n_centroids) if c.autoencoder.kind == "knet" else np.asarray(quantiser.centroids[...])
+    left_bps = run.recipe.bitrates_bps[index] - used_bps(c, state.control.tables, index)
+    b = spread(b, z, max(LEAST_BITS, left_bps / (c.n_code * c.frames_per_second)))
     quantiser.centroids[...] = jnp.asarray(b, jnp.float32)
     even = 2 / (c.n_centroids - 1)
     quantiser.temperature[...] = jnp.float32(c.temperature * even / max(np.median(np.diff(b)), 1e-6))
-    return nnx.state(model, nnx.Param)
+    return state._replace(params=nnx.state(model, nnx.Param))
 
 
 def run_phase(run: Run, state: State, notes: dict) -> tuple[State, dict]:
@@ -170,15 +181,14 @@ def run_phase(run: Run, state: State, notes: dict) -> tuple[State, dict]:
             acting = acting_at(r, phase, done)
             if not notes["on"] and acting.on:
                 notes = notes | {"on": 1}
-                if r.system.autoencoder.kind == "knet" and phase.fresh:
-                    params = centre_code(run, nnx.merge_state(trained, frozen), phase.n_modules)
-                    trained, frozen = partition(params, phase)
-            began = time.monotonic()
+                if not phase.joint:
+                    trained, frozen = partition(spread_code(run, state, phase).params, phase)
+            began = time.process_time()
             now, batch = batch.result(), ahead.submit(run.batch, notes["step"] + 1)
             rate = jnp.float32(learning_rate(r, phase, done))
             trained, memory, control, parts = step(trained, frozen, memory, control, now, acting, rate)
             sums = {k: sums.get(k, 0.0) + float(v) for k, v in parts.items()} | {"n": sums.get("n", 0.0) + 1}
-            minutes = 0.0 if first else (time.monotonic() - began) / 60  # the first step is mostly compilation
+            minutes = 0.0 if first else (time.process_time() - began) / 60  # the first step is mostly compilation
             notes, first = notes | {"step": notes["step"] + 1, "minutes": notes["minutes"] + minutes}, False
             if notes["step"] % LOG_EVERY == 0:
                 log(run.workdir, run.bar, notes, sums, progress)

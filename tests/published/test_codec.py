@@ -20,9 +20,9 @@ from lpcnet_cq.published.weights import save_weights
 LOUDER = 10 ** (20 * 0.25 / 20)  # twenty steps of the level
 
 
-@pytest.fixture(scope="module", params=["none", "trained"])
+@pytest.fixture(scope="module", params=[{}, {"lpc": "trained"}, {"lpc": "trained", "zero_state": True}])
 def codec(request, tiny, awake, tmp_path_factory):
-    c = tiny(n_modules=2, lpc=request.param, level=1.0)
+    c = tiny(n_modules=2, level=1.0, **request.param)
     random = np.random.default_rng(0)
     s = np.concatenate([random.integers(0, 32, (300, c.n_lsf)), random.integers(0, 8, (300, 2 * c.n_code))], axis=1)
     path = tmp_path_factory.mktemp("weights") / "untrained.safetensors"

@@ -50,7 +50,7 @@ def speech(system, vowel):
 def test_unquantised_frames_are_the_speech_one_overlap_late(tiny, speech, window_at, lpc):
     c = tiny(lpc=lpc, window_at=window_at)
     x, lsf = speech
-    a = filters_of(lsf) if c.n_lsf else None
+    a = filters_of(c, lsf) if c.n_lsf else None
     _, frames = analyse(c, start_encoder(c, 2), x, a)
     _, y = synthesise(c, start_decoder(c, 2), frames, a)
     V = c.spec.look_ahead
@@ -61,21 +61,21 @@ def test_unquantised_frames_are_the_speech_one_overlap_late(tiny, speech, window
 def test_residual_is_scipys_where_the_filter_stays(system, speech):
     x, lsf = speech
     same = np.repeat(lsf[:, :1], T, axis=1)
-    a = np.asarray(filters_of(same), np.float64)
+    a = np.asarray(filters_of(system, same), np.float64)
     _, frames = analyse(system, start_encoder(system, 2), x, jnp.float32(a))
     e = lfilter(a[0, 0], [1], x[0])
     V, W, hop = system.spec.look_ahead, system.spec.window, system.spec.hop
     np.testing.assert_allclose(frames[0, 2], e[2 * hop - V : 2 * hop - V + W], atol=1e-4)
 
 
-def test_filters_hold_the_pre_emphasis(speech):
-    a = np.asarray(filters_of(speech[1]))
+def test_filters_hold_the_pre_emphasis(system, speech):
+    a = np.asarray(filters_of(system, speech[1]))
     assert a.shape == (2, T, 6)
     np.testing.assert_allclose(np.polyval(a[0, 0], 0.68), 0, atol=1e-4)  # the zero at 0.68
 
 
-def test_unordered_lsfs_make_stable_filters(tiny):
-    a = np.asarray(filters_of(jnp.array([[[2.0, 0.5, 0.5, 3.5]]])))[0, 0]
+def test_unordered_lsfs_make_stable_filters(system):
+    a = np.asarray(filters_of(system, jnp.array([[[2.0, 0.5, 0.5, 3.5]]])))[0, 0]
     assert np.abs(np.roots(a)).max() < 1
 
 
@@ -104,9 +104,9 @@ def test_hard_modules_pass_no_gradient(model):
     assert sizes[0] == 0 and sizes[1] > 0
 
 
-@pytest.mark.parametrize("lpc", ["none", "trained"])
-def test_pieces_are_the_whole(tiny, speech, awake, lpc):
-    c = tiny(n_modules=2, lpc=lpc)
+@pytest.mark.parametrize("changes", [{}, {"lpc": "trained"}, {"lpc": "trained", "zero_state": True}])
+def test_pieces_are_the_whole(tiny, speech, awake, changes):
+    c = tiny(n_modules=2, **changes)
     model, (x, lsf) = awake(Model(c, rngs=nnx.Rngs(1))), speech
     lsf = lsf if c.n_lsf else None
     _, s = jitted(blocks.encode, model, start_encoder(c, 2), x, lsf)
@@ -127,7 +127,7 @@ def test_decoder_and_encoder_agree_on_the_frames(model, system, speech):
     """What `decode` makes of the symbols is what the cascade decoded to choose them."""
     x, lsf = speech
     _, s = jitted(blocks.encode, model, start_encoder(system, 2), x, lsf)
-    a = filters_of(model.lsf.values(s[..., : system.n_lsf]))
+    a = filters_of(system, model.lsf.values(s[..., : system.n_lsf]))
     _, frames = analyse(system, start_encoder(system, 2), x, a)
     _, expected = synthesise(system, start_decoder(system, 2), jitted(decoded, model, frames)[0], a)
     found = jitted(blocks.decode, model, start_decoder(system, 2), s)[1]

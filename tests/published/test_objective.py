@@ -12,10 +12,9 @@ from lpcnet_cq.published.config import Recipe, at_rates
 from lpcnet_cq.published.front import lsf_levels, prepare
 from lpcnet_cq.published.model import Model, encode, start_encoder
 from lpcnet_cq.published.objective import compared_frames, objective, rate_parts
-from lpcnet_cq.published.packet import frequency_tables, n_bits
+from lpcnet_cq.published.packet import LSF, frequency_tables, n_bits
 from lpcnet_cq.published.quantiser import Acting
 from lpcnet_cq.published.rate import start_control
-from lpcnet_cq.published.schedule import LSF
 from lpcnet_cq.published.train import phases_of
 
 T = 5

@@ -62,6 +62,15 @@ def test_hard_symbols_have_the_gradient_of_soft_ones():
         np.testing.assert_allclose(hard, soft, atol=1e-6)
 
 
+def test_values_beyond_all_centroids_are_led_back():
+    """Their assignments are hard and do not move; without a gradient of their own they would stay out for good."""
+    q = Centroids(B, 300.0)
+    x = jnp.array([-3.0, -1.5, 1.01, 7.0])
+    gradient = jax.grad(lambda x: quantise(q, x, acting(hard=1.0))[0] @ jnp.array([1.0, 2.0, 3.0, 4.0]))(x)
+    np.testing.assert_allclose(gradient, [1, 2, 3, 4], atol=1e-3)
+    np.testing.assert_array_equal(quantise(q, x, acting(hard=1.0))[0], [-1, -1, 1, 1])
+
+
 def test_penalty_is_nothing_for_hard_and_most_for_even_assignments():
     assert float(penalty(jnp.log(jnp.full((3, 4), 0.25)))) == pytest.approx(4 * 0.5 - 1)
     assert float(penalty(jnp.array([[0.0, -1e4, -1e4]]))) == 0

@@ -17,9 +17,9 @@ from lpcnet_cq.published import train as training
 from lpcnet_cq.published.codec import PublishedCodec
 from lpcnet_cq.published.config import PRESETS, Recipe
 from lpcnet_cq.published.front import prepare
-from lpcnet_cq.published.model import Model
-from lpcnet_cq.published.rate import start_control
-from lpcnet_cq.published.train import acting_at, centre_code, learning_rate, make_step, partition, phases_of, train
+from lpcnet_cq.published.model import Model, encode, start_encoder
+from lpcnet_cq.published.rate import PACKET_BITS, start_control
+from lpcnet_cq.published.train import acting_at, learning_rate, make_step, partition, phases_of, spread_code, train
 from lpcnet_cq.published.weights import load_weights
 from lpcnet_cq.weights import flatten
 
@@ -176,35 +176,37 @@ def test_learning_rate_rises_in_a_line_and_falls_as_a_cosine():
         assert rates == pytest.approx([0, 0.5, 0.5, 0], abs=0.001)
 
 
-@pytest.mark.parametrize("hard_from, hard", [(0.5, [0, 0, 1, 1, 1]), (1.0, 5 * [0])])
-def test_quantisers_of_a_new_module_end_sharp_and_hard(hard_from, hard):
-    r = replace(PRESETS["cmrl"], hard_from=hard_from)
+@pytest.mark.parametrize("hard", [True, False])
+def test_soft_quantisers_of_a_new_module_end_sharp_and_hard_ones_keep_their_gradient(hard):
+    r = replace(PRESETS["cmrl"], hard=hard)
     first, _, joint = phases_of(r)
     acting = [acting_at(r, first, done) for done in (0, 0.25, 0.5, 0.75, 0.999)]
-    assert [a.on for a in acting] == [0, 1, 1, 1, 1] and [a.hard for a in acting] == hard
+    assert [a.on for a in acting] == [0, 1, 1, 1, 1] and [float(a.hard) for a in acting] == 5 * [float(hard)]
     sharpness = [float(a.sharpness) for a in acting]
-    assert sharpness == sorted(sharpness) and sharpness[0] == pytest.approx(0.2)
-    assert sharpness[-1] == pytest.approx(1, rel=0.01)
-    assert [tuple(map(float, acting_at(r, joint, done))) for done in (0, 1)] == 2 * [(1, 1, hard_from < 1)]
+    assert sharpness == pytest.approx(5 * [0.2] if hard else [0.2 ** (1 - d) for d in (0, 0.25, 0.5, 0.75, 0.999)])
+    at_last = pytest.approx((1, 0.2 if hard else 1, float(hard)))
+    assert [tuple(map(float, acting_at(r, joint, done))) for done in (0, 1)] == [at_last, at_last]
 
 
-def test_knets_centroids_move_to_its_codes(tiny, vowel):
-    r = Recipe(tiny("knet", window_at="analysis"), bitrates_bps=(9e3,))
-    graph, params = nnx.split(Model(r.system, rngs=nnx.Rngs(0)), nnx.Param)
+@pytest.mark.parametrize("kind", ["knet", "bottleneck"])
+def test_a_new_module_begins_with_what_is_left_of_the_rate(tiny, vowel, kind):
+    """Bytes aside: the entropy of all its hard symbols; and alpha is to their distances what it is to even levels."""
+    r = Recipe(tiny(kind), bitrates_bps=(14e3,))
+    c = r.system
+    graph, params = nnx.split(Model(c, rngs=nnx.Rngs(0)), nnx.Param)
 
     def batch(i):
-        return prepare(vowel(120 + i)[None, : 6 * r.system.spec.hop], r.system, 4)
+        return prepare(vowel(120 + 5 * i)[None, : 6 * c.spec.hop], c, 4)
 
     run = training.Run(r, graph, phases_of(r), batch, Path(), None)
-    moved = nnx.merge(graph, centre_code(run, params, 1))
-    frames = batch(0)["x"].reshape(1, 4, -1)
-    z = moved.modules[0].encode(np.pad(frames, ((0, 0), (0, 0), (16, 0))))  # about its code: without the fades
-    b = np.asarray(moved.modules[0].quantiser.centroids[...])
-    error = np.abs(np.asarray(z)[..., None] - b).min(axis=-1)
-    assert (np.diff(b) >= 0).all()
-    assert np.sqrt((error**2).mean()) < 0.5 * float(z.std())
-    alpha = float(moved.modules[0].quantiser.temperature[...])
-    assert alpha * np.median(np.diff(b)) == pytest.approx(300 * 2 / 7, rel=1e-3)  # as eight even levels have it
+    state = training.State(params, None, start_control(c, 1.0))
+    moved = nnx.merge(graph, spread_code(run, state, run.phases[0]).params)
+    b, alpha = (np.asarray(v[...]) for v in nnx.state(moved.modules[0].quantiser, nnx.Param).values())
+    assert (np.diff(b) >= 0).all() and alpha * np.median(np.diff(b)) == pytest.approx(300 * 2 / 7, rel=1e-3)
+    s = [encode(moved, start_encoder(c, 1), batch(i)["x"], None)[1] for i in range(training.START_BATCHES)]
+    share = np.bincount(np.ravel(s), minlength=c.n_centroids) / np.size(s)
+    bits = -np.sum(share * np.log2(np.maximum(share, 1e-9)))
+    assert (bits * c.n_code + PACKET_BITS) * c.frames_per_second == pytest.approx(14e3, rel=0.1)
 
 
 def test_no_corpus_is_one_sentence(tmp_path):

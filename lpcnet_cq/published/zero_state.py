@@ -1,0 +1,57 @@
+"""LPC filters as the released code has them, from zero in every frame: an ablation, not a way to code.
+
+Place in the chain: instead of the filters with state in `model`, where `SystemConfig.zero_state` says so. Pre-emphasis
+and its inverse run on; A(z) begins anew in each of seven windowed pieces of a frame, 1/A(z) in each frame, and a fade
+hides the seams. What is cut off at the pieces' ends is lost: even unquantised frames do not give the speech back.
+
+Letters: B batch, T frames, F = B T, W samples of a frame, M order, P pieces of a frame.
+
+References
+----------
+K. Zhen et al., arXiv 2002.05604 (2020), section 2.1, and the code released with it.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dsp.frames import FrameSpec
+from lpcnet_cq import filters
+from lpcnet_cq.analysis import PREEMPHASIS
+from lpcnet_cq.published.frames import fade, overlap_add, split
+
+
+def emphasis(state: jax.Array) -> jax.Array:
+    """Return 1 - mu z^-1 as coefficients for a filter with that state, (B, 1, M+2)."""
+    return jnp.zeros((len(state), 1, state.shape[1] + 1)).at[..., :2].set(jnp.array([1.0, -PREEMPHASIS]))
+
+
+def pieces(W: int) -> tuple[FrameSpec, np.ndarray]:
+    """Return how a frame is cut into seven pieces that overlap by half, and their Hann windows (P, W/4).
+
+    The first rises and the last falls at once, so that all windows add up to 1 over the frame.
+    """
+    spec = FrameSpec(window=W // 4, hop=W // 8, look_ahead=W // 8, subframe=W // 8)
+    windows = np.tile(fade(spec), (W // spec.hop - 1, 1))
+    windows[0, : spec.hop] = windows[-1, spec.hop :] = 1
+    return spec, windows
+
+
+def residual(frames: jax.Array, a: jax.Array) -> jax.Array:
+    """Return the residual (B, T, W) of frames by A(z), `a` (B, T, M+1), every piece from zero."""
+    B, T, W = frames.shape
+    spec, windows = pieces(W)
+    x = frames.reshape(B * T, W)
+    _, cut = split(x[:, : spec.hop], x[:, spec.hop :], spec)
+    F, P, L = cut.shape
+    taps = jnp.repeat(a.reshape(F, 1, -1), P, axis=0)
+    _, e = filters.residual(jnp.zeros((F * P, a.shape[-1] - 1)), cut.reshape(F * P, L), taps)
+    end, e = overlap_add(jnp.zeros((F, spec.hop)), e.reshape(F, P, L) * windows, spec)
+    return jnp.concatenate([e, end], axis=1).reshape(B, T, W)
+
+
+def synthesise(frames: jax.Array, a: jax.Array) -> jax.Array:
+    """Return speech frames (B, T, W) of residual frames by 1/A(z), `a` (B, T, M+1), every frame from zero."""
+    B, T, W = frames.shape
+    _, y = filters.synthesise(jnp.zeros((B * T, a.shape[-1] - 1)), frames.reshape(B * T, W), a.reshape(B * T, 1, -1))
+    return y.reshape(B, T, W)

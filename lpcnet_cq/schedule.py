@@ -1,0 +1,74 @@
+"""The two-phase training of what is made of parts: greedily, one group of parts after another, then all together.
+
+Place in the chain: training only, of the published cascades and of our own codec. A group learns on what the earlier
+ones left, while these stay as they are. Fresh memory of the optimiser at the start of each phase.
+
+References
+----------
+K. Zhen et al., "Cascaded cross-module residual learning towards lightweight end-to-end speech coding", arXiv
+1906.07769 (2019), section 3.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+Group = tuple[int | str, ...]  # parts of a model by name; the modules of a cascade go by their index
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Hold one phase of training."""
+
+    trained: Group
+    learning_rate: float  # its peak
+    end: float  # share of the run at which the phase ends, 0..1
+    joint: bool  # trains all groups together, after they were trained one by one
+
+    def trains(self, path: tuple) -> bool:
+        """Say whether the parameter at `path` of the model, such as ("modules", 0, ...), is trained."""
+        return (path[1] if path[0] == "modules" else path[0]) in self.trained
+
+    @property
+    def n_modules(self) -> int:
+        """Modules of a cascade that are in use: those that are trained and all before them."""
+        return max((part + 1 for part in self.trained if isinstance(part, int)), default=0)
+
+
+def two_phases(
+    groups: Sequence[Group], learning_rates: tuple[float, float, float], shares: tuple[float, float, float]
+) -> list[Phase]:
+    """Return the phases of a training.
+
+    Parameters
+    ----------
+    groups : sequence of tuples
+        Parts that are trained together, in the order in which they learn.
+    learning_rates, shares : tuples of three
+        Of the first group, of each further one, and of all together. Only ratios of shares count; 0 for the last
+        leaves joint training out, as a single group does.
+
+    Examples
+    --------
+    >>> for phase in two_phases([("lsf", 0), (1,)], (4e-3, 4e-3, 1e-3), (4, 1, 1)):
+    ...     print(phase.trained, round(phase.end, 3), phase.joint)
+    ('lsf', 0) 0.667 False
+    (1,) 0.833 False
+    ('lsf', 0, 1) 1.0 True
+    """
+    parts, stages = list(groups), [0] + [1] * (len(groups) - 1)
+    if len(groups) > 1 and shares[2]:
+        parts.append(sum(parts, ()))
+        stages.append(2)
+    ends = np.cumsum([shares[stage] for stage in stages])
+    return [
+        Phase(group, learning_rates[stage], float(end / ends[-1]), joint=stage == 2)
+        for group, stage, end in zip(parts, stages, ends, strict=True)
+    ]
+
+
+def phase_progress(phases: Sequence[Phase], index: int, progress: float) -> float:
+    """Return how far phase `index` is, 0..1 or beyond, when the whole run is at `progress`."""
+    start = phases[index - 1].end if index else 0.0
+    return (progress - start) / (phases[index].end - start)
