@@ -243,7 +243,6 @@ PRESETS = {
             fine_blocks=1,
             hidden=8,
         ),
-        batch=2,
         seconds=0.1,
         minutes=0.2,
     ),

@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -196,6 +196,29 @@ def build_shards(clips: Sequence[Clip], cache_folder: str | Path, spec: FrameSpe
     ValueError
         If `clips` is empty or a file is unreadable.
     """
+
+    def write(clips: Sequence[Clip], folder: Path) -> None:
+        sources = _write_pcm(clips, folder / "pcm.i16", spec)
+        _write_lsf(folder, max(stop for _, stop in sources.values()), spec)
+        (folder / "sources.json").write_text(json.dumps(sources))
+
+    folder = cached(clips, cache_folder, spec, write)
+    sources = {k: (v[0], v[1]) for k, v in json.loads((folder / "sources.json").read_text()).items()}
+    return Shards(
+        np.memmap(folder / "pcm.i16", np.int16, "r"), np.load(folder / "lsf.npy", "r"), sources, spec
+    )
+
+
+def cached(
+    clips: Sequence[Clip], cache_folder: str | Path, spec: FrameSpec, write: Callable[[Sequence[Clip], Path], None]
+) -> Path:
+    """Return the folder that `write(clips in order, folder)` fills, now or earlier; it appears only when whole.
+
+    Raises
+    ------
+    ValueError
+        If `clips` is empty.
+    """
     if not clips:
         raise ValueError("clips: none given; training needs at least one recording")
     clips = sorted(clips, key=lambda c: (c.source, c.speaker, c.path))
@@ -204,17 +227,11 @@ def build_shards(clips: Sequence[Clip], cache_folder: str | Path, spec: FrameSpe
         folder.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix="part-", dir=folder.parent))
         try:
-            sources = _write_pcm(clips, part / "pcm.i16", spec)
-            n_packets = max(stop for _, stop in sources.values())
-            _write_lsf(part, n_packets, spec)
-            (part / "sources.json").write_text(json.dumps(sources, indent=1))
+            write(clips, part)
             os.replace(part, folder)
         finally:
             shutil.rmtree(part, ignore_errors=True)
-    sources = {k: (v[0], v[1]) for k, v in json.loads((folder / "sources.json").read_text()).items()}
-    return Shards(
-        np.memmap(folder / "pcm.i16", np.int16, "r"), np.load(folder / "lsf.npy", "r"), sources, spec
-    )
+    return folder
 
 
 def cache_key(clips: Sequence[Clip], spec: FrameSpec) -> str:

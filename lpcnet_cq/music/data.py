@@ -8,9 +8,6 @@ times, places and levels, at other speeds. Letters: B crops in a batch, T packet
 """
 
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +20,7 @@ from lpcnet_cq.audio import read_audio
 from lpcnet_cq.augment import change_speed
 from lpcnet_cq.calibration import threshold_db
 from lpcnet_cq.config import MusicConfig
-from lpcnet_cq.data import Clip, cache_key
+from lpcnet_cq.data import Clip, cached
 from lpcnet_cq.music.network import blocks_to_split
 from lpcnet_cq.music.objective import compared
 
@@ -59,19 +56,12 @@ def build_recordings(clips: Sequence[Clip], cache_folder: str | Path, spec: Fram
     ValueError
         If `clips` is empty or a file is unreadable.
     """
-    if not clips:
-        raise ValueError("clips: none given; training needs at least one recording")
-    clips = sorted(clips, key=lambda c: (c.source, c.speaker, c.path))
-    folder = Path(cache_folder) / cache_key(clips, spec)
-    if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix="part-", dir=folder.parent))
-        try:
-            sources = _write_pcm(clips, part / "pcm.i16", spec)
-            (part / "sources.json").write_text(json.dumps(sources))
-            os.replace(part, folder)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
+
+    def write(clips: Sequence[Clip], folder: Path) -> None:
+        sources = _write_pcm(clips, folder / "pcm.i16", spec)
+        (folder / "sources.json").write_text(json.dumps(sources))
+
+    folder = cached(clips, cache_folder, spec, write)
     sources = json.loads((folder / "sources.json").read_text())
     pcm = np.memmap(folder / "pcm.i16", np.int16, "r").reshape(-1, 2)
     return Recordings(pcm, {k: [(a, b) for a, b in spans] for k, spans in sources.items()}, spec)
