@@ -173,11 +173,13 @@ def activate(total: Array) -> Array:
 
 
 def product(u: Array, w: Array) -> Array:
-    """Multiply integer matrices by way of float64, whose 53 bits hold every partial sum exactly.
+    """Multiply integers (..., K) and a matrix (K, N) by way of float64, whose 53 bits hold every partial sum exactly.
 
-    The sums stay below 2^40, so that no order of summation and no machine can change them; BLAS makes it fast.
+    The sums stay below 2^40, so that no order of summation and no machine can change them; BLAS makes it fast, where it
+    gets two matrices and not a stack of small ones.
     """
-    return (u.astype(w.dtype) @ w).astype(np.int64)
+    flat = u.reshape(-1, u.shape[-1]).astype(np.float64) @ w.astype(np.float64)
+    return flat.astype(np.int64).reshape(*u.shape[:-1], w.shape[-1])
 
 
 def locate(mean: Array, scale: Array) -> tuple[Array, Array, Array]:
