@@ -17,6 +17,7 @@ import numpy as np
 
 from lpcnet_cq import packet
 from lpcnet_cq.audio import prepare, resample
+from lpcnet_cq.config import MusicConfig
 from lpcnet_cq.container import (
     MAX_REFINEMENTS,
     Header,
@@ -25,7 +26,9 @@ from lpcnet_cq.container import (
     write_header,
 )
 from lpcnet_cq.errors import BitstreamError
-from lpcnet_cq.kinds import kind_of
+from lpcnet_cq.music.network import MusicNetwork
+from lpcnet_cq.music.tables import LineModel
+from lpcnet_cq.network import Network
 from lpcnet_cq.packing import Packer, cut, write_segments
 from lpcnet_cq.reader import Reader
 from lpcnet_cq.tables import IntegerModel
@@ -50,13 +53,16 @@ class Codec:
         self.name = Path(path).stem
         low, high = notes["reach_bps"]  # what nine of ten training crops reach
         self.bitrates_bps = int(low), int(high)
-        kind = kind_of(self.config)
-        self.entropy = kind.integers(integers, self.config)
+        if isinstance(self.config, MusicConfig):
+            self.entropy = LineModel(integers, self.config)
+            self.network = MusicNetwork(floats, self.entropy, self.config)
+        else:
+            self.entropy = IntegerModel(integers, self.config)
+            self.network = Network(floats, self.entropy, self.config)
         self.reader = Reader(self.entropy)
         Q = self.config.n_steps
         sizes = self.config.step_ratio ** (np.arange(Q) - float(self.config.nominal_step))
         self.packer = Packer(self.entropy, sizes, range(*notes["steps"]), np.array(notes["usual_bps"]))
-        self.network = kind.network(floats, self.entropy, self.config)
         self.n_parameters = sum(np.size(v) for v in _leaves(floats))
 
     @property

@@ -1,4 +1,7 @@
-"""The two codecs, for speech and for music, by what they do alike: the one place that tells which is which."""
+"""The two codecs, for speech and for music, by what training asks of both; `codec` chooses what runs them.
+
+Place in the chain: training only, so that coding needs no package of the training.
+"""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -15,12 +18,10 @@ from lpcnet_cq.music import model as music_model
 from lpcnet_cq.music import objective as music
 from lpcnet_cq.music import tables as music_tables
 from lpcnet_cq.music.data import MusicBatches, build_recordings
-from lpcnet_cq.music.network import MusicNetwork
-from lpcnet_cq.network import Network
 
 
 class Kind(NamedTuple):
-    """Hold the parts of a codec that training and use ask for.
+    """Hold the parts of a codec that training asks for.
 
     Attributes
     ----------
@@ -41,10 +42,6 @@ class Kind(NamedTuple):
         a single note never needs as much.
     freeze : callable
         Nested float parameters and configuration to the integers of a weights file.
-    integers : callable
-        These and the configuration to an `IntegerModel`.
-    network : callable
-        Nested floats, an `IntegerModel` and the configuration to what runs the model.
     """
 
     material: Callable
@@ -57,8 +54,6 @@ class Kind(NamedTuple):
     rates: Callable
     reach: float
     freeze: Callable
-    integers: Callable
-    network: Callable
 
 
 def speech_model(t: TrainConfig, shards) -> Model:
@@ -80,8 +75,6 @@ SPEECH = Kind(
     rates=speech.rates,
     reach=0.9,
     freeze=lambda floats, c: tables.freeze(floats["entropy"], c),
-    integers=tables.IntegerModel,
-    network=Network,
 )
 
 MUSIC = Kind(
@@ -95,8 +88,6 @@ MUSIC = Kind(
     rates=music.rates,
     reach=0.1,
     freeze=music_tables.freeze,
-    integers=music_tables.LineModel,
-    network=MusicNetwork,
 )
 
 

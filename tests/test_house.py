@@ -76,6 +76,23 @@ def test_command_line_starts_without_heavy_imports():
     assert loaded.isdisjoint({"jax", "flax", "numpy", "scipy", "soundfile", "matplotlib"})
 
 
+def test_coding_needs_no_package_but_those_of_a_plain_install():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    plain, extras = project["dependencies"], project["optional-dependencies"]
+    names = {re.split(r"[<>=~\[]", line)[0] for of in extras.values() for line in of} - {"optax"}  # Flax brings it
+    assert "tqdm" in names and not any(line.startswith("tqdm") for line in plain)
+    code = f"""
+import sys
+sys.modules |= dict.fromkeys({sorted(names)!r})  # as if they were not there
+import numpy as np, lpcnet_cq
+codec = lpcnet_cq.load()
+codec.decode(codec.encode(np.zeros(800), 16000))
+codec.decoder().push(codec.encoder().push(np.zeros(320)))
+"""
+    done = in_fresh_python(code)
+    assert done.returncode == 0, done.stderr
+
+
 def test_jax_is_strict_in_tests():
     import jax
     import jax.numpy as jnp
