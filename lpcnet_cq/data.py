@@ -229,6 +229,9 @@ def cached(
         try:
             write(clips, part)
             os.replace(part, folder)
+        except OSError:
+            if not folder.is_dir():  # else another training filled the same folder meanwhile
+                raise
         finally:
             shutil.rmtree(part, ignore_errors=True)
     return folder

@@ -220,6 +220,22 @@ def test_shards_are_made_once_and_anew_when_something_changed(tmp_path, monkeypa
     assert len(list(cache.iterdir())) == 3
 
 
+def test_two_trainings_may_fill_the_same_cache(tmp_path):
+    """Whoever comes second takes what the first has made, and leaves nothing of its own."""
+    clips = [Clip(write(tmp_path / "a.wav", tone(0.5)), "s", "train")]
+
+    def fill(name):
+        return lambda _, folder: (folder / name).touch()
+
+    def fill_late(clips, folder):
+        data.cached(clips, tmp_path / "cache", SPEC, fill("first"))
+        fill("second")(clips, folder)
+
+    folder = data.cached(clips, tmp_path / "cache", SPEC, fill_late)
+    assert [path.name for path in folder.iterdir()] == ["first"]
+    assert list((tmp_path / "cache").iterdir()) == [folder]
+
+
 def test_failed_build_leaves_nothing(tmp_path):
     path = tmp_path / "bad.wav"
     path.write_bytes(b"RIFF")
