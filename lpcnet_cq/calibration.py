@@ -15,6 +15,7 @@ import numpy as np
 
 from dsp.psychoacoustics import N_FFT, masking
 from dsp.psychoacoustics_maskers import spectral_lines
+from lpcnet_cq.config import TrainConfig
 
 FULL_SCALE_DB = 96.0  # SPL of a full-scale sinusoid
 HOP = N_FFT  # samples from frame to frame: a quarter of the time of half overlap; crops begin anywhere
@@ -110,7 +111,7 @@ def audible(n: jax.Array, M: jax.Array, sample_rate_hz: int) -> jax.Array:
 
 
 def calibration(x: jax.Array, y: jax.Array, mask_db: jax.Array, sample_rate_hz: int) -> dict[str, jax.Array]:
-    """Return the three terms for decoded signals, and the noise-to-mask ratio they lower.
+    """Return the three terms for decoded signals.
 
     The noise modulation enters as mean of log10(1 + L): frames whose noise stands 30 dB above the mask would otherwise
     outweigh a thousand frames with noise just above it.
@@ -133,3 +134,9 @@ def calibration(x: jax.Array, y: jax.Array, mask_db: jax.Array, sample_rate_hz: 
         "modulation": jnp.mean(jnp.log10(1 + modulation(n, M))),
         "audible": heard,
     }
+
+
+def calibrated(terms: dict[str, jax.Array], t: TrainConfig) -> jax.Array:
+    """Return the terms of `calibration`, each times its weight in a training, in sum."""
+    weights = {"priority": t.priority_weight, "modulation": t.modulation_weight, "audible": t.audible_weight}
+    return sum((weights[k] * v for k, v in terms.items()), jnp.float32(0))

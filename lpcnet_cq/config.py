@@ -159,7 +159,7 @@ class TrainConfig:
     centre: float = 0.5  # of the step sizes drawn, as a share of all: where the mean of the rates lies
     disturbance_weight: float = 1.0  # of its logarithm
     disturbance_from: float = 0.375  # share of the run after which the model of hearing joins the loss
-    priority_weight: float = 0.0  # of the psychoacoustic terms, which the codec for music has: see `calibration`
+    priority_weight: float = 0.0  # of the psychoacoustic terms, see `calibration`
     modulation_weight: float = 0.0
     audible_weight: float = 0.0
     soften: float = 0.05  # share of the run over which quantisers turn from soft to hard
@@ -169,6 +169,11 @@ class TrainConfig:
     def bitrate_bps(self) -> float:
         """Mean of the rates to serve, towards which the price of bits is steered."""
         return sum(self.bitrates_bps) / 2
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether psychoacoustic terms count."""
+        return max(self.priority_weight, self.modulation_weight, self.audible_weight) > 0
 
     @property
     def span(self) -> float:

@@ -26,6 +26,7 @@ from lpcnet_cq.analysis import VERSION as ANALYSIS_VERSION
 from lpcnet_cq.analysis import analyse_lsf
 from lpcnet_cq.audio import read_audio
 from lpcnet_cq.augment import SPEED, augment, draw_speed
+from lpcnet_cq.calibration import threshold_db
 from lpcnet_cq.level import active_level_dbov
 
 AUDIO_SUFFIXES = frozenset({".flac", ".ogg", ".opus", ".sph", ".wav"})
@@ -300,6 +301,7 @@ class Batches:
     batch : B, crops in a batch.
     seconds : length of a crop, rounded to T packets.
     seed : 0..2^63 - 1.
+    masks : whether batches have the masking thresholds of their crops.
 
     Raises
     ------
@@ -307,9 +309,9 @@ class Batches:
         If no source is as long as a crop.
     """
 
-    def __init__(self, shards: Shards, batch: int, seconds: float, seed: int) -> None:
+    def __init__(self, shards: Shards, batch: int, seconds: float, seed: int, masks: bool = False) -> None:
         spec = shards.spec
-        self.shards, self.batch_size, self.seed = shards, batch, seed
+        self.shards, self.batch_size, self.seed, self.masks = shards, batch, seed, masks
         self.n_packets = max(1, round(seconds * spec.sample_rate_hz / spec.hop))
         after = -(-spec.look_ahead // spec.hop)
         # A crop needs two packets before it (the previous LSFs, and their window) and the look-ahead behind it;
@@ -332,10 +334,13 @@ class Batches:
         -------
         x : (B, T * hop + look_ahead) float32 in [-1, 1]: the crops and the look-ahead behind each.
         lsf : (B, T + 1, M) float32, radians; `lsf[:, 0]` belongs to the packet before the crop.
+        mask_db : (B, F, K) float32, dB SPL, where asked for: see `calibration.threshold_db`.
         """
         rng = np.random.Generator(np.random.Philox(key=np.array([self.seed, step], np.uint64)))
         crops = [self._crop(rng) for _ in range(self.batch_size)]
-        return {"x": np.stack([x for x, _ in crops]), "lsf": np.stack([lsf for _, lsf in crops])}
+        x = np.stack([x for x, _ in crops])
+        masks = {"mask_db": threshold_db(x, self.shards.spec.sample_rate_hz)} if self.masks else {}
+        return {"x": x, "lsf": np.stack([lsf for _, lsf in crops])} | masks
 
     def _crop(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         spec = self.shards.spec

@@ -67,7 +67,7 @@ def speech_model(t: TrainConfig, shards) -> Model:
 SPEECH = Kind(
     material=build_shards,
     part="speech/",
-    batches=lambda shards, t: Batches(shards, t.batch, t.seconds, t.seed),
+    batches=lambda shards, t: Batches(shards, t.batch, t.seconds, t.seed, masks=t.calibrated),
     model=speech_model,
     shape=lambda batch: (batch["lsf"].shape[0], batch["lsf"].shape[1] - 1),
     objective=speech.objective,

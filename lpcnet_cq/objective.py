@@ -6,6 +6,7 @@ Letters: B batch, T packets, S subframes, N samples, R rate in bits per second.
 import jax
 import jax.numpy as jnp
 
+from lpcnet_cq.calibration import calibrated, calibration
 from lpcnet_cq.config import TrainConfig
 from lpcnet_cq.disturbance import disturbance
 from lpcnet_cq.entropy import logistic_bits
@@ -70,14 +71,15 @@ def rates(model: Model, side: dict, n: jax.Array, step: jax.Array) -> dict[str, 
 
 
 def objective(model: Model, t: TrainConfig, batch: dict, step: jax.Array, hardness, lam, hearing):
-    """Return L = mel + spectrum + NSR + log disturbance + lambda R, each times its weight, and its parts.
+    """Return L = mel + spectrum + NSR + log disturbance + calibration + lambda R, weighted, and its parts.
 
     Parameters
     ----------
     model : Model
     t : TrainConfig
     batch : dict
-        `x` (B, N + look_ahead) speech, `lsf` (B, T+1, M) unquantised LSF, the first of the packet before.
+        `x` (B, N + look_ahead) speech, `lsf` (B, T+1, M) unquantised LSF, the first of the packet before; `mask_db`
+        (B, F, K) of `x` where the psychoacoustic terms count.
     step : integer array (B, T)
         Indices of latent step sizes.
     hardness : scalar
@@ -105,5 +107,9 @@ def objective(model: Model, t: TrainConfig, batch: dict, step: jax.Array, hardne
     parts |= {k: v.mean() for k, v in rates(model, side, n, step).items()}
     distortion = t.mel_weight * mel + t.spectrum_weight * spectrum + t.nsr_weight * nsr
     distortion += hearing * jnp.log(heard + UNHEARD).mean()
+    if "mask_db" in batch:
+        terms = calibration(target, y, batch["mask_db"], spec.sample_rate_hz)
+        distortion += calibrated(terms, t)
+        parts |= terms
     loss = distortion + lam * parts["priced_bps"] / 1000
     return loss, parts | {"loss": loss}

@@ -9,6 +9,7 @@ from scipy.signal import resample_poly
 from dsp.frames import FrameSpec
 from lpcnet_cq import data
 from lpcnet_cq.analysis import analyse_lsf
+from lpcnet_cq.calibration import threshold_db
 from lpcnet_cq.data import Batches, Clip, build_shards, hold_out, open_corpus, read_clip
 from lpcnet_cq.level import active_level_dbov
 
@@ -313,3 +314,10 @@ def test_silence_is_rare_and_keeps_its_level(tmp_path):
 def test_crops_longer_than_the_corpus_are_refused(shards):
     with pytest.raises(ValueError, match=r"seconds: 60"):
         Batches(shards, 1, 60, seed=0)
+
+
+def test_batches_have_masking_thresholds_where_they_are_asked_for(shards):
+    plain, masked = (Batches(shards, 2, 0.5, seed=0, masks=masks).batch(3) for masks in (False, True))
+    assert "mask_db" not in plain
+    np.testing.assert_array_equal(plain["x"], masked["x"])
+    np.testing.assert_array_equal(masked["mask_db"], threshold_db(plain["x"], 16000))

@@ -1,15 +1,18 @@
 """What training minimises: its code lengths, its steps, and the parts of its sum."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
 
+from lpcnet_cq.calibration import threshold_db
 from lpcnet_cq.config import PRESETS
 from lpcnet_cq.entropy import logistic_bits
 from lpcnet_cq.model import Model
-from lpcnet_cq.objective import draw_steps, hard, packet_bits
+from lpcnet_cq.objective import draw_steps, hard, objective, packet_bits
 
 CONFIG = PRESETS["tiny"].codec
 S, D, K = CONFIG.spec.n_subframes, CONFIG.n_latents, CONFIG.order + CONFIG.spec.n_subframes
@@ -49,3 +52,17 @@ def test_code_lengths_start_from_an_empty_past():
     for bits, n, mean, log_scale in zip(ours, (side, latents), (1.5, -0.5), (0.4, -0.2), strict=True):
         expected = logistic_bits(n, jnp.full_like(n, mean), jnp.full_like(n, log_scale))
         np.testing.assert_allclose(bits, expected, rtol=1e-5)
+
+
+def test_psychoacoustic_terms_count_by_their_weights():
+    t = replace(PRESETS["tiny"], priority_weight=0.02, modulation_weight=3.0, audible_weight=0.5)
+    model = Model(CONFIG, rngs=nnx.Rngs(0))
+    random, T = np.random.default_rng(2), 25
+    x = 0.1 * random.standard_normal((2, T * CONFIG.spec.hop + CONFIG.spec.look_ahead)).astype(np.float32)
+    lsf = np.broadcast_to(np.pi * np.arange(1, 17, dtype=np.float32) / 17, (2, T + 1, 16))
+    batch, step = {"x": x, "lsf": lsf}, jnp.full((2, T), CONFIG.nominal_step, jnp.int32)
+    plain, parts = objective(model, t, batch, step, 1.0, 0.1, 1.0)
+    whole, terms = objective(model, t, batch | {"mask_db": threshold_db(x, 16000)}, step, 1.0, 0.1, 1.0)
+    assert not {"priority", "modulation", "audible"} & set(parts) and terms["audible"] > 0
+    expected = 0.02 * terms["priority"] + 3.0 * terms["modulation"] + 0.5 * terms["audible"]
+    np.testing.assert_allclose(whole - plain, expected, rtol=1e-4)

@@ -8,7 +8,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from lpcnet_cq.calibration import calibration
+from lpcnet_cq.calibration import calibrated, calibration
 from lpcnet_cq.config import MusicConfig, TrainConfig
 from lpcnet_cq.entropy import logistic_bits
 from lpcnet_cq.losses import mel_loss, segment_nsr
@@ -90,10 +90,9 @@ def objective(model: Model, t: TrainConfig, batch: dict, step: jax.Array, hardne
     mel = mel_loss(x, y, spec.sample_rate_hz, MEL_WINDOWS)
     nsr = segment_nsr(x, y - x, spec.hop)
     heard = calibration(x, y, batch["mask_db"].reshape(2 * B, *batch["mask_db"].shape[2:]), spec.sample_rate_hz)
-    weights = {"priority": t.priority_weight, "modulation": t.modulation_weight, "audible": t.audible_weight}
     means = {"mel": mel, "nsr_db": 10 * nsr} | heard | {k: v.mean() for k, v in rates(model, side, n, step).items()}
     loss = t.mel_weight * mel + t.nsr_weight * nsr + lam * means["bps"] / 1000
-    loss += hearing * sum(weights[k] * heard[k] for k in weights)
+    loss += hearing * calibrated(heard, t)
     return loss, means | {"loss": loss}
 
 
