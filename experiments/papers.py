@@ -47,25 +47,27 @@ def recipe_of(values: dict, **budget) -> Recipe:
     return replace(recipe, system=system, **changes, **budget)
 
 
-class Published:
+class Published(PublishedCodec):
     """A published system under evaluation, which also counts bits as the released code does.
 
     That is, every frame by the entropies of its own symbols, module by module, without the tables a decoder would need.
     With `soft` the sound is what soft assignments would give; the bytes are those of hard ones all the same.
     """
 
-    def __init__(self, codec: PublishedCodec, soft: bool):
-        self.codec, self.soft, self.info, self.y, self.released_bits = codec, soft, codec.info, None, 0.0
+    def __init__(self, path: Path, soft: bool):
+        super().__init__(path)
+        self.soft, self.y, self.released_bits = soft, np.zeros(0), 0.0
 
-    def encode(self, x, sample_rate_hz, bitrate_bps):
-        self.y = self.codec.recode_soft(x, sample_rate_hz) if self.soft else None
-        return self.codec.encode(x, sample_rate_hz, bitrate_bps)
+    def encode(self, x, sample_rate_hz, bitrate_bps=None):
+        if self.soft:
+            self.y = self.recode_soft(x, sample_rate_hz)
+        return super().encode(x, sample_rate_hz, bitrate_bps)
 
     def decode(self, data):
-        c, s = self.codec.config, self.codec.read(data)[2]
+        c, s = self.config, self.read(data)[2]
         parts = [s[:, : c.n_lsf], *np.split(s[:, c.n_lsf :], c.n_modules, axis=1)]
         self.released_bits += sum(entropy_bits(frame) for part in parts if part.size for frame in part)
-        return (self.y, self.codec.sample_rate_hz) if self.soft else self.codec.decode(data)
+        return (self.y, self.sample_rate_hz) if self.soft else super().decode(data)
 
 
 def entropy_bits(symbols: np.ndarray) -> float:
@@ -92,12 +94,11 @@ def measure_published(name: str, values: dict, args) -> tuple[dict, list[dict]]:
     """Train a system, unless its run is there, and score it."""
     run = values.get("run", name)
     recipe = recipe_of(tomllib.loads(EXPERIMENTS[run].read_text()), data=args.data, minutes=args.minutes)
-    codec = PublishedCodec(train(recipe, args.out / f"{run}-{args.minutes:g}min"))
-    watched = Published(codec, soft="run" in values)
-    result, rows = scored(watched, codec.bitrates_bps[0], args.out / f"{name}-{args.minutes:g}min" / "evaluation", args)
+    codec = Published(train(recipe, args.out / f"{run}-{args.minutes:g}min"), soft="run" in values)
+    result, rows = scored(codec, codec.bitrates_bps[0], args.out / f"{name}-{args.minutes:g}min" / "evaluation", args)
     seconds = sum(row["seconds"] for row in rows)
     result |= {"parameters": codec.n_parameters, "mmac_per_s": sum(mmac_per_s(recipe.system).values())}
-    result |= {"released_kbps": watched.released_bits / RELEASED_UNIT / seconds}
+    result |= {"released_kbps": codec.released_bits / RELEASED_UNIT / seconds}
     return result | {"train_minutes": codec.notes["minutes"], "steps": codec.notes["step"]}, rows
 
 

@@ -195,7 +195,7 @@ def score(clip: Clip, x: np.ndarray, y: np.ndarray, data: bytes, metrics: dict, 
     row = {"clip": clip.path.name, "speaker": clip.speaker, "source": clip.source, "seconds": seconds}
     row |= {"bytes": len(data), "kbps": 8 * len(data) / seconds / 1000}
     x, y = x.astype(np.float64), y.astype(np.float64)
-    if not x.any():  # digital silence has no score
+    if not (x.any() and y.any()):  # digital silence has no score
         return row | dict.fromkeys(metrics, float("nan"))
     return row | {k: metric(x, y) for k, (_, metric, _) in metrics.items()}
 

@@ -155,9 +155,11 @@ def test_packages_score_identity_high_and_noise_low(name, best, worst):
     assert metric(x, x + 0.05 * np.random.default_rng(1).normal(size=len(x))) < worst
 
 
-def test_silence_has_no_score():
-    silence = np.zeros(RATE_HZ, np.float32)
-    row = ev.score(Clip(ev.Path("a.wav"), "s", "dev"), silence, silence, b"", ev.METRICS, RATE_HZ)
+@pytest.mark.parametrize("level", [0, 1])
+def test_silence_has_no_score(level):
+    """Neither of silence, nor of silence in the place of speech."""
+    x, silence = level * speech(1.0), np.zeros(RATE_HZ, np.float32)
+    row = ev.score(Clip(ev.Path("a.wav"), "s", "dev"), x, silence, b"", ev.METRICS, RATE_HZ)
     assert all(np.isnan(row[k]) for k in ev.METRICS)
 
 

@@ -1,13 +1,17 @@
 """The experiments on the published systems: their files, the tables, and that a row is made once."""
 
+import argparse
 import csv
 import doctest
 import sys
 import tomllib
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
+import soundfile
+from flax import nnx
 
 pytest.importorskip("matplotlib", reason="the evaluation draws")
 sys.path.insert(0, str(Path(__file__).parents[1] / "experiments"))
@@ -15,7 +19,13 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "experiments"))
 import papers
 import papers_tables
 
+from lpcnet_cq.data import Clip
+from lpcnet_cq.published.codec import PublishedCodec
 from lpcnet_cq.published.complexity import count_parameters, shapes_of
+from lpcnet_cq.published.config import AutoencoderConfig, SystemConfig
+from lpcnet_cq.published.model import Model
+from lpcnet_cq.published.packet import frequency_tables
+from lpcnet_cq.published.weights import save_weights
 
 FILES = {name: tomllib.loads(path.read_text()) for name, path in papers.EXPERIMENTS.items()}
 RECIPES = {name: papers.recipe_of(values, minutes=5.0) for name, values in FILES.items() if "preset" in values}
@@ -65,6 +75,26 @@ def test_tables(tmp_path):
     assert (tmp_path / "papers.md").read_text() == text
     assert "| 2.50 (3.50) |" in text and "| 100.0 % |" in text
     assert "| CMRL against K-Net | -0.50 | +0.50 ± 0.00 |" in text
+
+
+@pytest.mark.parametrize("soft", [False, True])
+def test_a_system_is_scored_from_its_bytes(tmp_path, monkeypatch, vowel, soft):
+    """Soft sound, which no bytes carry, costs the bits of the hard symbols."""
+    c = SystemConfig(AutoencoderConfig("bottleneck", channels=4, hidden=2), lpc="trained")
+    random, path = np.random.default_rng(0), tmp_path / "untrained.safetensors"
+    s = np.concatenate([random.integers(0, c.n_lsf_centroids, (9, c.n_lsf)), random.integers(0, 32, (9, 256))], axis=1)
+    params = nnx.state(Model(c, rngs=nnx.Rngs(0)), nnx.Param)
+    params = jax.tree.map(lambda v: v if v.any() else 0.1 * jax.random.normal(jax.random.key(v.size), v.shape), params)
+    save_weights(path, params, frequency_tables(s, c), c, {"bitrate_bps": 9000.0})
+    soundfile.write(tmp_path / "vowel.wav", vowel(), 16000, subtype="FLOAT")
+    monkeypatch.setattr(papers, "open_corpus", lambda _: [Clip(tmp_path / "vowel.wav", "s", "dev")])
+    codec = papers.Published(path, soft)
+    means, rows = papers.scored(codec, 9000, tmp_path, argparse.Namespace(data="", limit_s=None))
+    data = codec.encode(vowel(), 16000)
+    y, hard = codec.decode(data)[0], PublishedCodec(path).decode(data)[0]
+    assert rows[0]["bytes"] == len(data) and means["kbps"] == pytest.approx(8 * len(data) / 1000)
+    assert np.array_equal(y, hard) != soft and len(y) == len(hard)
+    assert 0 < codec.released_bits < 2 * 34 * (256 + c.n_lsf) * 5
 
 
 def test_a_row_is_made_once_and_an_ended_run_goes_on(tmp_path, monkeypatch):

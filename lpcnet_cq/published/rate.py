@@ -61,7 +61,7 @@ def follow(
     on : scalar
         0 leaves price and excess as they are.
     pace : scalar
-        Learning rate relative to that of the first phase, 0..1: a price that goes on rising where the rate can follow
+        Learning rate relative to its peak in the phase, 0..1: a price that goes on rising where the rate can follow
         no longer overshoots.
     bps : scalar
         Rate of the step's symbols; one that is not finite counts as on target.

@@ -6,6 +6,7 @@ alone; with `minutes`, the phases follow the processor time it takes, whatever e
 """
 
 import json
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -42,6 +43,7 @@ CENTROID_RATE = 0.1  # learning rate of centroids, relative: their neighbours ar
 CROP_S = 2.0  # of speech that tell the level of a crop's frames
 START_BATCHES = 32  # from which codebooks are begun
 LEAST_BITS = 0.3  # per code sample, that a new module begins with
+FURTHER_PRICE = 0.25  # that a further module begins with, of the price so far: its bits buy less
 COUNT_BATCHES = 64  # whose symbols are counted into the frequency tables
 
 
@@ -97,7 +99,7 @@ def make_step(r: Recipe, graph: nnx.GraphDef, phase: Phase):
         with jax.numpy_dtype_promotion("standard"):  # optax mixes integers and floats
             updates, memory = OPTIMISER.update(gradient, memory, trained)
         trained = jax.tree_util.tree_map_with_path(lambda path, p, u: p + rate * own_rate(path) * u, trained, updates)
-        pace = rate / r.learning_rates[0]
+        pace = rate / phase.learning_rate
         control = follow(control, r.system, acting.on, pace, parts["bps"], target_bps, shares)
         return trained, memory, control, parts | {"gradient": norm}
 
@@ -137,7 +139,8 @@ def initial_model(r: Recipe, batches: list[dict]) -> Model:
 def spread_code(run: Run, state: State, phase: Phase) -> State:
     """Spread the centroids of the newest module so far that its codes begin with what is left of the rate.
 
-    A rate that has to fall from 36 kbps takes what was learned down with it. Alpha is to the median distance what it is
+    A rate that has to fall from 36 kbps takes what was learned down with it, and a further module that meets the price
+    of the first one falls silent. Alpha is to the median distance what it is
     to even levels from -1 to 1. K-Net's centroids are at first the clusters of its codes (Kankanahalli 2018, 2.3).
     """
     c, index = run.recipe.system, phase.n_modules - 1
@@ -159,7 +162,10 @@ def spread_code(run: Run, state: State, phase: Phase) -> State:
     quantiser.centroids[...] = jnp.asarray(b, jnp.float32)
     even = 2 / (c.n_centroids - 1)
     quantiser.temperature[...] = jnp.float32(c.temperature * even / max(np.median(np.diff(b)), 1e-6))
-    return state._replace(params=nnx.state(model, nnx.Param))
+    control = state.control
+    if index:
+        control = control._replace(log_tau=control.log_tau + math.log(FURTHER_PRICE), excess=jnp.float32(0))
+    return state._replace(params=nnx.state(model, nnx.Param), control=control)
 
 
 def run_phase(run: Run, state: State, notes: dict) -> tuple[State, dict]:
@@ -182,7 +188,8 @@ def run_phase(run: Run, state: State, notes: dict) -> tuple[State, dict]:
             if not notes["on"] and acting.on:
                 notes = notes | {"on": 1}
                 if not phase.joint:
-                    trained, frozen = partition(spread_code(run, state, phase).params, phase)
+                    state = spread_code(run, state, phase)
+                    (trained, frozen), control = partition(state.params, phase), state.control
             began = time.process_time()
             now, batch = batch.result(), ahead.submit(run.batch, notes["step"] + 1)
             rate = jnp.float32(learning_rate(r, phase, done))

@@ -18,7 +18,7 @@ from lpcnet_cq.published.codec import PublishedCodec
 from lpcnet_cq.published.config import PRESETS, Recipe
 from lpcnet_cq.published.front import prepare
 from lpcnet_cq.published.model import Model, encode, start_encoder
-from lpcnet_cq.published.rate import PACKET_BITS, start_control
+from lpcnet_cq.published.rate import PACKET_BITS, price, start_control
 from lpcnet_cq.published.train import acting_at, learning_rate, make_step, partition, phases_of, spread_code, train
 from lpcnet_cq.published.weights import load_weights
 from lpcnet_cq.weights import flatten
@@ -207,6 +207,16 @@ def test_a_new_module_begins_with_what_is_left_of_the_rate(tiny, vowel, kind):
     share = np.bincount(np.ravel(s), minlength=c.n_centroids) / np.size(s)
     bits = -np.sum(share * np.log2(np.maximum(share, 1e-9)))
     assert (bits * c.n_code + PACKET_BITS) * c.frames_per_second == pytest.approx(14e3, rel=0.1)
+
+
+def test_a_further_module_begins_with_cheaper_bits(tiny, vowel):
+    c = replace(tiny("bottleneck"), n_modules=2)
+    r = Recipe(c, bitrates_bps=(9e3, 20e3))
+    graph, params = nnx.split(Model(c, rngs=nnx.Rngs(0)), nnx.Param)
+    run = training.Run(r, graph, phases_of(r), lambda i: prepare(vowel(120)[None], c, 4), Path(), None)
+    state = training.State(params, None, start_control(c, 8.0)._replace(excess=jnp.float32(0.1)))
+    first, second = (price(spread_code(run, state, phase).control) for phase in run.phases[:2])
+    assert first == pytest.approx(8 * np.exp(0.2), rel=1e-4) and second == pytest.approx(2.0, rel=1e-4)
 
 
 def test_no_corpus_is_one_sentence(tmp_path):
