@@ -1,7 +1,7 @@
 """The published systems, rebuilt: train one, score it from bytes on held-out speakers, add a row to results/papers.csv.
 
-Every system has the same minutes of processor time. An experiment is a file of `papers/` that says only what differs
-from a preset. A row that is there already is not made again, and a training that was interrupted goes on.
+Every system has the same minutes of processor time, or `times` as many. An experiment is a file of `papers/` that says
+only what differs from a preset. A row that is there already is not made again; an interrupted training goes on.
 Run: python experiments/papers.py NAME [--data FOLDER] [--minutes N]; NAME all runs every experiment.
 Writes results/papers.csv (a row per system), papers_clips.csv (a row per recording) and papers.md (tables).
 """
@@ -42,7 +42,8 @@ def recipe_of(values: dict, **budget) -> Recipe:
     recipe = at_rates(preset, *values.get("bitrates_bps", preset.bitrates_bps))
     blocks = replace(recipe.system.autoencoder, **values.get("autoencoder", {}))
     system = replace(recipe.system, autoencoder=blocks, **values.get("system", {}))
-    changes = {k: v for k, v in values.items() if k not in ("preset", "bitrates_bps", "autoencoder", "system")}
+    others = ("preset", "bitrates_bps", "autoencoder", "system", "times")
+    changes = {k: v for k, v in values.items() if k not in others}
     changes = {k: tuple(v) if isinstance(v, list) else v for k, v in changes.items()}
     return replace(recipe, system=system, **changes, **budget)
 
@@ -90,10 +91,16 @@ def scored(codec, bitrate_bps: float, folder: Path, args) -> tuple[dict, list[di
     return result | {m: mean_and_interval([row[m] for row in rows])[0] for m in CLIP_METRICS if m in rows[0]}, rows
 
 
+def minutes_of(values: dict, args) -> float:
+    """Return for how long an experiment trains."""
+    return values.get("times", 1) * args.minutes if "preset" in values else 0.0
+
+
 def measure_published(name: str, values: dict, args) -> tuple[dict, list[dict]]:
     """Train a system, unless its run is there, and score it."""
     run = values.get("run", name)
-    recipe = recipe_of(tomllib.loads(EXPERIMENTS[run].read_text()), data=args.data, minutes=args.minutes)
+    trained = tomllib.loads(EXPERIMENTS[run].read_text())
+    recipe = recipe_of(trained, data=args.data, minutes=minutes_of(trained, args))
     codec = Published(train(recipe, args.out / f"{run}-{args.minutes:g}min"), soft="run" in values)
     result, rows = scored(codec, codec.bitrates_bps[0], args.out / f"{name}-{args.minutes:g}min" / "evaluation", args)
     seconds = sum(row["seconds"] for row in rows)
@@ -142,13 +149,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     done = {row["command"] for row in read_rows(args.results / "papers.csv")}
     wanted = {name: tomllib.loads(EXPERIMENTS[name].read_text()) for name in EXPERIMENTS if args.name in ("all", name)}
     left = {name: values for name, values in wanted.items() if command_of(name, values, args) not in done}
-    began, trainings = time.monotonic(), [name for name, values in left.items() if "preset" in values]
+    began, minutes = time.monotonic(), {name: minutes_of(values, args) + 1.5 for name, values in left.items()}
     for i, (name, values) in enumerate(left.items()):
-        ahead = sum(name in trainings for name in list(left)[i:])
-        minutes = ahead * args.minutes + 1.5 * (len(left) - i)
         spent = (time.monotonic() - began) / 60
-        print(f"{i + 1} of {len(left)}: {name}; {spent:.0f} minutes spent, about {minutes:.0f} left", flush=True)
+        ahead = sum(minutes.values())
+        print(f"{i + 1} of {len(left)}: {name}; {spent:.0f} minutes spent, about {ahead:.0f} left", flush=True)
         run(name, values, args)
+        del minutes[name]
     rows, clips = (read_rows(args.results / file) for file in ("papers.csv", "papers_clips.csv"))
     print(write_tables(rows, clips, args.results))
 

@@ -89,16 +89,18 @@ def bands(sample_rate_hz: int) -> np.ndarray:
     return (index[:, None] == np.arange(1, len(lines.band_start) + 1)).astype(np.float32)
 
 
-def audible(n: jax.Array, M: jax.Array, sample_rate_hz: int) -> jax.Array:
+def audible(n: jax.Array, P: jax.Array, M: jax.Array, sample_rate_hz: int) -> jax.Array:
     """Return how far the noise of the critical bands stands above the threshold, mean over the batch, in bel.
 
-    L = mean of log10(1 + sum over a band of n / m): the noise-to-mask ratio in bel where noise is heard, nothing far
-    below the mask, and a gradient in every band, where a maximum has one in the worst line only.
+    L = mean of log10(1 + min(sum over a band of n / m, sum of p / m)): the noise-to-mask ratio in bel where noise is
+    heard, nothing far below the mask, and a gradient in every band, where a maximum has one in the worst line only.
+    Noise counts as much as the signal at most: where a few bits are spent, noise of the right level in the place of
+    the signal has twice the error of a hole, and sounds better.
 
     Parameters
     ----------
-    n, M : arrays (B, F, K)
-        Powers of the error and of the threshold.
+    n, P, M : arrays (B, F, K)
+        Powers of the error, of the signal, and of the threshold.
     sample_rate_hz : int
 
     References
@@ -107,7 +109,8 @@ def audible(n: jax.Array, M: jax.Array, sample_rate_hz: int) -> jax.Array:
     neural network (DNN)-based speech coder", Interspeech 2021: the mask-to-noise ratio band by band, on windowed
     frames of the overlap-added signal.
     """
-    return jnp.mean(jnp.log10(1 + (n / M) @ bands(sample_rate_hz)))
+    inside = bands(sample_rate_hz)
+    return jnp.mean(jnp.log10(1 + jnp.minimum((n / M) @ inside, (P / M) @ inside)))
 
 
 def calibration(x: jax.Array, y: jax.Array, mask_db: jax.Array, sample_rate_hz: int) -> dict[str, jax.Array]:
@@ -128,7 +131,7 @@ def calibration(x: jax.Array, y: jax.Array, mask_db: jax.Array, sample_rate_hz: 
     F = P.shape[1]
     inner = slice(1, F - 1)  # the frames at both ends hang over the signals
     P, P_hat, n, M = (a[:, inner] for a in (P, P_hat, n, 10 ** (mask_db[:, :F] / 10)))
-    heard = audible(n, M, sample_rate_hz)
+    heard = audible(n, P, M, sample_rate_hz)
     return {
         "priority": priority(P, P_hat, M),
         "modulation": jnp.mean(jnp.log10(1 + modulation(n, M))),

@@ -58,9 +58,15 @@ def test_terms_are_the_equations():
 
 
 def test_audible_noise_is_that_of_dsp(chord, noisy):
-    """The judge sums the same shares in NumPy, frame by frame and band by band."""
-    share = 10 ** (noise_to_mask_ratio_db(chord, noisy, FS, calibration.FULL_SCALE_DB, HOP)[1:-1] / 10)
-    assert terms(chord, noisy)["audible"] == pytest.approx(np.mean(np.log10(1 + share)), rel=1e-3)
+    """The judge sums the same shares in NumPy, frame by frame and band by band; a hole is as bad as it gets."""
+    noise, hole = (
+        10 ** (noise_to_mask_ratio_db(chord, y, FS, calibration.FULL_SCALE_DB, HOP)[1:-1] / 10)
+        for y in (noisy, 0 * chord)
+    )
+    assert 0.1 < np.mean(noise > hole) < 0.9
+    expected = np.mean(np.log10(1 + np.minimum(noise, hole)))
+    assert terms(chord, noisy)["audible"] == pytest.approx(expected, rel=1e-3)
+    assert terms(chord, -9 * chord)["audible"] == pytest.approx(np.mean(np.log10(1 + hole)), rel=1e-3)
 
 
 def test_masked_noise_costs_nothing_and_loud_noise_costs_more(chord):
