@@ -25,10 +25,10 @@ RATES_BPS = (9000, 16000, 24000)
 BASE = replace(PRESETS["cq-continue"], init="cq", batch=8, learning_rate=1e-3, warmup_steps=10, lambda_start=0.26)
 VARIANTS: dict[str, dict[str, float]] = {
     "no term": {},
-    "priority": {"priority_weight": 0.01},
+    "priority": {"priority_weight": 0.1},
     "noise": {"modulation_weight": 0.3},
-    "both": {"priority_weight": 0.01, "modulation_weight": 0.3},
-    "audible": {"audible_weight": 1.0},
+    "both": {"priority_weight": 0.1, "modulation_weight": 0.3},
+    "all": {"priority_weight": 0.1, "modulation_weight": 0.3, "audible_weight": 2.0},
 }
 METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
     "pesq": pesq_wb,

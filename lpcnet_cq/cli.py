@@ -146,7 +146,7 @@ def add_train(commands) -> None:
     rates = "rate, or range of rates (default: 9k-24k{})"
     train.add_argument("--bitrate", type=bitrates_bps, help=rates.format(", of music 64k-128k"))
     prune.add_argument("--bitrate", type=bitrates_bps, default="9k-24k", help=rates.format(""))
-    train.add_argument("--batch", type=positive(int), help="clips per step (default: 16, of music 4)")
+    train.add_argument("--batch", type=positive(int), help="clips per step (default: 16, of music 2)")
     prune.add_argument("--batch", type=positive(int), default=16, help="clips per step (default: %(default)s)")
     for command, minutes in ((train, 60.0), (prune, 5.0)):
         command.add_argument(

@@ -221,7 +221,7 @@ AUDIO = TrainConfig(
     nsr_weight=0.5,
     disturbance_weight=1.0,
     disturbance_from=0.0,
-    priority_weight=0.1,
+    priority_weight=1.0,
     modulation_weight=1.0,
     audible_weight=6.0,
 )
