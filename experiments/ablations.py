@@ -4,7 +4,7 @@ All start from the same values and have the same total rate, data and number of 
 speakers. A frozen LSF codebook is what collaboration is measured against: a lattice of 0.06 rad on the principal axes
 of the LSF vectors. Allocation and comb filter start from doing nothing: frozen, they are absent. In phases they learn
 as CMRL's modules do: half of the steps train all else, a quarter these two alone, a quarter everything more slowly.
-Run: python experiments/ablations.py DATA --steps 600; writes experiments/results/ablations.csv
+Run: python experiments/ablations.py DATA --steps 600 [--variants ...]; writes experiments/results/ablations.csv
 """
 
 import argparse
@@ -49,10 +49,11 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("data", help="folder of speech, as for `make train`")
     parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--out", default="runs/ablations")
     args = parser.parse_args()
     table = []
-    for name in VARIANTS:  # trainings that are there already are not repeated
+    for name in args.variants:  # trainings that are there already are not repeated
         table.append(score(name, args))
         write_rows(table, RESULTS)
     print(RESULTS.read_text())
