@@ -13,6 +13,8 @@ CLAIMS = {  # what is compared: first minus second
     "CMRL against K-Net": ("cmrl", "knet"),
     "two modules against one of their size": ("cmrl", "cmrl-one-large"),
     "joint training against greedy only": ("cmrl", "cmrl-greedy"),
+    "joint training at a tenth of the rate against greedy only": ("cmrl-gentle", "cmrl-greedy"),
+    "two modules, greedy only, against one of their size": ("cmrl-greedy", "cmrl-one-large"),
     "gated blocks against bottlenecks, a third of the parameters": ("cmrl-gated", "cmrl"),
     "LSF codebook trained against fixed, 9 kbps": ("cq-2020", "lpc-cmrl"),
     "LSF codebook trained against fixed, 24 kbps": ("cq-2020-24k", "lpc-cmrl-24k"),
@@ -20,6 +22,7 @@ CLAIMS = {  # what is compared: first minus second
     "loss on speech against loss on the residual": ("cq-2020", "cq-2020-residual-loss"),
     "filters with state against filters from zero in every frame": ("cq-2020", "cq-2020-zero-state"),
     "hard symbols in training against soft ones": ("cq-2020", "cq-2020-soft"),
+    "twice as long": ("cq-2020-longer", "cq-2020"),
     "soft decoding, which no bytes carry, against hard": ("cq-2020-soft-decoded", "cq-2020-soft"),
 }
 

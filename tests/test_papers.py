@@ -48,8 +48,14 @@ def test_files_are_short_and_say_what_they_ask(name):
 
 
 def test_experiments_differ_and_all_aim_at_9_or_24_kbps():
-    assert len({str(recipe) for recipe in RECIPES.values()}) == len(RECIPES)
+    assert len({(str(recipe), FILES[name].get("times", 1)) for name, recipe in RECIPES.items()}) == len(RECIPES)
     assert {recipe.bitrate_bps for recipe in RECIPES.values()} == {9000.0, 24000.0}
+
+
+def test_an_experiment_may_train_several_times_as_long():
+    args = argparse.Namespace(minutes=8.0)
+    found = [papers.minutes_of(FILES[name], args) for name in ("cq-2020", "cq-2020-longer", "ours-9k")]
+    assert found == [8.0, 16.0, 0.0]
 
 
 def test_sizes_are_those_the_questions_speak_of():

@@ -1,4 +1,4 @@
-"""The released weights: that they are what they say, and meet their rate."""
+"""The released weights for speech: that they are what they say, and meet their rate."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import lpcnet_cq
 from lpcnet_cq.codec import DEFAULT, Codec
 from lpcnet_cq.config import PRESETS
 
-WEIGHTS = sorted((Path(lpcnet_cq.__file__).parent / "weights").glob("*.safetensors"))
+WEIGHTS = sorted((Path(lpcnet_cq.__file__).parent / "weights").glob("cq*.safetensors"))
 
 
 @pytest.fixture(scope="module", params=WEIGHTS, ids=lambda path: path.stem)
