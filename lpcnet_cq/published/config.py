@@ -89,7 +89,7 @@ class Recipe:
     mel_weight: float = 10.0
     quantisation_weight: float = 10.0
     tau: float = 2.0  # first price of a bit per code sample; the rate control moves it
-    learning_rates: tuple[float, float, float] = (2e-3, 2e-3, 1e-3)  # peaks: first module, each further one, all
+    learning_rates: tuple[float, float, float] = (2e-3, 2e-3, 2e-4)  # peaks: first module, each further one, all
     shares: tuple[float, float, float] = (2, 1, 1)  # of the run, of the same three phases; a last 0: greedy only
     warmup: float = 0.05  # share of a phase over which its learning rate rises, before it falls as a cosine
     unquantised: float = 0.05  # share of a new module's phase before its quantiser acts
