@@ -225,6 +225,8 @@ def run_encode(args: argparse.Namespace) -> int:
     from lpcnet_cq.audio import read_audio, replacing
 
     codec = lpcnet_cq.load(args.model)
+    if args.layers > 1 and codec.channels > 1:
+        raise UsageError(f"--layers {args.layers} must be 1 with `{codec.name}`, which codes music")
     default = "9k" if codec.channels == 1 else "96k"
     rate_bps = allowed_bitrate_bps(default if args.bitrate is None else args.bitrate, codec.bitrates_bps)
     audio = read_audio(args.input, channels=codec.channels)

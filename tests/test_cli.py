@@ -25,7 +25,7 @@ class StandIn:
     """Behave as a codec does at its border; carry 16-bit PCM in segments, one packet per 50 samples."""
 
     bitrates_bps = (9000, 24000)
-    sample_rate_hz, channels = 16000, 1
+    sample_rate_hz, channels, name = 16000, 1, "stand-in"
 
     def __init__(self, model_hash=INSTALLED):
         self.model_hash = model_hash
@@ -160,6 +160,12 @@ def test_thin_keeps_the_layers_asked_for(wav, capsys):
 def test_impossible_layers_are_refused(wav, capsys, command, layers):
     assert main([command, wav, "a.cq", f"--layers={layers}"]) == 2
     assert error(capsys) == f"--layers {layers} must be from 1 to 2"
+
+
+def test_music_has_one_layer(wav, codec, capsys):
+    codec.channels = 2
+    assert main(["encode", wav, "a.cq", "--layers", "2"]) == 2
+    assert error(capsys) == "--layers 2 must be 1 with `stand-in`, which codes music"
 
 
 def test_models_are_asked_for_by_name(wav, codec):
