@@ -26,7 +26,8 @@ def curves(rows: Iterable[Mapping], path: Path) -> None:
             rates = sorted({row["kbps_asked"] for row in rows if row["system"] == system})
             points = [[r for r in rows if (r["system"], r["kbps_asked"]) == (system, kbps)] for kbps in rates]
             means = [[np.mean([r[k] for r in point]) for point in points] for k in ("kbps", key)]
-            ax.plot(*means, "--" if system in AUDIO_PEERS else "-", marker="o", markersize=3, label=system)
+            style = {"color": INK, "linewidth": 2.0} if system == "lpcnet_cq" else {}
+            ax.plot(*means, "--" if system in AUDIO_PEERS else "-", marker="o", markersize=3, label=system, **style)
         ax.set_title(title, loc="left", color=INK, fontsize=10)
         ax.set_xlabel("kbps", color=MUTED, fontsize=8)
         ax.grid(color=GRID)
