@@ -27,7 +27,7 @@ VARIANTS: dict[str, dict[str, float]] = {
     "no term": {},
     "priority": {"priority_weight": 0.1},
     "noise": {"modulation_weight": 0.3},
-    "all": {"priority_weight": 0.1, "modulation_weight": 0.3, "audible_weight": 2.0},
+    "all": {"priority_weight": 0.1, "modulation_weight": 0.3, "audible_weight": 0.5},
 }
 METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
     "pesq": pesq_wb,
