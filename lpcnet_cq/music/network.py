@@ -35,7 +35,7 @@ class MusicNetwork:
     """
 
     def __init__(self, floats: dict, entropy: LineModel, config: MusicConfig):
-        self.config, self.entropy = config, entropy
+        self.config, self.floats, self.entropy = config, floats, entropy
         self.graph, self.params = with_values(music.Model, floats, config)
         self._encode = jax.jit(lambda params, x, split: music.encode(nnx.merge(self.graph, params), x, split))
         self._decode = jax.jit(partial(_decode, self.graph))

@@ -9,6 +9,7 @@ import pytest
 import soundfile
 from flax import nnx
 
+from lpcnet_cq import bench
 from lpcnet_cq import train as training
 from lpcnet_cq.codec import Codec
 from lpcnet_cq.config import PRESETS
@@ -128,3 +129,13 @@ def test_evaluation_measures_what_music_is_measured_by(codec, plucked, tmp_path,
 
 def test_configurations_tell_speech_and_music_apart():
     assert kind_of(PRESETS["audio"].codec) is MUSIC and kind_of(PRESETS["cq"].codec) is SPEECH
+
+
+def test_speed_is_measured_as_of_speech(codec, run, monkeypatch):
+    monkeypatch.setattr(bench, "SECONDS", 0.25)
+    monkeypatch.setattr(bench, "RUNS", 1)
+    monkeypatch.setattr(bench, "MUSIC_RATES_BPS", codec.bitrates_bps)
+    monkeypatch.setattr(bench, "cold_rows", lambda *_: [])
+    rows = dict(bench.codec_rows(str(run[2] / "weights.safetensors")))
+    assert rows["parameters"] == f"{codec.n_parameters:,}"
+    assert sum("real-time factor" in name for name in rows) == 4
