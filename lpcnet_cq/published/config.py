@@ -93,6 +93,7 @@ class Recipe:
     shares: tuple[float, float, float] = (2, 1, 1)  # of the run, of the same three phases; a last 0: greedy only
     warmup: float = 0.05  # share of a phase over which its learning rate rises, before it falls as a cosine
     unquantised: float = 0.05  # share of a new module's phase before its quantiser acts
+    unpriced: float = 0.3  # share of a further module's phase over which its price rises from nothing
     hard: bool = True  # decoders get hard symbols from then on, with the gradient of soft ones; False: as published
     softness: float = 0.2  # share of alpha that soft assignments have: always if `hard`, at first if not
     loss_on: Literal["speech", "residual"] = "speech"  # "residual": as released, a loss that never meets the filters

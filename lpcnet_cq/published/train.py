@@ -85,10 +85,10 @@ def make_step(r: Recipe, graph: nnx.GraphDef, phase: Phase):
     target_bps = r.bitrates_bps[phase.n_modules - 1]
 
     @jax.jit
-    def step(trained, frozen, memory, control, batch, acting, rate):
+    def step(trained, frozen, memory, control, batch, acting, rate, priced):
         def loss(trained):
             model = nnx.merge(graph, trained, frozen)
-            return objective(model, r, phase, batch, acting, price(control), control.tables)
+            return objective(model, r, phase, batch, acting, priced * price(control), control.tables)
 
         (_, (parts, shares)), gradient = jax.value_and_grad(loss, has_aux=True)(trained)
         norm = optax.tree.norm(gradient)
@@ -99,7 +99,7 @@ def make_step(r: Recipe, graph: nnx.GraphDef, phase: Phase):
         with jax.numpy_dtype_promotion("standard"):  # optax mixes integers and floats
             updates, memory = OPTIMISER.update(gradient, memory, trained)
         trained = jax.tree_util.tree_map_with_path(lambda path, p, u: p + rate * own_rate(path) * u, trained, updates)
-        pace = rate / phase.learning_rate
+        pace = priced * rate / phase.learning_rate
         control = follow(control, r.system, acting.on, pace, parts["bps"], target_bps, shares)
         return trained, memory, control, parts | {"gradient": norm}
 
@@ -114,6 +114,15 @@ def own_rate(path: tuple) -> float:
 def learning_rate(r: Recipe, phase: Phase, done: float) -> float:
     """Return the learning rate of a phase: up to its peak in a line, then down to nothing as a cosine of `done`."""
     return phase.learning_rate * min(1.0, done / r.warmup) * 0.5 * (1 + np.cos(np.pi * done))
+
+
+def priced_at(r: Recipe, phase: Phase, done: float) -> float:
+    """Return the share of the price that counts when a phase is `done`, 0..1.
+
+    A further module is silent before its decoder has learned, and would stay so: bits that do not help yet are dear.
+    """
+    further = phase.n_modules > 1 and not phase.joint
+    return min(1.0, max(0.0, done - r.unquantised) / r.unpriced) if further else 1.0
 
 
 def acting_at(r: Recipe, phase: Phase, done: float) -> Acting:
@@ -193,7 +202,8 @@ def run_phase(run: Run, state: State, notes: dict) -> tuple[State, dict]:
             began = time.process_time()
             now, batch = batch.result(), ahead.submit(run.batch, notes["step"] + 1)
             rate = jnp.float32(learning_rate(r, phase, done))
-            trained, memory, control, parts = step(trained, frozen, memory, control, now, acting, rate)
+            priced = jnp.float32(priced_at(r, phase, done))
+            trained, memory, control, parts = step(trained, frozen, memory, control, now, acting, rate, priced)
             sums = {k: sums.get(k, 0.0) + float(v) for k, v in parts.items()} | {"n": sums.get("n", 0.0) + 1}
             minutes = 0.0 if first else (time.process_time() - began) / 60  # the first step is mostly compilation
             notes, first = notes | {"step": notes["step"] + 1, "minutes": notes["minutes"] + minutes}, False

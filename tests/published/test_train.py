@@ -19,7 +19,16 @@ from lpcnet_cq.published.config import PRESETS, Recipe
 from lpcnet_cq.published.front import prepare
 from lpcnet_cq.published.model import Model, encode, start_encoder
 from lpcnet_cq.published.rate import PACKET_BITS, price, start_control
-from lpcnet_cq.published.train import acting_at, learning_rate, make_step, partition, phases_of, spread_code, train
+from lpcnet_cq.published.train import (
+    acting_at,
+    learning_rate,
+    make_step,
+    partition,
+    phases_of,
+    priced_at,
+    spread_code,
+    train,
+)
 from lpcnet_cq.published.weights import load_weights
 from lpcnet_cq.weights import flatten
 
@@ -151,7 +160,7 @@ def test_price_of_bits_follows_the_rate(tiny, vowel, target_bps, rises):
     args = trained, frozen, training.OPTIMISER.init(trained), start_control(r.system, 1.0), batch
     step = make_step(r, graph, phase)
     for on, done in ((True, 1.0), (False, 0.0)):
-        log_tau = float(step(*args, acting_at(r, phase, done), jnp.float32(1e-3))[2].log_tau)
+        log_tau = float(step(*args, acting_at(r, phase, done), jnp.float32(1e-3), jnp.float32(1))[2].log_tau)
         assert (log_tau > 0) is (on and rises) and (log_tau < 0) is (on and not rises)
 
 
@@ -165,7 +174,7 @@ def test_a_step_is_compiled_once(tiny, vowel):
     batch, step = prepare(vowel()[None, : 6 * r.system.spec.hop], r.system, 4), make_step(r, graph, phase)
     for done in (0.0, 0.5, 1.0):
         acting = acting_at(r, phase, done)
-        state = step(state[0], frozen, *state[1:], batch, acting, jnp.float32(0))[:3]
+        state = step(state[0], frozen, *state[1:], batch, acting, jnp.float32(0), jnp.float32(1))[:3]
     assert step._cache_size() == 1
 
 
@@ -217,6 +226,13 @@ def test_a_further_module_begins_with_cheaper_bits(tiny, vowel):
     state = training.State(params, None, start_control(c, 8.0)._replace(excess=jnp.float32(0.1)))
     first, second = (price(spread_code(run, state, phase).control) for phase in run.phases[:2])
     assert first == pytest.approx(8 * np.exp(0.2), rel=1e-4) and second == pytest.approx(2.0, rel=1e-4)
+
+
+def test_a_further_module_learns_before_it_pays():
+    r = replace(PRESETS["cmrl"], unquantised=0.1, unpriced=0.4)
+    first, second, joint = phases_of(r)
+    assert [priced_at(r, second, done) for done in (0, 0.1, 0.3, 0.5, 1)] == pytest.approx([0, 0, 0.5, 1, 1])
+    assert priced_at(r, first, 0.1) == priced_at(r, joint, 0.0) == 1
 
 
 def test_no_corpus_is_one_sentence(tmp_path):
