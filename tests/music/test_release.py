@@ -11,7 +11,7 @@ from lpcnet_cq.config import PRESETS
 from lpcnet_cq.music.quality import nmr_db
 from lpcnet_cq.packet import join
 
-VECTOR = Path(__file__).with_name("vector.cq")  # `chords()` at 64 kbps
+VECTOR = Path(__file__).parents[1] / "vectors" / "audio.cq"  # `chords()` at 64 kbps
 INTEGERS = "366df6e4567b748f"
 SOUND = (-0.0163, 0.0482, 0.0136, -0.0816, -0.0195, 0.0179, 0.0501, 0.0132, -0.0813, -0.0159)
 
