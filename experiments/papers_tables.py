@@ -23,6 +23,7 @@ CLAIMS = {  # what is compared: first minus second
     "filters with state against filters from zero in every frame": ("cq-2020", "cq-2020-zero-state"),
     "hard symbols in training against soft ones": ("cq-2020", "cq-2020-soft"),
     "twice as long": ("cq-2020-longer", "cq-2020"),
+    "another seed": ("cq-2020-again", "cq-2020"),
     "soft decoding, which no bytes carry, against hard": ("cq-2020-soft-decoded", "cq-2020-soft"),
 }
 
