@@ -7,16 +7,17 @@ Writes results/calibrated_speech.csv (a row per recording) and calibrated_speech
 """
 
 import argparse
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from lpcnet_cq import evaluate as evaluation
 from lpcnet_cq.codec import Codec
 from lpcnet_cq.config import PRESETS
 from lpcnet_cq.data import Clip, open_corpus, read_clip
-from lpcnet_cq.evaluate import estoi, mean_and_interval, pesq_wb, spread, visqol, write_rows
+from lpcnet_cq.evaluate import mean_and_interval, spread, write_rows
 from lpcnet_cq.music.quality import nmr_db
 from lpcnet_cq.train import train
 
@@ -29,12 +30,8 @@ VARIANTS: dict[str, dict[str, float]] = {
     "noise": {"modulation_weight": 0.3},
     "all": {"priority_weight": 0.1, "modulation_weight": 0.3, "audible_weight": 0.5},
 }
-METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
-    "pesq": pesq_wb,
-    "visqol": visqol,
-    "estoi": estoi,
-    "nmr_db": lambda x, y: nmr_db(x, y, 16000),
-}
+METRICS = {name: evaluation.METRICS[name] for name in ("pesq", "visqol", "estoi")}
+METRICS["nmr_db"] = ("NMR, dB", lambda x, y: nmr_db(x, y, evaluation.METRIC_RATE_HZ), ())
 PLACES = {"pesq": 3, "visqol": 3, "estoi": 4, "nmr_db": 2}
 
 
@@ -46,9 +43,9 @@ def score(name: str, codec: Codec, clips: Iterable[Clip]) -> list[dict]:
         for rate_bps in RATES_BPS:
             data = codec.encode(x, codec.sample_rate_hz, rate_bps)
             y = codec.decode(data)[0]
+            scores = evaluation.score(clip, x, y, data, METRICS, codec.sample_rate_hz)
             row = {"variant": name, "kbps_asked": rate_bps / 1000, "clip": f"{clip.speaker}/{clip.path.stem}"}
-            row |= {"kbps": 8 * len(data) * codec.sample_rate_hz / len(x) / 1000}
-            rows.append(row | {metric: f(x.astype(float), y.astype(float)) for metric, f in METRICS.items()})
+            rows.append(row | {key: scores[key] for key in ("kbps", *METRICS)})
     return rows
 
 
@@ -57,7 +54,8 @@ def table(rows: Sequence[dict]) -> str:
     points: dict[tuple, list[dict]] = {}
     for row in rows:
         points.setdefault((row["kbps_asked"], row["variant"]), []).append(row)
-    lines = ["| kbps | variant | PESQ-WB | ViSQOL | ESTOI | NMR, dB |", "| ---: | --- | ---: | ---: | ---: | ---: |"]
+    titles = " | ".join(title for title, *_ in METRICS.values())
+    lines = [f"| kbps | variant | {titles} |", "| ---: | --- | ---: | ---: | ---: | ---: |"]
     for (asked, name), group in sorted(points.items(), key=lambda item: item[0][0]):
         base = points[asked, "no term"]
         cells = []

@@ -119,7 +119,7 @@ def learning_rate(r: Recipe, phase: Phase, done: float) -> float:
 def priced_at(r: Recipe, phase: Phase, done: float) -> float:
     """Return the share of the price that counts when a phase is `done`, 0..1.
 
-    A further module is silent before its decoder has learned, and would stay so: bits that do not help yet are dear.
+    Priced from the start, a further module may fall silent before its decoder has learned to use the bits, and stay so.
     """
     further = phase.n_modules > 1 and not phase.joint
     return min(1.0, max(0.0, done - r.unquantised) / r.unpriced) if further else 1.0
@@ -148,8 +148,8 @@ def initial_model(r: Recipe, batches: list[dict]) -> Model:
 def spread_code(run: Run, state: State, phase: Phase) -> State:
     """Spread the centroids of the newest module so far that its codes begin with what is left of the rate.
 
-    A rate that has to fall from 36 kbps takes what was learned down with it, and a further module that meets the price
-    of the first one falls silent. Alpha is to the median distance what it is
+    A rate that has to fall from 36 kbps takes what was learned down with it, and a further module that meets the price of
+    the first one falls silent: it begins with `FURTHER_PRICE` of it. Alpha is to the median distance what it is
     to even levels from -1 to 1. K-Net's centroids are at first the clusters of its codes (Kankanahalli 2018, 2.3).
     """
     c, index = run.recipe.system, phase.n_modules - 1
