@@ -148,9 +148,9 @@ def initial_model(r: Recipe, batches: list[dict]) -> Model:
 def spread_code(run: Run, state: State, phase: Phase) -> State:
     """Spread the centroids of the newest module so far that its codes begin with what is left of the rate.
 
-    A rate that has to fall from 36 kbps takes what was learned down with it, and a further module that meets the price of
-    the first one falls silent: it begins with `FURTHER_PRICE` of it. Alpha is to the median distance what it is
-    to even levels from -1 to 1. K-Net's centroids are at first the clusters of its codes (Kankanahalli 2018, 2.3).
+    A rate that has to fall from 36 kbps takes what was learned down with it, and a further module that meets the price
+    of the first one falls silent: it begins with `FURTHER_PRICE` of it. Alpha is to the median distance what it is to
+    even levels from -1 to 1. K-Net's centroids are at first the clusters of its codes (Kankanahalli 2018, 2.3).
     """
     c, index = run.recipe.system, phase.n_modules - 1
 
