@@ -13,9 +13,9 @@ from pathlib import Path
 
 from lpcnet_cq.codec import Codec
 from lpcnet_cq.config import PRESETS
-from lpcnet_cq.data import open_corpus
-from lpcnet_cq.evaluate import METRICS, evaluate, mean_and_interval, write_rows
-from lpcnet_cq.train import train
+from lpcnet_cq.evaluation.evaluate import METRICS, evaluate, mean_and_interval, write_rows
+from lpcnet_cq.training.data import open_corpus
+from lpcnet_cq.training.train import train
 
 RATE_BPS = 9000.0
 RESULTS = Path(__file__).parent / "results" / "ablations.csv"

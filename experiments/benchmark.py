@@ -29,10 +29,10 @@ import plots
 from peers import FULL_SCALE, PEERS, RATE_HZ, Peer
 
 import lpcnet_cq
-from lpcnet_cq import evaluate as ev
 from lpcnet_cq.audio import to_pcm16
 from lpcnet_cq.cli import bitrate_bps
-from lpcnet_cq.data import Clip, open_corpus, read_clip
+from lpcnet_cq.evaluation import evaluate as ev
+from lpcnet_cq.training.data import Clip, open_corpus, read_clip
 
 RESULTS = Path(__file__).parent / "results"
 DNSMOS_SECONDS = 9.01  # the network's window
@@ -231,7 +231,7 @@ def measure_all(args, clips: Sequence[Clip], path: Path) -> dict[str, str]:
 
 def speed_row(title: str, kbps: float, delay_ms: float, encode: Callable, decode: Callable, *size: str) -> list[str]:
     """Time coding by what ten more seconds of sound take, so that a codec's start is left out; medians of five."""
-    from lpcnet_cq.bench import SECONDS, median_s, speech_like
+    from lpcnet_cq.evaluation.bench import SECONDS, median_s, speech_like
 
     sounds = [speech_like(k * SECONDS, RATE_HZ) for k in (1, 2)]
     factors = []
@@ -243,8 +243,8 @@ def speed_row(title: str, kbps: float, delay_ms: float, encode: Callable, decode
 
 def speed_table(args) -> str:
     """Lay out delay, speed and size of ours and of the peers, as Markdown."""
-    from lpcnet_cq.bench import processor
-    from lpcnet_cq.complexity import macs_per_second
+    from lpcnet_cq.evaluation.bench import processor
+    from lpcnet_cq.evaluation.complexity import macs_per_second
 
     rows = [["codec", "kbps", "delay, ms", "encode, s/s", "decode, s/s", "parameters", "MMAC/s, encoder + decoder"]]
     rows.append(["---", *["---:"] * (len(rows[0]) - 1)])

@@ -1,7 +1,7 @@
 """Psychoacoustic calibration in the codec for speech, at 9, 16 and 24 kbps: with the terms and without them.
 
-Trains the released weights further, with and without the terms of `lpcnet_cq.calibration`, alike in data, steps and
-rates, and scores all from bytes on held-out speakers. Differences are taken recording by recording.
+Trains the released weights further, with and without the terms of `lpcnet_cq.training.psychoacoustic_loss`, alike in
+data, steps and rates, and scores all from bytes on held-out speakers. Differences are taken recording by recording.
 Run: python experiments/calibrated_speech.py DATA [--steps 200]; a training that is there already is not repeated.
 Writes results/calibrated_speech.csv (a row per recording) and calibrated_speech.md.
 """
@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from lpcnet_cq import evaluate as evaluation
 from lpcnet_cq.codec import Codec
 from lpcnet_cq.config import PRESETS
-from lpcnet_cq.data import Clip, open_corpus, read_clip
-from lpcnet_cq.evaluate import mean_and_interval, spread, write_rows
-from lpcnet_cq.music.quality import nmr_db
-from lpcnet_cq.train import train
+from lpcnet_cq.evaluation import evaluate as evaluation
+from lpcnet_cq.evaluation.evaluate import mean_and_interval, spread, write_rows
+from lpcnet_cq.evaluation.music_metrics import nmr_db
+from lpcnet_cq.training.data import Clip, open_corpus, read_clip
+from lpcnet_cq.training.train import train
 
 RESULTS = Path(__file__).parent / "results"
 RATES_BPS = (9000, 16000, 24000)

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from lpcnet_cq.evaluate import append_rows, mean_and_interval
-from lpcnet_cq.pictures import DPI, GRID, INK, MUTED
-from lpcnet_cq.sparse_schedule import Schedule
-from lpcnet_cq.sparsify import methods
+from lpcnet_cq.evaluation.evaluate import append_rows, mean_and_interval
+from lpcnet_cq.evaluation.plots import DPI, GRID, INK, MUTED
+from lpcnet_cq.pruning.schedule import Schedule
+from lpcnet_cq.pruning.sparsify import methods
 
 RESULTS = Path(__file__).parent / "results"
 DENSE = "dense"

@@ -11,8 +11,8 @@ from peers import FULL_SCALE
 
 import lpcnet_cq
 from lpcnet_cq.audio import to_pcm16
-from lpcnet_cq.data import open_corpus, read_clip
-from lpcnet_cq.evaluate import estoi, mean_and_interval, pesq_wb, spread, visqol, write_rows
+from lpcnet_cq.evaluation.evaluate import estoi, mean_and_interval, pesq_wb, spread, visqol, write_rows
+from lpcnet_cq.training.data import open_corpus, read_clip
 
 METRICS = {"pesq": pesq_wb, "visqol": visqol, "estoi": estoi}
 

@@ -8,9 +8,9 @@ from audio_peers import AUDIO_PEERS, code
 from matplotlib.figure import Figure
 
 from dsp.psychoacoustics import masking, noise_to_mask_ratio_db, power_spectrum_db
-from lpcnet_cq.calibration import FULL_SCALE_DB, HOP
-from lpcnet_cq.music.quality import middle
-from lpcnet_cq.pictures import DPI, GRID, INK, MUTED
+from lpcnet_cq.evaluation.music_metrics import middle
+from lpcnet_cq.evaluation.plots import DPI, GRID, INK, MUTED
+from lpcnet_cq.training.psychoacoustic_loss import FULL_SCALE_DB, HOP
 
 KBPS, MP3_KBPS = 64, 112  # of ours, and of the MP3 beside it
 SHOWN_S = 4.0

@@ -18,15 +18,15 @@ import numpy as np
 from papers_tables import CLIP_METRICS, write_tables
 
 import lpcnet_cq
-from lpcnet_cq.complexity import macs_per_second
 from lpcnet_cq.config import PUBLISHED
-from lpcnet_cq.corpus import default_corpus
-from lpcnet_cq.data import open_corpus
-from lpcnet_cq.evaluate import append_rows, evaluate, mean_and_interval
+from lpcnet_cq.evaluation.complexity import macs_per_second
+from lpcnet_cq.evaluation.evaluate import append_rows, evaluate, mean_and_interval
 from lpcnet_cq.published.codec import PublishedCodec
 from lpcnet_cq.published.complexity import mmac_per_s
 from lpcnet_cq.published.config import Recipe, at_rates
 from lpcnet_cq.published.train import train
+from lpcnet_cq.training.corpus import default_corpus
+from lpcnet_cq.training.data import open_corpus
 
 HERE = Path(__file__).parent
 EXPERIMENTS = {path.stem: path for path in sorted((HERE / "papers").glob("*.toml"), key=lambda path: path.stem)}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lpcnet_cq.evaluate import METRICS, mean_and_interval
+from lpcnet_cq.evaluation.evaluate import METRICS, mean_and_interval
 
 CLIP_METRICS = ("pesq", "visqol", "estoi", "snr_db")
 OURS = "ours-"

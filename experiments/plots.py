@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from peers import PEERS, POINTS
 from scipy.interpolate import PchipInterpolator
 
-from lpcnet_cq.evaluate import mean_and_interval
-from lpcnet_cq.pictures import DPI, GRID, INK, MUTED
+from lpcnet_cq.evaluation.evaluate import mean_and_interval
+from lpcnet_cq.evaluation.plots import DPI, GRID, INK, MUTED
 
 CURVES = ("pesq", "visqol", "estoi")  # metrics whose curves are drawn and compared
 UNCODED = "uncoded"  # rows of the recordings themselves

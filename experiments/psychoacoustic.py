@@ -24,10 +24,10 @@ from audio_peers import AUDIO_PEERS
 from lpcnet_cq.cli import bitrate_bps
 from lpcnet_cq.codec import Codec, load
 from lpcnet_cq.config import PRESETS, TrainConfig
-from lpcnet_cq.data import open_corpus, read_clip
-from lpcnet_cq.evaluate import append_rows, mean_and_interval
-from lpcnet_cq.music.quality import nmr_db, visqol_audio
-from lpcnet_cq.train import train
+from lpcnet_cq.evaluation.evaluate import append_rows, mean_and_interval
+from lpcnet_cq.evaluation.music_metrics import nmr_db, visqol_audio
+from lpcnet_cq.training.data import open_corpus, read_clip
+from lpcnet_cq.training.train import train
 
 RESULTS = Path(__file__).parent / "results"
 COLUMNS = ["system", "parameters", "kbps_asked", "kbps", "clip", "channels", "seconds", "visqol_audio", "nmr_db"]

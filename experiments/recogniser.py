@@ -14,8 +14,8 @@ import numpy as np
 from flax import nnx
 from transcripts import ALPHABET, BANDS, BUCKETS, Utterance, features, fill, plain
 
-from lpcnet_cq.layers import Block, CausalConv, run_all, start_all
-from lpcnet_cq.weights import flatten, read_tensors, unflatten, write_tensors
+from lpcnet_cq.checkpoint.weights import flatten, read_tensors, unflatten, write_tensors
+from lpcnet_cq.nn.layers import Block, CausalConv, run_all, start_all
 
 H = 128
 STRIDE = 4  # frames per step

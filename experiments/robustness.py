@@ -15,9 +15,9 @@ from scipy.signal import fftconvolve
 
 import lpcnet_cq
 from lpcnet_cq.audio import to_pcm16
-from lpcnet_cq.corpus import default_corpus
-from lpcnet_cq.data import Clip, open_corpus, read_clip
-from lpcnet_cq.evaluate import estoi, pesq_wb, spread, write_rows
+from lpcnet_cq.evaluation.evaluate import estoi, pesq_wb, spread, write_rows
+from lpcnet_cq.training.corpus import default_corpus
+from lpcnet_cq.training.data import Clip, open_corpus, read_clip
 
 NOISE_DB, QUIET_DB, REVERBERATION_S, DIRECT_DB = 10.0, -30.0, 0.4, 3.0
 CLIPS_S, LANGUAGE_S, PER_LANGUAGE = 150.0, 7.0, 3

@@ -14,10 +14,10 @@ from matplotlib.figure import Figure
 from lpcnet_cq.cli import bitrate_bps
 from lpcnet_cq.codec import Codec, load
 from lpcnet_cq.config import PRESETS
-from lpcnet_cq.corpus import default_corpus
-from lpcnet_cq.data import open_corpus
-from lpcnet_cq.evaluate import METRICS, evaluate, mean_and_interval, write_rows
-from lpcnet_cq.train import EVALUATION_S, train
+from lpcnet_cq.evaluation.evaluate import METRICS, evaluate, mean_and_interval, write_rows
+from lpcnet_cq.training.corpus import default_corpus
+from lpcnet_cq.training.data import open_corpus
+from lpcnet_cq.training.train import EVALUATION_S, train
 
 
 def score(name: str, codec: Codec, rate_bps: int, clips, out: Path) -> dict:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lpcnet_cq.data import Clip, hold_out, open_corpus, read_clip
+from lpcnet_cq.training.data import Clip, hold_out, open_corpus, read_clip
 
 RATE_HZ = 16000
 FRAME, HOP, BANDS = 400, 160, 40  # samples: 25 ms every 10 ms

@@ -18,7 +18,7 @@ from scipy.signal import ShortTimeFFT, get_window
 
 import lpcnet_cq
 from dsp.pitch import pitch_track
-from lpcnet_cq.data import open_corpus, read_clip
+from lpcnet_cq.training.data import open_corpus, read_clip
 
 EDGES_HZ = (60, 500, 1000, 2000, 4000, 8000)
 WINDOW = 512

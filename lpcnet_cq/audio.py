@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from lpcnet_cq.container import SAMPLE_RATES_HZ
+from lpcnet_cq.bitstream.container import SAMPLE_RATES_HZ
 
 BLOCK = 1 << 16  # samples per channel
 WAV_HEAD = struct.Struct("<4sI4s4sIHHIIHH4sI")

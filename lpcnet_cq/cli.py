@@ -14,8 +14,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from lpcnet_cq.bitstream.container import Header
     from lpcnet_cq.codec import Codec
-    from lpcnet_cq.container import Header
 
 PROGRAM = "lpcnet-cq"
 LONG_S = 30.0  # audio beyond this length gets a progress bar
@@ -26,6 +26,12 @@ EXTRAS = {
     "prune": "train,eval",
     "evaluate": "train,eval",
 }  # what a command needs besides the codec
+MODULES = {
+    "bench": "lpcnet_cq.evaluation.bench",
+    "evaluate": "lpcnet_cq.evaluation.evaluate",
+    "prune": "lpcnet_cq.pruning.prune",
+    "train": "lpcnet_cq.training.train",
+}  # of commands that are more than coding
 
 
 class UsageError(Exception):
@@ -284,8 +290,8 @@ def run_info(args: argparse.Namespace) -> int:
 
 
 def run_module(args: argparse.Namespace) -> int:
-    """Hand over to `run(args)` of the module named like the command."""
-    return import_module(f"lpcnet_cq.{args.command}").run(args) or 0
+    """Hand over to `run(args)` of the command's module."""
+    return import_module(MODULES[args.command]).run(args) or 0
 
 
 # ------------------------------------------------------------------------------------------------ their parts
@@ -299,7 +305,7 @@ def check_output(args: argparse.Namespace) -> None:
 
 def check_layers(layers: int) -> None:
     """Refuse numbers of layers that packets cannot have."""
-    from lpcnet_cq.container import MAX_REFINEMENTS
+    from lpcnet_cq.bitstream.container import MAX_REFINEMENTS
 
     if not 1 <= layers <= 1 + MAX_REFINEMENTS:
         raise UsageError(f"--layers {layers} must be from 1 to {1 + MAX_REFINEMENTS}")
@@ -326,7 +332,7 @@ def allowed_bitrate_bps(text: str, bitrates_bps: tuple[int, int]) -> int:
 def read_stream(source: str) -> tuple[bytes, "Header"]:
     """Return the bytes of a .cq file and its header, which is looked at before reading on."""
     from lpcnet_cq.audio import opened
-    from lpcnet_cq.container import read_header
+    from lpcnet_cq.bitstream.container import read_header
 
     with opened(source, "standard input" if source == "-" else f"`{source}`") as file:
         header = read_header(file)

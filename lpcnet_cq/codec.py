@@ -15,24 +15,24 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lpcnet_cq import packet
 from lpcnet_cq.audio import prepare, resample
-from lpcnet_cq.config import MusicConfig
-from lpcnet_cq.container import (
+from lpcnet_cq.bitstream import packet
+from lpcnet_cq.bitstream.container import (
     MAX_REFINEMENTS,
     Header,
     read_header,
     read_segments,
     write_header,
 )
+from lpcnet_cq.bitstream.integer_model import IntegerModel
+from lpcnet_cq.bitstream.packing import Packer, cut, write_segments
+from lpcnet_cq.checkpoint.weights import FOLDER, find_weights, load_weights
+from lpcnet_cq.config import MusicConfig
 from lpcnet_cq.errors import BitstreamError
-from lpcnet_cq.music.network import MusicNetwork
-from lpcnet_cq.music.tables import LineModel
-from lpcnet_cq.network import Network
-from lpcnet_cq.packing import Packer, cut, write_segments
-from lpcnet_cq.reader import Reader
-from lpcnet_cq.tables import IntegerModel
-from lpcnet_cq.weights import FOLDER, find_weights, load_weights
+from lpcnet_cq.music.integer_model import LineModel
+from lpcnet_cq.music.runtime import MusicNetwork
+from lpcnet_cq.nn.packet_reader import Reader
+from lpcnet_cq.speech.runtime import Network
 
 DEFAULT = "cq"
 CHUNK = 50  # packets per compiled call on files: one second

@@ -7,13 +7,13 @@ speech. Delay: `codec.delay_ms`, of which the packet itself is 20 ms.
 
 import numpy as np
 
-from lpcnet_cq import packet
-from lpcnet_cq.analysis import analyse_windows
+from lpcnet_cq.bitstream import packet
+from lpcnet_cq.bitstream.rate_control import Budget, fit_packet
+from lpcnet_cq.bitstream.rdoq import round_latents
 from lpcnet_cq.errors import BitstreamError
-from lpcnet_cq.highpass import highpass, start_highpass
-from lpcnet_cq.rate import Budget, fit_packet
-from lpcnet_cq.reader import BUFFER_BYTES
-from lpcnet_cq.rounding import round_latents
+from lpcnet_cq.nn.packet_reader import BUFFER_BYTES
+from lpcnet_cq.speech.analysis import analyse_windows
+from lpcnet_cq.speech.highpass import highpass, start_highpass
 
 RESTART_EVERY = 25  # packets: after a loss, speech is back within half a second
 FADE = 0.7  # neper per concealed packet: 6 dB, silence after about ten

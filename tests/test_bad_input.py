@@ -9,8 +9,8 @@ import pytest
 import soundfile
 
 import lpcnet_cq
+from lpcnet_cq.bitstream.container import HEADER_BYTES, Header, read_header, read_segments, write_header, write_segment
 from lpcnet_cq.cli import main
-from lpcnet_cq.container import HEADER_BYTES, Header, read_header, read_segments, write_header, write_segment
 from lpcnet_cq.errors import BitstreamError
 
 T = np.arange(6400) / 16000

@@ -20,7 +20,7 @@ import benchmark
 import peers
 import plots
 
-from lpcnet_cq.bench import speech_like
+from lpcnet_cq.evaluation.bench import speech_like
 
 RATE_HZ = peers.RATE_HZ
 

@@ -8,10 +8,10 @@ from itertools import accumulate
 import numpy as np
 import pytest
 
+from lpcnet_cq.bitstream.container import Header, write_header, write_segment
+from lpcnet_cq.bitstream.integer_model import IntegerModel, freeze
+from lpcnet_cq.bitstream.packet import Integers, put_layers
 from lpcnet_cq.config import PRESETS
-from lpcnet_cq.container import Header, write_header, write_segment
-from lpcnet_cq.packet import Integers, put_layers
-from lpcnet_cq.tables import IntegerModel, freeze
 
 CONFIG = PRESETS["tiny"].codec
 M, S, D, Q = CONFIG.order, CONFIG.spec.n_subframes, CONFIG.n_latents, CONFIG.n_steps

@@ -14,8 +14,8 @@ import soundfile
 
 import lpcnet_cq
 from lpcnet_cq.audio import resample, to_pcm16
+from lpcnet_cq.bitstream.container import Header, read_header, read_segments, write_header, write_segment
 from lpcnet_cq.cli import main
-from lpcnet_cq.container import Header, read_header, read_segments, write_header, write_segment
 from lpcnet_cq.errors import BitstreamError
 
 INSTALLED = "0123456789abcdef"
@@ -303,7 +303,7 @@ def test_usage_errors_exit_with_2(arguments, capsys):
 
 def test_training_gets_its_arguments(monkeypatch):
     got = []
-    monkeypatch.setitem(sys.modules, "lpcnet_cq.train", SimpleNamespace(run=got.append))
+    monkeypatch.setitem(sys.modules, "lpcnet_cq.training.train", SimpleNamespace(run=got.append))
     assert main(["train", "--bitrate", "9.6k", "--minutes=2.5", "--data", "d", "--seed=3", "--resume"]) == 0
     expected = {
         "bitrate": (9600, 9600),
@@ -321,8 +321,8 @@ def test_training_gets_its_arguments(monkeypatch):
 def test_evaluation_and_benchmark_get_theirs_and_give_their_status(monkeypatch):
     got = []
     module = SimpleNamespace(run=lambda args: got.append(args) or 7)
-    monkeypatch.setitem(sys.modules, "lpcnet_cq.evaluate", module)
-    monkeypatch.setitem(sys.modules, "lpcnet_cq.bench", module)
+    monkeypatch.setitem(sys.modules, "lpcnet_cq.evaluation.evaluate", module)
+    monkeypatch.setitem(sys.modules, "lpcnet_cq.evaluation.bench", module)
     assert main(["evaluate", "--model", "m", "--out", "o"]) == 7
     assert {"model": "m", "data": None, "bitrate": 9000, "out": "o"}.items() <= vars(got[0]).items()
     assert main(["bench", "--model", "m"]) == 7
@@ -330,10 +330,10 @@ def test_evaluation_and_benchmark_get_theirs_and_give_their_status(monkeypatch):
 
 
 def test_missing_extras_are_named(monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "lpcnet_cq.train", None)
+    monkeypatch.setitem(sys.modules, "lpcnet_cq.training.train", None)
     assert main(["train"]) == 1
     assert (
-        error(capsys) == "train needs the package `lpcnet_cq.train`; pip install 'lpcnet-cq[train]' brings it"
+        error(capsys) == "train needs the package `lpcnet_cq.training.train`; pip install 'lpcnet-cq[train]' brings it"
     )
 
 
@@ -341,7 +341,7 @@ def test_interruption_is_no_traceback(monkeypatch, capsys):
     def interrupted(args):
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(sys.modules, "lpcnet_cq.bench", SimpleNamespace(run=interrupted))
+    monkeypatch.setitem(sys.modules, "lpcnet_cq.evaluation.bench", SimpleNamespace(run=interrupted))
     assert main(["bench"]) == 130
     assert error(capsys) == "interrupted"
 

@@ -11,14 +11,14 @@ import pytest
 from flax import nnx
 
 import lpcnet_cq
+from lpcnet_cq.bitstream.container import HEADER_BYTES, MAX_PACKETS, SEGMENT_BYTES, Header, write_header, write_segment
+from lpcnet_cq.bitstream.integer_model import freeze
+from lpcnet_cq.bitstream.packet import put_packets
+from lpcnet_cq.checkpoint.weights import save_weights
 from lpcnet_cq.codec import Codec
 from lpcnet_cq.config import PRESETS
-from lpcnet_cq.container import HEADER_BYTES, MAX_PACKETS, SEGMENT_BYTES, Header, write_header, write_segment
 from lpcnet_cq.errors import BitstreamError
-from lpcnet_cq.model import Model
-from lpcnet_cq.packet import put_packets
-from lpcnet_cq.tables import freeze
-from lpcnet_cq.weights import save_weights
+from lpcnet_cq.speech.model import Model
 
 CONFIG = PRESETS["tiny"].codec
 NOTES = {"steps": [0, 17], "usual_bps": list(range(60000, 9000, -3000)), "reach_bps": [5000, 60000]}

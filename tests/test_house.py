@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted(p for d in ("dsp", "lpcnet_cq") for p in (ROOT / d).rglob("*.py"))
-WEIGHTS = sorted((ROOT / "lpcnet_cq" / "weights").glob("*.safetensors"))
+WEIGHTS = sorted((ROOT / "lpcnet_cq" / "released").glob("*.safetensors"))
 
 
 def committed_files():

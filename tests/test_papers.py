@@ -19,13 +19,13 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "experiments"))
 import papers
 import papers_tables
 
-from lpcnet_cq.data import Clip
 from lpcnet_cq.published.codec import PublishedCodec
 from lpcnet_cq.published.complexity import count_parameters, shapes_of
 from lpcnet_cq.published.config import AutoencoderConfig, SystemConfig
 from lpcnet_cq.published.model import Model
 from lpcnet_cq.published.packet import frequency_tables
 from lpcnet_cq.published.weights import save_weights
+from lpcnet_cq.training.data import Clip
 
 FILES = {name: tomllib.loads(path.read_text()) for name, path in papers.EXPERIMENTS.items()}
 RECIPES = {name: papers.recipe_of(values, minutes=5.0) for name, values in FILES.items() if "preset" in values}

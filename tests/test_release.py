@@ -9,7 +9,7 @@ import lpcnet_cq
 from lpcnet_cq.codec import DEFAULT, Codec
 from lpcnet_cq.config import PRESETS
 
-WEIGHTS = sorted((Path(lpcnet_cq.__file__).parent / "weights").glob("cq*.safetensors"))
+WEIGHTS = sorted((Path(lpcnet_cq.__file__).parent / "released").glob("cq*.safetensors"))
 
 
 @pytest.fixture(scope="module", params=WEIGHTS, ids=lambda path: path.stem)

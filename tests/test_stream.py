@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from lpcnet_cq import packet
+from lpcnet_cq.bitstream import packet
+from lpcnet_cq.bitstream.integer_model import freeze
+from lpcnet_cq.checkpoint.weights import save_weights
 from lpcnet_cq.codec import Codec
 from lpcnet_cq.config import PRESETS
 from lpcnet_cq.errors import BitstreamError
-from lpcnet_cq.model import Model
+from lpcnet_cq.speech.model import Model
 from lpcnet_cq.stream import RESTART_EVERY
-from lpcnet_cq.tables import freeze
-from lpcnet_cq.weights import save_weights
 
 CONFIG = PRESETS["tiny"].codec
 NOTES = {"steps": [0, 17], "usual_bps": list(range(60000, 9000, -3000)), "reach_bps": [5000, 60000]}

@@ -15,7 +15,7 @@ import numpy as np
 from flax import nnx
 
 from lpcnet_cq.config import MusicConfig
-from lpcnet_cq.quantize import soft_to_hard
+from lpcnet_cq.nn.quantize import soft_to_hard
 
 PER_OCTAVE = 8  # of amplitude: 0.75 dB
 PER_ENERGY = PER_OCTAVE // 2  # an energy is a power

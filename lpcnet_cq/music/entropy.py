@@ -1,7 +1,7 @@
 """The entropy model for lines of spectra as it is trained: a scale for every line, from what lies around it.
 
-Place in the chain: as `lpcnet_cq.entropy`, whose model of side information it shares. One small network serves all
-lines of all frequencies: it sees how large the lines around were in the last two packets and in the other channel,
+Place in the chain: as `lpcnet_cq.speech.entropy`, whose model of side information it shares. One small network serves
+all lines of all frequencies: it sees how large the lines around were in the last two packets and in the other channel,
 measured in steps of the line it speaks of, and the energies of the bands around; and last, the two lines below and the
 one eight below, which in a split block is the short block's own neighbour. The sign of a line and its mean nobody
 knows: all means are 0. Inputs are small integers, eighths of octaves, so that `tables` can repeat it exactly.
@@ -17,9 +17,9 @@ import numpy as np
 from flax import nnx
 
 from lpcnet_cq.config import MusicConfig
-from lpcnet_cq.entropy import SIDE_CLIP, SideModel, activation, dense
 from lpcnet_cq.music import bands
 from lpcnet_cq.music.allocation import PER_ENERGY, PER_OCTAVE
+from lpcnet_cq.speech.entropy import SIDE_CLIP, SideModel, activation, dense
 
 F = 10
 MOST = 255  # larger lines count as this

@@ -1,7 +1,7 @@
 """The codec for music in one differentiable model: what stands between samples and the integers of a packet.
 
-Place in the chain: as `lpcnet_cq.model`. `encode` needs no state: a packet's lines hang on its block and the two beside
-it. `decode` carries its state from call to call.
+Place in the chain: as `lpcnet_cq.speech.model`. `encode` needs no state: a packet's lines hang on its block and the two
+beside it. `decode` carries its state from call to call.
 
 Letters: B batch, T packets, N samples in a block, D lines, b bands, K side integers.
 """
@@ -13,11 +13,11 @@ from flax import nnx
 from lpcnet_cq.config import MusicConfig
 from lpcnet_cq.music import bands
 from lpcnet_cq.music.allocation import PER_ENERGY, PER_OCTAVE, Allocation
-from lpcnet_cq.music.blocks import Blocks
-from lpcnet_cq.music.coder import Decoder
 from lpcnet_cq.music.entropy import EntropyModel, parts
-from lpcnet_cq.noise import uniform_noise
-from lpcnet_cq.quantize import latent_steps
+from lpcnet_cq.music.line_decoder import Decoder
+from lpcnet_cq.music.mdct import Blocks
+from lpcnet_cq.nn.noise import uniform_noise
+from lpcnet_cq.nn.quantize import latent_steps
 
 
 class Model(nnx.Module):

@@ -10,9 +10,9 @@ from scipy.signal import get_window
 from dsp.frames import frame
 from dsp.lpc import autocorrelation, levinson_durbin
 from dsp.lsf import lpc_to_lsf
-from lpcnet_cq.analysis import PREEMPHASIS, WHITE_NOISE
-from lpcnet_cq.level import active_level_dbov
 from lpcnet_cq.published.config import SystemConfig
+from lpcnet_cq.speech.analysis import PREEMPHASIS, WHITE_NOISE
+from lpcnet_cq.training.active_level import active_level_dbov
 
 LEVEL_BITS = 8
 LEVEL_STEP_DB = 0.25

@@ -17,14 +17,14 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import lax
 
-from lpcnet_cq import filters
-from lpcnet_cq.analysis import PREEMPHASIS
-from lpcnet_cq.envelope import lsf_to_lpc, order_lsf
 from lpcnet_cq.published import zero_state
 from lpcnet_cq.published.autoencoder import Autoencoder
 from lpcnet_cq.published.config import SystemConfig
 from lpcnet_cq.published.frames import fade, overlap_add, split
 from lpcnet_cq.published.quantiser import Acting, Centroids, quantise, symbols
+from lpcnet_cq.speech import filters
+from lpcnet_cq.speech.analysis import PREEMPHASIS
+from lpcnet_cq.speech.envelope import lsf_to_lpc, order_lsf
 
 
 class Model(nnx.Module):

@@ -24,7 +24,7 @@ from lpcnet_cq.published.model import (
 )
 from lpcnet_cq.published.packet import CODE, LSF
 from lpcnet_cq.published.quantiser import Acting, frame_bits, penalty, quantise
-from lpcnet_cq.schedule import Phase
+from lpcnet_cq.training.schedule import Phase
 
 
 def compared_frames(r: Recipe, x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:

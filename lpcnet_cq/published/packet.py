@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from lpcnet_cq.bitstream.range_coder import TOTAL, RangeDecoder, RangeEncoder
 from lpcnet_cq.published.config import SystemConfig
-from lpcnet_cq.rangecoder import TOTAL, RangeDecoder, RangeEncoder
 
 CODE, LSF = "code", "lsf"
 

@@ -23,9 +23,7 @@ from flax import nnx
 from tqdm import tqdm
 
 from dsp.frames import FrameSpec
-from lpcnet_cq.corpus import cache_folder
-from lpcnet_cq.data import Batches, build_shards, open_corpus
-from lpcnet_cq.optimiser import make_optimiser
+from lpcnet_cq.checkpoint.weights import load_checkpoint, read_tensors, save_checkpoint
 from lpcnet_cq.published.config import Recipe
 from lpcnet_cq.published.front import lsf_levels, prepare
 from lpcnet_cq.published.model import Model, analyse, cascade, encode, filters_of, start_encoder
@@ -34,9 +32,11 @@ from lpcnet_cq.published.packet import LSF, frequency_tables
 from lpcnet_cq.published.quantiser import Acting, clusters, quantise, spread
 from lpcnet_cq.published.rate import Control, follow, price, start_control, used_bps
 from lpcnet_cq.published.weights import save_weights
-from lpcnet_cq.schedule import Phase, phase_progress, two_phases
-from lpcnet_cq.train import BAR, LOG_EVERY, log
-from lpcnet_cq.weights import load_checkpoint, read_tensors, save_checkpoint
+from lpcnet_cq.training.corpus import cache_folder
+from lpcnet_cq.training.data import Batches, build_shards, open_corpus
+from lpcnet_cq.training.optimiser import make_optimiser
+from lpcnet_cq.training.schedule import Phase, phase_progress, two_phases
+from lpcnet_cq.training.train import BAR, LOG_EVERY, log
 
 OPTIMISER = make_optimiser()
 CENTROID_RATE = 0.1  # learning rate of centroids, relative: their neighbours are some hundredths away

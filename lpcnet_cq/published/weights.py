@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from flax import nnx
 
+from lpcnet_cq.checkpoint.weights import flatten, read_weights, write_tensors
 from lpcnet_cq.published.config import SystemConfig, system_from_dict
-from lpcnet_cq.weights import flatten, read_weights, write_tensors
 
 TABLE = "table/"
 

@@ -16,9 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from dsp.frames import FrameSpec
-from lpcnet_cq import filters
-from lpcnet_cq.analysis import PREEMPHASIS
 from lpcnet_cq.published.frames import fade, overlap_add, split
+from lpcnet_cq.speech import filters
+from lpcnet_cq.speech.analysis import PREEMPHASIS
 
 
 def emphasis(state: jax.Array) -> jax.Array:

@@ -9,17 +9,17 @@ import pytest
 import soundfile
 from flax import nnx
 
-from lpcnet_cq import bench
-from lpcnet_cq import train as training
+from lpcnet_cq.checkpoint.weights import load_weights
 from lpcnet_cq.codec import Codec
 from lpcnet_cq.config import PRESETS
-from lpcnet_cq.data import Clip, open_corpus
 from lpcnet_cq.errors import BitstreamError
-from lpcnet_cq.evaluate import evaluate, metrics_for
-from lpcnet_cq.kinds import MUSIC, SPEECH, kind_of
-from lpcnet_cq.music import quality
-from lpcnet_cq.pictures import read_metrics
-from lpcnet_cq.weights import load_weights
+from lpcnet_cq.evaluation import bench
+from lpcnet_cq.evaluation import music_metrics as quality
+from lpcnet_cq.evaluation.evaluate import evaluate, metrics_for
+from lpcnet_cq.evaluation.plots import read_metrics
+from lpcnet_cq.training import train as training
+from lpcnet_cq.training.data import Clip, open_corpus
+from lpcnet_cq.training.tasks import MUSIC, SPEECH, kind_of
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
 FS = PRESETS["audio-tiny"].codec.spec.sample_rate_hz

@@ -8,8 +8,8 @@ from flax import nnx
 
 from lpcnet_cq.config import PRESETS, MusicConfig
 from lpcnet_cq.music.model import Model, decode, encode, exponents, sizes, start_decoder
-from lpcnet_cq.music.network import blocks_to_split
-from lpcnet_cq.quantize import latent_steps
+from lpcnet_cq.music.runtime import blocks_to_split
+from lpcnet_cq.nn.quantize import latent_steps
 
 C = PRESETS["audio-tiny"].codec
 N, D = C.spec.hop, C.n_latents

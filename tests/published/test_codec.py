@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from lpcnet_cq.container import Header, write_header, write_segment
+from lpcnet_cq.bitstream.container import Header, write_header, write_segment
 from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.published import model as blocks
 from lpcnet_cq.published.codec import PublishedCodec

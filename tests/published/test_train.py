@@ -11,8 +11,8 @@ import pytest
 import soundfile
 from flax import nnx
 
-from lpcnet_cq import evaluate as evaluation
-from lpcnet_cq.data import Batches, Clip
+from lpcnet_cq.checkpoint.weights import flatten
+from lpcnet_cq.evaluation import evaluate as evaluation
 from lpcnet_cq.published import train as training
 from lpcnet_cq.published.codec import PublishedCodec
 from lpcnet_cq.published.config import PRESETS, Recipe
@@ -30,7 +30,7 @@ from lpcnet_cq.published.train import (
     train,
 )
 from lpcnet_cq.published.weights import load_weights
-from lpcnet_cq.weights import flatten
+from lpcnet_cq.training.data import Batches, Clip
 
 STEPS, STOP = 40, 28  # phases end at 24, 32 and 40
 

@@ -8,10 +8,10 @@ import pytest
 from flax import nnx
 from safetensors.numpy import save_file
 
+from lpcnet_cq.checkpoint.weights import flatten
 from lpcnet_cq.published.model import Model
 from lpcnet_cq.published.packet import frequency_tables
 from lpcnet_cq.published.weights import load_weights, save_weights
-from lpcnet_cq.weights import flatten
 
 
 def test_round_trip(tiny, tmp_path):

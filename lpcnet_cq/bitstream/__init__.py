@@ -1,0 +1,1 @@
+"""Bytes: range coder, packets, container, rate control. Integers and NumPy only."""

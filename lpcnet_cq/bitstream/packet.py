@@ -1,0 +1,262 @@
+"""Packets: the integers of 20 ms, in order, through the integer entropy model and the range coder.
+
+Place in the chain: last of the encoder; `reader` is its mirror in the decoder. Order in a packet: restart flag, latent
+step index, LSF and gain integers, then the latents of each subframe. `n_bits` says what each integer costs.
+Delay: none.
+
+A packet may be followed by refinements, each of which makes the latents' step three times finer: latent n becomes
+3 n + (-1, 0 or 1), coded by what the entropy model expects of the finer integer. A packet without its refinements is
+a packet like any other, so that layers can be dropped on the way.
+
+A packet is coded in the context of those before it. Where there is none, at the start of a segment or after a loss,
+a packet must restart the context: it is coded from `start` and says so. `past` is None where nothing is known.
+
+Letters: T packets, S subframes, K side integers, D latents.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lpcnet_cq.bitstream.integer_model import ESCAPE, HALF_WIDTH, IntegerModel, locate
+from lpcnet_cq.bitstream.range_coder import TOTAL, RangeDecoder, RangeEncoder
+
+ESCAPE_BITS = 15  # most bits of what follows it
+LIMIT = 16000  # no integer is larger: what follows an escape always fits
+SAME_STEP = TOTAL - TOTAL // 32  # frequency of "the step index stays"
+FLAG = (0, TOTAL - TOTAL // 64, TOTAL)  # cumulative: the context goes on, the context restarts
+
+
+@dataclass(frozen=True)
+class Integers:
+    """Hold the integers of T packets: `step` (T,), `side` (T, K), `latents` (T, S, D), all int64."""
+
+    step: np.ndarray
+    side: np.ndarray
+    latents: np.ndarray
+
+    def __getitem__(self, part: slice) -> "Integers":
+        """Return some of the packets."""
+        return Integers(self.step[part], self.side[part], self.latents[part])
+
+    def values(self) -> np.ndarray:
+        """Return side integers and latents in the order of the packet, (T, K + S*D)."""
+        return np.concatenate([self.side, self.latents.reshape(len(self.side), -1)], axis=1)
+
+    def runs(self, T: int):
+        """Yield the packets in runs of T, the last one possibly shorter."""
+        for i in range(0, len(self.step), T):
+            yield self[i : i + T]
+
+
+@dataclass(frozen=True)
+class Past:
+    """Hold what the entropy model remembers: `step`, `side` (2, K), `latents` (context, D), oldest first."""
+
+    step: int
+    side: np.ndarray
+    latents: np.ndarray
+
+
+def start(model: IntegerModel) -> Past:
+    """Return the memory before the first packet."""
+    return Past(
+        model.nominal_step,
+        np.zeros((2, model.K), np.int64),
+        np.zeros((model.context, model.D), np.int64),
+    )
+
+
+def join(model: IntegerModel, parts: list[Integers]) -> Integers:
+    """Put runs of packets together, the inverse of `Integers.runs`."""
+    empty = Integers(*(np.zeros(s, np.int64) for s in ((0,), (0, model.K), (0, model.S, model.D))))
+    return Integers(*(np.concatenate([getattr(n, k) for n in [empty, *parts]]) for k in ("step", "side", "latents")))
+
+
+def coarser(model: IntegerModel, n: Integers) -> Integers:
+    """Return what is left of packets without their last refinement: integers m with n = 3 m + (-1, 0 or 1).
+
+    Their step index is that of a step three times as large, which must exist.
+    """
+    return Integers(n.step + model.layer_steps, n.side, (n.latents + 1) // 3)
+
+
+def advance(past: Past, n: Integers) -> Past:
+    """Return the memory after packets."""
+    side = np.concatenate([past.side, n.side])[-2:]
+    latents = np.concatenate([past.latents, n.latents.reshape(-1, n.latents.shape[-1])])[-len(past.latents) :]
+    return Past(int(n.step[-1]), side, latents)
+
+
+def step_table(before: int, n_steps: int) -> tuple[int, ...]:
+    """Return the cumulative frequencies of the step index after `before`."""
+    other = (TOTAL - SAME_STEP) // (n_steps - 1)
+    frequency = np.full(n_steps, other)
+    frequency[before] = TOTAL - other * (n_steps - 1)
+    return (0, *np.cumsum(frequency).tolist())
+
+
+def contexts(model: IntegerModel, past: Past, n: Integers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what the model expects of all integers: scale index, fraction and floor of the mean, (T, K + S*D)."""
+    T, S, D = n.latents.shape
+    sides = np.concatenate([past.side, n.side])
+    before = np.stack([sides[:T], sides[1 : T + 1]], axis=1)
+    mean, scale = model.side_walk.along(model.side(before), n.side)
+    vectors = np.concatenate([past.latents, n.latents.reshape(T * S, D)])
+    window = np.stack([vectors[i : i + T * S] for i in range(model.context)], axis=1).reshape(T, S, -1, D)
+    m, s = model.latents(before, n.side, n.step, window, n.latents)
+    join = [np.concatenate([a, b.reshape(T, S * D)], axis=1) for a, b in ((mean, m), (scale, s))]
+    return locate(*join)
+
+
+def slots(model: IntegerModel, expected, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return start and frequency of the symbols of `values`, and their distance from the floors of the means."""
+    scale, fraction, floor = expected
+    distance = values - floor
+    symbol = np.where(np.abs(distance) <= HALF_WIDTH, distance + HALF_WIDTH, ESCAPE)
+    begin = model.cumulative[scale, fraction, symbol]
+    return begin, model.cumulative[scale, fraction, symbol + 1] - begin, distance
+
+
+def value_bits(model: IntegerModel, expected, values: np.ndarray) -> np.ndarray:
+    """Return the bits of integers, given the `contexts` they are coded in; arrays of one shape."""
+    scale, fraction, floor = expected
+    distance = values - floor
+    beyond = np.abs(distance) - HALF_WIDTH
+    far = beyond > 0
+    symbol = np.where(far, ESCAPE, distance + HALF_WIDTH)
+    n_tables, n_symbols = model.bits.shape[1:]
+    bits = model.bits.reshape(-1).take((scale * n_tables + fraction) * n_symbols + symbol)
+    if far.any():
+        bits[far] += 5 + np.floor(np.log2(beyond[far]))
+    return bits
+
+
+def n_bits(model: IntegerModel, past: Past | None, n: Integers) -> np.ndarray:
+    """Return the bits of every integer of the packets, (T, 1 + K + S*D): flag and step, side integers, latents.
+
+    Parameters
+    ----------
+    model : IntegerModel
+    past : Past or None
+        None: the first packet restarts the context.
+    n : Integers
+    """
+    restart, past = past is None, past or start(model)
+    bits = value_bits(model, contexts(model, past, n), n.values())
+    before = np.concatenate([[past.step], n.step[:-1]]).tolist()
+    steps = [np.diff(step_table(b, model.n_steps))[q] for b, q in zip(before, n.step.tolist(), strict=True)]
+    flags = np.full(len(steps), FLAG[1] - FLAG[0])
+    if restart:
+        flags[0] = FLAG[2] - FLAG[1]
+    head = 2 * np.log2(TOTAL) - np.log2(steps) - np.log2(flags)
+    return np.concatenate([head[:, None], bits], axis=1)
+
+
+def put_packets(model: IntegerModel, past: Past | None, n: Integers) -> tuple[Past, list[bytes]]:
+    """Write packets.
+
+    Parameters
+    ----------
+    model : IntegerModel
+    past : Past or None
+        None: the first packet restarts the context.
+    n : Integers
+        Every integer within +-16000, step indices within 0..n_steps-1.
+
+    Returns
+    -------
+    past : Past
+    packets : list of bytes
+    """
+    restart, past = past is None, past or start(model)
+    begin, frequency, distance = slots(model, contexts(model, past, n), n.values())
+    begin, frequency = begin.tolist(), frequency.tolist()
+    packets, before = [], past.step  # n.step of the packet before
+    for t, step in enumerate(n.step.tolist()):
+        encoder = RangeEncoder()
+        flag = int(restart and t == 0)
+        encoder.encode(FLAG[flag], FLAG[flag + 1] - FLAG[flag])
+        table = step_table(before, model.n_steps)
+        encoder.encode(table[step], table[step + 1] - table[step])
+        before = step
+        done = 0
+        for k in np.flatnonzero(np.abs(distance[t]) > HALF_WIDTH).tolist():
+            encoder.encode_run(begin[t][done : k + 1], frequency[t][done : k + 1])
+            _put_escape(encoder, int(distance[t, k]))
+            done = k + 1
+        encoder.encode_run(begin[t][done:], frequency[t][done:])
+        packets.append(encoder.finish())
+    return advance(past, n), packets
+
+
+def _put_escape(encoder: RangeEncoder, distance: int) -> None:
+    """Write sign and Elias-gamma-like size of a distance beyond the table."""
+    beyond = abs(distance) - HALF_WIDTH
+    size = beyond.bit_length() - 1
+    encoder.encode_bits(size << 1 | (distance < 0), 5)
+    encoder.encode_bits(beyond - (1 << size), size)
+
+
+def trit_slots(model: IntegerModel, expected, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return start and frequency of n among 3 m - 1, 3 m and 3 m + 1, by the table that n alone would be coded in."""
+    scale, fraction, floor = expected
+    m = (n + 1) // 3
+    f = model.trits(model.cumulative[scale, fraction], 3 * m - floor)
+    trit = (n - 3 * m + 1)[..., None]
+    begin = np.take_along_axis(np.cumsum(f, axis=-1) - f, trit, -1)
+    return begin[..., 0], np.take_along_axis(f, trit, -1)[..., 0]
+
+
+def refinement_bits(model: IntegerModel, past: Past | None, n: Integers) -> np.ndarray:
+    """Return the bits of the refinements that lead to `n`, (T, S*D); arguments as for `n_bits`."""
+    expected = [array[:, model.K :] for array in contexts(model, past or start(model), n)]
+    return np.log2(TOTAL) - np.log2(trit_slots(model, expected, n.latents.reshape(len(n.step), -1))[1])
+
+
+def put_refinements(model: IntegerModel, past: Past | None, n: Integers) -> tuple[Past, list[bytes]]:
+    """Write the refinements that lead from `coarser(model, n)` to `n`; arguments and results as `put_packets`."""
+    past = past or start(model)
+    expected = [array[:, model.K :] for array in contexts(model, past, n)]
+    begin, frequency = (a.tolist() for a in trit_slots(model, expected, n.latents.reshape(len(n.step), -1)))
+    refinements = []
+    for pair in zip(begin, frequency, strict=True):
+        encoder = RangeEncoder()
+        encoder.encode_run(*pair)
+        refinements.append(encoder.finish())
+    return advance(past, n), refinements
+
+
+def put_layers(model: IntegerModel, pasts: list[Past] | None, n: Integers, L: int) -> tuple[list[Past], list[tuple]]:
+    """Write packets with L refinements each.
+
+    Parameters
+    ----------
+    model : IntegerModel
+    pasts : list of 1 + L Past, coarsest first, or None
+        None: the first packet restarts the context.
+    n : Integers
+        Of the finest layer.
+    L : int
+        0 or more; every step index of `n` plus `layer_steps` L must exist.
+
+    Returns
+    -------
+    pasts : list of Past
+    packets : list of tuples of 1 + L bytes
+    """
+    layers = [n]
+    for _ in range(L):
+        layers.insert(0, coarser(model, layers[0]))
+    before = pasts or [None] * (1 + L)
+    after, columns = zip(
+        put_packets(model, before[0], layers[0]),
+        *(put_refinements(model, p, layer) for p, layer in zip(before[1:], layers[1:], strict=True)),
+        strict=True,
+    )
+    return list(after), list(zip(*columns, strict=True))
+
+
+def restarts(data: bytes, offset: int = 0) -> bool:
+    """Say whether the packet at `offset` can be read without those before it."""
+    return RangeDecoder(data, offset).decode(FLAG) == 1

@@ -1,0 +1,99 @@
+"""Sparse tensors as compact arrays: one bit per group, and the values of the groups that are not zero.
+
+Place in the chain: between trained weights and a weights file; `NAME` becomes `NAME/mask`, `NAME/values` and
+`NAME/layout`.
+
+| array | type | holds |
+| --- | --- | --- |
+| mask | uint8 | bits of the groups in their order (`sparse_pattern`), most significant first; 1: not zero |
+| values | the tensor's | the groups whose bit is 1, one behind the other |
+| layout | int32 | inputs and outputs of a group, then the tensor's shape |
+"""
+
+import math
+
+import numpy as np
+
+from lpcnet_cq.pruning.patterns import PATTERNS, UNSTRUCTURED, Pattern, from_groups, resolve, tiles, to_groups
+
+PARTS = ("mask", "values", "layout")
+
+
+def pack_sparse(tensor: np.ndarray, pattern: Pattern = UNSTRUCTURED) -> dict[str, np.ndarray]:
+    """Pack a tensor; `unpack_sparse` gives it back exactly.
+
+    Parameters
+    ----------
+    tensor : array (..., I, O)
+    pattern : Pattern
+        Of the groups that are zero together.
+
+    Raises
+    ------
+    ValueError
+        If the pattern does not fit.
+
+    Examples
+    --------
+    >>> parts = pack_sparse(np.float32([[0, 2, 0], [0, 0, 3]]))
+    >>> {name: part.tolist() for name, part in parts.items()}
+    {'mask': [68], 'values': [2.0, 3.0], 'layout': [1, 1, 2, 3]}
+    """
+    groups = to_groups(tensor, pattern)
+    kept = np.any(groups != 0, axis=1)
+    layout = np.array([*resolve(pattern, tensor.shape), *tensor.shape], np.int32)
+    return {"mask": np.packbits(kept), "values": groups[kept].reshape(-1), "layout": layout}
+
+
+def unpack_sparse(parts: dict[str, np.ndarray]) -> np.ndarray:
+    """Invert `pack_sparse`.
+
+    Raises
+    ------
+    ValueError
+        If the parts do not belong together.
+    """
+    pattern, shape = Pattern(*parts["layout"][:2].tolist()), tuple(parts["layout"][2:].tolist())
+    n = pattern.inputs * pattern.outputs
+    groups = np.zeros((math.prod(shape) // n, n), parts["values"].dtype)
+    kept = np.unpackbits(parts["mask"], count=len(groups)).astype(bool)
+    groups[kept] = parts["values"].reshape(-1, n)
+    return from_groups(groups, shape, pattern)
+
+
+def pack_tensors(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Pack the matrices and kernels that get smaller by it, each with the groups that make it smallest.
+
+    Parameters
+    ----------
+    tensors : dict
+        By flat names, as `weights.flatten` gives them; other tensors stay as they are.
+    """
+    packed = {}
+    for name, tensor in tensors.items():
+        fitting = [of for of in PATTERNS.values() if tensor.ndim > 1 and tiles(of, tensor.shape)]
+        parts = min((pack_sparse(tensor, of) for of in fitting), key=packed_bytes, default=None)
+        if parts and packed_bytes(parts) < tensor.nbytes:
+            packed |= {f"{name}/{part}": value for part, value in parts.items()}
+        else:
+            packed[name] = tensor
+    return packed
+
+
+def unpack_tensors(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Invert `pack_tensors`."""
+    names = [name.removesuffix("/layout") for name in tensors if name.endswith("/layout")]
+    parts = {name: {part: tensors[f"{name}/{part}"] for part in PARTS} for name in names}
+    rest = {name: t for name, t in tensors.items() if name.rpartition("/")[0] not in parts}
+    return rest | {name: unpack_sparse(of) for name, of in parts.items()}
+
+
+def packed_bytes(tensors: dict[str, np.ndarray]) -> int:
+    """Return the bytes that tensors or the parts of one take in a weights file, its header aside.
+
+    Examples
+    --------
+    >>> packed_bytes(pack_sparse(np.zeros((8, 100), np.float32)))
+    116
+    """
+    return sum(value.nbytes for value in tensors.values())

@@ -1,0 +1,1 @@
+"""Measurement: quality, speed, complexity, plots."""

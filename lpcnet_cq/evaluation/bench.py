@@ -1,0 +1,150 @@
+"""`lpcnet-cq bench`: the speed of the codec and of its differentiable filters on this machine, one core, warm.
+
+Speed is measured here and nowhere else. Every figure is the median of several runs; a real-time factor is processing
+time over audio time, lower is better.
+"""
+
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+SECONDS = 10.0
+RUNS = 3
+RATES_BPS, MUSIC_RATES_BPS = (9000, 24000), (64000, 96000)
+
+
+def median_s(function, runs: int = RUNS) -> float:
+    """Return the median duration of a call in seconds, after one call to warm up."""
+    function()
+    durations = []
+    for _ in range(runs):
+        began = time.perf_counter()
+        function()
+        durations.append(time.perf_counter() - began)
+    return statistics.median(durations)
+
+
+def speech_like(seconds: float, sample_rate_hz: int) -> np.ndarray:
+    """Make pulses and noise through moving resonances, (n,), so that packets have a usual size."""
+    from scipy.signal import lfilter
+
+    rng = np.random.default_rng(0)
+    n, block = int(seconds * sample_rate_hz), sample_rate_hz // 5
+    x = 0.003 * rng.standard_normal(n)
+    x[:: sample_rate_hz // 120] += 0.2
+    for i in range(0, n, block):
+        for f in rng.uniform((300, 900, 2200), (800, 2000, 3200)):
+            r, w = 0.97, 2 * np.pi * f / sample_rate_hz
+            x[i : i + block] = lfilter([1 - r], [1, -2 * r * np.cos(w), r * r], x[i : i + block])
+    return (0.1 * x / (x.std() + 1e-9)).clip(-1, 1).astype(np.float32)
+
+
+def codec_rows(model: str | None) -> list[tuple[str, str]]:
+    """Measure coding of files and of packets."""
+    import lpcnet_cq
+    from lpcnet_cq.evaluation.complexity import macs_per_second
+
+    codec = lpcnet_cq.load(model)
+    fs, macs = codec.sample_rate_hz, macs_per_second(codec.config, codec.network.floats)
+    x, rates_bps = speech_like(SECONDS, fs), RATES_BPS
+    if codec.channels == 2:
+        x, rates_bps = np.stack([x, np.roll(x, fs // 10)], axis=1), MUSIC_RATES_BPS
+    rows = [
+        ("parameters", f"{codec.n_parameters:,}"),
+        ("encoder, decoder, entropy model, MMAC/s", ", ".join(f"{v / 1e6:.0f}" for v in macs.values())),
+        ("algorithmic delay", f"{codec.delay_ms:.0f} ms"),
+    ]
+    for rate_bps in rates_bps:
+        data = codec.encode(x, fs, rate_bps)
+        codes: dict[str, Callable] = {"encode": lambda rate_bps=rate_bps: codec.encode(x, fs, rate_bps)}
+        codes["decode"] = lambda data=data: codec.decode(data)
+        if codec.channels == 1:
+            codes["live encode + decode"] = lambda rate_bps=rate_bps: stream(codec, x, rate_bps)
+        for name, code in codes.items():
+            factor = median_s(code) / SECONDS
+            text = f"{factor:.4f} ({1 / factor:.0f} times real time)"
+            rows.append((f"{name} at {rate_bps / 1000:g} kbps, real-time factor", text))
+    return rows + cold_rows(model, x, fs, data)
+
+
+def stream(codec, x: np.ndarray, rate_bps: float) -> None:
+    """Code a signal packet by packet."""
+    hop = codec.config.spec.hop
+    encoder, decoder = codec.encoder(rate_bps), codec.decoder()
+    for frame in x[: len(x) // hop * hop].reshape(-1, hop):
+        decoder.push(encoder.push(frame))
+
+
+def cold_rows(model: str | None, x: np.ndarray, fs: int, data: bytes) -> list[tuple[str, str]]:
+    """Measure whole commands on a 10 s file, imports included; compiled code comes from the cache."""
+    import soundfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        wav, cq = Path(folder) / "x.wav", Path(folder) / "x.cq"
+        soundfile.write(wav, x, fs)
+        cq.write_bytes(data)
+        command = [sys.executable, "-m", "lpcnet_cq"]
+        extra = ["--model", model] if model else []
+
+        def run(*arguments):
+            subprocess.run([*command, *map(str, arguments), *extra], check=True, capture_output=True)
+
+        encode_s = median_s(lambda: run("encode", wav, Path(folder) / "y.cq", "-f"), 3)
+        decode_s = median_s(lambda: run("decode", cq, Path(folder) / "y.wav", "-f"), 3)
+    return [("encode a 10 s file, whole command", f"{encode_s:.1f} s"), ("decode it", f"{decode_s:.1f} s")]
+
+
+def filter_rows() -> list[tuple[str, str]]:
+    """Measure the differentiable filters of training: 16 signals of one second, order 17."""
+    import jax
+    import jax.numpy as jnp
+
+    from dsp.frames import FrameSpec
+    from lpcnet_cq.speech.filters import residual, synthesise
+
+    spec, B, M = FrameSpec(), 16, 17
+    S = spec.sample_rate_hz // spec.subframe
+    key = jax.random.key(0)
+    x = jax.random.normal(key, (B, S * spec.subframe))
+    a = jnp.concatenate([jnp.ones((B, S, 1)), 0.02 * jax.random.normal(key, (B, S, M))], axis=-1)
+    zero = jnp.zeros((B, M))
+    rows = []
+    for name, function in (("analysis A(z)", residual), ("synthesis 1/A(z)", synthesise)):
+        forward = jax.jit(lambda x, a, f=function: f(zero, x, a)[1])
+        gradient = jax.jit(jax.grad(lambda x, a, f=function: (f(zero, x, a)[1] ** 2).sum(), argnums=(0, 1)))
+        forward_s = median_s(lambda f=forward: jax.block_until_ready(f(x, a)))
+        gradient_s = median_s(lambda f=gradient: jax.block_until_ready(f(x, a)))
+        text = f"{1000 * forward_s:.1f} ms, {1000 * gradient_s:.1f} ms ({B / gradient_s:.0f} s of audio per second)"
+        rows.append((f"{name}, forward, with gradients", text))
+    return rows
+
+
+def run(args) -> int:
+    """`lpcnet-cq bench`: print a table for this machine."""
+    if hasattr(os, "sched_setaffinity"):  # one core, before JAX counts them
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    rows = [("processor", processor()), *codec_rows(args.model), *filter_rows()]
+    width = max(len(name) for name, _ in rows)
+    print("\n".join(f"{name:{width}}  {value}" for name, value in rows))
+    return 0
+
+
+def processor() -> str:
+    """Name the processor and the software that was measured."""
+    import jax
+
+    name = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next((line.split(": ", 1)[1] for line in lines if line.startswith("model name")), name)
+    except OSError:
+        pass
+    return f"{name}, one core, Python {platform.python_version()}, jax {jax.__version__}"

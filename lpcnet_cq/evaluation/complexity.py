@@ -1,0 +1,106 @@
+"""How much the codec computes: multiplications with accumulation per second of audio, from the layers' shapes.
+
+Place in the chain: none; printed by the benchmark and held to the budget by a test. Counted are the networks, the
+entropy model, and the filters over samples; left out is what is done once a packet by `analysis` (about 1 MMAC/s)
+and everything without a multiplication per weight: activations, norms, table look-ups.
+"""
+
+import math
+
+import jax
+from flax import nnx
+
+from lpcnet_cq.config import CodecConfig, MusicConfig
+from lpcnet_cq.music.model import Model as MusicModel
+from lpcnet_cq.speech.model import Model
+from lpcnet_cq.speech.postfilter import TAPS
+
+
+def macs_per_second(config: CodecConfig | MusicConfig, floats: dict | None = None) -> dict[str, float]:
+    """Return the multiply-accumulates per second of audio of one pass through each part.
+
+    Parameters
+    ----------
+    config : CodecConfig or MusicConfig
+    floats : dict, optional
+        Nested parameters of a weights file for speech, where layers may be narrower than the configuration says
+        (`narrow`).
+
+    Returns
+    -------
+    dict
+        `encoder`, `decoder` and `entropy`, of music for two channels. The entropy model runs on both sides: encoding
+        costs encoder + entropy, decoding decoder + entropy.
+
+    Examples
+    --------
+    >>> {part: round(macs / 1e6) for part, macs in macs_per_second(CodecConfig()).items()}
+    {'encoder': 134, 'decoder': 131, 'entropy': 18}
+    """
+    if isinstance(config, MusicConfig):
+        return _of_music(config)
+    spec = config.spec
+    model = nnx.eval_shape(lambda: Model(config, rngs=nnx.Rngs(0)))
+    if floats:
+        graph, params = nnx.split(model, nnx.Param)
+        nnx.replace_by_pure_dict(params, floats)
+        model = nnx.merge(graph, params)
+    packets = spec.sample_rate_hz / spec.hop
+    coarse, fine = spec.sample_rate_hz / spec.subframe, spec.sample_rate_hz / config.step
+    lpc_filter = (config.order + 1) * spec.sample_rate_hz  # A(z) with the pre-emphasis, or its inverse
+    encoder, decoder, entropy = model.encoder, model.decoder, model.entropy
+    shape = 4 * (config.order + 1) * config.n_latents  # real and imaginary parts of A(z) and A(z/gamma)
+    envelope = packets * (_weights(model.lsf) + _weights(model.gain) + _weights(model.allocation))
+    envelope += coarse * (shape + _weights(model.lapped) // 2)  # one way
+    return {
+        "encoder": fine * _weights(encoder.fine)
+        + coarse * (_weights(encoder.down) + _weights(encoder.condition) + _weights(encoder.coarse))
+        + envelope
+        + lpc_filter,
+        "decoder": coarse * (_weights(decoder.coarse) + _weights(decoder.up))
+        + fine * (_weights(decoder.noise) + _weights(decoder.fine))
+        + coarse * _comb(model.comb)
+        + envelope
+        + lpc_filter,
+        "entropy": packets * (_weights(entropy.side) - _unused(entropy.side.triangular))
+        + packets * (_weights(entropy.latent) - _unused(entropy.latent.triangular) - entropy.latent.step.size)
+        + (coarse - packets) * _per_subframe(entropy.latent),
+    }
+
+
+def _of_music(c: MusicConfig) -> dict[str, float]:
+    """Return the same for the codec for music: transforms as products with matrices, long and short ones always."""
+    model = nnx.eval_shape(lambda: MusicModel(c, rngs=nnx.Rngs(0)))
+    packets = c.spec.sample_rate_hz / c.spec.hop
+    transforms = c.channels * c.n_latents * (c.spec.hop + c.spec.hop / c.splits)
+    lines, side, latent = c.channels * c.n_latents, model.entropy.side, model.entropy.latent
+    per_line = latent.w1.size + latent.w2.size + latent.below.size + latent.w3.size
+    return {
+        "encoder": packets * transforms,
+        "decoder": packets * (transforms + lines / c.splits * _weights(model.decoder.lines)),
+        "entropy": packets
+        * (_weights(side) - _unused(side.triangular) + model.allocation.skip.size // 2 + lines * per_line),
+    }
+
+
+def _weights(module) -> int:
+    """Return the number of weights in matrices and kernels: each is used once per output vector."""
+    return sum(p.size for p in jax.tree.leaves(nnx.state(module, nnx.Param)) if len(p.shape) > 1)
+
+
+def _comb(comb) -> int:
+    """Return the multiplications per subframe: six real FFTs at n log2 n, two products of spectra, taps and gains."""
+    n = (comb.past + 1) * comb.L
+    return round(6 * n * math.log2(n)) + 2 * 4 * (n // 2 + 1) + TAPS * comb.n_lags + _weights(comb)
+
+
+def _per_subframe(latent) -> int:
+    """Return the weights of the latent model that are used anew in every subframe."""
+    parts = latent.wy, latent.w2, latent.w3, latent.triangular.mean, latent.triangular.scale
+    return sum(p.size for p in parts) - _unused(latent.triangular)
+
+
+def _unused(triangular) -> int:
+    """Return the weights on and below the diagonals, which are never used."""
+    K = triangular.mean.shape[0]
+    return K * (K + 1)

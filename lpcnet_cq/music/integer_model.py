@@ -1,0 +1,180 @@
+"""The entropy model for lines as it is used: integers in, integers out, on every machine alike.
+
+Place in the chain: as `lpcnet_cq.bitstream.integer_model`, whose fixed point, tables and model of side information it
+shares. The exponents of steps are computed here as well: the decoder's sound hangs on them, and every machine must find
+the same.
+"""
+
+from collections.abc import Callable
+from functools import cached_property, partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lpcnet_cq.bitstream.integer_model import (
+    ACT_BITS,
+    LOG2_SCALE_MIN,
+    PER_NEPER,
+    SCALES_PER_OCTAVE,
+    SUM_BITS,
+    Array,
+    IntegerModel,
+    activate,
+    fixed_bias,
+    fixed_weight,
+    freeze_side,
+    frequency_tables,
+    product,
+)
+from lpcnet_cq.config import MusicConfig
+from lpcnet_cq.music.allocation import BIAS_UNIT, LIMITS, PER_OCTAVE, WEIGHT_UNIT, level
+from lpcnet_cq.music.bands import layout
+from lpcnet_cq.music.entropy import BELOW, ENERGY, MOST, NOTHING, UNIT, Context, describe, features, parts, shift
+
+LOG8 = np.array([NOTHING, *(round(PER_OCTAVE * float(np.log2(j))) for j in range(1, 9 * MOST + 1))])
+CHUNK = 8  # packets per compiled call of the encoder
+FEATURE_SHIFT = ACT_BITS - (UNIT.bit_length() - 1)  # a feature in the fixed point of activations
+
+
+def freeze(floats: dict, c: MusicConfig) -> dict[str, np.ndarray]:
+    """Round allocation and entropy model to integers.
+
+    Parameters
+    ----------
+    floats : dict
+        Nested parameters of `model.Model`.
+    c : MusicConfig
+
+    Returns
+    -------
+    dict of integer arrays, to be stored beside the weights
+    """
+    lat, steps = floats["entropy"]["latent"], floats["allocation"]
+    return {
+        **freeze_side(floats["entropy"]["side"]),
+        "line_w1": fixed_weight(lat["w1"]),
+        "line_1_bs": fixed_bias(lat["bias1"]),
+        "line_w2": fixed_weight(lat["w2"]),
+        "line_2_bs": fixed_bias(lat["bias2"]),
+        "line_below": fixed_weight(lat["below"]),
+        "line_w3": fixed_weight(lat["w3"], PER_NEPER),
+        "line_skip": fixed_weight(lat["skip"], PER_NEPER),
+        "line_b3": fixed_bias(np.asarray(lat["bias3"]) * PER_NEPER - LOG2_SCALE_MIN * SCALES_PER_OCTAVE),
+        "steps_w": fixed_weight(np.reshape(steps["skip"], (-1, c.bands)), WEIGHT_UNIT),
+        "steps_bs": fixed_bias(np.reshape(steps["mean"], (-1, c.bands)) * BIAS_UNIT),
+        "tables": frequency_tables(),
+    }
+
+
+class Lines(NamedTuple):
+    """Walk along the lines of a spectrum: how large the lines below were moves the scale of the next.
+
+    A walk starts from (base, offset, recent): sums (..., D, H/2) and (..., D), and the last lines' sizes (..., 8).
+    """
+
+    xp: Any
+    log8: Array
+    below: Array
+    w3: Array
+
+    def along(self, state: tuple, n: Array) -> tuple[Array, Array]:
+        """Return the sums of mean, all 0, and scale for all lines of known spectra n (..., D)."""
+        base, offset, _ = state
+        sizes = self.size(n)
+        u = self.xp.stack([shift(self.xp, sizes, k) for k in BELOW], axis=-1)
+        scale = product(activate(base + product(u, self.below)), self.w3)[..., 0] + offset
+        return 0 * scale, scale
+
+    def expect(self, state: tuple, k: Array) -> tuple[Array, Array]:
+        """Return the sums for line k of one spectrum."""
+        base, offset, recent = state
+        u = self.xp.stack([recent[..., i - 1] for i in BELOW], axis=-1)
+        scale = product(activate(base[k] + product(u, self.below)), self.w3)[0] + offset[k]
+        return 0 * scale, scale
+
+    def learn(self, state: tuple, k: Array, value: Array) -> tuple:
+        """Return the state once line k is known."""
+        base, offset, recent = state
+        return base, offset, self.xp.concatenate([self.size(value)[None], recent[:-1]])
+
+    def size(self, n: Array) -> Array:
+        """Return eight times log2(1 + |n|), in the fixed point of activations."""
+        return self.log8[abs(n).clip(0, MOST) + 1] << FEATURE_SHIFT
+
+
+class LineModel(IntegerModel):
+    """Give the frequency table of every integer of a packet of the codec for music."""
+
+    def __init__(self, integers: dict[str, np.ndarray], c: MusicConfig):
+        super().__init__(integers, c)
+        self.b |= {"log8": LOG8, "layout": layout(c), "level": level(c)}
+        self.bands = c.bands
+
+    @property
+    def latent_walk(self) -> Lines:
+        """What the lines of a spectrum tell of each other."""
+        return Lines(self.xp, self.b["log8"], self.w["line_below"], self.w["line_w3"])
+
+    def exponents(self, side: Array) -> Array:
+        """Return the exponents of steps (..., 2, b) at the middle step index, from side integers (..., K)."""
+        split, E, _ = parts(side, self.bands)
+        u = self.xp.concatenate([E, E[..., ::-1, :]], axis=-1) << ACT_BITS
+        w = self.w["steps_w"].reshape(2, 2, -1, self.bands)  # [split][channel]
+        b = self.b["steps_bs"].reshape(2, 2, self.bands)
+        by_kind = [
+            self.xp.stack([product(u[..., i, :], w[kind, i]) + b[kind, i] for i in (0, 1)], axis=-2) for kind in (0, 1)
+        ]
+        total = self.xp.where(split[..., None, None] > 0, by_kind[1], by_kind[0])
+        return ((total + (1 << (SUM_BITS - 1))) >> SUM_BITS).clip(*LIMITS)
+
+    def packet_context(self, before: Array, side: Array, step: Array) -> Context:
+        """Return what the side information tells of the lines of both channels; arguments as in speech."""
+        sides = [side, before[..., 1, :], before[..., 0, :]]
+        split, E, _ = parts(side, self.bands)
+        spread = [partial(self.at_lines, split=parts(v, self.bands)[0]) for v in sides]
+        s = [self.exponents(v) for v in sides]
+        return describe(self.xp, split, E, s, self.b["level"][step], spread)
+
+    def latent(self, context: Context, before: Array) -> tuple:
+        """Return what a walk along the lines of spectra (..., D) starts from.
+
+        Parameters
+        ----------
+        context : Context
+            Of one channel each, from `packet_context`.
+        before : array (..., 4, D)
+            The spectra before, oldest first: to the middle channel those of both channels of two packets, to the side
+            channel the same one spectrum later.
+        """
+        w, b = self.w, self.b
+        older, own, other = (before[..., i, :] for i in (0, 2, 3))
+        f = features(self.xp, lambda j: b["log8"][j], own, older, other, context)
+        u = self.xp.stack(f, axis=-1) << FEATURE_SHIFT
+        b1, b2 = (b[k][context.kind][..., None, :] for k in ("line_1_bs", "line_2_bs"))
+        skip, b3 = (b[k][context.kind][..., None] for k in ("line_skip", "line_b3"))
+        base = product(activate(product(u, w["line_w1"]) + b1), w["line_w2"]) + b2
+        return base, u[..., ENERGY] * skip + b3, self.xp.zeros(max(BELOW), base.dtype)
+
+    def latents(self, before: Array, side: Array, step: Array, window: Array, n: Array) -> tuple[Array, Array]:
+        """Do as in speech, compiled, some packets at a time: an encoder asks often, and of thousands of lines."""
+        sums = []
+        with jax.enable_x64(True):
+            for i in range(0, len(n), CHUNK):
+                part = (v[i : i + CHUNK] for v in (before, side, step, window, n))
+                scale = self._compiled(*(np.pad(v, [(0, CHUNK - len(v))] + [(0, 0)] * (v.ndim - 1)) for v in part))
+                sums.append(np.asarray(scale)[: len(n) - i])
+        scale = np.concatenate([np.zeros((0, *n.shape[1:]), np.int64), *sums])
+        return np.zeros_like(scale), scale
+
+    @cached_property
+    def _compiled(self) -> Callable:
+        """Return `latents` for packets of a fixed number, without the means."""
+        model = self.on(jnp)
+        return jax.jit(lambda *packets: IntegerModel.latents(model, *packets)[1])
+
+    def at_lines(self, v: Array, split: Array) -> Array:
+        """Return what bands (..., 2, b) have, at every line (..., 2, D)."""
+        long, short = (v[..., i] for i in self.b["layout"])
+        return self.xp.where(split[..., None, None] > 0, short, long)

@@ -1,0 +1,69 @@
+"""The network over lines: what a rounded line most likely was, and how much noise stands where it was rounded to zero.
+
+Place in the chain: in the decoder, between integers and the inverse transform. A small convolutional network runs along
+the lines of a packet, eight at a step (in a split block: one frequency in all short blocks), and sees magnitudes and
+steps of this packet and of the one before. Signs it passes through: it gives a factor for every line, and the share of
+a band's own energy that noise fills empty lines with. Delay: none.
+
+Letters: B batch, T packets, D lines, J lines in a step, C channels.
+"""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from lpcnet_cq.config import MusicConfig
+from lpcnet_cq.nn.layers import Block, CausalConv, run_all, start_all
+
+INPUTS = 6  # per line
+AHEAD = 1  # steps above that each kernel of three sees
+FULL = 0.5  # of a step: the largest noise
+EMPTY = -1.0  # sigmoid of it is the share of noise to start from
+TOUCH = 0.2  # largest change of a line's magnitude
+
+
+class Decoder(nnx.Module):
+    """Map integers and levels to lines in steps."""
+
+    def __init__(self, c: MusicConfig, *, rngs: nnx.Rngs):
+        self.J = c.splits
+        self.lines = nnx.List(
+            [CausalConv(INPUTS * self.J + 2, c.fine, 3, rngs=rngs)]
+            + [Block(c.fine, 3, 1, rngs=rngs) for _ in range(c.fine_blocks)]
+            + [CausalConv(c.fine, 2 * self.J, 1, gain=0.1, rngs=rngs)]
+        )
+        self.ahead = AHEAD * (1 + c.fine_blocks)
+
+    def start(self, B: int, D: int) -> dict:
+        """Return the state before the first packet: sizes and ratios of the last one, (B, 1, 2, D) each."""
+        return {"size": jnp.zeros((B, 1, 2, D)), "ratio": jnp.zeros((B, 1, 2, D))}
+
+    def __call__(self, state: dict, n: jax.Array, ratio: jax.Array, split: jax.Array, noise: jax.Array):
+        """Return the next state and the lines in steps, (B, T, 2, D).
+
+        Parameters
+        ----------
+        state : dict
+        n : array (B, T, 2, D)
+            Integers, or what is to become integers.
+        ratio : array (B, T, 2, D)
+            Deviation of the band over the step, in octaves.
+        split : array (B, T)
+        noise : array (T, 2, D)
+            Uniform in [-1, 1).
+        """
+        B, T, _, D = n.shape
+        now = {"size": jnp.arcsinh(jnp.abs(n)), "ratio": 0.25 * ratio}
+        seen = {k: jnp.concatenate([state[k], now[k]], axis=1) for k in now}
+        zero = (jnp.round(n) == 0).astype(n.dtype)
+        inputs = [zero, *now.values(), *(v[:, :-1] for v in seen.values()), now["size"][:, :, ::-1]]
+        kind = jnp.stack(jnp.broadcast_arrays(split[..., None], jnp.arange(2.0)), axis=-1)
+        rows, steps = B * T * 2, D // self.J
+        u = [v.reshape(rows, steps, self.J) for v in inputs]
+        u = jnp.concatenate([*u, jnp.broadcast_to(kind.reshape(rows, 1, 2), (rows, steps, 2))], axis=-1)
+        u = jnp.pad(u, ((0, 0), (0, self.ahead), (0, 0)))
+        out = run_all(self.lines, start_all(self.lines, rows), u)[1][:, self.ahead :]
+        touch, share = (v.reshape(n.shape) for v in jnp.split(out, 2, axis=-1))
+        amplitude = jnp.minimum(3**0.5 * jnp.exp2(ratio), FULL)  # uniform noise of the band's energy
+        fill = zero * amplitude * jax.nn.sigmoid(share + EMPTY) * noise
+        return {k: v[:, -1:] for k, v in now.items()}, n * (1 + TOUCH * jnp.tanh(touch)) + fill

@@ -1,0 +1,1 @@
+"""Network layers that speech and music share, and the compiled code around them."""

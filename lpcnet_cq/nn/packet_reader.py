@@ -1,0 +1,258 @@
+"""Reading packets: the integer entropy model and the range decoder, compiled together.
+
+Place in the chain: first of the decoder, the mirror of `packet.put_packets` and `packet.put_refinements`. All of it
+is arithmetic on 64-bit integers (and on doubles that hold integers below 2^53), so that every machine reads the same
+symbols; compiled, because a second of speech is ten thousand symbols, each of which the next one waits for.
+Delay: none. `rangecoder` and `tables` say the same in Python's integers.
+
+Letters: T packets, K side integers, S subframes, D latents, L refinements, c context.
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from lpcnet_cq.bitstream.integer_model import ESCAPE, HALF_WIDTH, Array, IntegerModel, locate
+from lpcnet_cq.bitstream.packet import FLAG, LIMIT, Integers, Past, start, step_table
+from lpcnet_cq.bitstream.range_coder import BOTTOM, TOP_BITS, TOTAL, TOTAL_BITS
+from lpcnet_cq.errors import BitstreamError
+
+BUFFER_BYTES = 1 << 16  # more than a segment's payload; what lies behind it reads as zeros
+HEAD_BYTES = TOP_BITS // 8
+DAMAGE = {
+    1: "a packet is damaged: no symbol has its code",
+    2: f"a packet is damaged: it holds an integer beyond {LIMIT}",
+    3: "a packet is damaged: its step size has no finer layers",
+    4: "a packet needs the packets before it, which are lost",
+    5: "a packet is cut off",
+    6: "a packet is damaged: no encoder ends like it",
+}
+
+
+class Code(NamedTuple):
+    """State of the range decoder: code - low, range, next byte, first fault met (0: none)."""
+
+    above: jax.Array
+    R: jax.Array
+    position: jax.Array
+    fault: jax.Array
+
+
+class Memory(NamedTuple):
+    """What the entropy model remembers: `step` of the base, `side` (2, K), `latents` (1 + L, c, D), `known`."""
+
+    step: Array
+    side: Array
+    latents: Array
+    known: Array
+
+
+def blame(code: Code, wrong: jax.Array, fault: int) -> Code:
+    """Note the first fault."""
+    return code._replace(fault=jnp.where(wrong & (code.fault == 0), fault, code.fault))
+
+
+def open_code(data: jax.Array, offset: jax.Array) -> Code:
+    """Start reading at an offset."""
+    above = jnp.int64(0)
+    for i in range(HEAD_BYTES):
+        above = above << 8 | data[offset + i].astype(jnp.int64)
+    return Code(above, jnp.int64(1 << TOP_BITS), offset + HEAD_BYTES, jnp.int64(0))
+
+
+def narrow(code: Code, data: jax.Array, begin: jax.Array, frequency: jax.Array) -> Code:
+    """Move into the interval of a symbol."""
+    r = code.R >> TOTAL_BITS
+    above, R, p = code.above - r * begin, r * frequency, code.position
+    for _ in range(2):  # R was 2^40 at least, the frequency is 1 at least: two bytes bring it back
+        low = R < BOTTOM
+        above = jnp.where(low, above << 8 | data[p].astype(jnp.int64), above)
+        R, p = jnp.where(low, R << 8, R), jnp.where(low, p + 1, p)
+    return code._replace(above=above, R=R, position=p)
+
+
+def decode(code: Code, data: jax.Array, cumulative: jax.Array) -> tuple[Code, jax.Array]:
+    """Return the next symbol; `cumulative` holds the starts of all symbols, closed by 65536."""
+    r = code.R >> TOTAL_BITS
+    slot = code.above // r
+    code = blame(code, slot >= TOTAL, 1)
+    symbol = jnp.clip(jnp.sum(cumulative <= slot) - 1, 0, len(cumulative) - 2)
+    begin = cumulative[symbol]
+    return narrow(code, data, begin, cumulative[symbol + 1] - begin), symbol
+
+
+def decode_bits(code: Code, data: jax.Array, n_bits: jax.Array) -> tuple[Code, jax.Array]:
+    """Return an integer of n_bits (0..16) equally likely bits."""
+    slot = code.above // (code.R >> TOTAL_BITS)
+    code = blame(code, slot >= TOTAL, 1)
+    shift = TOTAL_BITS - n_bits
+    value = slot.clip(0, TOTAL - 1) >> shift
+    return narrow(code, data, value << shift, jnp.int64(1) << shift), value
+
+
+def close_code(code: Code, data: jax.Array, offset: jax.Array, n_bytes: jax.Array) -> tuple[Code, jax.Array]:
+    """Return the offset just behind a packet, by the rule of `rangecoder.shortest_within`."""
+    tail = jnp.int64(0)  # the last six bytes taken in: the code modulo 2^48
+    for i in range(HEAD_BYTES):
+        tail = tail << 8 | data[code.position - HEAD_BYTES + i].astype(jnp.int64)
+    low = (tail - code.above) & ((1 << TOP_BITS) - 1)
+    end, same, found = code.position, jnp.bool_(False), jnp.bool_(False)
+    for extra in (0, 1, 2):
+        unit = 1 << (TOP_BITS - 8 * extra)
+        up = -low & (unit - 1)
+        fits = ~found & (up + unit <= code.R)
+        end = jnp.where(fits, code.position - HEAD_BYTES + extra, end)
+        same = jnp.where(fits, code.above - (tail & (unit - 1)) == up, same)
+        found = found | fits
+    code = blame(code, end > n_bytes, 5)
+    return blame(code, ~same, 6), end
+
+
+def get_escape(code: Code, data: jax.Array) -> tuple[Code, jax.Array]:
+    """Read a distance beyond the tables, as `packet` writes it."""
+    code, head = decode_bits(code, data, jnp.int64(5))
+    size = head >> 1
+    code, rest = decode_bits(code, data, size)
+    beyond = (jnp.int64(1) << size) + rest + HALF_WIDTH
+    return code, jnp.where(head & 1 == 1, -beyond, beyond)
+
+
+class Reader:
+    """Read runs of packets; compiled anew for each number of packets and of refinements.
+
+    Parameters
+    ----------
+    model : IntegerModel
+    """
+
+    def __init__(self, model: IntegerModel):
+        with jax.enable_x64(True):
+            self.model = model.on(jnp)
+            self.steps = jnp.asarray([step_table(q, model.n_steps) for q in range(model.n_steps)])
+        self.fresh = start(model)
+        self._read = jax.jit(self._packets, static_argnums=(5, 6))
+
+    def read(self, pasts: list[Past] | None, data: bytes, offset: int, n: int, T: int, L: int = 0):
+        """Read the `n` packets at `offset`.
+
+        Parameters
+        ----------
+        pasts : list of 1 + L Past, coarsest first, or None
+            None if the packets before are not known.
+        data : bytes
+            At most 65536.
+        offset : int
+        n : int
+            Packets to read, at most T.
+        T : int
+            Packets that the compiled code reads; what it makes of the bytes behind packet n is left out.
+        L : int
+            Refinements behind each packet.
+
+        Returns
+        -------
+        pasts : list of Past
+        n : Integers
+            Of the finest layer.
+        ends : int array (n, 1 + L)
+            Offsets behind each layer.
+
+        Raises
+        ------
+        BitstreamError
+            If no encoder writes such bytes, or the first packet needs packets that are not known.
+        """
+        before = pasts or [self.fresh] * (1 + L)
+        buffer = np.zeros(BUFFER_BYTES + HEAD_BYTES, np.uint8)
+        buffer[: len(data)] = np.frombuffer(data, np.uint8)
+        latents = np.stack([past.latents for past in before])
+        with jax.enable_x64(True):
+            memory = Memory(np.int64(before[0].step), before[0].side, latents, np.bool_(pasts is not None))
+            args = buffer, np.int64(offset), np.int64(len(data))
+            out = jax.device_get(self._read(memory, *args, np.int64(n), T, L))
+        after, step, side, y, ends, fault = out
+        for code in fault[:n][fault[:n] > 0][:1]:
+            raise BitstreamError(DAMAGE[int(code)])
+        ups = self.model.layer_steps * np.arange(1 + L)
+        kept = [Past(int(after.step - up), after.side, v) for up, v in zip(ups, after.latents, strict=True)]
+        return kept, Integers(step[:n], side[:n], y[:n]), ends[:n]
+
+    def _packets(self, memory, data, offset, n_bytes, n, T, L):
+        def one(carry, t):
+            memory, offset = carry
+            after, at, out = self._packet(memory, data, offset, n_bytes, L)
+            here = t < n
+            keep = jax.tree.map(partial(jnp.where, here), (after, at), (memory, offset))
+            return keep, out
+
+        (memory, _), outs = lax.scan(one, (memory, offset), jnp.arange(T))
+        return memory, *outs
+
+    def _packet(self, memory, data, offset, n_bytes, L):
+        """Read one packet with its refinements."""
+        model, K = self.model, self.model.K
+        code = open_code(data, offset)
+        code, restart = decode(code, data, jnp.asarray(FLAG))
+        fresh = Memory(
+            jnp.int64(model.nominal_step), jnp.zeros_like(memory.side), jnp.zeros_like(memory.latents), jnp.bool_(True)
+        )
+        memory = jax.tree.map(partial(jnp.where, restart == 1), fresh, memory)
+        code = blame(code, ~memory.known, 4)
+        code, step = decode(code, data, self.steps[memory.step])
+        code = blame(code, step < model.layer_steps * L, 3)
+        code, side = self._vector(code, data, model.side_walk, model.side(memory.side), model.K)
+        ends, after, coarse = [], [], None
+        for layer in range(1 + L):
+            if layer:
+                code = open_code(data, ends[-1])._replace(fault=code.fault)
+            q = jnp.maximum(step - model.layer_steps * layer, 0)
+            context = model.packet_context(memory.side, side, q)
+            code, window, coarse = self._latents(code, data, context, memory.latents[layer], coarse)
+            code, end = close_code(code, data, ends[-1] if layer else offset, n_bytes)
+            ends.append(end)
+            after.append(window)
+        memory = Memory(step, jnp.stack([memory.side[1], side]), jnp.stack(after), jnp.bool_(True))
+        return memory, ends[-1], (q, side.reshape(K), coarse, jnp.stack(ends), code.fault)
+
+    def _latents(self, code, data, context, window, coarse):
+        """Read the latents of all subframes, (S, D), after those in the `window` (c, D) before."""
+
+        def subframe(carry, given):
+            code, window = carry
+            state = self.model.latent(given[0], window)
+            code, row = self._vector(code, data, self.model.latent_walk, state, self.model.D, *given[1:])
+            return (code, jnp.concatenate([window[1:], row[None]])), row
+
+        given = (context,) if coarse is None else (context, coarse)
+        (code, window), rows = lax.scan(subframe, (code, window), given)
+        return code, window, rows
+
+    def _vector(self, code, data, walk, state, n, coarse=None):
+        """Read a vector of n integers; where `coarse` is given, integers 3 coarse + (-1, 0 or 1)."""
+
+        def body(k, carry):
+            code, state, values = carry
+            s, fraction, floor = locate(*walk.expect(state, k))
+            row = self.model.cumulative[s, fraction]
+            if coarse is None:
+                code, symbol = decode(code, data, row)
+                code, distance = lax.cond(
+                    symbol == ESCAPE,
+                    lambda code: get_escape(code, data),
+                    lambda code: (code, symbol.astype(jnp.int64) - HALF_WIDTH),
+                    code,
+                )
+                value = floor + distance
+            else:
+                f = self.model.trits(row, 3 * coarse[k] - floor)
+                code, trit = decode(code, data, jnp.concatenate([jnp.zeros(1, f.dtype), jnp.cumsum(f)]))
+                value = 3 * coarse[k] + trit - 1
+            code = blame(code, jnp.abs(value) > LIMIT, 2)
+            return code, walk.learn(state, k, value), values.at[k].set(value)
+
+        code, _, values = lax.fori_loop(0, n, body, (code, state, jnp.zeros(n, jnp.int64)))
+        return code, values

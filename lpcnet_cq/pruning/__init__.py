@@ -1,0 +1,1 @@
+"""Sparse weights: compressed-sensing pruning and its baselines."""

@@ -1,0 +1,152 @@
+"""Pruning: `prune(config, workdir)` turns trained weights into sparse ones, by a short training that ends sparse.
+
+Place in the chain: behind `train`, whose steps, rate control and files it uses unchanged: after each of its steps
+`sparsify` decides what the weights are. Writes what `train` writes, the weights compactly (`compact`), so that zeros
+are bytes saved; with the pattern "inputs" whole channels go, and with them their computation (`narrow`).
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from lpcnet_cq.checkpoint.weights import find_weights
+from lpcnet_cq.config import PruneConfig, TrainConfig
+from lpcnet_cq.pruning.channels import is_reader, narrow
+from lpcnet_cq.pruning.input_moments import Moments, input_moments
+from lpcnet_cq.pruning.patterns import INPUTS, PATTERNS, Pattern, tiles
+from lpcnet_cq.pruning.schedule import spread_over
+from lpcnet_cq.pruning.size_report import report
+from lpcnet_cq.pruning.sparsify import make_settle
+from lpcnet_cq.speech.model import decode, start_decoder
+from lpcnet_cq.speech.runtime import use_cache
+from lpcnet_cq.training.corpus import default_corpus
+from lpcnet_cq.training.optimiser import FEW
+from lpcnet_cq.training.speech_objective import draw_steps, quantise, rates
+from lpcnet_cq.training.train import Prepared, Setting, continued, finish, follow, make_step, prepare, show, trainable
+
+MOMENT_BATCHES = 4  # that tell the moments of the layers' inputs
+DENSE = (*FEW, "lapped")  # tables, and the transform that reconstructs by all of its weights
+
+Moment = Callable[[nnx.State], Moments]
+
+
+def is_pruned(pattern: Pattern, name: str, leaf: Any) -> bool:
+    """Choose the layers of networks and entropy model; with INPUTS, those whose inputs can be taken away."""
+    if pattern == INPUTS:
+        return is_reader(name, leaf)
+    return leaf.ndim > 1 and not any(word in name for word in DENSE) and tiles(pattern, leaf.shape)
+
+
+def make_moments(t: TrainConfig, run: Prepared) -> Moment:
+    """Return a function that gives the moments of all layers' inputs at parameters, over some batches."""
+    material = [run.batches.batch(i) for i in range(MOMENT_BATCHES)]
+    B, T = material[0]["lsf"].shape[0], material[0]["lsf"].shape[1] - 1
+
+    def forward(params, batch, step):
+        model = nnx.merge(run.graphdef, params)
+        side, n = quantise(model, batch, step, jnp.float32(1.0))
+        _, y = decode(model, start_decoder(model, B), side["lsf"], side["gain"], n, step)
+        return y, rates(model, side, n, step)
+
+    one = jax.jit(lambda params, batch, step: input_moments(forward, params, batch, step))
+    keys = jax.random.split(jax.random.key(t.seed), MOMENT_BATCHES)
+    steps = [draw_steps(key, t.codec.n_steps, t.span, B, T, t.centre) for key in keys]
+
+    def moments(params: nnx.State) -> Moments:
+        found = [one(params, batch, step) for batch, step in zip(material, steps, strict=True)]
+        return jax.tree.map(lambda *G: sum(G[1:], G[0]) / len(G), *found)
+
+    return moments
+
+
+def make_sparse_step(t: PruneConfig, dense_step: Callable, moments: Moment):
+    """Return `train`'s step with sparsity behind it, and what starts its masks.
+
+    Its state is a pair: the state of the dense step, whose parameters come first, and the masks.
+    """
+    pattern, schedule = PATTERNS[t.pattern], spread_over(t.steps, t.sparsity, t.until, t.events)
+    chosen = partial(is_pruned, pattern)
+    settle, init = make_settle(t.method, schedule, moments, pattern=pattern, which=chosen, shrink=t.shrink)
+
+    def step(state, *arguments):
+        (before, *_), masks = state
+        (after, *rest), parts = dense_step(state[0], *arguments)
+        params, masks = settle(before, after, masks)
+        return ((params, *rest), masks), parts
+
+    return step, init
+
+
+def steps_within(minutes: float, step: Callable, state: Any, run: Prepared) -> int:
+    """Return how many steps fit a time, by the second of two."""
+    batch, zero = run.batches.batch(0), jnp.float32(0.0)
+    setting = Setting(zero, zero, zero, fresh=zero, phase=jnp.int32(0))
+    for _ in range(2):  # the first compiles
+        began = time.monotonic()
+        jax.block_until_ready(step(state, batch, jax.random.key(0), setting))
+    return max(1, round(60 * minutes / (time.monotonic() - began)))
+
+
+def prune(t: PruneConfig, workdir: Path, quiet: bool = False) -> Path:
+    """Make weights sparse and return the path of their file.
+
+    Parameters
+    ----------
+    t : PruneConfig
+    workdir : Path
+        Created if missing. A checkpoint in it is resumed, exactly where `steps` is set.
+    quiet : bool
+        No progress bar.
+
+    Raises
+    ------
+    ValueError
+        If the corpus or the weights to start from cannot be used, or method or pattern are unknown.
+    """
+    if t.pattern not in PATTERNS:
+        raise ValueError(f"no pattern `{t.pattern}`: choose from {', '.join(PATTERNS)}")
+    use_cache()  # one run after another compiles the same steps
+    t, source = continued(t)
+    workdir = Path(workdir)
+    run = prepare(t, workdir)
+    dense_step, optimiser = make_step(run.graphdef, t, trainable(run.params, run.phases))
+    dense = (run.params, optimiser.init(run.params), jnp.log(jnp.float32(t.lambda_start)))
+    t = t if t.steps else replace(t, steps=steps_within(t.minutes, dense_step, dense, run))
+    step, start_masks = make_sparse_step(t, dense_step, make_moments(t, run))
+    (dense, _), notes = follow(t, workdir, step, run, (dense, start_masks(run.params)), quiet)
+    if PATTERNS[t.pattern] == INPUTS:
+        nnx.replace_by_pure_dict(dense[0], narrow(nnx.to_pure_dict(dense[0])))
+    notes |= {"method": t.method, "sparsity": t.sparsity, "pattern": t.pattern, "from": source}
+    return finish(t, workdir, run._replace(params=dense[0]), notes, small=True)
+
+
+def run(args) -> int:
+    """`lpcnet-cq prune`: prune, say what became of every layer, and evaluate on held-out speakers."""
+    low, high = args.bitrate
+    workdir = Path(args.out or f"runs/{low}-{high}-sparse")
+    if (workdir / "checkpoint.safetensors").exists():
+        raise ValueError(f"`{workdir}` holds a run already; --out names another folder")
+    t = PruneConfig(
+        data=str(args.data or default_corpus()),
+        bitrates_bps=(float(low), float(high)),
+        minutes=args.minutes,
+        init=args.init or PruneConfig.init,
+        seed=args.seed,
+        batch=args.batch,
+        method=args.method,
+        sparsity=args.sparsity,
+        pattern=args.pattern,
+    )
+    path = prune(t, workdir)
+    text = report(path, find_weights(t.init))
+    (workdir / "sizes.md").write_text(text, encoding="utf-8")
+    print(text)
+    show(path, t.data, low, high)
+    return 0

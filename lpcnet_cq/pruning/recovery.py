@@ -1,0 +1,118 @@
+"""Compressed sensing at a layer: the sparse weights whose output is nearest to that of the dense ones.
+
+Place in the chain: called by `sparsify` at pruning steps for layers whose input statistics are known. The layer's
+output y = X W is the measurement of W by its inputs X; sought is
+
+    min ||X W - X W^||^2  over W^ with a given number of groups other than zero.
+
+Only G = X' X / T enters. Support by iterative hard thresholding, values by least squares on the support.
+
+Letters: B batch, T rows of X, k taps, C channels, I = k C inputs, O outputs, N groups.
+"""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.scipy.linalg import solve
+
+from lpcnet_cq.pruning.patterns import Pattern, norms, select, spread, to_groups
+
+ITERATIONS = 30  # of hard thresholding
+RIDGE = 1e-3  # in units of an input's power: inputs that are nearly alike keep their weights
+
+
+def second_moment(x: jax.Array, k: int = 1, stride: int = 1, dilation: int = 1) -> jax.Array:
+    """Return G = X' X / T of the inputs of a layer, shape (k*C, k*C).
+
+    Parameters
+    ----------
+    x : array (B, time, C)
+        What the layer convolves, its past included; for a dense layer, any (B, rows, C).
+    k, stride, dilation : int
+        Of a convolution whose kernel has the shape (k, C, O); the rows of G are those of kernel.reshape(k*C, O).
+
+    Examples
+    --------
+    >>> second_moment(jnp.array([[[1.0], [2.0], [3.0]]]), k=2).tolist()
+    [[2.5, 4.0], [4.0, 6.5]]
+    """
+    reach = (k - 1) * dilation
+    taps = [x[:, j * dilation : x.shape[1] - reach + j * dilation : stride] for j in range(k)]
+    X = jnp.concatenate(taps, axis=-1).reshape(-1, k * x.shape[-1])
+    return jnp.matmul(X.T, X, precision="highest") / X.shape[0]
+
+
+def output_error(W: jax.Array, W_hat: jax.Array, G: jax.Array | None = None) -> jax.Array:
+    """Return ||X W - X W^||^2 / ||X W||^2, of the weights themselves where X is unknown; 0 where W is 0."""
+
+    def energy(A):
+        return jnp.vdot(A, A if G is None else jnp.matmul(G, A, precision="highest"))
+
+    total = energy(W)
+    return jnp.where(total > 0, energy(W - W_hat) / jnp.where(total > 0, total, 1.0), 0.0)
+
+
+def least_squares(G: jax.Array, W: jax.Array, support: jax.Array, ridge: float) -> jax.Array:
+    """Return min ||X W - X W^||^2 / T + ridge ||W - W^||^2 over W^ that is zero off the support.
+
+    Column by column the normal equations (G_SS + ridge I) w^_S = (G w + ridge w)_S.
+
+    Parameters
+    ----------
+    G : array (I, I)
+    W : array (I, O)
+    support : bool array (I, O)
+    ridge : float
+    """
+    seen = jnp.matmul(G, W, precision="highest") + ridge * W
+
+    def column(of):
+        b, m = of
+        A = jnp.where(m[:, None] & m, G, 0.0) + jnp.diag(jnp.where(m, ridge, 1.0))
+        return solve(A, jnp.where(m, b, 0.0), assume_a="pos")
+
+    return lax.map(column, (seen.T, support.T)).T
+
+
+def recover(G: jax.Array, W: jax.Array, alive: jax.Array, sparsity: jax.Array, pattern: Pattern):
+    """Find sparse weights that do what W does to the layer's inputs.
+
+    Weights are counted in units of what they contribute, V = diag(G)^1/2 W: a large weight on a silent input is a
+    small one. From the largest groups of V on, each iteration moves against the gradient of the error and keeps the
+    largest groups, which never makes the error larger; then least squares on the support.
+
+    Parameters
+    ----------
+    G : array (I, I)
+    W : array (I, O)
+    alive : bool array (N,)
+        Groups that may be kept.
+    sparsity : scalar
+        Share of groups to be zero.
+    pattern : Pattern
+
+    Returns
+    -------
+    W_hat : array (I, O)
+    keep : bool array (N,)
+
+    References
+    ----------
+    T. Blumensath and M. Davies, "Iterative hard thresholding for compressed sensing", ACHA 27 (2009), 265-274.
+    """
+    power = jnp.diag(G)
+    size = jnp.sqrt(power + 1e-6 * jnp.mean(power) + 1e-30)[:, None]
+    G, V = G / (size * size.T), size * W
+    step = 1 / jnp.linalg.eigvalsh(G)[-1]
+
+    def threshold(U):
+        keep = select(norms(to_groups(U, pattern)), alive, sparsity)
+        return jnp.where(spread(keep, U.shape, pattern), U, 0.0), keep
+
+    def iterate(_, of):
+        U, _ = of
+        return threshold(U + step * jnp.matmul(G, V - U, precision="highest"))
+
+    U, keep = lax.fori_loop(0, ITERATIONS, iterate, threshold(V))
+    best = least_squares(G, V, spread(keep, V.shape, pattern), RIDGE)
+    return jnp.where(jnp.all(jnp.isfinite(best)), best, U) / size, keep

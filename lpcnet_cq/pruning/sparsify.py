@@ -1,0 +1,250 @@
+"""Sparsification while training: CSP and four baselines, as one optax transformation for any tree of parameters.
+
+Place in the chain: the last transformation of an optimiser, behind the learning rate, since it decides what the
+weights are after the step. A method is made of the same four parts, switched on and off (`methods`):
+
+1. sparsity inducing: proximal steps of lambda ||W||_1 (ISTA) between prunings;
+2. pruning: the smallest groups become zero, as many as the schedule says;
+3. compression-error reduction: the survivors take over the work of what was pruned (`sparse_recovery`);
+4. holding: what is zero stays zero, the task's gradient trains the survivors.
+
+The page `docs/sparsify.md` says which of this is K. Zhen et al., "Sparsification via compressed sensing for automatic
+speech recognition" (ICASSP 2021, arXiv 2102.04932), and which is ours.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+
+from lpcnet_cq.pruning.patterns import (
+    UNSTRUCTURED,
+    Pattern,
+    from_groups,
+    norms,
+    select,
+    soft_threshold,
+    spread,
+    tiles,
+    to_groups,
+)
+from lpcnet_cq.pruning.recovery import output_error, recover
+from lpcnet_cq.pruning.schedule import Schedule, is_event, target_sparsity
+
+
+class Method(NamedTuple):
+    """Hold what tells one method from another."""
+
+    events: Schedule  # when it prunes, and how far
+    shrinks: bool = False  # part 1, from the schedule's begin to its end
+    rest: float = 0.0  # share of the time after a pruning without part 1: survivors recover
+    recovers: bool = False  # part 3, where the inputs' moments are given
+    regrows: bool = False  # zeros may come back until the end of the schedule
+
+
+def methods(schedule: Schedule) -> dict[str, Method]:
+    """Return all methods on one schedule, by name."""
+    return {
+        "one-shot": Method(replace(schedule, end=schedule.begin)),
+        "gradual": Method(schedule),
+        "l1": Method(replace(schedule, begin=schedule.end), shrinks=True),
+        "iht": Method(replace(schedule, initial=schedule.final), regrows=True),
+        "csp": Method(schedule, shrinks=True, rest=0.5, recovers=True),
+    }
+
+
+class SparseState(NamedTuple):
+    """Hold masks and statistics of the chosen leaves, by name."""
+
+    step: jax.Array
+    masks: dict[str, jax.Array]  # True where a weight lives, shaped like the leaf
+    error: dict[str, jax.Array]  # share of energy lost by the last pruning: of outputs where known, else of weights
+
+
+class Leaf(NamedTuple):
+    """Hold one leaf's part of a step."""
+
+    weights: jax.Array
+    mask: jax.Array
+    error: jax.Array
+
+
+def name_of(path) -> str:
+    """Name a leaf as weights files do; the `value` at the end of Flax's paths is left out."""
+    if path and getattr(path[-1], "name", None) == "value":
+        path = path[:-1]
+    return jax.tree_util.keystr(path, simple=True, separator="/")
+
+
+def is_matrix(name: str, value: Any) -> bool:
+    """Choose all leaves with inputs and outputs."""
+    return value.ndim >= 2
+
+
+def sparsity(state: SparseState) -> dict[str, float]:
+    """Return the share of zeros per leaf."""
+    return {name: 1 - float(jnp.mean(mask, dtype=jnp.float32)) for name, mask in state.masks.items()}
+
+
+def sparsify(
+    method: str,
+    schedule: Schedule,
+    *,
+    pattern: Pattern = UNSTRUCTURED,
+    which: Callable[[str, Any], bool] = is_matrix,
+    shrink: float | Callable[[jax.Array], jax.Array] = 1e-3,
+) -> optax.GradientTransformationExtraArgs:
+    """Return the transformation that makes weights sparse by a method, as its last step a training step.
+
+    Parameters
+    ----------
+    method : str
+        A name in `methods`.
+    schedule : Schedule
+        In steps of the optimiser.
+    pattern : Pattern
+        Of the groups that are zero together.
+    which : callable
+        which(name, leaf) says whether a leaf is made sparse; it must be a matrix or kernel that the pattern tiles.
+    shrink : float or callable
+        Threshold of a proximal step, in units of the root mean square of a leaf's living weights: lambda times the
+        learning rate, the same for layers of all scales. A callable takes the step, so that it can follow the rate.
+        Methods without proximal steps leave it aside.
+
+    Returns
+    -------
+    optax.GradientTransformationExtraArgs
+        Its `update(updates, state, params, moments=...)` takes, by name, the second moments (I, I) of the inputs of
+        layers, for "csp" to recover their output; needed at pruning steps (`is_event`) only, ignored at others.
+
+    Raises
+    ------
+    ValueError
+        If there is no such method, no leaf is chosen, a pattern does not fit, or moments belong to no chosen leaf.
+
+    Examples
+    --------
+    >>> optimiser = optax.chain(optax.sgd(0.1), sparsify("one-shot", Schedule(begin=0, end=0, final=0.5)))
+    >>> params = {"w": jnp.array([[1.0, -4.0], [0.5, 3.0]])}
+    >>> updates, state = optimiser.update({"w": jnp.zeros((2, 2))}, optimiser.init(params), params)
+    >>> optax.apply_updates(params, updates)["w"].tolist()
+    [[0.0, -4.0], [0.0, 3.0]]
+    """
+    known = methods(schedule)
+    if method not in known:
+        raise ValueError(f"no method `{method}`: choose from {', '.join(known)}")
+    m = known[method]
+    amount = shrink if callable(shrink) else lambda _: jnp.float32(shrink)
+
+    def init(params):
+        return _start(params, which, pattern)
+
+    def update(updates, state, params=None, *, moments=None, **_):
+        if params is None:
+            raise ValueError("update needs the params: sparsity is a property of weights, not of their updates")
+        moments = moments or {}
+        if stray := moments.keys() - state.masks.keys():
+            raise ValueError(f"moments for `{min(stray)}`, which is not made sparse")
+        step = state.step
+        leaves, tree = jax.tree_util.tree_flatten_with_path(params)
+        changes = tree.flatten_up_to(updates)
+        masks, errors = {}, {}
+        for i, (path, old) in enumerate(leaves):
+            if (name := name_of(path)) not in state.masks:
+                continue
+            held = state.masks[name] | (m.regrows & (step <= schedule.end))
+            leaf = Leaf(jnp.where(held, old + changes[i], 0.0), state.masks[name], state.error[name])
+            if m.shrinks:
+                leaf = lax.cond(_is_shrinking(m, schedule, step), partial(_shrink, pattern, amount(step)), _same, leaf)
+            prune = partial(_prune, m, pattern, target_sparsity(m.events, step), moments.get(name))
+            leaf = lax.cond(is_event(m.events, step), prune, _same, leaf)
+            changes[i] = leaf.weights - old
+            masks[name], errors[name] = leaf.mask, leaf.error
+        return tree.unflatten(changes), SparseState(step + 1, masks, errors)
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def make_settle(method: str, schedule: Schedule, moments: Callable[[Any], dict[str, jax.Array]], **options: Any):
+    """Return what makes a training loop with steps of its own end sparse.
+
+    Parameters
+    ----------
+    method, schedule, options
+        As for `sparsify`.
+    moments : callable
+        moments(params) gives the second moments of layers' inputs; called at pruning steps of methods that use them.
+
+    Returns
+    -------
+    settle : callable
+        settle(before, after, state) says what becomes of parameters that a step took from `before` to `after`, and
+        returns the next state with them.
+    init : callable
+        init(params) is the state before the first step.
+    """
+    sparse = sparsify(method, schedule, **options)
+    m = methods(schedule)[method]
+
+    @jax.jit
+    def apply(before, after, state, G):
+        updates, state = sparse.update(jax.tree.map(jnp.subtract, after, before), state, before, moments=G)
+        return jax.tree.map(jnp.add, before, updates), state
+
+    def settle(before, after, state):
+        G = None
+        if m.recovers and is_event(m.events, state.step):
+            G = {name: of for name, of in moments(after).items() if name in state.masks}
+        return apply(before, after, state, G)
+
+    return settle, sparse.init
+
+
+def _start(params: Any, which: Callable[[str, Any], bool], pattern: Pattern) -> SparseState:
+    """Choose the leaves; all their weights live."""
+    named = {name_of(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(params)}
+    found = {name: leaf for name, leaf in named.items() if which(name, leaf)}
+    if not found:
+        raise ValueError(f"no leaf to make sparse was chosen among {', '.join(named)}")
+    for name, leaf in found.items():
+        if not tiles(pattern, leaf.shape):
+            raise ValueError(f"{pattern} does not tile `{name}`, a matrix or kernel of shape {leaf.shape}")
+    masks = {name: jnp.ones(leaf.shape, bool) for name, leaf in found.items()}
+    return SparseState(jnp.int32(0), masks, {name: jnp.float32(0) for name in found})
+
+
+def _same(leaf: Leaf) -> Leaf:
+    return leaf
+
+
+def _is_shrinking(m: Method, schedule: Schedule, step: jax.Array) -> jax.Array:
+    """Part 1 runs from begin to end, in the later share of the time between two prunings."""
+    phase = (step - schedule.begin) % schedule.every
+    return (step >= schedule.begin) & (step <= schedule.end) & (phase >= math.ceil(m.rest * schedule.every))
+
+
+def _shrink(pattern: Pattern, amount: jax.Array, leaf: Leaf) -> Leaf:
+    """Take a proximal step; what is shrunk to zero may still come back until it is pruned."""
+    w = leaf.weights
+    rms = jnp.sqrt(jnp.sum(w**2) / jnp.sum(leaf.mask, dtype=w.dtype))
+    return leaf._replace(weights=from_groups(soft_threshold(to_groups(w, pattern), amount * rms), w.shape, pattern))
+
+
+def _prune(m: Method, pattern: Pattern, share: jax.Array, G: jax.Array | None, leaf: Leaf) -> Leaf:
+    """Make the smallest groups zero and, where the inputs are known, let the others take over their work."""
+    w = leaf.weights
+    alive = jnp.any(to_groups(leaf.mask, pattern), axis=1) | m.regrows
+    W = w.reshape(-1, w.shape[-1])
+    if m.recovers and G is not None:
+        W_hat, keep = recover(G, W, alive, share, pattern)
+        mask = spread(keep, w.shape, pattern)
+        return Leaf(W_hat.reshape(w.shape), mask, output_error(W, W_hat, G))
+    mask = spread(select(norms(to_groups(w, pattern)), alive, share), w.shape, pattern)
+    pruned = jnp.where(mask, w, 0.0)
+    return Leaf(pruned, mask, output_error(w, pruned))

@@ -1,0 +1,1 @@
+"""The codec for speech: linear prediction, residual coder, entropy model."""

@@ -1,0 +1,95 @@
+"""The straight road through the residual coder: a lapped transform, and the noise shape of its quantisation.
+
+Place in the chain: beside the networks of `coder`. The excitation of two subframes becomes one vector of latents, and
+two vectors of latents one subframe of excitation. The pair starts as a modified discrete cosine transform, which
+reconstructs perfectly, so that the error of the codec vanishes with the step size; training moves it from there, and
+the networks learn what it does not do. Delay: one subframe, which the decoder has anyway.
+
+Every latent is multiplied by a scale before it is rounded: the weighted magnitude that the excitation has at the
+latent's frequency. Rounding then makes noise that is white behind the weighting filter W(z), where it is heard least.
+
+Letters: B batch, S subframes, L samples per subframe = latents D, M order.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from lpcnet_cq.speech.analysis import PREEMPHASIS
+from lpcnet_cq.speech.envelope import expand_bandwidth
+from lpcnet_cq.training.losses import GAMMA
+
+LARGEST = 3.0  # neper: bounds of the noise shape
+UNIT = 0.1  # the transform is trained in: small units make small relative learning steps
+
+
+def mdct(L: int) -> np.ndarray:
+    """Return the modified discrete cosine transform with sine window, (2L, L): columns are basis functions.
+
+    References
+    ----------
+    J. Princen, A. Johnson and A. Bradley, "Subband/transform coding using filter bank designs based on time domain
+    aliasing cancellation", ICASSP 1987.
+    """
+    n, k = np.arange(2 * L)[:, None], np.arange(L)[None]
+    window = np.sin(np.pi / (2 * L) * (n + 0.5))
+    return (2 / L) ** 0.5 * window * np.cos(np.pi / L * (n + 0.5 + L / 2) * (k + 0.5))
+
+
+class Lapped(nnx.Module):
+    """Transform overlapping pairs of subframes, and back."""
+
+    def __init__(self, L: int):
+        basis = jnp.asarray(mdct(L).reshape(2, L, L) / UNIT, jnp.float32)  # [subframe before, present][sample][latent]
+        self.forward = nnx.Param(basis)
+        self.back = nnx.Param(jnp.swapaxes(basis, 1, 2))
+
+    def analyse(self, before: jax.Array, e: jax.Array) -> jax.Array:
+        """Return one vector per subframe, (B, S, L), of that subframe and the one before it.
+
+        Parameters
+        ----------
+        before : array (B, L)
+            The subframe before the first.
+        e : array (B, S, L)
+        """
+        shifted = jnp.concatenate([before[:, None], e[:, :-1]], axis=1)
+        return UNIT * (shifted @ self.forward[0] + e @ self.forward[1])
+
+    def synthesise(self, before: jax.Array, y: jax.Array) -> jax.Array:
+        """Return for every vector the subframe before it, (B, S, L): the inverse of `analyse`, one subframe late.
+
+        Parameters
+        ----------
+        before : array (B, L)
+            The vector before the first.
+        y : array (B, S, L)
+        """
+        shifted = jnp.concatenate([before[:, None], y[:, :-1]], axis=1)
+        return UNIT * (shifted @ self.back[1] + y @ self.back[0])
+
+
+def noise_shape(a: jax.Array, L: int) -> jax.Array:
+    """Return log |W(z) / A(z)| of the excitation at the latents' frequencies, (..., L), neper.
+
+    Parameters
+    ----------
+    a : array (..., M+1)
+        LPC of the pre-emphasised speech, A(z). The excitation is that of A(z) (1 - mu z^-1).
+    L : int
+        Latents; number d has the frequency pi (d + 1/2) / L.
+
+    References
+    ----------
+    3GPP TS 26.190, 5.4: W(z) = A(z/gamma) on plain speech.
+    """
+    w = np.pi / L * (np.arange(L) + 0.5)
+    k = np.arange(a.shape[-1])[:, None]
+    cos, sin = jnp.asarray(np.cos(k * w), jnp.float32), jnp.asarray(np.sin(k * w), jnp.float32)
+
+    def log_power(a):
+        return jnp.log((a @ cos) ** 2 + (a @ sin) ** 2 + 1e-6)
+
+    emphasis = jnp.asarray(np.log(np.abs(1 - PREEMPHASIS * np.exp(-1j * w))), jnp.float32)
+    return (0.5 * (log_power(expand_bandwidth(a, GAMMA)) - log_power(a)) - emphasis).clip(-LARGEST, LARGEST)

@@ -1,0 +1,227 @@
+"""Collaborative Quantization: envelope and residual coder in one differentiable model.
+
+Place in the chain: everything between the LPC analysis and the integers of a packet, and back. `encode_side`,
+`encode_latents` and `decode` carry their state from call to call, so that a packet, a chunk and a whole signal run
+through the same code; training runs all three in a row.
+
+Letters: B batch, T packets, S subframes per packet, N samples, M order, D latents, K = M + S side integers.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from lpcnet_cq.config import CodecConfig
+from lpcnet_cq.nn.noise import uniform_noise
+from lpcnet_cq.nn.quantize import Lattice, latent_steps, soft_to_hard
+from lpcnet_cq.speech.allocation import START_LEVEL, Allocation
+from lpcnet_cq.speech.analysis import PREEMPHASIS
+from lpcnet_cq.speech.entropy import EntropyModel
+from lpcnet_cq.speech.envelope import interpolate_lsf, lsf_to_lpc, order_lsf
+from lpcnet_cq.speech.filters import residual, synthesise
+from lpcnet_cq.speech.lapped import Lapped, noise_shape
+from lpcnet_cq.speech.postfilter import Comb
+from lpcnet_cq.speech.residual_coder import Decoder, Encoder, condition_size, conditions
+
+GAIN_FLOOR = 1e-9  # mean square: a third of a 16-bit step
+LOG_GAINS = (-16.0, 4.0)  # neper; beyond them lie damaged streams only
+LSF_UNIT, GAIN_UNIT = 0.02, 0.1  # units the lattices are trained in
+LSF_STEP, GAIN_STEP = 0.06, 0.5  # initial lattice steps: rad, neper
+STEP = 2.0  # initial step of the latents at the middle index, in deviations of the excitation
+
+
+class Model(nnx.Module):
+    """Hold all that is trained: two lattices, two networks, the entropy model, the latents' scales."""
+
+    def __init__(self, c: CodecConfig, *, rngs: nnx.Rngs, lsf_mean=None, lsf_axes=None):
+        M, S = c.order, c.spec.n_subframes
+        mean = jnp.linspace(0, jnp.pi, M + 2)[1:-1] if lsf_mean is None else lsf_mean
+        axes = jnp.eye(M) if lsf_axes is None else lsf_axes
+        k = jnp.arange(S, dtype=jnp.float32)
+        dct = jnp.cos(jnp.pi / S * (k[:, None] + 0.5) * k[None]) * jnp.where(k == 0, 1.0, 2**0.5) / S**0.5
+        self.lsf = Lattice(mean, LSF_STEP * axes, LSF_UNIT)
+        self.gain = Lattice(jnp.full(S, -6.0), GAIN_STEP * dct, GAIN_UNIT)
+        self.lapped = Lapped(c.n_latents)
+        self.allocation = Allocation(condition_size(c), S, c.n_latents, rngs=rngs)
+        self.encoder = Encoder(c, rngs=rngs)
+        self.decoder = Decoder(c, rngs=rngs)
+        self.entropy = EntropyModel(c, rngs=rngs)
+        self.comb = Comb(condition_size(c) + 1, c.spec.subframe, c.spec.sample_rate_hz, rngs=rngs)
+        self.log_scale = nnx.Param(jnp.full(c.n_latents, -np.log(STEP), jnp.float32))
+        self.config = c
+
+
+def start_encoder(model: Model, B: int) -> dict:
+    """Return the encoder's state before the first packet."""
+    M, c = model.config.order, model.config
+    return {
+        "lsf": jnp.broadcast_to(model.lsf.mean[...], (B, M)),
+        "x": jnp.zeros((B, M + 1)),
+        "gain": jnp.full((B, 2), START_LEVEL),
+        "allocation": model.allocation.start(B),
+        "energy": jnp.zeros((B, 1)),
+        "lapped": jnp.zeros((B, c.n_latents)),
+        "net": model.encoder.start(B),
+        "side": jnp.zeros((B, 2, M + c.spec.n_subframes)),
+        "latents": jnp.zeros((B, c.context, c.n_latents)),
+    }
+
+
+def start_decoder(model: Model, B: int) -> dict:
+    """Return the decoder's state before the first packet."""
+    M = model.config.order
+    return {
+        "lsf": jnp.broadcast_to(model.lsf.mean[...], (B, M)),
+        "gain": jnp.full((B, 2), START_LEVEL),
+        "allocation": model.allocation.start(B),
+        "lapped": jnp.zeros((B, model.config.n_latents)),
+        "a": jnp.zeros((B, 1, M + 2)).at[..., 0].set(1.0),
+        "y": jnp.zeros((B, M + 1)),
+        "net": model.decoder.start(B),
+        "comb": model.comb.start(B),
+        "position": jnp.zeros((), jnp.uint32),
+    }
+
+
+def decode_envelope(model: Model, before: jax.Array, n_lsf: jax.Array):
+    """Return LSF of packets (B, T, M) and subframes (B, T*S, M), filters (B, T*S, M+2), latents' scales (B, T*S, D).
+
+    The filters hold the pre-emphasis: A(z) (1 - mu z^-1), so that they analyse and synthesise plain speech.
+    """
+    lsf = order_lsf(model.lsf.synthesise(n_lsf))
+    sub = interpolate_lsf(before, lsf, model.config.spec)
+    a = lsf_to_lpc(sub)
+    scale = jnp.exp(model.log_scale[...] + noise_shape(a, model.config.n_latents))
+    full = jnp.pad(a, ((0, 0), (0, 0), (0, 1))) - PREEMPHASIS * jnp.pad(a, ((0, 0), (0, 0), (1, 0)))
+    return lsf, sub, full, scale
+
+
+def encode_side(model: Model, state: dict, x: jax.Array, lsf: jax.Array, hardness: jax.Array | float):
+    """Quantise envelope and gains of packets.
+
+    Parameters
+    ----------
+    model : Model
+    state : dict
+    x : array (B, N)
+        Speech of T packets.
+    lsf : array (B, T, M)
+        Unquantised LSF.
+    hardness : scalar
+        0 leaves the vectors as they are, 1 rounds.
+
+    Returns
+    -------
+    state : dict
+    side : dict
+        Integers `lsf` (B, T, M) and `gain` (B, T, S); decoded `sub` LSF (B, T*S, M), `log_gain` (B, T*S); residual
+        `e` (B, N) through the decoded envelope, divided by the decoded gain; `cond` for the networks; `scale`.
+    """
+    B, T, _ = lsf.shape
+    S, L = model.config.spec.n_subframes, model.config.spec.subframe
+    n_lsf = soft_to_hard(model.lsf.analyse(lsf), hardness)
+    lsf_hat, sub, a, scale = decode_envelope(model, state["lsf"], n_lsf)
+    x_state, e = residual(state["x"], x, a)
+    level = 0.5 * jnp.log(jnp.mean(e.reshape(B, T, S, L) ** 2, axis=-1) + GAIN_FLOOR)
+    n_gain = soft_to_hard(model.gain.analyse(level), hardness)
+    g = model.gain.synthesise(n_gain).reshape(B, T * S)
+    cond = conditions(sub, model.lsf.mean[...], g, state["gain"])
+    allocation, factor = model.allocation(state["allocation"], cond, g)
+    side = {
+        "lsf": n_lsf,
+        "gain": n_gain,
+        "e": e * jnp.repeat(jnp.exp(-g), L, axis=1),
+        "scale": scale * jnp.exp(factor),
+        "cond": cond,
+    }
+    gain_state = jnp.concatenate([state["gain"], g], axis=1)[:, -2:]
+    return state | {"lsf": lsf_hat[:, -1], "x": x_state, "gain": gain_state, "allocation": allocation}, side
+
+
+def encode_latents(model: Model, state: dict, side: dict, x_ahead: jax.Array):
+    """Run the residual encoder.
+
+    Parameters
+    ----------
+    model : Model
+    state : dict
+    side : dict
+        From `encode_side`.
+    x_ahead : array (B, N)
+        Speech, `look_ahead` samples ahead of the packets.
+
+    Returns
+    -------
+    state : dict
+    z : array (B, T*S, D)
+        Latents in units of the middle step; divide by the step, then round.
+    """
+    B = x_ahead.shape[0]
+    hop = model.config.spec.hop
+    energy = jnp.mean(x_ahead.reshape(B, -1, hop) ** 2, axis=-1)
+    before = jnp.concatenate([state["energy"], energy[:, :-1]], axis=1)
+    level = jnp.repeat(jax.lax.rsqrt(0.5 * (energy + before) + GAIN_FLOOR), hop, axis=1)
+    net, z = model.encoder(state["net"], side["e"], x_ahead * level, side["cond"])
+    e = side["e"].reshape(B, -1, model.config.spec.subframe)
+    z = side["scale"] * (model.lapped.analyse(state["lapped"], e) + z)
+    return state | {"net": net, "energy": energy[:, -1:], "lapped": e[:, -1]}, z
+
+
+def decode(model: Model, state: dict, n_lsf, n_gain, n_latents, step: jax.Array):
+    """Decode the integers of packets to speech, one subframe late.
+
+    Parameters
+    ----------
+    model : Model
+    state : dict
+    n_lsf : array (B, T, M)
+    n_gain : array (B, T, S)
+    n_latents : array (B, T*S, D)
+    step : integer array (B, T)
+        Index of the latent step size.
+
+    Returns
+    -------
+    state : dict
+    y : array (B, N)
+        Speech; y[n] answers to the encoder's x[n - subframe].
+    """
+    c = model.config
+    B, T, _ = n_lsf.shape
+    S = c.spec.n_subframes
+    F = c.spec.subframe // c.step
+    lsf_hat, sub, a, scale = decode_envelope(model, state["lsf"], n_lsf)
+    g = model.gain.synthesise(n_gain).reshape(B, T * S).clip(*LOG_GAINS)
+    size = jnp.repeat(latent_steps(c.n_steps, c.step_ratio)[step], S, axis=1)[..., None]
+    cond = conditions(sub, model.lsf.mean[...], g, state["gain"])
+    allocation, factor = model.allocation(state["allocation"], cond, g)
+    scale = scale * jnp.exp(factor)
+    noise = uniform_noise(state["position"], T * S * F, c.noise)
+    latents = n_latents * size
+    cond = jnp.concatenate([cond, jnp.log(size)], axis=-1)
+    net, e = model.decoder(state["net"], latents, cond, noise)
+    latents = latents / scale
+    e = e + model.lapped.synthesise(state["lapped"], latents).reshape(B, -1)
+    gains = jnp.concatenate([state["gain"], g], axis=1)
+    filters = jnp.concatenate([state["a"], a], axis=1)
+    e = e * jnp.repeat(jnp.exp(gains[:, 1:-1]), c.spec.subframe, axis=1)
+    y_state, y = synthesise(state["y"], e, filters[:, :-1])
+    comb, y = model.comb(state["comb"], y, cond)
+    after = {
+        "lsf": lsf_hat[:, -1],
+        "gain": gains[:, -2:],
+        "allocation": allocation,
+        "lapped": latents[:, -1],
+        "a": filters[:, -1:],
+        "y": y_state,
+        "net": net,
+        "comb": comb,
+        "position": state["position"] + jnp.uint32(T * S * F),
+    }
+    return after, y
+
+
+def count_parameters(model: Model) -> int:
+    """Return the number of trained values."""
+    return sum(p.size for p in jax.tree.leaves(nnx.state(model, nnx.Param)))

@@ -1,0 +1,1 @@
+"""Training: material, losses, schedules, the loop."""

@@ -1,0 +1,116 @@
+"""Losses on synthesised speech: weighted noise-to-signal ratio, log-mel and compressed-spectrum distances.
+
+Place in the chain: training only. All see the output of 1/A(z), so that their gradients reach the residual coder
+and the LSF codebook through the synthesis filter.
+
+Letters: B batch, N samples, F frames, W window length.
+"""
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lpcnet_cq.speech.envelope import expand_bandwidth
+from lpcnet_cq.speech.filters import residual
+
+GAMMA = 0.92  # W(z) = A(z/gamma) on plain speech, A of pre-emphasised speech: 3GPP TS 26.190, 5.4
+MEL_BANDS = {128: 12, 256: 20, 512: 40, 1024: 64, 2048: 80}  # window: bands
+SPECTRUM_WINDOWS = (256, 512, 1024)
+COMPRESSION = 0.3  # exponent of amplitudes, about that of loudness
+SPECTRUM_FLOOR = 1e-5  # power of a bin, of a signal whose bins have 1 on average
+MEL_FLOOR = 3e-6  # amplitude, full scale 1: below one 16-bit step's noise in any band
+ENERGY_POWER = 0.2  # how much louder segments weigh more
+
+
+def spectrum(x: jax.Array, W: int) -> jax.Array:
+    """Return the complex spectrum (B, F, W/2+1) of periodic Hann windows, hop W/4."""
+    hop = W // 4
+    blocks = x[:, : x.shape[1] // hop * hop].reshape(x.shape[0], -1, hop)
+    F = blocks.shape[1] - 3
+    frames = jnp.concatenate([blocks[:, i : i + F] for i in range(4)], axis=-1)
+    return jnp.fft.rfft(frames * hann(W))
+
+
+@lru_cache
+def hann(W: int) -> np.ndarray:
+    """Return the periodic Hann window."""
+    return np.hanning(W + 1)[:-1].astype(np.float32)
+
+
+@lru_cache
+def mel_matrix(sample_rate_hz: int, W: int) -> np.ndarray:
+    """Return triangular mel filters of unit sum, shape (W/2+1, bands)."""
+    from librosa.filters import mel
+
+    m = mel(sr=sample_rate_hz, n_fft=W, n_mels=MEL_BANDS[W], norm=None).T
+    return (m / np.maximum(m.sum(axis=0), 1e-9)).astype(np.float32)
+
+
+def log_mel(x: jax.Array, sample_rate_hz: int, W: int) -> jax.Array:
+    """Return natural log amplitudes per mel band, shape (B, F, bands), hop W/4, periodic Hann window."""
+    X = spectrum(x, W)
+    power = (X.real**2 + X.imag**2) * (4 / hann(W).sum() ** 2)  # a sine of amplitude 1 has power 1
+    return 0.5 * jnp.log(power @ mel_matrix(sample_rate_hz, W) + MEL_FLOOR**2)
+
+
+def mel_loss(x: jax.Array, y: jax.Array, sample_rate_hz: int, windows: Iterable[int] = MEL_BANDS) -> jax.Array:
+    """Return the mean absolute log-mel distance in neper, mean over some resolutions, windows of so many samples."""
+    d = [jnp.mean(jnp.abs(log_mel(x, sample_rate_hz, W) - log_mel(y, sample_rate_hz, W))) for W in windows]
+    return jnp.stack(d).mean()
+
+
+def compressed_spectrum(x: jax.Array, W: int) -> jax.Array:
+    """Return amplitudes by bin to the power `COMPRESSION`, (B, F, W/2+1); white noise of power 1 has about 1."""
+    X = spectrum(x, W)
+    power = (X.real**2 + X.imag**2) / np.sum(hann(W) ** 2)
+    return (power + SPECTRUM_FLOOR) ** (COMPRESSION / 2)
+
+
+def spectrum_loss(x: jax.Array, y: jax.Array) -> jax.Array:
+    """Return the mean distance of compressed amplitudes, bin by bin, mean over three resolutions.
+
+    Mel bands average over what lies between harmonics and what is missing on them; bins do not.
+
+    Parameters
+    ----------
+    x, y : arrays (B, N)
+        Speech and decoded speech, at any level: both are brought to a power of 1 by that of `x`.
+
+    References
+    ----------
+    A. Ephrat et al., "Looking to listen at the cocktail party", ACM TOG 37 (2018), 4.2, for the exponent.
+    """
+    level = jax.lax.rsqrt(jnp.mean(x**2, axis=-1, keepdims=True) + 1e-8)
+    x, y = level * x, level * y
+    d = [jnp.mean(jnp.abs(compressed_spectrum(x, W) - compressed_spectrum(y, W))) for W in SPECTRUM_WINDOWS]
+    return jnp.stack(d).mean()
+
+
+def weighted_nsr(x: jax.Array, y: jax.Array, a: jax.Array, segment: int) -> jax.Array:
+    """Return the mean log10 noise-to-signal ratio per segment, both weighted by W(z) = A(z/gamma).
+
+    Louder segments weigh more, by the power `ENERGY_POWER` of their energy.
+
+    Parameters
+    ----------
+    x, y : arrays (B, N)
+        Speech and decoded speech.
+    a : array (B, S, M+1)
+        LPC of the (pre-emphasised) speech.
+    segment : int
+        Samples per segment.
+    """
+    w = expand_bandwidth(a, GAMMA)
+    zero = jnp.zeros((x.shape[0], a.shape[-1] - 1))
+    return segment_nsr(residual(zero, x, w)[1], residual(zero, y - x, w)[1], segment)
+
+
+def segment_nsr(x: jax.Array, noise: jax.Array, segment: int) -> jax.Array:
+    """Return the mean log10 ratio of noise to signal, both (B, N), per segment; louder segments weigh more."""
+    s, n = ((v.reshape(x.shape[0], -1, segment) ** 2).mean(-1) for v in (x, noise))
+    s, n = s + 1e-9, n + 1e-10
+    weight = s**ENERGY_POWER
+    return jnp.sum(weight * jnp.log10(n / s)) / jnp.sum(weight)

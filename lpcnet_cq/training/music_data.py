@@ -1,0 +1,175 @@
+"""Recordings of music become a memory-mapped array, and that reproducible batches with their masking thresholds.
+
+First in the chain of training, as `lpcnet_cq.training.data`; the thresholds and the split of blocks are computed here,
+in the thread that makes batches, so that the training step does not wait for them.
+
+Pieces of music are cropped. From collections of short sounds (notes, drums) a scene is made: some of them at random
+times, places and levels, at other speeds. Letters: B crops in a batch, T packets, N samples in a block.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from dsp.frames import FrameSpec
+from lpcnet_cq.audio import read_audio
+from lpcnet_cq.config import MusicConfig
+from lpcnet_cq.music.runtime import blocks_to_split
+from lpcnet_cq.training.augment import change_speed
+from lpcnet_cq.training.data import Clip, cached
+from lpcnet_cq.training.music_objective import compared
+from lpcnet_cq.training.psychoacoustic_loss import threshold_db
+
+SHORT_S = 15.0  # a collection whose recordings last less on average holds single sounds
+SOUNDS = (1, 6)  # in a scene
+SPEED = (0.75, 1.33)
+LEVELS_DB = (-18.0, 0.0)  # of a sound in a scene
+PEAKS_DB = (-14.0, -0.1)  # of a crop: music comes loud
+MONO_SHARE = 0.15  # of crops
+SILENT = 1e-3  # amplitude: crops below it are drawn anew
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """All training material: `pcm` (n, 2) int16, and each collection's recordings as half-open ranges of samples."""
+
+    pcm: np.ndarray
+    sources: dict[str, list[tuple[int, int]]]
+    spec: FrameSpec
+
+
+def build_recordings(clips: Sequence[Clip], cache_folder: str | Path, spec: FrameSpec) -> Recordings:
+    """Write the clips one behind the other into a cache, mono ones twice; or open what lies there already.
+
+    Parameters
+    ----------
+    clips : recordings of one split, any rates.
+    cache_folder : where caches live; made if missing.
+    spec : frames of the codec.
+
+    Raises
+    ------
+    ValueError
+        If `clips` is empty or a file is unreadable.
+    """
+
+    def write(clips: Sequence[Clip], folder: Path) -> None:
+        sources = _write_pcm(clips, folder / "pcm.i16", spec)
+        (folder / "sources.json").write_text(json.dumps(sources))
+
+    folder = cached(clips, cache_folder, spec, write)
+    sources = json.loads((folder / "sources.json").read_text())
+    pcm = np.memmap(folder / "pcm.i16", np.int16, "r").reshape(-1, 2)
+    return Recordings(pcm, {k: [(a, b) for a, b in spans] for k, spans in sources.items()}, spec)
+
+
+def _write_pcm(clips: Sequence[Clip], path: Path, spec: FrameSpec) -> dict[str, list[tuple[int, int]]]:
+    """Append all clips to `path`; return the ranges of samples of each source."""
+    sources: dict[str, list[tuple[int, int]]] = {}
+    n = 0
+    with open(path, "wb") as f:
+        for clip in tqdm(clips, "reading recordings", unit="file", leave=False, mininterval=1.0):
+            x = read_audio(clip.path, spec.sample_rate_hz, channels=2).x
+            both = x if x.ndim == 2 else np.stack([x, x], axis=1)
+            f.write(np.clip(np.round(32768 * both), -32768, 32767).astype(np.int16).tobytes())
+            sources.setdefault(clip.source, []).append((n, n + len(x)))
+            n += len(x)
+    return sources
+
+
+class MusicBatches:
+    """Random crops and scenes, the same for the same (seed, step) on every run.
+
+    A source is drawn with probability proportional to (its seconds)^0.75; crops begin at any sample.
+
+    Parameters
+    ----------
+    recordings : from `build_recordings`.
+    batch : B, crops in a batch.
+    seconds : length of a crop, rounded to T packets.
+    seed : 0..2^63 - 1.
+    config : MusicConfig
+        Of which the blocks count.
+
+    Raises
+    ------
+    ValueError
+        If nothing is as long as a crop and nothing is short.
+    """
+
+    def __init__(self, recordings: Recordings, batch: int, seconds: float, seed: int, config: MusicConfig) -> None:
+        self.recordings, self.batch_size, self.seed, self.config = recordings, batch, seed, config
+        fs = recordings.spec.sample_rate_hz
+        self.n_packets = max(5, round(seconds * fs / config.spec.hop))
+        self.n = (self.n_packets + 2) * config.spec.hop
+        lengths = {k: np.array([b - a for a, b in v]) for k, v in recordings.sources.items()}
+        self.short = [k for k, v in lengths.items() if v.mean() < SHORT_S * fs]
+        self.names = [k for k, v in lengths.items() if k in self.short or v.max() >= self.n]
+        if not self.names:
+            raise ValueError(f"seconds: {seconds} is longer than every recording; give less, or more data")
+        self.seconds = {k: lengths[k].sum() / fs for k in self.names}
+
+    def batch(self, step: int) -> dict[str, np.ndarray]:
+        """Batch number `step` (0, 1, ...).
+
+        Returns
+        -------
+        x : (B, 2, (T+2) N) float32 in [-1, 1]: left and right of the crops, with a block before and one behind.
+        split : (B, T+2) float32: 1 for blocks to split.
+        mask_db : (B, 2, F, K) float32: masking thresholds of what `objective.compared` compares, dB SPL.
+        """
+        rng = np.random.Generator(np.random.Philox(key=np.array([self.seed, step], np.uint64)))
+        x = np.stack([self._crop(rng) for _ in range(self.batch_size)])
+        split = np.stack([blocks_to_split(both, self.config) for both in x])
+        heard = x[..., compared(self.config, self.n_packets)]
+        return {"x": x, "split": split, "mask_db": threshold_db(heard, self.config.spec.sample_rate_hz)}
+
+    def _crop(self, rng: np.random.Generator) -> np.ndarray:
+        """Return left and right, (2, n)."""
+        while True:
+            source = self._draw(rng, self.names)
+            x = self._scene(rng) if source in self.short else self._excerpt(rng, source)
+            peak = float(np.abs(x).max())
+            if peak >= SILENT:
+                break
+        gain = 10 ** (rng.uniform(*PEAKS_DB) / 20) / peak
+        if rng.random() < MONO_SHARE:
+            x = np.broadcast_to(x.mean(axis=1, keepdims=True), x.shape)
+        return np.ascontiguousarray(np.float32(gain) * x.T)
+
+    def _draw(self, rng: np.random.Generator, names: list[str]) -> str:
+        weight = np.array([self.seconds[k] for k in names]) ** 0.75
+        return names[rng.choice(len(names), p=weight / weight.sum())]
+
+    def _excerpt(self, rng: np.random.Generator, source: str) -> np.ndarray:
+        """Return a part of one recording, (n, 2); each counts by its length."""
+        spans = np.array([span for span in self.recordings.sources[source] if span[1] - span[0] >= self.n])
+        room = np.cumsum(spans[:, 1] - spans[:, 0] - self.n + 1)
+        at = rng.integers(room[-1])
+        i = np.searchsorted(room, at, side="right")
+        return self._samples(spans[i, 1] - self.n - (room[i] - 1 - at), self.n)
+
+    def _scene(self, rng: np.random.Generator) -> np.ndarray:
+        """Return some short sounds, mixed, (n, 2)."""
+        x = np.zeros((self.n, 2), np.float32)
+        for _ in range(rng.integers(SOUNDS[0], SOUNDS[1] + 1)):
+            spans = self.recordings.sources[self._draw(rng, self.short)]
+            first, stop = spans[rng.integers(len(spans))]
+            speed = float(np.exp(rng.uniform(*np.log(SPEED))))
+            length = min(stop - first, int(2 * self.n * speed))
+            skip = rng.integers(stop - first - length + 1)
+            sound = change_speed(self._samples(first + skip, length), speed)
+            angle, gain = rng.uniform(0, np.pi / 2), 10 ** (rng.uniform(*LEVELS_DB) / 20)
+            sound = sound * np.float32(2**0.5 * gain) * np.array([np.cos(angle), np.sin(angle)], np.float32)
+            start = rng.integers(-len(sound) // 2, self.n)  # most are heard to set in
+            a, b = max(start, 0), min(start + len(sound), self.n)
+            x[a:b] += sound[a - start : b - start]
+        return x
+
+    def _samples(self, first, n: int) -> np.ndarray:
+        """Return samples first to first + n - 1 in [-1, 1]."""
+        return self.recordings.pcm[first : first + n].astype(np.float32) / np.float32(32768)

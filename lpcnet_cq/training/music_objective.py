@@ -1,0 +1,104 @@
+"""What training of the codec for music minimises: distortion, calibrated or not, plus lambda times the rate in bits.
+
+Letters: B batch, T packets, N samples in a block, D lines, b bands.
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+
+from lpcnet_cq.config import MusicConfig, TrainConfig
+from lpcnet_cq.music.allocation import level
+from lpcnet_cq.music.entropy import describe, features, log8, parts
+from lpcnet_cq.music.model import Model, at_lines, decode, encode, exponents, sizes, start_decoder
+from lpcnet_cq.nn.quantize import latent_steps, soft_to_hard
+from lpcnet_cq.speech.entropy import logistic_bits
+from lpcnet_cq.training.losses import mel_loss, segment_nsr
+from lpcnet_cq.training.psychoacoustic_loss import calibrated, calibration
+
+MEL_WINDOWS = (256, 2048)  # samples, of the log-mel distance
+
+
+def quantise(model: Model, batch: dict, step: jax.Array, hardness: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return side integers and lines of a batch, these as soft as `hardness` says; arguments as for `objective`."""
+    c = model.config
+    B, _, n_samples = batch["x"].shape
+    x = batch["x"].reshape(B, 2, n_samples // c.spec.hop, c.spec.hop)
+    side, X = encode(model, x, batch["split"])
+    size = sizes(model, side, exponents(model, side)) * latent_steps(c.n_steps, c.step_ratio)[step][..., None, None]
+    return side, soft_to_hard(X / size, hardness)
+
+
+def earlier(v: jax.Array, packets: int) -> jax.Array:
+    """Return what was so many packets before, zeros at first, for arrays (B, T, ...)."""
+    return jnp.pad(v, [(0, 0), (packets, 0)] + [(0, 0)] * (v.ndim - 2))[:, : v.shape[1]]
+
+
+def line_bits(model: Model, side: jax.Array, n: jax.Array, step: jax.Array) -> jax.Array:
+    """Return the ideal code lengths of lines (B, T, 2, D), integers in floats, from the start state."""
+    c = model.config
+    sides = [earlier(side, i) for i in range(3)]
+    split, E, _ = parts(side, c.bands)
+    spread = [partial(at_lines, split=parts(v, c.bands)[0], c=c) for v in sides]
+    q = jnp.asarray(level(c), jnp.float32)[step]
+    context = describe(jnp, split, E, [exponents(model, v) for v in sides], q, spread)
+    own, older = earlier(n, 1), earlier(n, 2)
+    other = jnp.stack([own[:, :, 1], n[:, :, 0]], axis=2)
+    f = features(jnp, log8, own, older, other, context)
+    log_scale = model.entropy.latent(context.kind, [jax.lax.stop_gradient(v) for v in f], n)
+    return logistic_bits(n, jnp.zeros_like(n), log_scale)
+
+
+def rates(model: Model, side: jax.Array, n: jax.Array, step: jax.Array) -> dict[str, jax.Array]:
+    """Return the ideal rates of every sequence, (B,) each, in bits per second: energies, factors, lines and all."""
+    b, spec = model.config.bands, model.config.spec
+    seconds = step.shape[1] * spec.hop / spec.sample_rate_hz
+    before = jnp.zeros((side.shape[0], 2, side.shape[2]))
+    side_bits = logistic_bits(side, *model.entropy.side(before, side))
+    factor_bits = side_bits[..., 1 + b : 1 + 2 * b].sum((1, 2))
+    lines = line_bits(model, side, soft_to_hard(n, 1.0), step).sum((1, 2, 3))
+    bits = {"energy": side_bits.sum((1, 2)) - factor_bits, "factor": factor_bits, "latent": lines}
+    bps = {f"{k}_bps": v / seconds for k, v in bits.items()}
+    return bps | {"bps": bps["energy_bps"] + bps["factor_bps"] + bps["latent_bps"]}
+
+
+def objective(model: Model, t: TrainConfig, batch: dict, step: jax.Array, hardness, lam, hearing):
+    """Return L = mel + NSR + calibration + lambda R, each times its weight, and its parts.
+
+    Parameters
+    ----------
+    model : Model
+    t : TrainConfig
+    batch : dict
+        From `data.MusicBatches`: `x` (B, 2, (T+2) N) left and right, `split` (B, T+2), `mask_db` (B, 2, F, K) of the
+        samples that are compared.
+    step : integer array (B, T)
+        Indices of step sizes.
+    hardness : scalar
+        0..1, see `quantize.soft_to_hard`.
+    lam : scalar
+        Price of 1 kbps.
+    hearing : scalar
+        0 or 1: whether the psychoacoustic terms count.
+    """
+    c, spec = model.config, model.config.spec
+    B, T = step.shape
+    side, n = quantise(model, batch, step, hardness)
+    _, y = decode(model, start_decoder(model, B), side, exponents(model, side), n, step)
+    x, y = (v[..., compared(c, T)].reshape(2 * B, -1) for v in (batch["x"], y))
+    mel = mel_loss(x, y, spec.sample_rate_hz, MEL_WINDOWS)
+    nsr = segment_nsr(x, y - x, spec.hop)
+    heard = calibration(x, y, batch["mask_db"].reshape(2 * B, *batch["mask_db"].shape[2:]), spec.sample_rate_hz)
+    means = {"mel": mel, "nsr_db": 10 * nsr} | heard | {k: v.mean() for k, v in rates(model, side, n, step).items()}
+    loss = t.mel_weight * mel + t.nsr_weight * nsr + lam * means["bps"] / 1000
+    loss += hearing * calibrated(heard, t)
+    return loss, means | {"loss": loss}
+
+
+def compared(c: MusicConfig, T: int) -> slice:
+    """Return which samples of T + 2 blocks, and of what T packets decode to, are compared: those of packets 1 to T - 2.
+
+    The first packet's block is half of its own making only, and the last one's waits for the next packet.
+    """
+    return slice(2 * c.spec.hop, T * c.spec.hop)

@@ -1,0 +1,84 @@
+"""Compact weights: exact but for half precision, small, and a codec like any other."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from lpcnet_cq.bitstream.integer_model import freeze, frequency_tables
+from lpcnet_cq.checkpoint.half_precision import compact, expand, smallest
+from lpcnet_cq.checkpoint.weights import flatten, load_weights, save_weights
+from lpcnet_cq.codec import Codec
+from lpcnet_cq.config import PRESETS
+from lpcnet_cq.speech.model import Model
+
+CONFIG = PRESETS["tiny"].codec
+NOTES = {"steps": [0, 17], "usual_bps": list(range(34000, 0, -2000)), "reach_bps": [9000, 24000]}
+
+
+@given(arrays(np.int64, (3, 2), elements=st.integers(-(2**40), 2**40) | st.integers(-300, 70000)))
+def test_integers_fit_their_type_and_no_smaller_one(values):
+    found = smallest(values)
+    np.testing.assert_array_equal(found, values)
+    narrower = [np.dtype(f"{kind}{found.dtype.itemsize // 2}") for kind in "iu" if found.dtype.itemsize in (2, 4)]
+    assert all(np.any(values.astype(of) != values) for of in narrower)
+
+
+def test_floats_beyond_half_precision_are_refused():
+    with pytest.raises(ValueError, match="70000 is beyond half precision"):
+        smallest(np.full(1000, -7e4, np.float32))
+
+
+def test_tables_come_back_in_a_third_of_the_bytes():
+    tensors = {"integer/tables": frequency_tables()}
+    stored = compact(tensors)
+    assert sum(t.nbytes for t in stored.values()) < tensors["integer/tables"].nbytes / 3
+    np.testing.assert_array_equal(expand(stored)["integer/tables"], tensors["integer/tables"])
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Return a model's weights files, plain and small; nine of ten of its weights are zero."""
+    _, params = nnx.split(Model(CONFIG, rngs=nnx.Rngs(0)), nnx.Param)
+    random = np.random.default_rng(0)
+
+    def thin(p):
+        return jnp.where(jnp.asarray(random.random(p.shape) < 0.1), p, 0.0) if p.ndim > 1 and p.size > 500 else p
+
+    values = nnx.to_pure_dict(params)
+    networks = {k: jax.tree.map(thin, values[k]) for k in ("encoder", "decoder", "entropy")}
+    nnx.replace_by_pure_dict(params, values | networks)
+    folder = tmp_path_factory.mktemp("compact")
+    integers = freeze(jax.tree.map(np.asarray, nnx.to_pure_dict(params))["entropy"], CONFIG)
+    for name, small in (("plain", False), ("small", True)):
+        save_weights(folder / f"{name}.safetensors", params, integers, CONFIG, NOTES, small)
+    return folder / "plain.safetensors", folder / "small.safetensors"
+
+
+def test_all_but_precision_comes_back(files):
+    plain, small = map(load_weights, files)
+    for name, value in plain.integers.items():
+        np.testing.assert_array_equal(small.integers[name], value, err_msg=name)
+    found = flatten(small.floats)
+    for name, value in flatten(plain.floats).items():
+        assert found[name].dtype == np.float32
+        if not name.startswith("entropy"):
+            expected = value.astype(np.float16) if value.size >= 1000 else value
+            np.testing.assert_array_equal(found[name], expected, err_msg=name)
+    assert found.keys() == flatten(plain.floats).keys() and small.notes == plain.notes
+
+
+def test_the_small_file_is_a_quarter_and_codes_the_same_bits(files, vowel):
+    """Half precision moves a latent across a decision now and then; the error stays."""
+    plain, small = map(Codec, files)
+    assert files[1].stat().st_size < files[0].stat().st_size / 4
+    assert small.n_parameters == plain.n_parameters
+    x = vowel(seconds=0.5)
+    data = [codec.encode(x, 16000, 16000) for codec in (plain, small)]
+    assert len(data[1]) == pytest.approx(len(data[0]), rel=0.02)
+    errors = [np.mean((codec.decode(d)[0] - x) ** 2) for codec, d in zip((plain, small), data, strict=True)]
+    assert errors[1] == pytest.approx(errors[0], rel=0.1)

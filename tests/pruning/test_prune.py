@@ -1,0 +1,149 @@
+"""Pruning in small: it ends as sparse as asked, in a small file that is a codec like any other.
+
+The smallest preset, a dozen steps, on vowels that are made here.
+"""
+
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pytest
+import soundfile
+from flax import nnx
+
+from lpcnet_cq.bitstream.integer_model import freeze
+from lpcnet_cq.checkpoint.weights import flatten, load_weights, save_weights
+from lpcnet_cq.cli import main
+from lpcnet_cq.codec import Codec
+from lpcnet_cq.config import PRESETS, PruneConfig
+from lpcnet_cq.pruning.patterns import UNSTRUCTURED
+from lpcnet_cq.pruning.prune import is_pruned, prune
+from lpcnet_cq.pruning.size_report import report, sizes
+from lpcnet_cq.speech.model import Model
+from lpcnet_cq.training import train as training
+from lpcnet_cq.training.train import centre_of
+
+TINY = PRESETS["tiny"]
+NOTES = {"steps": [0, 17], "usual_bps": [round(36000 * 0.9**q) for q in range(17)], "reach_bps": [9000, 24000]}
+STEPS, SPARSITY = 12, 0.75
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory, vowel):
+    """Return the dense weights' path, and by pattern those of runs that pruned them."""
+    folder = tmp_path_factory.mktemp("prune")
+    for name, f0_hz in (("ann", 210), ("ben", 110)):
+        (folder / "data" / name).mkdir(parents=True)
+        soundfile.write(folder / "data" / name / "a.wav", vowel(f0_hz, (500, 1500, 2500), seconds=4), 16000)
+    _, params = nnx.split(Model(TINY.codec, rngs=nnx.Rngs(0)), nnx.Param)
+    integers = freeze(jax.tree.map(np.asarray, nnx.to_pure_dict(params))["entropy"], TINY.codec)
+    save_weights(folder / "dense.safetensors", params, integers, TINY.codec, NOTES)
+    t = PruneConfig(data=str(folder / "data"), init=str(folder / "dense.safetensors"), steps=STEPS)
+    t = replace(t, batch=2, seconds=0.4, sparsity=SPARSITY, events=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LPCNET_CQ_CACHE", str(folder / "cache"))
+        made = {}  # both runs share one compiled step
+        make_step = training.make_step
+        patch.setattr("lpcnet_cq.pruning.prune.make_step", lambda *of: made.setdefault("step", make_step(*of)))
+        paths = {"single": prune(t, folder / "single", quiet=True)}
+        paths["inputs"] = prune(replace(t, method="gradual", pattern="inputs"), folder / "inputs", quiet=True)
+    return folder / "dense.safetensors", paths
+
+
+def test_every_layer_is_as_sparse_as_asked(runs):
+    dense, paths = (flatten(load_weights(path).floats) for path in (runs[0], runs[1]["single"]))
+    assert dense.keys() == paths.keys()
+    chosen = [name for name, value in dense.items() if is_pruned(UNSTRUCTURED, name, value)]
+    assert {"encoder/down/kernel", "decoder/fine/0/conv/kernel", "entropy/latent/wp"} < set(chosen)
+    assert not any(word in name for name in chosen for word in ("lapped", "basis", "triangular", "bias"))
+    for name, value in dense.items():
+        zeros = np.mean(paths[name] == 0)
+        if name in chosen:
+            assert zeros >= round(SPARSITY * value.size) / value.size - 1e-6, name
+        elif "lapped" in name:
+            assert zeros < 0.01
+
+
+def test_survivors_were_trained(runs):
+    dense, pruned = (flatten(load_weights(path).floats)["decoder/up/kernel"] for path in (runs[0], runs[1]["single"]))
+    alive = pruned != 0
+    assert 0.01 < np.mean(np.abs(pruned - dense)[alive]) / np.mean(np.abs(dense)) < 2
+
+
+def test_the_sparse_file_is_small_and_says_what_it_is(runs):
+    before, path = runs[0], runs[1]["single"]
+    assert path.stat().st_size < before.stat().st_size / 3
+    notes = load_weights(path).notes
+    assert (notes["method"], notes["sparsity"], notes["pattern"]) == ("csp", SPARSITY, "single")
+    assert notes["step"] == STEPS and notes["from"] == load_weights(before).sha256
+
+
+@pytest.mark.parametrize("pattern", ["single", "inputs"])
+def test_pruned_weights_make_a_codec(runs, vowel, pattern):
+    codec = Codec(runs[1][pattern])
+    x = vowel(130)
+    y, _ = codec.decode(codec.encode(x, 16000, codec.bitrates_bps[0]))
+    assert len(y) == len(x) and np.isfinite(y).all() and np.abs(y).max() > 0.001
+
+
+def test_channels_that_nothing_reads_are_gone(runs):
+    wide, thin = (flatten(load_weights(path).floats) for path in (runs[0], runs[1]["inputs"]))
+    changed = {name for name in wide if wide[name].shape != thin[name].shape}
+    assert changed and all("/conv/" in name or "/point/kernel" in name for name in changed)
+    for name in (name for name in changed if name.endswith("point/kernel")):
+        _, C, O = wide[name].shape
+        left = C - round(SPARSITY * C)
+        assert thin[name].shape == (1, left, O)
+        assert thin[name.replace("point", "conv")].shape[-1] == left
+
+
+def test_sizes_add_up_to_the_file(runs):
+    for path in (runs[0], *runs[1].values()):
+        found = sizes(path)
+        assert path.stat().st_size - 40000 < sum(of.n_bytes for of in found) < path.stat().st_size
+    single = {of.name: of for of in sizes(runs[1]["single"])}
+    up = single["decoder/up/kernel"]
+    assert up.n_values == 24 * 64 and up.zeros == pytest.approx(SPARSITY, abs=0.01)
+    assert up.n_bytes == pytest.approx(0.25 * 2 * up.n_values + up.n_values / 8 + 20, abs=8)
+    text = report(runs[1]["single"], runs[0])
+    assert f"{runs[0].stat().st_size:,} bytes" in text and "| decoder/up/kernel | 1,536 | 75 % |" in text
+
+
+@pytest.mark.parametrize(("rates", "low", "high"), [((9000, 24000), 0.49, 0.51), ((9000, 9000), 0.7, 0.8)])
+def test_step_sizes_are_drawn_where_the_rates_are(rates, low, high):
+    """36 kbps times 0.9 per step: 9 kbps are at index 13, which is as far as half of the indices can be centred."""
+    t = PruneConfig(bitrates_bps=rates)
+    centre = centre_of(t, NOTES)
+    assert low < centre < high
+    assert 0 <= centre - t.span / 2 and centre + t.span / 2 <= 1
+
+
+def test_command_line_prunes_reports_and_evaluates(runs, tmp_path, monkeypatch, capsys):
+    dense, paths = runs
+    asked, shown = [], []
+    monkeypatch.setattr("lpcnet_cq.pruning.prune.prune", lambda t, workdir: asked.append(t) or paths["single"])
+    monkeypatch.setattr("lpcnet_cq.pruning.prune.show", lambda *of: shown.append(of))
+    out = tmp_path / "run"
+    options = f"--bitrate 9k --sparsity 0.7 --method l1 --pattern 1x8 --minutes 2 --data d --init {dense} --out {out}"
+    out.mkdir()
+    assert main(["prune", *options.split()]) == 0
+    expected = PruneConfig(data="d", bitrates_bps=(9000.0, 9000.0), minutes=2.0, init=str(dense))
+    assert asked == [replace(expected, method="l1", sparsity=0.7, pattern="1x8")]
+    assert shown == [(paths["single"], "d", 9000, 9000)]
+    assert (out / "sizes.md").read_text() in capsys.readouterr().out
+    (out / "checkpoint.safetensors").touch()
+    assert main(["prune", *options.split()]) == 1
+    assert "holds a run already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [({"pattern": "2x2"}, "no pattern `2x2`"), ({"method": "magic"}, "no method `magic`"), ({"init": "cqq"}, "`cqq`")],
+)
+def test_unknown_words_are_named(runs, tmp_path, monkeypatch, wrong, reason):
+    monkeypatch.setenv("LPCNET_CQ_CACHE", str(tmp_path))
+    t = PruneConfig(data=str(runs[0].parent / "data"), init=str(runs[0]), steps=2, batch=2, seconds=0.4)
+    with pytest.raises(ValueError, match=reason):
+        prune(replace(t, **wrong), tmp_path / "run", quiet=True)

@@ -1,0 +1,56 @@
+"""The LPC front end, judged by SciPy's Toeplitz solver and by what it may see of the future."""
+
+import numpy as np
+import pytest
+from scipy.linalg import solve_toeplitz
+from scipy.signal import lfilter
+
+from dsp.frames import FrameSpec, frame
+from dsp.lsf import lsf_to_lpc
+from lpcnet_cq.speech.analysis import LAG_WINDOW_HZ, PREEMPHASIS, WHITE_NOISE, analyse_lsf, analyse_windows
+
+SPEC = FrameSpec()
+SPEECH = np.float32(0.1 * lfilter([1], [1, -1.4, 0.8], np.random.default_rng(1).standard_normal(1000)))
+
+
+def test_envelope_solves_the_normal_equations():
+    lsf = analyse_lsf(SPEECH, SPEC, 16)
+    assert lsf.shape == (4, 16) and lsf.dtype == np.float32
+    emphasised = lfilter([1, -PREEMPHASIS], 1, np.float64(SPEECH))
+    padded = np.zeros(4 * 320 + 128)
+    padded[:1000], padded[1000] = emphasised, -PREEMPHASIS * SPEECH[-1]
+    lag = np.exp(-0.5 * (2 * np.pi * LAG_WINDOW_HZ / 16000 * np.arange(17)) ** 2)
+    for n in range(4):
+        w = np.zeros(480)
+        part = padded[max(0, n * 320 + 448 - 480) : n * 320 + 448]
+        w[480 - len(part) :] = part
+        w *= np.hamming(480)
+        r = np.correlate(w, w, "full")[479 : 479 + 17] * lag
+        r[0] = r[0] * (1 + WHITE_NOISE) + 1e-9
+        a = np.concatenate([[1], solve_toeplitz(r[:16], -r[1:])])
+        np.testing.assert_allclose(lsf_to_lpc(lsf[n]), a, atol=2e-4)
+
+
+def test_windows_one_by_one_are_the_whole():
+    padded = np.concatenate([np.zeros(33, np.float32), SPEECH])
+    for n in range(2):
+        window = padded[n * 320 : n * 320 + 481]
+        np.testing.assert_allclose(analyse_windows(window, SPEC), analyse_lsf(SPEECH, SPEC)[n], atol=1e-6)
+        np.testing.assert_array_equal(window[1:], frame(SPEECH, SPEC)[n])
+
+
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_packet_sees_its_look_ahead_and_no_further(n):
+    end = (n + 1) * SPEC.hop + SPEC.look_ahead
+    changed = SPEECH.copy()
+    changed[end:] += 0.1
+    np.testing.assert_array_equal(analyse_lsf(changed, SPEC)[: n + 1], analyse_lsf(SPEECH, SPEC)[: n + 1])
+    changed[end - 1 if end <= 1000 else 999] += 0.1
+    assert (analyse_lsf(changed, SPEC)[n] != analyse_lsf(SPEECH, SPEC)[n]).any()
+
+
+@pytest.mark.parametrize("x", [np.zeros(640), np.ones(640), np.zeros(1), np.tile([1.0, -1.0], 320)])
+def test_odd_signals_have_ordered_frequencies(x):
+    lsf = analyse_lsf(x, SPEC)
+    assert np.isfinite(lsf).all()
+    assert np.diff(lsf, prepend=0, append=np.pi).min() > 1e-3

@@ -1,0 +1,214 @@
+"""Training in small: it learns, it is a function of its seed, and an interruption leaves no trace.
+
+The smallest preset, some thirty steps, on vowels that are made here.
+"""
+
+import json
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pytest
+import soundfile
+from flax import nnx
+
+from lpcnet_cq.checkpoint.weights import flatten, load_weights
+from lpcnet_cq.codec import Codec
+from lpcnet_cq.config import PRESETS
+from lpcnet_cq.speech.model import Model
+from lpcnet_cq.training import train as training
+from lpcnet_cq.training.data import Batches
+from lpcnet_cq.training.train import learning_rate, phases_of, setting_at, train, trainable
+
+STEPS, STOP = 32, 20
+PHASES, PHASE_STOP = 16, 10  # phases end at 8, 12 and 16
+LATER = ("allocation", "comb")
+
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory, vowel):
+    """Run once, and once more with the same seed and an interruption, and both in phases too.
+
+    Returns configuration and folders, whole and in parts, the same in phases, and parameters before the steps there.
+    """
+    folder = tmp_path_factory.mktemp("train")
+    for name, f0_hz, formants_hz in (
+        ("ann", 210, (700, 1200, 2600)),
+        ("ben", 110, (300, 2200, 3000)),
+        ("cy", 150, (400, 800, 2500)),
+    ):
+        (folder / "data" / name).mkdir(parents=True)
+        soundfile.write(folder / "data" / name / "a.wav", vowel(f0_hz, formants_hz, seconds=4), 16000)
+    t = replace(PRESETS["tiny"], data=str(folder / "data"), steps=STEPS, warmup_steps=3, checkpoint_minutes=60.0)
+    t = replace(t, soften=0.01, disturbance_from=0.0)  # all of the loss from the first step on, so that losses compare
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LPCNET_CQ_CACHE", str(folder / "cache"))
+        patch.setattr(training, "LOG_EVERY", 5)
+        made, before = {}, []  # runs with the same phases share one compiled step; parameters before each step
+        make_step = training.make_step
+
+        def watched(graphdef, t, trained):
+            step, optimiser = made.setdefault(t.later, make_step(graphdef, t, trained))
+
+            def seen(state, *arguments):
+                before.append(flatten(jax.tree.map(np.array, nnx.to_pure_dict(state[0]))) if t.later else {})
+                return step(state, *arguments)
+
+            return seen, optimiser
+
+        patch.setattr(training, "make_step", watched)
+        phased = replace(t, steps=PHASES, later=(LATER,))
+        for t_, stop, name in ((t, STOP, ""), (phased, PHASE_STOP, "phases-")):
+            before.clear()
+            train(t_, folder / f"{name}whole", quiet=True)
+            interrupted_run(t_, stop, folder / f"{name}parts")
+    return t, folder / "whole", folder / "parts", phased, folder / "phases-whole", folder / "phases-parts", before
+
+
+def interrupted_run(t, at_step, folder):
+    """Train, end at a step with checkpoints after every one, and go on."""
+    batch = Batches.batch
+
+    def interrupted(self, step):
+        if step == at_step:
+            raise KeyboardInterrupt
+        return batch(self, step)
+
+    with pytest.MonkeyPatch.context() as stop, pytest.raises(KeyboardInterrupt):
+        stop.setattr(Batches, "batch", interrupted)
+        train(replace(t, checkpoint_minutes=0.0), folder, quiet=True)
+    assert not (folder / "weights.safetensors").exists()
+    train(t, folder, quiet=True)
+
+
+def metrics(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_loss_falls(runs):
+    """In thirty steps the distortion falls by a twelfth at least: networks and codebooks learn."""
+    lines = metrics(runs[1])
+    assert [line["step"] for line in lines] == [5, 10, 15, 20, 25, 30, 32]
+    assert lines[-1]["loss"] < 0.92 * lines[0]["loss"]
+    assert lines[-1]["mel"] < 0.92 * lines[0]["mel"]
+    assert all(np.isfinite(value) for line in lines for value in line.values())
+
+
+def test_parts_of_the_rate_are_its_sum(runs):
+    for line in metrics(runs[1]):
+        assert line["bps"] == pytest.approx(line["lsf_bps"] + line["gain_bps"] + line["latent_bps"], abs=0.1)
+
+
+@pytest.mark.parametrize("first", [1, 4], ids=["at once", "in phases"])
+def test_same_seed_gives_the_same_metrics_and_weights_through_an_interruption(runs, first):
+    whole, parts = runs[first : first + 2]
+    timeless = [[{k: v for k, v in line.items() if k != "minutes"} for line in metrics(f)] for f in (whole, parts)]
+    assert timeless[0] == timeless[1]
+    a, b = (load_weights(f / "weights.safetensors") for f in (whole, parts))
+    found = flatten(b.floats) | b.integers
+    for name, value in (flatten(a.floats) | a.integers).items():
+        np.testing.assert_array_equal(found[name], value, err_msg=name)
+
+
+def test_run_says_what_it_was(runs):
+    t, whole, *_ = runs
+    assert json.loads((whole / "config.json").read_text()) == json.loads(json.dumps(t.as_dict()))
+    notes = load_weights(whole / "weights.safetensors").notes
+    assert notes["step"] == STEPS and notes["bitrates_bps"] == [9000, 24000]
+
+
+def test_weights_know_their_rates(runs):
+    """Finer steps cost more; what any speech reaches lies within."""
+    notes = load_weights(runs[1] / "weights.safetensors").notes
+    assert notes["steps"] == [0, PRESETS["tiny"].codec.n_steps] and len(notes["usual_bps"]) == notes["steps"][1]
+    assert (np.diff(notes["usual_bps"]) < 0).all()
+    low, high = notes["reach_bps"]
+    assert low % 100 == high % 100 == 0 and notes["usual_bps"][-1] < low and high < notes["usual_bps"][0]
+
+
+def test_trained_weights_make_a_codec(runs, vowel):
+    codec = Codec(runs[1] / "weights.safetensors")
+    x = vowel(130, (500, 1500, 2500))
+    y, _ = codec.decode(codec.encode(x, 16000, codec.bitrates_bps[1]))
+    assert len(y) == len(x) and np.isfinite(y).all() and np.abs(y).max() > 0.01
+
+
+def test_finished_run_is_left_as_it_is(runs, monkeypatch):
+    t, whole, *_ = runs
+    monkeypatch.setenv("LPCNET_CQ_CACHE", str(whole.parent / "cache"))
+    before = (whole / "metrics.jsonl").read_text()
+    again = load_weights(train(t, whole, quiet=True))
+    assert (whole / "metrics.jsonl").read_text() == before
+    assert again.notes["step"] == STEPS
+
+
+def test_learning_rate_warms_up_and_falls_to_nothing():
+    t = replace(PRESETS["cq"], warmup_steps=10, learning_rate=1.0)
+    phases = phases_of(t, MODEL)
+    rates = [learning_rate(t, phases, 0, i, i / 100) for i in range(101)]
+    assert rates[0] == pytest.approx(0.1) and np.argmax(rates) == 9
+    assert rates[50] == pytest.approx(0.5) and rates[100] == pytest.approx(0)
+    assert (np.diff(rates[10:]) < 0).all()
+
+
+MODEL = {"lsf": {"mean": 0, "basis": 0}, "gain": {"basis": 0}, "encoder": {"fine": [0, 0]}, "comb": 0}
+
+
+def test_only_frozen_parts_stay_as_they_start():
+    t = replace(PRESETS["cq"], frozen=("lsf",))
+    (phase,) = phases_of(t, MODEL)
+    assert phase.trained == ("gain", "encoder", "comb") and phase.end == 1
+    assert phases_of(PRESETS["cq"], MODEL)[0].trained == tuple(MODEL)
+
+
+def test_later_groups_learn_on_what_the_earlier_left_then_all_together():
+    t = replace(PRESETS["cq"], frozen=("lsf",), later=(("gain",), ("comb",)), shares=(2, 1, 1), learning_rate=1.0)
+    phases = phases_of(t, MODEL)
+    assert [p.trained for p in phases] == [("encoder",), ("gain",), ("comb",), ("encoder", "gain", "comb")]
+    assert [p.end for p in phases] == pytest.approx([0.4, 0.6, 0.8, 1])
+    assert [p.learning_rate for p in phases] == [1, 1, 1, t.joint_rate]
+
+
+@pytest.mark.parametrize("changes", [{"frozen": ("comp",)}, {"later": (("comb",), ("lsf", "comb"))}])
+def test_parts_must_be_known_and_named_once(changes):
+    with pytest.raises(ValueError, match="must be one of lsf, gain, encoder, comb, and named once"):
+        phases_of(replace(PRESETS["cq"], **changes), MODEL)
+
+
+def test_parameters_are_trained_in_the_phases_of_their_part():
+    t = replace(PRESETS["tiny"], frozen=("lsf",), later=(LATER,))
+    params = nnx.state(nnx.eval_shape(lambda: Model(t.codec, rngs=nnx.Rngs(0))), nnx.Param)
+    found = flatten(nnx.to_pure_dict(trainable(params, phases_of(t, params))))
+    for name, value in found.items():
+        part = name.split("/")[0]
+        assert value.tolist() == {"lsf": [0, 0, 0]}.get(part, [0, 1, 1] if part in LATER else [1, 0, 1]), name
+
+
+def test_every_phase_warms_up_anew_and_the_optimiser_forgets():
+    t = replace(PRESETS["cq"], warmup_steps=20, learning_rate=1.0, steps=100, later=(("comb",),))
+    phases, notes, settings = phases_of(t, MODEL), {"step": 0, "phase": 0, "since": 0}, []
+    for i in range(100):
+        setting, notes = setting_at(t, phases, notes | {"step": i}, i / 100)
+        settings.append(setting)
+    assert [i for i, m in enumerate(settings) if m.fresh] == [50, 75]
+    assert [int(m.phase) for m in settings] == [0] * 50 + [1] * 25 + [2] * 25
+    rates = np.array([m.rate for m in settings])
+    assert [np.argmax(rates[a:b]) for a, b in ((0, 50), (50, 75), (75, 100))] == [9, 4, 4]
+    assert rates[75:].max() < 0.25 < 0.8 < rates[50:75].max()
+
+
+def test_each_phase_changes_what_it_trains_and_nothing_else(runs):
+    before = runs[-1]
+    for first, last, late in ((0, 8, False), (8, 12, True), (12, 15, None)):
+        for name, value in before[last].items():
+            moves = late is None or (name.split("/")[0] in LATER) is late
+            same = np.array_equal(value, before[first][name])
+            assert not same if moves and value.ndim == 2 else moves or same, name
+
+
+def test_no_corpus_is_one_sentence(tmp_path):
+    with pytest.raises(ValueError, match="is no folder"):
+        train(replace(PRESETS["tiny"], data=str(tmp_path / "nowhere")), tmp_path / "run", quiet=True)
