@@ -12,9 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from lpcnet_cq.codec import Codec
-from lpcnet_cq.config import PRESETS
 from lpcnet_cq.evaluation.evaluate import METRICS, evaluate, mean_and_interval, write_rows
 from lpcnet_cq.training.data import open_corpus
+from lpcnet_cq.training.presets import PRESETS
 from lpcnet_cq.training.train import train
 
 RATE_BPS = 9000.0

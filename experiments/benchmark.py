@@ -30,7 +30,7 @@ from peers import FULL_SCALE, PEERS, RATE_HZ, Peer
 
 import lpcnet_cq
 from lpcnet_cq.audio import to_pcm16
-from lpcnet_cq.cli import bitrate_bps
+from lpcnet_cq.cli_arguments import bitrate_bps
 from lpcnet_cq.evaluation import evaluate as ev
 from lpcnet_cq.training.data import Clip, open_corpus, read_clip
 

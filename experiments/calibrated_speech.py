@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from lpcnet_cq.codec import Codec
-from lpcnet_cq.config import PRESETS
 from lpcnet_cq.evaluation import evaluate as evaluation
 from lpcnet_cq.evaluation.evaluate import mean_and_interval, spread, write_rows
 from lpcnet_cq.evaluation.music_metrics import nmr_db
 from lpcnet_cq.training.data import Clip, open_corpus, read_clip
+from lpcnet_cq.training.presets import PRESETS
 from lpcnet_cq.training.train import train
 
 RESULTS = Path(__file__).parent / "results"

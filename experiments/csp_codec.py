@@ -15,11 +15,11 @@ import grid
 import numpy as np
 
 from lpcnet_cq.checkpoint.half_precision import compact
+from lpcnet_cq.checkpoint.weight_groups import PATTERNS
 from lpcnet_cq.checkpoint.weights import find_weights, read_tensors, write_tensors
 from lpcnet_cq.codec import Codec
-from lpcnet_cq.config import PruneConfig
 from lpcnet_cq.evaluation.evaluate import METRIC_RATE_HZ, METRICS, mean_and_interval, spread
-from lpcnet_cq.pruning.patterns import PATTERNS
+from lpcnet_cq.pruning.config import PruneConfig
 from lpcnet_cq.pruning.prune import prune
 from lpcnet_cq.training.data import open_corpus, read_clip
 

@@ -18,12 +18,11 @@ import numpy as np
 from papers_tables import CLIP_METRICS, write_tables
 
 import lpcnet_cq
-from lpcnet_cq.config import PUBLISHED
 from lpcnet_cq.evaluation.complexity import macs_per_second
 from lpcnet_cq.evaluation.evaluate import append_rows, evaluate, mean_and_interval
 from lpcnet_cq.published.codec import PublishedCodec
 from lpcnet_cq.published.complexity import mmac_per_s
-from lpcnet_cq.published.config import Recipe, at_rates
+from lpcnet_cq.published.config import PRESETS, Recipe, at_rates
 from lpcnet_cq.published.train import train
 from lpcnet_cq.training.corpus import default_corpus
 from lpcnet_cq.training.data import open_corpus
@@ -38,7 +37,7 @@ RELEASED_UNIT = 1024  # bits of a "kilobit" in the released code
 
 def recipe_of(values: dict, **budget) -> Recipe:
     """Return a preset with what differs from it."""
-    preset = PUBLISHED[values["preset"]]
+    preset = PRESETS[values["preset"]]
     recipe = at_rates(preset, *values.get("bitrates_bps", preset.bitrates_bps))
     blocks = replace(recipe.system.autoencoder, **values.get("autoencoder", {}))
     system = replace(recipe.system, autoencoder=blocks, **values.get("system", {}))

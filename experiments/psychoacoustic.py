@@ -21,12 +21,12 @@ import mask_pictures
 import numpy as np
 from audio_peers import AUDIO_PEERS
 
-from lpcnet_cq.cli import bitrate_bps
+from lpcnet_cq.cli_arguments import bitrate_bps
 from lpcnet_cq.codec import Codec, load
-from lpcnet_cq.config import PRESETS, TrainConfig
 from lpcnet_cq.evaluation.evaluate import append_rows, mean_and_interval
 from lpcnet_cq.evaluation.music_metrics import nmr_db, visqol_audio
 from lpcnet_cq.training.data import open_corpus, read_clip
+from lpcnet_cq.training.presets import PRESETS, TrainConfig
 from lpcnet_cq.training.train import train
 
 RESULTS = Path(__file__).parent / "results"

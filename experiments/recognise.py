@@ -20,10 +20,10 @@ from recogniser import Judge, Recogniser, error_counts, save
 from transcripts import Batches, open_transcripts, read_features
 
 from lpcnet_cq.checkpoint.weights import read_tensors, unflatten
+from lpcnet_cq.nn.runtime import use_cache
 from lpcnet_cq.pruning.input_moments import input_moments
 from lpcnet_cq.pruning.schedule import spread_over
 from lpcnet_cq.pruning.sparsify import make_settle
-from lpcnet_cq.speech.runtime import use_cache
 from lpcnet_cq.training.optimiser import make_optimiser
 
 MOMENT_BATCHES = 6  # that tell the moments of the layers' inputs

@@ -11,13 +11,14 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from lpcnet_cq.cli import bitrate_bps
+from lpcnet_cq.cli_arguments import bitrate_bps
+from lpcnet_cq.cli_training import EVALUATION_S
 from lpcnet_cq.codec import Codec, load
-from lpcnet_cq.config import PRESETS
 from lpcnet_cq.evaluation.evaluate import METRICS, evaluate, mean_and_interval, write_rows
 from lpcnet_cq.training.corpus import default_corpus
 from lpcnet_cq.training.data import open_corpus
-from lpcnet_cq.training.train import EVALUATION_S, train
+from lpcnet_cq.training.presets import PRESETS
+from lpcnet_cq.training.train import train
 
 
 def score(name: str, codec: Codec, rate_bps: int, clips, out: Path) -> dict:

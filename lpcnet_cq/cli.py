@@ -6,12 +6,13 @@ data or the machine are at fault, 2 the command line is; in both cases one sente
 
 import argparse
 import os
-import re
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from lpcnet_cq.cli_arguments import bitrate_bps
+from lpcnet_cq.cli_training import add_bench, add_evaluate, add_train
 
 if TYPE_CHECKING:
     from lpcnet_cq.bitstream.container import Header
@@ -26,12 +27,6 @@ EXTRAS = {
     "prune": "train,eval",
     "evaluate": "train,eval",
 }  # what a command needs besides the codec
-MODULES = {
-    "bench": "lpcnet_cq.evaluation.bench",
-    "evaluate": "lpcnet_cq.evaluation.evaluate",
-    "prune": "lpcnet_cq.pruning.prune",
-    "train": "lpcnet_cq.training.train",
-}  # of commands that are more than coding
 
 
 class UsageError(Exception):
@@ -123,103 +118,6 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def add_bench(commands) -> argparse.ArgumentParser:
-    """Add `bench`."""
-    bench = commands.add_parser("bench", help="speed of the codec and its parts on this machine")
-    bench.set_defaults(run=run_module)
-    return bench
-
-
-def add_evaluate(commands) -> argparse.ArgumentParser:
-    """Add `evaluate`."""
-    evaluate = commands.add_parser("evaluate", help="bitrate and quality on speakers the model has not heard")
-    evaluate.add_argument("--data", metavar="FOLDER", help="audio files (default: the default corpus)")
-    evaluate.add_argument("--bitrate", type=bitrate_bps, default="9k", help="bits per second (default: %(default)s)")
-    evaluate.add_argument("--out", metavar="FOLDER", help="where tables and pictures go")
-    evaluate.set_defaults(run=run_module)
-    return evaluate
-
-
-def add_train(commands) -> None:
-    """Add `train` and `prune`, which trains as well."""
-    train = commands.add_parser("train", help="train a model and evaluate it")
-    train.add_argument("--preset", choices=("cq", "audio"), default="cq", help="cq: speech; audio: music at 44.1 kHz")
-    train.add_argument("--resume", action="store_true", help="go on with the run in --out")
-    prune = commands.add_parser("prune", help="make a trained model sparse, so that it is small, and evaluate it")
-    prune.add_argument("--sparsity", type=float, default=0.8, help="share of zeros (default: %(default)s)")
-    prune.add_argument("--method", default="csp", help="csp, gradual, one-shot, l1, iht (default: %(default)s)")
-    prune.add_argument("--pattern", default="single", help="zeros: single, 1x8, 4x4, inputs (default: %(default)s)")
-    rates = "rate, or range of rates (default: 9k-24k{})"
-    train.add_argument("--bitrate", type=bitrates_bps, help=rates.format(", of music 64k-128k"))
-    prune.add_argument("--bitrate", type=bitrates_bps, default="9k-24k", help=rates.format(""))
-    train.add_argument("--batch", type=positive(int), help="clips per step (default: 16, of music 2)")
-    prune.add_argument("--batch", type=positive(int), default=16, help="clips per step (default: %(default)s)")
-    for command, minutes in ((train, 60.0), (prune, 5.0)):
-        command.add_argument(
-            "--minutes", type=positive(float), default=minutes, help="time to take (default: %(default)s)"
-        )
-        command.add_argument("--data", metavar="FOLDER", help="audio files (default: the default corpus, fetched)")
-        command.add_argument("--init", metavar="FILE", help="weights or run to start from")
-        command.add_argument("--out", metavar="FOLDER", help="where the run is kept")
-        command.add_argument("--seed", type=int, default=0, help="of weights and batches (default: %(default)s)")
-        command.set_defaults(run=run_module)
-
-
-def bitrate_bps(text: str) -> int:
-    """Parse a bitrate: `9k`, `9.6k` and `9600` are all in bits per second.
-
-    Raises
-    ------
-    argparse.ArgumentTypeError
-        If the text is none of these.
-
-    Examples
-    --------
-    >>> [bitrate_bps(text) for text in ("9k", "9.6k", "9000")]
-    [9000, 9600, 9000]
-    """
-    match = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?)(k?)", text, re.ASCII | re.IGNORECASE)
-    value = round(float(match[1]) * (1000 if match[2] else 1)) if match else 0
-    if not value:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a bitrate such as 9k, 9.6k or 9000")
-    return value
-
-
-def bitrates_bps(text: str) -> tuple[int, int]:
-    """Parse a range of bitrates, or one: the lowest and the highest.
-
-    Raises
-    ------
-    argparse.ArgumentTypeError
-        If the text is none of these, or the range runs backwards.
-
-    Examples
-    --------
-    >>> bitrates_bps("9k-24k"), bitrates_bps("9k")
-    ((9000, 24000), (9000, 9000))
-    """
-    low, _, high = text.partition("-")
-    rates = bitrate_bps(low), bitrate_bps(high or low)
-    if rates[0] > rates[1]:
-        raise argparse.ArgumentTypeError(f"{text!r} runs from the higher rate to the lower")
-    return rates
-
-
-def positive(number: type) -> Callable[[str], float]:
-    """Return a parser of positive numbers of one type."""
-
-    def parse(text: str) -> float:
-        try:
-            value = number(text)
-        except ValueError:
-            value = 0
-        if not 0 < value < float("inf"):
-            raise argparse.ArgumentTypeError(f"{text!r} is not a positive {number.__name__}")
-        return value
-
-    return parse
-
-
 # ------------------------------------------------------------------------------------------------ commands
 
 
@@ -289,11 +187,6 @@ def run_info(args: argparse.Namespace) -> int:
     return 0
 
 
-def run_module(args: argparse.Namespace) -> int:
-    """Hand over to `run(args)` of the command's module."""
-    return import_module(MODULES[args.command]).run(args) or 0
-
-
 # ------------------------------------------------------------------------------------------------ their parts
 
 
@@ -305,10 +198,10 @@ def check_output(args: argparse.Namespace) -> None:
 
 def check_layers(layers: int) -> None:
     """Refuse numbers of layers that packets cannot have."""
-    from lpcnet_cq.bitstream.container import MAX_REFINEMENTS
+    from lpcnet_cq.bitstream.container import MAX_ENHANCEMENTS
 
-    if not 1 <= layers <= 1 + MAX_REFINEMENTS:
-        raise UsageError(f"--layers {layers} must be from 1 to {1 + MAX_REFINEMENTS}")
+    if not 1 <= layers <= 1 + MAX_ENHANCEMENTS:
+        raise UsageError(f"--layers {layers} must be from 1 to {1 + MAX_ENHANCEMENTS}")
 
 
 def allowed_bitrate_bps(text: str, bitrates_bps: tuple[int, int]) -> int:

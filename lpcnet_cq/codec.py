@@ -18,7 +18,7 @@ import numpy as np
 from lpcnet_cq.audio import prepare, resample
 from lpcnet_cq.bitstream import packet
 from lpcnet_cq.bitstream.container import (
-    MAX_REFINEMENTS,
+    MAX_ENHANCEMENTS,
     Header,
     read_header,
     read_segments,
@@ -27,8 +27,8 @@ from lpcnet_cq.bitstream.container import (
 from lpcnet_cq.bitstream.integer_model import IntegerModel
 from lpcnet_cq.bitstream.packing import Packer, cut, write_segments
 from lpcnet_cq.checkpoint.weights import FOLDER, find_weights, load_weights
-from lpcnet_cq.config import MusicConfig
 from lpcnet_cq.errors import BitstreamError
+from lpcnet_cq.music.config import MusicConfig
 from lpcnet_cq.music.integer_model import LineModel
 from lpcnet_cq.music.runtime import MusicNetwork
 from lpcnet_cq.nn.packet_reader import Reader
@@ -36,7 +36,7 @@ from lpcnet_cq.speech.runtime import Network
 
 DEFAULT = "cq"
 CHUNK = 50  # packets per compiled call on files: one second
-LAYERS = range(1, MAX_REFINEMENTS + 2)
+LAYERS = range(1, MAX_ENHANCEMENTS + 2)
 
 
 class Codec:
@@ -171,16 +171,16 @@ class Codec:
         """
         header, segments = self._read(data)
         K = self.entropy.K
-        layers = 1 + max(segment.refinements for segment in segments)
-        bits, refinements = np.zeros(1 + K + self.entropy.S * self.entropy.D), np.zeros(layers - 1)
+        layers = 1 + max(segment.enhancements for segment in segments)
+        bits, enhancements = np.zeros(1 + K + self.entropy.S * self.entropy.D), np.zeros(layers - 1)
         for n in (run for segment in segments for run in segment.runs(self.entropy)):
             for layer in range(layers - 1, 0, -1):
-                refinements[layer - 1] += packet.refinement_bits(self.entropy, None, n).sum()
+                enhancements[layer - 1] += packet.enhancement_bits(self.entropy, None, n).sum()
                 n = packet.coarser(self.entropy, n)
             bits += packet.n_bits(self.entropy, None, n).sum(axis=0)
         parts = {"step": bits[0]} | {name: bits[1:][k].sum() for name, k in self.entropy.side_parts.items()}
         parts["latents"] = bits[1 + K :].sum()
-        parts |= {f"layer {i + 2}": value for i, value in enumerate(refinements)}
+        parts |= {f"layer {i + 2}": value for i, value in enumerate(enhancements)}
         parts["overhead"] = 8 * len(data) - sum(parts.values())
         n_packets = sum(len(part.step) for segment in segments for part in segment.parts)
         seconds = header.n_samples / self.sample_rate_hz
@@ -276,14 +276,14 @@ class Codec:
             for i in range(0, segment.n_packets, CHUNK):
                 n_packets = min(CHUNK, segment.n_packets - i)
                 pasts, n, end = self.reader.read(
-                    pasts, segment.payload, offset, n_packets, CHUNK, segment.refinements
+                    pasts, segment.payload, offset, n_packets, CHUNK, segment.enhancements
                 )
                 parts.append(n)
                 ends.extend(end.tolist())
                 offset = ends[-1][-1]
             if offset != len(segment.payload):
                 raise BitstreamError(f"a segment holds {len(segment.payload) - offset} bytes behind its packets")
-            segments.append(_Read(segment.refinements, segment.payload, parts, ends))
+            segments.append(_Read(segment.enhancements, segment.payload, parts, ends))
             count += segment.n_packets
         need = self.config.spec.n_frames(header.n_samples + self.config.decoder_delay) if header.n_samples else 0
         if count != need:
@@ -294,15 +294,15 @@ class Codec:
 class _Read(NamedTuple):
     """Hold a segment as read: the integers in runs of packets, and where each layer of each packet ends."""
 
-    refinements: int
+    enhancements: int
     payload: bytes
     parts: list[packet.Integers]
     ends: list[list[int]]
 
     def runs(self, model: IntegerModel) -> Iterator[packet.Integers]:
-        """Yield the packets in runs that each begin with a restart."""
+        """Yield the packets in runs that each begin with a context reset."""
         n, starts = packet.join(model, self.parts), [0, *(ends[-1] for ends in self.ends)][: len(self.ends)]
-        cuts = [i for i, start in enumerate(starts) if packet.restarts(self.payload, start)]
+        cuts = [i for i, start in enumerate(starts) if packet.resets_context(self.payload, start)]
         for a, b in pairwise([*cuts, len(starts)]):
             yield n[a:b]
 

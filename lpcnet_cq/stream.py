@@ -9,13 +9,13 @@ import numpy as np
 
 from lpcnet_cq.bitstream import packet
 from lpcnet_cq.bitstream.rate_control import Budget, fit_packet
-from lpcnet_cq.bitstream.rdoq import round_latents
+from lpcnet_cq.bitstream.rdoq import rdoq
 from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.nn.packet_reader import BUFFER_BYTES
 from lpcnet_cq.speech.analysis import analyse_windows
 from lpcnet_cq.speech.highpass import highpass, start_highpass
 
-RESTART_EVERY = 25  # packets: after a loss, speech is back within half a second
+RESET_INTERVAL = 25  # packets: after a loss, speech is back within half a second
 FADE = 0.7  # neper per concealed packet: 6 dB, silence after about ten
 
 
@@ -31,12 +31,12 @@ class Encoder:
         self.codec, self.spec = codec, spec
         self.layers, self.steps = layers, codec.packer.steps_for(layers)
         self.cap_bytes = codec.cap_bytes(bitrate_bps) if cbr else 0
-        self.usual = codec.packer.usual_step(bitrate_bps)
+        self.mean_step = codec.packer.step_for_rate(bitrate_bps)
         self.pasts: list[packet.Past] | None = None
         self.state = codec.network.start_encoder()
         self.count = 0
-        self.rumble = start_highpass()
-        self.heard = np.zeros(max(spec.window + 1, spec.delay), np.float32)
+        self.highpass_state = start_highpass()
+        self.input_buffer = np.zeros(max(spec.window + 1, spec.delay), np.float32)
         self.budget = Budget(bitrate_bps * spec.hop / spec.sample_rate_hz)
 
     def push(self, frame: np.ndarray) -> bytes:
@@ -60,19 +60,19 @@ class Encoder:
         frame = np.asarray(frame, np.float32)
         if frame.shape != (self.spec.hop,) or not np.isfinite(frame).all():
             raise ValueError(f"`frame` has shape {frame.shape}, it must be ({self.spec.hop},) finite samples")
-        self.rumble, frame = highpass(self.rumble, frame, self.spec.sample_rate_hz)
-        self.heard = np.concatenate([self.heard[self.spec.hop :], frame])
-        lsf = analyse_windows(self.heard[-self.spec.window - 1 :], self.spec, self.codec.config.order)
-        x = self.heard[-self.spec.delay :]
+        self.highpass_state, frame = highpass(self.highpass_state, frame, self.spec.sample_rate_hz)
+        self.input_buffer = np.concatenate([self.input_buffer[self.spec.hop :], frame])
+        lsf = analyse_windows(self.input_buffer[-self.spec.window - 1 :], self.spec, self.codec.config.order)
+        x = self.input_buffer[-self.spec.delay :]
         self.state, side, z = self.codec.network.encode(self.state, x, lsf[None])
-        pasts = None if self.count % RESTART_EVERY == 0 else self.pasts
+        pasts = None if self.count % RESET_INTERVAL == 0 else self.pasts
         model, sizes, L = self.codec.entropy, self.codec.packer.sizes, self.layers - 1
         if self.cap_bytes:
             self.pasts, data, _ = fit_packet(model, pasts, side, z, sizes, self.cap_bytes, self.steps, L)
         else:
-            step = np.array([self.budget.step(self.usual, self.steps)])
+            step = np.array([self.budget.step(self.mean_step, self.steps)])
             before = pasts[-1] if pasts else packet.start(model)
-            n = round_latents(model, before, side, z, step, sizes)
+            n = rdoq(model, before, side, z, step, sizes)
             self.pasts, (data,) = packet.put_layers(model, pasts, n, L)
         self.count += 1
         self.budget = self.budget.spend(sum(map(len, data)))
@@ -93,8 +93,8 @@ class Decoder:
         """Take a packet, or None for a lost one, and return `hop` samples, float32 in [-1, 1].
 
         A lost packet is concealed by the envelope and the falling level of the last one; so are the packets behind
-        it, which need its context, up to the next one that restarts. Layers may be missing from a packet's end; a
-        layer that was missing is of use again from the next restart on.
+        it, which need its context, up to the next context reset. Layers may be missing from a packet's end; a
+        layer that was missing is of use again from the next context reset on.
 
         Raises
         ------
@@ -104,7 +104,7 @@ class Decoder:
         n = None
         if data is None:
             self.pasts = []
-        elif self.pasts or packet.restarts(data):
+        elif self.pasts or packet.resets_context(data):
             self.pasts, n = self._read(data)
             self.last, self.lost = n, 0
         self.state, y = self.codec.network.decode(self.state, n or self._conceal(), 1)
@@ -114,7 +114,7 @@ class Decoder:
         """Read as many layers as the packet has and as are known."""
         if len(data) > BUFFER_BYTES:
             raise BitstreamError(f"a packet has {len(data)} bytes, {BUFFER_BYTES} are the most")
-        known = self.layers if packet.restarts(data) else len(self.pasts)
+        known = self.layers if packet.resets_context(data) else len(self.pasts)
         for layers in range(1, known + 1):
             before = self.pasts[:layers] if len(self.pasts) >= layers else None
             pasts, n, ends = self.codec.reader.read(before, data, 0, 1, 1, layers - 1)

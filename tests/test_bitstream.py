@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from lpcnet_cq.bitstream.container import Header, write_header, write_segment
-from lpcnet_cq.bitstream.integer_model import IntegerModel, freeze
+from lpcnet_cq.bitstream.integer_model import IntegerModel
 from lpcnet_cq.bitstream.packet import Integers, put_layers
-from lpcnet_cq.config import PRESETS
+from lpcnet_cq.speech.freeze import freeze
+from lpcnet_cq.training.presets import PRESETS
 
 CONFIG = PRESETS["tiny"].codec
 M, S, D, Q = CONFIG.order, CONFIG.spec.n_subframes, CONFIG.n_latents, CONFIG.n_steps

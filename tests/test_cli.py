@@ -13,6 +13,7 @@ import pytest
 import soundfile
 
 import lpcnet_cq
+from lpcnet_cq import cli_training
 from lpcnet_cq.audio import resample, to_pcm16
 from lpcnet_cq.bitstream.container import Header, read_header, read_segments, write_header, write_segment
 from lpcnet_cq.cli import main
@@ -303,7 +304,7 @@ def test_usage_errors_exit_with_2(arguments, capsys):
 
 def test_training_gets_its_arguments(monkeypatch):
     got = []
-    monkeypatch.setitem(sys.modules, "lpcnet_cq.training.train", SimpleNamespace(run=got.append))
+    monkeypatch.setattr(cli_training, "run_train", lambda args: got.append(args) or 0)
     assert main(["train", "--bitrate", "9.6k", "--minutes=2.5", "--data", "d", "--seed=3", "--resume"]) == 0
     expected = {
         "bitrate": (9600, 9600),
@@ -320,9 +321,8 @@ def test_training_gets_its_arguments(monkeypatch):
 
 def test_evaluation_and_benchmark_get_theirs_and_give_their_status(monkeypatch):
     got = []
-    module = SimpleNamespace(run=lambda args: got.append(args) or 7)
-    monkeypatch.setitem(sys.modules, "lpcnet_cq.evaluation.evaluate", module)
-    monkeypatch.setitem(sys.modules, "lpcnet_cq.evaluation.bench", module)
+    monkeypatch.setattr(cli_training, "run_evaluate", lambda args: got.append(args) or 7)
+    monkeypatch.setattr(cli_training, "run_bench", lambda args: got.append(args) or 7)
     assert main(["evaluate", "--model", "m", "--out", "o"]) == 7
     assert {"model": "m", "data": None, "bitrate": 9000, "out": "o"}.items() <= vars(got[0]).items()
     assert main(["bench", "--model", "m"]) == 7
@@ -341,7 +341,7 @@ def test_interruption_is_no_traceback(monkeypatch, capsys):
     def interrupted(args):
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(sys.modules, "lpcnet_cq.evaluation.bench", SimpleNamespace(run=interrupted))
+    monkeypatch.setattr(cli_training, "run_bench", interrupted)
     assert main(["bench"]) == 130
     assert error(capsys) == "interrupted"
 

@@ -12,13 +12,13 @@ from flax import nnx
 
 import lpcnet_cq
 from lpcnet_cq.bitstream.container import HEADER_BYTES, MAX_PACKETS, SEGMENT_BYTES, Header, write_header, write_segment
-from lpcnet_cq.bitstream.integer_model import freeze
 from lpcnet_cq.bitstream.packet import put_packets
 from lpcnet_cq.checkpoint.weights import save_weights
 from lpcnet_cq.codec import Codec
-from lpcnet_cq.config import PRESETS
 from lpcnet_cq.errors import BitstreamError
+from lpcnet_cq.speech.freeze import freeze
 from lpcnet_cq.speech.model import Model
+from lpcnet_cq.training.presets import PRESETS
 
 CONFIG = PRESETS["tiny"].codec
 NOTES = {"steps": [0, 17], "usual_bps": list(range(60000, 9000, -3000)), "reach_bps": [5000, 60000]}

@@ -7,7 +7,7 @@ import pytest
 
 import lpcnet_cq
 from lpcnet_cq.codec import DEFAULT, Codec
-from lpcnet_cq.config import PRESETS
+from lpcnet_cq.training.presets import PRESETS
 
 WEIGHTS = sorted((Path(lpcnet_cq.__file__).parent / "released").glob("cq*.safetensors"))
 

@@ -6,18 +6,18 @@ import pytest
 from flax import nnx
 
 from lpcnet_cq.bitstream import packet
-from lpcnet_cq.bitstream.integer_model import freeze
 from lpcnet_cq.checkpoint.weights import save_weights
 from lpcnet_cq.codec import Codec
-from lpcnet_cq.config import PRESETS
 from lpcnet_cq.errors import BitstreamError
+from lpcnet_cq.speech.freeze import freeze
 from lpcnet_cq.speech.model import Model
-from lpcnet_cq.stream import RESTART_EVERY
+from lpcnet_cq.stream import RESET_INTERVAL
+from lpcnet_cq.training.presets import PRESETS
 
 CONFIG = PRESETS["tiny"].codec
 NOTES = {"steps": [0, 17], "usual_bps": list(range(60000, 9000, -3000)), "reach_bps": [5000, 60000]}
 HOP, FS = CONFIG.spec.hop, CONFIG.spec.sample_rate_hz
-T = 2 * RESTART_EVERY + 5
+T = 2 * RESET_INTERVAL + 5
 
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
@@ -82,8 +82,8 @@ def test_decoder_gives_what_the_packets_say(codec, packets, sound):
 
 
 def test_packets_restart_on_time(packets):
-    flags = [packet.restarts(data) for data in packets]
-    assert flags == [t % RESTART_EVERY == 0 for t in range(T)]
+    flags = [packet.resets_context(data) for data in packets]
+    assert flags == [t % RESET_INTERVAL == 0 for t in range(T)]
 
 
 @pytest.mark.parametrize("lost", [1, 3])
@@ -95,23 +95,23 @@ def test_loss_is_concealed_until_the_next_restart(codec, packets, sound, lost):
     np.testing.assert_array_equal(y[:10], sound[:10])
     assert np.isfinite(y).all() and np.abs(y).max() <= 1
     assert np.abs(y[11:15]).max() > 0, "a short loss is no hole"
-    assert np.mean(y[21:RESTART_EVERY] ** 2) < 0.1 * np.mean(y[:10] ** 2), "what stays unknown fades away"
-    assert np.abs(y[RESTART_EVERY + 1 :]).mean() > 0.3 * np.abs(sound[RESTART_EVERY + 1 :]).mean()
+    assert np.mean(y[21:RESET_INTERVAL] ** 2) < 0.1 * np.mean(y[:10] ** 2), "what stays unknown fades away"
+    assert np.abs(y[RESET_INTERVAL + 1 :]).mean() > 0.3 * np.abs(sound[RESET_INTERVAL + 1 :]).mean()
 
 
 def test_sound_is_the_old_one_some_time_after_a_restart(codec, packets, sound):
     """Networks look back 0.1 s at most; the filters forget."""
     decoder = codec.decoder()
     y = np.stack([decoder.push(None if t == 20 else data) for t, data in enumerate(packets)])
-    late = slice(RESTART_EVERY + 15, None)
+    late = slice(RESET_INTERVAL + 15, None)
     np.testing.assert_allclose(y[late], sound[late], atol=0.02 * np.abs(sound).max())
 
 
 def test_decoder_that_joins_late_follows_from_the_next_restart(codec, packets, sound):
     """Up to its noise, which is counted from the first packet that a decoder has seen."""
     decoder = codec.decoder()
-    y = np.stack([decoder.push(data) for data in packets[RESTART_EVERY - 5 :]])
-    late = RESTART_EVERY + 10
+    y = np.stack([decoder.push(data) for data in packets[RESET_INTERVAL - 5 :]])
+    late = RESET_INTERVAL + 10
     assert np.isfinite(y).all()
     assert np.mean((y[5 + 10 :] - sound[late:]) ** 2) < 0.05 * np.mean(sound[late:] ** 2)
 
@@ -186,10 +186,10 @@ def test_layers_may_be_missing_from_any_packet(codec, layered):
     np.testing.assert_array_equal(y[:5], both[:5])
     assert len(mixed.pasts) == 2 and not np.array_equal(first[3], both[3])
     decoder = codec.decoder(layers=2)
-    for t, layers in enumerate(layered[:RESTART_EVERY]):
+    for t, layers in enumerate(layered[:RESET_INTERVAL]):
         decoder.push(layers[0] if t == 5 else b"".join(layers))
         assert len(decoder.pasts) == (2 if t < 5 else 1)
-    decoder.push(b"".join(layered[RESTART_EVERY]))
+    decoder.push(b"".join(layered[RESET_INTERVAL]))
     assert len(decoder.pasts) == 2
 
 

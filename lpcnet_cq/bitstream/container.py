@@ -23,12 +23,12 @@ CRC = struct.Struct(">I")
 FIXED_BYTES = len(MAGIC) + 2  # magic, version, header length
 HEADER_BYTES = FIXED_BYTES + FIELDS.size + CRC.size
 EXTRAS = struct.Struct(">BB")  # channels, bits 16 to 23 of the rate; only where they are not 1 and 0
-SEGMENT_HEAD = struct.Struct(">HH")  # packets, refinements and flag; payload bytes
+SEGMENT_HEAD = struct.Struct(">HH")  # packets, enhancements and flag; payload bytes
 SEGMENT_BYTES = SEGMENT_HEAD.size + CRC.size
 LAST = 0x8000
 COUNT_BITS = 9
 MAX_PACKETS = 500  # of 20 ms: 10 s
-MAX_REFINEMENTS = 1
+MAX_ENHANCEMENTS = 1
 MAX_PAYLOAD_BYTES = 0xFFFF
 SAMPLE_RATES_HZ = range(1000, 768_001)
 BITRATES_BPS = range(1, 0x1000000)
@@ -96,10 +96,10 @@ class Header:
 
 @dataclass(frozen=True)
 class Segment:
-    """Hold up to 500 packets, one behind the other, each with its refinements: all end where their own bits end."""
+    """Hold up to 500 packets, one behind the other, each with its enhancements: all end where their own bits end."""
 
     n_packets: int
-    refinements: int
+    enhancements: int
     payload: bytes
     last: bool
 
@@ -161,31 +161,31 @@ def read_header(file: BinaryIO) -> Header:
         raise BitstreamError(f"the .cq header is damaged: {error}") from error
 
 
-def write_segment(file: BinaryIO, packets: Sequence[bytes], last: bool, refinements: int = 0) -> None:
+def write_segment(file: BinaryIO, packets: Sequence[bytes], last: bool, enhancements: int = 0) -> None:
     """Write up to 500 packets behind the header or behind another segment.
 
     Parameters
     ----------
     file : binary file open for writing
     packets : sequence of bytes
-        0..500 packets with their refinements, of 65535 bytes together at most.
+        0..500 packets with their enhancements, of 65535 bytes together at most.
     last : bool
         True for the segment that ends the file; every file has one, if only of 0 packets.
-    refinements : int
+    enhancements : int
         Of each packet, 0 or 1.
 
     Raises
     ------
     ValueError
-        If there are too many packets, bytes or refinements.
+        If there are too many packets, bytes or enhancements.
     """
-    if not 0 <= refinements <= MAX_REFINEMENTS:
-        raise ValueError(f"refinements {refinements} must be 0..{MAX_REFINEMENTS}")
+    if not 0 <= enhancements <= MAX_ENHANCEMENTS:
+        raise ValueError(f"enhancements {enhancements} must be 0..{MAX_ENHANCEMENTS}")
     payload = b"".join(packets)
     if len(packets) > MAX_PACKETS or len(payload) > MAX_PAYLOAD_BYTES:
         most = f"{MAX_PACKETS} of {MAX_PAYLOAD_BYTES}"
         raise ValueError(f"packets: {len(packets)} of {len(payload)} bytes must be at most {most}")
-    count = len(packets) | refinements << COUNT_BITS | (LAST if last else 0)
+    count = len(packets) | enhancements << COUNT_BITS | (LAST if last else 0)
     head = SEGMENT_HEAD.pack(count, len(payload))
     file.write(head + CRC.pack(crc32(payload, crc32(head))) + payload)
 
@@ -205,17 +205,17 @@ def read_segment(file: BinaryIO) -> Segment:
     head = read_exactly(file, SEGMENT_BYTES)
     count, n_bytes = SEGMENT_HEAD.unpack_from(head)
     last, count = count >= LAST, count & ~LAST
-    refinements, n_packets = count >> COUNT_BITS, count & ((1 << COUNT_BITS) - 1)
+    enhancements, n_packets = count >> COUNT_BITS, count & ((1 << COUNT_BITS) - 1)
     if n_packets > MAX_PACKETS:
         raise BitstreamError(f"a .cq segment is damaged: it claims {n_packets} of {MAX_PACKETS} packets")
-    if refinements > MAX_REFINEMENTS:
-        raise BitstreamError(f"a .cq segment is damaged: it claims {refinements} of {MAX_REFINEMENTS} refinements")
+    if enhancements > MAX_ENHANCEMENTS:
+        raise BitstreamError(f"a .cq segment is damaged: it claims {enhancements} of {MAX_ENHANCEMENTS} enhancements")
     payload = read_exactly(file, n_bytes)
     if CRC.unpack_from(head, SEGMENT_HEAD.size)[0] != crc32(payload, crc32(head[: SEGMENT_HEAD.size])):
         raise BitstreamError("a .cq segment is damaged: its CRC does not match")
     if last and file.read(1):
         raise BitstreamError("the .cq file goes on behind its last segment")
-    return Segment(n_packets, refinements, payload, last)
+    return Segment(n_packets, enhancements, payload, last)
 
 
 def read_segments(file: BinaryIO) -> Iterator[Segment]:

@@ -1,15 +1,15 @@
 """Packets: the integers of 20 ms, in order, through the integer entropy model and the range coder.
 
-Place in the chain: last of the encoder; `reader` is its mirror in the decoder. Order in a packet: restart flag, latent
-step index, LSF and gain integers, then the latents of each subframe. `n_bits` says what each integer costs.
-Delay: none.
+Place in the chain: last of the encoder; `nn.packet_reader` is its mirror in the decoder. Order in a packet: context
+reset flag, latent step index, LSF and gain integers, then the latents of each subframe. `n_bits` says what each integer
+costs. Delay: none.
 
-A packet may be followed by refinements, each of which makes the latents' step three times finer: latent n becomes
-3 n + (-1, 0 or 1), coded by what the entropy model expects of the finer integer. A packet without its refinements is
+A packet may be followed by enhancements, each of which makes the latents' step three times finer: latent n becomes
+3 n + (-1, 0 or 1), coded by what the entropy model expects of the finer integer. A packet without its enhancements is
 a packet like any other, so that layers can be dropped on the way.
 
 A packet is coded in the context of those before it. Where there is none, at the start of a segment or after a loss,
-a packet must restart the context: it is coded from `start` and says so. `past` is None where nothing is known.
+a packet must reset the context: it is coded from `start` and says so. `past` is None where nothing is known.
 
 Letters: T packets, S subframes, K side integers, D latents.
 """
@@ -18,13 +18,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lpcnet_cq.bitstream.integer_model import ESCAPE, HALF_WIDTH, IntegerModel, locate
+from lpcnet_cq.bitstream.frequency_tables import ESCAPE, HALF_WIDTH, locate
+from lpcnet_cq.bitstream.integer_model import IntegerModel
 from lpcnet_cq.bitstream.range_coder import TOTAL, RangeDecoder, RangeEncoder
 
 ESCAPE_BITS = 15  # most bits of what follows it
 LIMIT = 16000  # no integer is larger: what follows an escape always fits
 SAME_STEP = TOTAL - TOTAL // 32  # frequency of "the step index stays"
-FLAG = (0, TOTAL - TOTAL // 64, TOTAL)  # cumulative: the context goes on, the context restarts
+FLAG = (0, TOTAL - TOTAL // 64, TOTAL)  # cumulative: the context goes on, the context is reset
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def join(model: IntegerModel, parts: list[Integers]) -> Integers:
 
 
 def coarser(model: IntegerModel, n: Integers) -> Integers:
-    """Return what is left of packets without their last refinement: integers m with n = 3 m + (-1, 0 or 1).
+    """Return what is left of packets without their last enhancement layer: integers m with n = 3 m + (-1, 0 or 1).
 
     Their step index is that of a step three times as large, which must exist.
     """
@@ -101,7 +102,7 @@ def contexts(model: IntegerModel, past: Past, n: Integers) -> tuple[np.ndarray, 
     T, S, D = n.latents.shape
     sides = np.concatenate([past.side, n.side])
     before = np.stack([sides[:T], sides[1 : T + 1]], axis=1)
-    mean, scale = model.side_walk.along(model.side(before), n.side)
+    mean, scale = model.side_context.batch_sums(model.side(before), n.side)
     vectors = np.concatenate([past.latents, n.latents.reshape(T * S, D)])
     window = np.stack([vectors[i : i + T * S] for i in range(model.context)], axis=1).reshape(T, S, -1, D)
     m, s = model.latents(before, n.side, n.step, window, n.latents)
@@ -139,15 +140,15 @@ def n_bits(model: IntegerModel, past: Past | None, n: Integers) -> np.ndarray:
     ----------
     model : IntegerModel
     past : Past or None
-        None: the first packet restarts the context.
+        None: the first packet resets the context.
     n : Integers
     """
-    restart, past = past is None, past or start(model)
+    reset, past = past is None, past or start(model)
     bits = value_bits(model, contexts(model, past, n), n.values())
     before = np.concatenate([[past.step], n.step[:-1]]).tolist()
     steps = [np.diff(step_table(b, model.n_steps))[q] for b, q in zip(before, n.step.tolist(), strict=True)]
     flags = np.full(len(steps), FLAG[1] - FLAG[0])
-    if restart:
+    if reset:
         flags[0] = FLAG[2] - FLAG[1]
     head = 2 * np.log2(TOTAL) - np.log2(steps) - np.log2(flags)
     return np.concatenate([head[:, None], bits], axis=1)
@@ -160,7 +161,7 @@ def put_packets(model: IntegerModel, past: Past | None, n: Integers) -> tuple[Pa
     ----------
     model : IntegerModel
     past : Past or None
-        None: the first packet restarts the context.
+        None: the first packet resets the context.
     n : Integers
         Every integer within +-16000, step indices within 0..n_steps-1.
 
@@ -169,13 +170,13 @@ def put_packets(model: IntegerModel, past: Past | None, n: Integers) -> tuple[Pa
     past : Past
     packets : list of bytes
     """
-    restart, past = past is None, past or start(model)
+    reset, past = past is None, past or start(model)
     begin, frequency, distance = slots(model, contexts(model, past, n), n.values())
     begin, frequency = begin.tolist(), frequency.tolist()
     packets, before = [], past.step  # n.step of the packet before
     for t, step in enumerate(n.step.tolist()):
         encoder = RangeEncoder()
-        flag = int(restart and t == 0)
+        flag = int(reset and t == 0)
         encoder.encode(FLAG[flag], FLAG[flag + 1] - FLAG[flag])
         table = step_table(before, model.n_steps)
         encoder.encode(table[step], table[step + 1] - table[step])
@@ -198,43 +199,43 @@ def _put_escape(encoder: RangeEncoder, distance: int) -> None:
     encoder.encode_bits(beyond - (1 << size), size)
 
 
-def trit_slots(model: IntegerModel, expected, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def ternary_slots(model: IntegerModel, expected, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return start and frequency of n among 3 m - 1, 3 m and 3 m + 1, by the table that n alone would be coded in."""
     scale, fraction, floor = expected
     m = (n + 1) // 3
-    f = model.trits(model.cumulative[scale, fraction], 3 * m - floor)
-    trit = (n - 3 * m + 1)[..., None]
-    begin = np.take_along_axis(np.cumsum(f, axis=-1) - f, trit, -1)
-    return begin[..., 0], np.take_along_axis(f, trit, -1)[..., 0]
+    f = model.ternary_frequencies(model.cumulative[scale, fraction], 3 * m - floor)
+    ternary = (n - 3 * m + 1)[..., None]
+    begin = np.take_along_axis(np.cumsum(f, axis=-1) - f, ternary, -1)
+    return begin[..., 0], np.take_along_axis(f, ternary, -1)[..., 0]
 
 
-def refinement_bits(model: IntegerModel, past: Past | None, n: Integers) -> np.ndarray:
-    """Return the bits of the refinements that lead to `n`, (T, S*D); arguments as for `n_bits`."""
+def enhancement_bits(model: IntegerModel, past: Past | None, n: Integers) -> np.ndarray:
+    """Return the bits of the enhancements that lead to `n`, (T, S*D); arguments as for `n_bits`."""
     expected = [array[:, model.K :] for array in contexts(model, past or start(model), n)]
-    return np.log2(TOTAL) - np.log2(trit_slots(model, expected, n.latents.reshape(len(n.step), -1))[1])
+    return np.log2(TOTAL) - np.log2(ternary_slots(model, expected, n.latents.reshape(len(n.step), -1))[1])
 
 
-def put_refinements(model: IntegerModel, past: Past | None, n: Integers) -> tuple[Past, list[bytes]]:
-    """Write the refinements that lead from `coarser(model, n)` to `n`; arguments and results as `put_packets`."""
+def put_enhancements(model: IntegerModel, past: Past | None, n: Integers) -> tuple[Past, list[bytes]]:
+    """Write the enhancements that lead from `coarser(model, n)` to `n`; arguments and results as `put_packets`."""
     past = past or start(model)
     expected = [array[:, model.K :] for array in contexts(model, past, n)]
-    begin, frequency = (a.tolist() for a in trit_slots(model, expected, n.latents.reshape(len(n.step), -1)))
-    refinements = []
+    begin, frequency = (a.tolist() for a in ternary_slots(model, expected, n.latents.reshape(len(n.step), -1)))
+    enhancements = []
     for pair in zip(begin, frequency, strict=True):
         encoder = RangeEncoder()
         encoder.encode_run(*pair)
-        refinements.append(encoder.finish())
-    return advance(past, n), refinements
+        enhancements.append(encoder.finish())
+    return advance(past, n), enhancements
 
 
 def put_layers(model: IntegerModel, pasts: list[Past] | None, n: Integers, L: int) -> tuple[list[Past], list[tuple]]:
-    """Write packets with L refinements each.
+    """Write packets with L enhancements each.
 
     Parameters
     ----------
     model : IntegerModel
     pasts : list of 1 + L Past, coarsest first, or None
-        None: the first packet restarts the context.
+        None: the first packet resets the context.
     n : Integers
         Of the finest layer.
     L : int
@@ -251,12 +252,12 @@ def put_layers(model: IntegerModel, pasts: list[Past] | None, n: Integers, L: in
     before = pasts or [None] * (1 + L)
     after, columns = zip(
         put_packets(model, before[0], layers[0]),
-        *(put_refinements(model, p, layer) for p, layer in zip(before[1:], layers[1:], strict=True)),
+        *(put_enhancements(model, p, layer) for p, layer in zip(before[1:], layers[1:], strict=True)),
         strict=True,
     )
     return list(after), list(zip(*columns, strict=True))
 
 
-def restarts(data: bytes, offset: int = 0) -> bool:
+def resets_context(data: bytes, offset: int = 0) -> bool:
     """Say whether the packet at `offset` can be read without those before it."""
     return RangeDecoder(data, offset).decode(FLAG) == 1

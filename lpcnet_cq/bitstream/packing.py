@@ -3,7 +3,7 @@
 Place in the chain: between the networks and the container, in the encoder of files. `stream` does the same for live
 speech, packet by packet, with the same parts of `rate` and `packet`.
 
-Letters: T packets, K side integers, S subframes, D latents, Q step sizes, L refinements.
+Letters: T packets, K side integers, S subframes, D latents, Q step sizes, L enhancements.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from lpcnet_cq.bitstream import rate_control as rate
 from lpcnet_cq.bitstream.container import HEADER_BYTES, MAX_PACKETS, write_segment
 from lpcnet_cq.bitstream.integer_model import IntegerModel
 from lpcnet_cq.bitstream.packet import advance, join, put_layers, start
-from lpcnet_cq.bitstream.rdoq import nearest, round_latents
+from lpcnet_cq.bitstream.rdoq import nearest, rdoq
 
 Packets = list[tuple[bytes, ...]]  # each of 1 + L layers
 
@@ -33,27 +33,27 @@ class Packer:
         Relative step sizes, finest first.
     steps : range
         Indices that training drew.
-    usual_bps : array (len(steps),)
+    mean_rates_bps : array (len(steps),)
         Rate of ordinary speech at each of them.
     """
 
     model: IntegerModel
     sizes: np.ndarray
     steps: range
-    usual_bps: np.ndarray
+    mean_rates_bps: np.ndarray
 
     def steps_for(self, layers: int) -> range:
         """Return the step indices of the finest of so many layers: the coarsest one must exist, too."""
         return range(self.steps.start, self.steps.stop - (layers - 1) * self.model.layer_steps)
 
-    def usual_step(self, bitrate_bps: float) -> float:
+    def step_for_rate(self, bitrate_bps: float) -> float:
         """Return where a rate usually lies between the step indices."""
-        return float(np.interp(-bitrate_bps, -self.usual_bps, self.steps))
+        return float(np.interp(-bitrate_bps, -self.mean_rates_bps, self.steps))
 
     def most_layers(self, bitrate_bps: float) -> int:
         """Return how many layers a rate usually allows, 1 or more."""
         layers = 1
-        while (steps := self.steps_for(layers + 1)) and self.usual_step(bitrate_bps) <= steps[-1]:
+        while (steps := self.steps_for(layers + 1)) and self.step_for_rate(bitrate_bps) <= steps[-1]:
             layers += 1
         return layers
 
@@ -79,7 +79,7 @@ class Packer:
             past, parts = start(self.model), []
             for i in range(0, T, rate.RUN):
                 run = slice(i, i + rate.RUN)
-                parts.append(round_latents(self.model, past, side[run], z[run], step[run], self.sizes))
+                parts.append(rdoq(self.model, past, side[run], z[run], step[run], self.sizes))
                 past = advance(past, nearest(side[run], z[run], step[run], self.sizes))
             return join(self.model, parts)
 
@@ -90,7 +90,7 @@ class Packer:
         while layers > 1 and not self._allows(costs, layers, allowed):
             layers -= 1
         budget, steps, L = allowed - rate.rounding_reserve_bits(T), self.steps_for(layers), layers - 1
-        guess = round(self.usual_step(bitrate_bps))
+        guess = round(self.step_for_rate(bitrate_bps))
         for _ in range(3):
             step = rate.choose_steps(lambda q: costs(q, L), budget, steps, guess)
             runs = rounded(step).runs(segment)
@@ -139,8 +139,8 @@ def cut(payload: bytes, ends: list[list[int]], layers: int) -> Packets:
 
 def write_segments(file: BinaryIO, packets: Packets, segment_packets: int = MAX_PACKETS) -> None:
     """Write packets of equally many layers as the segments of a file, of so many packets each."""
-    refinements = len(packets[0]) - 1 if packets else 0
+    enhancements = len(packets[0]) - 1 if packets else 0
     starts = range(0, max(len(packets), 1), segment_packets)
     for i in starts:
         run = [b"".join(layers) for layers in packets[i : i + segment_packets]]
-        write_segment(file, run, i == starts[-1], refinements)
+        write_segment(file, run, i == starts[-1], enhancements)

@@ -4,7 +4,7 @@ Place in the chain: between latents and packets, in the encoder alone; the decod
 A file is coded at one step size up to a packet and at the next one after it, so that its bytes meet the rate and its
 quality stays even. A live stream follows a budget instead; a hard cap tries step sizes packet by packet. Delay: none.
 
-Letters: T packets, Q step sizes, S subframes, D latents, L refinements.
+Letters: T packets, Q step sizes, S subframes, D latents, L enhancements.
 """
 
 from collections.abc import Callable
@@ -14,22 +14,23 @@ from functools import partial
 import numpy as np
 
 from lpcnet_cq.bitstream.container import HEADER_BYTES, MAX_PACKETS, SEGMENT_BYTES
-from lpcnet_cq.bitstream.integer_model import MEAN_BITS, IntegerModel
+from lpcnet_cq.bitstream.frequency_tables import MEAN_BITS
+from lpcnet_cq.bitstream.integer_model import IntegerModel
 from lpcnet_cq.bitstream.packet import (
     Integers,
     Past,
     advance,
     coarser,
     contexts,
+    enhancement_bits,
     n_bits,
     put_layers,
-    refinement_bits,
     start,
 )
-from lpcnet_cq.bitstream.rdoq import PRICE, round_latents
+from lpcnet_cq.bitstream.rdoq import PRICE, rdoq
 
 ROUNDING_BITS = 4.6  # mean cost of ending a packet on a whole byte
-RESTART_BITS = 60.0  # of a packet without context, about
+RESET_BITS = 60.0  # of a packet without context, about
 RUN = 500  # packets looked at together: bounds the memory for long files
 DEBT_PER_STEP = 12  # packets
 MAX_DEBT = 100  # packets: two seconds
@@ -37,11 +38,11 @@ PRICES = tuple(PRICE * 2.0**k for k in range(1, 9))  # of bits, in squared steps
 
 
 def packet_costs(model: IntegerModel, n: Integers, L: int = 0) -> np.ndarray:
-    """Return the expected bits of every packet with L refinements, (T,), coded as one run."""
-    restart = np.arange(len(n.step)) % model.segment_packets == 0
-    bits = ROUNDING_BITS * (1 + L) + RESTART_BITS * restart
+    """Return the expected bits of every packet with L enhancements, (T,), coded as one run."""
+    reset = np.arange(len(n.step)) % model.segment_packets == 0
+    bits = ROUNDING_BITS * (1 + L) + RESET_BITS * reset
     for _ in range(L):
-        bits, n = bits + refinement_bits(model, None, n).sum(axis=1), coarser(model, n)
+        bits, n = bits + enhancement_bits(model, None, n).sum(axis=1), coarser(model, n)
     past, parts = start(model), []
     for run in n.runs(RUN):
         parts.append(n_bits(model, past, run).sum(axis=1))
@@ -91,7 +92,7 @@ def fit_packet(model: IntegerModel, pasts: list[Past] | None, side, z, sizes, ca
     """Write one packet of at most `cap_bytes`, at the finest step size that allows it.
 
     Where not even the coarsest does, bits become dearer until the packet fits. If that is not enough, because the past
-    makes every latent expensive, the packet restarts the context without latents; and at last, which costs about ten
+    makes every latent expensive, the packet resets the context without latents; and at last, which costs about ten
     bytes, its side information becomes what the entropy model expects of it.
 
     Parameters
@@ -121,7 +122,7 @@ def fit_packet(model: IntegerModel, pasts: list[Past] | None, side, z, sizes, ca
         return sum(map(len, packet)) <= cap_bytes, (after, packet, n)
 
     def at(q, price=PRICE):
-        return put(round_latents(model, finest, side, z, np.array([q]), sizes, price))
+        return put(rdoq(model, finest, side, z, np.array([q]), sizes, price))
 
     q = int(np.clip(finest.step, steps[0], steps[-1]))  # near the packet before
     fits, best = at(q)
@@ -142,7 +143,7 @@ def fit_packet(model: IntegerModel, pasts: list[Past] | None, side, z, sizes, ca
 
 
 def expected_packet(model: IntegerModel, step: np.ndarray) -> Integers:
-    """Return the packet that is nearest to what the entropy model expects after a restart, its latents 0."""
+    """Return the packet that is nearest to what the entropy model expects after a reset, its latents 0."""
     side = np.zeros((1, model.K), np.int64)
     for k in range(model.K):
         n = Integers(step, side, np.zeros((1, model.S, model.D), np.int64))
@@ -162,10 +163,10 @@ class Budget:
     bits_per_packet: float
     debt_bits: float = 0.0
 
-    def step(self, usual: float, steps: range) -> int:
-        """Return the step index for the next packet: about the `usual` one for the rate, which must be in `steps`."""
+    def step(self, mean_step: float, steps: range) -> int:
+        """Return the step index for the next packet: about the `mean_step` for the rate, which must be in `steps`."""
         packets = self.debt_bits / self.bits_per_packet
-        return int(np.clip(round(usual + packets / DEBT_PER_STEP), steps[0], steps[-1]))
+        return int(np.clip(round(mean_step + packets / DEBT_PER_STEP), steps[0], steps[-1]))
 
     def spend(self, n_bytes: int) -> "Budget":
         """Return the budget after a packet; debts and savings are forgotten beyond `MAX_DEBT` packets."""

@@ -8,7 +8,8 @@ Letters: T packets, S subframes, D latents, z latents in steps, n integers.
 
 import numpy as np
 
-from lpcnet_cq.bitstream.integer_model import MEAN_BITS, IntegerModel
+from lpcnet_cq.bitstream.frequency_tables import MEAN_BITS
+from lpcnet_cq.bitstream.integer_model import IntegerModel
 from lpcnet_cq.bitstream.packet import LIMIT, Integers, Past, contexts, value_bits
 
 PRICE = 0.1  # squared steps per bit; at high rate -dD/dR = 2 ln 2 / 12 = 0.116 with D = 1/12
@@ -20,11 +21,11 @@ def in_steps(z: np.ndarray, step: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 
 
 def nearest(side: np.ndarray, z: np.ndarray, step: np.ndarray, sizes: np.ndarray) -> Integers:
-    """Return the integers nearest to latents, whatever they cost; arguments as for `round_latents`."""
+    """Return the integers nearest to latents, whatever they cost; arguments as for `rdoq`."""
     return Integers(step, side, np.rint(in_steps(z, step, sizes)).astype(np.int64))
 
 
-def round_latents(
+def rdoq(
     model: IntegerModel,
     past: Past,
     side: np.ndarray,

@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from lpcnet_cq.pruning.patterns import PATTERNS, UNSTRUCTURED, Pattern, from_groups, resolve, tiles, to_groups
+from lpcnet_cq.checkpoint.weight_groups import PATTERNS, UNSTRUCTURED, Pattern, from_groups, resolve, tiles, to_groups
 
 PARTS = ("mask", "values", "layout")
 

@@ -17,9 +17,12 @@ from flax import nnx
 from safetensors import safe_open
 from safetensors.numpy import save
 
-from lpcnet_cq.bitstream.integer_model import thaw
+from dsp.frames import FrameSpec
+from lpcnet_cq.bitstream.codec_config import CodecConfig
 from lpcnet_cq.checkpoint.half_precision import compact, expand
-from lpcnet_cq.config import CodecConfig, MusicConfig, codec_config_from_dict
+from lpcnet_cq.music.config import MusicConfig
+from lpcnet_cq.speech.config import SpeechConfig
+from lpcnet_cq.speech.freeze import thaw
 
 INTEGER = "integer/"
 FOLDER = Path(__file__).parents[1] / "released"  # the released ones
@@ -66,11 +69,17 @@ def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         return {name: f.get_tensor(name) for name in f.keys()}, dict(f.metadata() or {})
 
 
+def codec_config_from_dict(values: dict) -> CodecConfig:
+    """Rebuild the configuration of a codec from the JSON of a weights file."""
+    values = dict(values)
+    return (MusicConfig if "bands" in values else SpeechConfig)(spec=FrameSpec(**values.pop("spec")), **values)
+
+
 def save_weights(
     path: Path,
     params: nnx.State,
     integers: dict[str, np.ndarray],
-    config: CodecConfig | MusicConfig,
+    config: CodecConfig,
     notes: dict,
     small: bool = False,
 ) -> None:
@@ -82,7 +91,7 @@ def save_weights(
     params : nnx.State
     integers : dict
         From `tables.freeze` or `music.tables.freeze`.
-    config : CodecConfig or MusicConfig
+    config : SpeechConfig or MusicConfig
     notes : dict
         JSON values to keep with the file: how it was trained.
     small : bool
@@ -114,7 +123,7 @@ class Weights(NamedTuple):
 
     floats: dict  # nested
     integers: dict[str, np.ndarray]
-    config: CodecConfig | MusicConfig
+    config: CodecConfig
     notes: dict
     sha256: str
 
@@ -140,7 +149,7 @@ def load_weights(path: Path) -> Weights:
     try:
         floats, integers, values, sha256 = read_weights(path, INTEGER)
         config = codec_config_from_dict(values["config"])
-        if "entropy" not in floats and isinstance(config, CodecConfig):  # a compact file
+        if "entropy" not in floats and isinstance(config, SpeechConfig):  # a compact file
             floats |= {"entropy": thaw(integers, config)}
         return Weights(floats, integers, config, values["notes"], sha256)
     except Exception as error:  # safetensors has an exception type per fault

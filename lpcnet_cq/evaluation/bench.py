@@ -4,7 +4,6 @@ Speed is measured here and nowhere else. Every figure is the median of several r
 time over audio time, lower is better.
 """
 
-import os
 import platform
 import statistics
 import subprocess
@@ -125,16 +124,6 @@ def filter_rows() -> list[tuple[str, str]]:
         text = f"{1000 * forward_s:.1f} ms, {1000 * gradient_s:.1f} ms ({B / gradient_s:.0f} s of audio per second)"
         rows.append((f"{name}, forward, with gradients", text))
     return rows
-
-
-def run(args) -> int:
-    """`lpcnet-cq bench`: print a table for this machine."""
-    if hasattr(os, "sched_setaffinity"):  # one core, before JAX counts them
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    rows = [("processor", processor()), *codec_rows(args.model), *filter_rows()]
-    width = max(len(name) for name, _ in rows)
-    print("\n".join(f"{name:{width}}  {value}" for name, value in rows))
-    return 0
 
 
 def processor() -> str:

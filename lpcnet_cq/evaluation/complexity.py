@@ -10,18 +10,19 @@ import math
 import jax
 from flax import nnx
 
-from lpcnet_cq.config import CodecConfig, MusicConfig
+from lpcnet_cq.bitstream.codec_config import CodecConfig
+from lpcnet_cq.music.config import MusicConfig
 from lpcnet_cq.music.model import Model as MusicModel
 from lpcnet_cq.speech.model import Model
 from lpcnet_cq.speech.postfilter import TAPS
 
 
-def macs_per_second(config: CodecConfig | MusicConfig, floats: dict | None = None) -> dict[str, float]:
+def macs_per_second(config: CodecConfig, floats: dict | None = None) -> dict[str, float]:
     """Return the multiply-accumulates per second of audio of one pass through each part.
 
     Parameters
     ----------
-    config : CodecConfig or MusicConfig
+    config : SpeechConfig or MusicConfig
     floats : dict, optional
         Nested parameters of a weights file for speech, where layers may be narrower than the configuration says
         (`narrow`).
@@ -34,7 +35,7 @@ def macs_per_second(config: CodecConfig | MusicConfig, floats: dict | None = Non
 
     Examples
     --------
-    >>> {part: round(macs / 1e6) for part, macs in macs_per_second(CodecConfig()).items()}
+    >>> {part: round(macs / 1e6) for part, macs in macs_per_second(SpeechConfig()).items()}
     {'encoder': 134, 'decoder': 131, 'entropy': 18}
     """
     if isinstance(config, MusicConfig):

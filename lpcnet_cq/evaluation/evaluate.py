@@ -288,10 +288,3 @@ def report(
     print(f"table, rows, pictures and sound samples lie in {workdir}")
 
 
-def run(args) -> int:
-    """`lpcnet-cq evaluate`: score the model `args.model` on the held-out speakers of `args.data`."""
-    import lpcnet_cq
-
-    codec = lpcnet_cq.load(args.model)
-    report(codec, args.data, args.bitrate, Path(args.out or "runs/evaluation"))
-    return 0

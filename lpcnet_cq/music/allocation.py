@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from lpcnet_cq.config import MusicConfig
+from lpcnet_cq.music.config import MusicConfig
 from lpcnet_cq.nn.quantize import soft_to_hard
 
 PER_OCTAVE = 8  # of amplitude: 0.75 dB

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from dsp.psychoacoustics import hz_to_bark
-from lpcnet_cq.config import MusicConfig
+from lpcnet_cq.music.config import MusicConfig
 
 PER_HZ = 1 / 2500  # the highest Bark spans a third of all lines: one energy says too little of its noise
 GROUPS = 4  # of short blocks that have steps of their own

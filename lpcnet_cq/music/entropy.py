@@ -16,10 +16,11 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from lpcnet_cq.config import MusicConfig
+from lpcnet_cq.bitstream.fixed_point import SIDE_CLIP
 from lpcnet_cq.music import bands
 from lpcnet_cq.music.allocation import PER_ENERGY, PER_OCTAVE
-from lpcnet_cq.speech.entropy import SIDE_CLIP, SideModel, activation, dense
+from lpcnet_cq.music.config import MusicConfig
+from lpcnet_cq.nn.entropy import SideModel, activation, dense
 
 F = 10
 MOST = 255  # larger lines count as this

@@ -13,59 +13,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lpcnet_cq.bitstream.integer_model import (
-    ACT_BITS,
-    LOG2_SCALE_MIN,
-    PER_NEPER,
-    SCALES_PER_OCTAVE,
-    SUM_BITS,
-    Array,
-    IntegerModel,
-    activate,
-    fixed_bias,
-    fixed_weight,
-    freeze_side,
-    frequency_tables,
-    product,
-)
-from lpcnet_cq.config import MusicConfig
-from lpcnet_cq.music.allocation import BIAS_UNIT, LIMITS, PER_OCTAVE, WEIGHT_UNIT, level
+from lpcnet_cq.bitstream.fixed_point import ACT_BITS, SUM_BITS, Array, activate, product
+from lpcnet_cq.bitstream.integer_model import IntegerModel
+from lpcnet_cq.music.allocation import LIMITS, PER_OCTAVE, level
 from lpcnet_cq.music.bands import layout
+from lpcnet_cq.music.config import MusicConfig
 from lpcnet_cq.music.entropy import BELOW, ENERGY, MOST, NOTHING, UNIT, Context, describe, features, parts, shift
 
 LOG8 = np.array([NOTHING, *(round(PER_OCTAVE * float(np.log2(j))) for j in range(1, 9 * MOST + 1))])
 CHUNK = 8  # packets per compiled call of the encoder
 FEATURE_SHIFT = ACT_BITS - (UNIT.bit_length() - 1)  # a feature in the fixed point of activations
-
-
-def freeze(floats: dict, c: MusicConfig) -> dict[str, np.ndarray]:
-    """Round allocation and entropy model to integers.
-
-    Parameters
-    ----------
-    floats : dict
-        Nested parameters of `model.Model`.
-    c : MusicConfig
-
-    Returns
-    -------
-    dict of integer arrays, to be stored beside the weights
-    """
-    lat, steps = floats["entropy"]["latent"], floats["allocation"]
-    return {
-        **freeze_side(floats["entropy"]["side"]),
-        "line_w1": fixed_weight(lat["w1"]),
-        "line_1_bs": fixed_bias(lat["bias1"]),
-        "line_w2": fixed_weight(lat["w2"]),
-        "line_2_bs": fixed_bias(lat["bias2"]),
-        "line_below": fixed_weight(lat["below"]),
-        "line_w3": fixed_weight(lat["w3"], PER_NEPER),
-        "line_skip": fixed_weight(lat["skip"], PER_NEPER),
-        "line_b3": fixed_bias(np.asarray(lat["bias3"]) * PER_NEPER - LOG2_SCALE_MIN * SCALES_PER_OCTAVE),
-        "steps_w": fixed_weight(np.reshape(steps["skip"], (-1, c.bands)), WEIGHT_UNIT),
-        "steps_bs": fixed_bias(np.reshape(steps["mean"], (-1, c.bands)) * BIAS_UNIT),
-        "tables": frequency_tables(),
-    }
 
 
 class Lines(NamedTuple):
@@ -79,7 +36,7 @@ class Lines(NamedTuple):
     below: Array
     w3: Array
 
-    def along(self, state: tuple, n: Array) -> tuple[Array, Array]:
+    def batch_sums(self, state: tuple, n: Array) -> tuple[Array, Array]:
         """Return the sums of mean, all 0, and scale for all lines of known spectra n (..., D)."""
         base, offset, _ = state
         sizes = self.size(n)
@@ -87,14 +44,14 @@ class Lines(NamedTuple):
         scale = product(activate(base + product(u, self.below)), self.w3)[..., 0] + offset
         return 0 * scale, scale
 
-    def expect(self, state: tuple, k: Array) -> tuple[Array, Array]:
+    def predict(self, state: tuple, k: Array) -> tuple[Array, Array]:
         """Return the sums for line k of one spectrum."""
         base, offset, recent = state
         u = self.xp.stack([recent[..., i - 1] for i in BELOW], axis=-1)
         scale = product(activate(base[k] + product(u, self.below)), self.w3)[0] + offset[k]
         return 0 * scale, scale
 
-    def learn(self, state: tuple, k: Array, value: Array) -> tuple:
+    def update_sums(self, state: tuple, k: Array, value: Array) -> tuple:
         """Return the state once line k is known."""
         base, offset, recent = state
         return base, offset, self.xp.concatenate([self.size(value)[None], recent[:-1]])
@@ -113,7 +70,7 @@ class LineModel(IntegerModel):
         self.bands = c.bands
 
     @property
-    def latent_walk(self) -> Lines:
+    def latent_context(self) -> Lines:
         """What the lines of a spectrum tell of each other."""
         return Lines(self.xp, self.b["log8"], self.w["line_below"], self.w["line_w3"])
 

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from lpcnet_cq.config import MusicConfig
+from lpcnet_cq.music.config import MusicConfig
 from lpcnet_cq.nn.layers import Block, CausalConv, run_all, start_all
 
 INPUTS = 6  # per line

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from lpcnet_cq.config import MusicConfig
+from lpcnet_cq.music.config import MusicConfig
 
 UNIT = 0.1  # angles are trained in: small units make small learning steps
 

@@ -10,9 +10,9 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from lpcnet_cq.config import MusicConfig
 from lpcnet_cq.music import bands
 from lpcnet_cq.music.allocation import PER_ENERGY, PER_OCTAVE, Allocation
+from lpcnet_cq.music.config import MusicConfig
 from lpcnet_cq.music.entropy import EntropyModel, parts
 from lpcnet_cq.music.line_decoder import Decoder
 from lpcnet_cq.music.mdct import Blocks

@@ -10,14 +10,14 @@ from flax import nnx
 
 from dsp.transients import attacks
 from lpcnet_cq.bitstream.packet import Integers
-from lpcnet_cq.config import MusicConfig
 from lpcnet_cq.music import model as music
 from lpcnet_cq.music.allocation import PER_OCTAVE
+from lpcnet_cq.music.config import MusicConfig
 from lpcnet_cq.music.integer_model import LineModel
-from lpcnet_cq.speech.runtime import fill, sound, with_values
+from lpcnet_cq.nn.runtime import fill, is_valid_output, with_values
 
 
-def blocks_to_split(x: np.ndarray, c: MusicConfig) -> np.ndarray:
+def short_block_flags(x: np.ndarray, c: MusicConfig) -> np.ndarray:
     """Return 1 for blocks in which sound sets in, in any channel: float32 (n // N,), for x (channels, n)."""
     return np.asarray(attacks(x, c.spec.hop).any(axis=0), np.float32)
 
@@ -61,7 +61,7 @@ class MusicNetwork:
         padded_T = -(-T // chunk) * chunk
         both = np.broadcast_to(x if x.ndim == 2 else x[:, None], (len(x), 2)).T
         both = np.pad(both, ((0, 0), (N, (padded_T + 1) * N - len(x))))
-        split = blocks_to_split(both, self.config)
+        split = short_block_flags(both, self.config)
         blocks = both.reshape(1, 2, padded_T + 2, N)
         sides, lines = [], []
         for i in range(0, padded_T, chunk):
@@ -93,4 +93,4 @@ def _decode(graph, params, state, side, s, n, step):
     model = nnx.merge(graph, params)
     after, y = music.decode(model, state, side, s, n, step)
     fresh = music.start_decoder(model, y.shape[0]) | {"position": after["position"]}
-    return jax.tree.map(partial(jnp.where, sound(y)), after, fresh), jnp.where(sound(y), y, 0.0)
+    return jax.tree.map(partial(jnp.where, is_valid_output(y)), after, fresh), jnp.where(is_valid_output(y), y, 0.0)

@@ -1,11 +1,11 @@
 """Reading packets: the integer entropy model and the range decoder, compiled together.
 
-Place in the chain: first of the decoder, the mirror of `packet.put_packets` and `packet.put_refinements`. All of it
+Place in the chain: first of the decoder, the mirror of `packet.put_packets` and `packet.put_enhancements`. All of it
 is arithmetic on 64-bit integers (and on doubles that hold integers below 2^53), so that every machine reads the same
 symbols; compiled, because a second of speech is ten thousand symbols, each of which the next one waits for.
 Delay: none. `rangecoder` and `tables` say the same in Python's integers.
 
-Letters: T packets, K side integers, S subframes, D latents, L refinements, c context.
+Letters: T packets, K side integers, S subframes, D latents, L enhancements, c context.
 """
 
 from functools import partial
@@ -16,7 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from lpcnet_cq.bitstream.integer_model import ESCAPE, HALF_WIDTH, Array, IntegerModel, locate
+from lpcnet_cq.bitstream.fixed_point import Array
+from lpcnet_cq.bitstream.frequency_tables import ESCAPE, HALF_WIDTH, locate
+from lpcnet_cq.bitstream.integer_model import IntegerModel
 from lpcnet_cq.bitstream.packet import FLAG, LIMIT, Integers, Past, start, step_table
 from lpcnet_cq.bitstream.range_coder import BOTTOM, TOP_BITS, TOTAL, TOTAL_BITS
 from lpcnet_cq.errors import BitstreamError
@@ -51,7 +53,7 @@ class Memory(NamedTuple):
     known: Array
 
 
-def blame(code: Code, wrong: jax.Array, fault: int) -> Code:
+def note_fault(code: Code, wrong: jax.Array, fault: int) -> Code:
     """Note the first fault."""
     return code._replace(fault=jnp.where(wrong & (code.fault == 0), fault, code.fault))
 
@@ -79,7 +81,7 @@ def decode(code: Code, data: jax.Array, cumulative: jax.Array) -> tuple[Code, ja
     """Return the next symbol; `cumulative` holds the starts of all symbols, closed by 65536."""
     r = code.R >> TOTAL_BITS
     slot = code.above // r
-    code = blame(code, slot >= TOTAL, 1)
+    code = note_fault(code, slot >= TOTAL, 1)
     symbol = jnp.clip(jnp.sum(cumulative <= slot) - 1, 0, len(cumulative) - 2)
     begin = cumulative[symbol]
     return narrow(code, data, begin, cumulative[symbol + 1] - begin), symbol
@@ -88,7 +90,7 @@ def decode(code: Code, data: jax.Array, cumulative: jax.Array) -> tuple[Code, ja
 def decode_bits(code: Code, data: jax.Array, n_bits: jax.Array) -> tuple[Code, jax.Array]:
     """Return an integer of n_bits (0..16) equally likely bits."""
     slot = code.above // (code.R >> TOTAL_BITS)
-    code = blame(code, slot >= TOTAL, 1)
+    code = note_fault(code, slot >= TOTAL, 1)
     shift = TOTAL_BITS - n_bits
     value = slot.clip(0, TOTAL - 1) >> shift
     return narrow(code, data, value << shift, jnp.int64(1) << shift), value
@@ -108,8 +110,8 @@ def close_code(code: Code, data: jax.Array, offset: jax.Array, n_bytes: jax.Arra
         end = jnp.where(fits, code.position - HEAD_BYTES + extra, end)
         same = jnp.where(fits, code.above - (tail & (unit - 1)) == up, same)
         found = found | fits
-    code = blame(code, end > n_bytes, 5)
-    return blame(code, ~same, 6), end
+    code = note_fault(code, end > n_bytes, 5)
+    return note_fault(code, ~same, 6), end
 
 
 def get_escape(code: Code, data: jax.Array) -> tuple[Code, jax.Array]:
@@ -122,7 +124,7 @@ def get_escape(code: Code, data: jax.Array) -> tuple[Code, jax.Array]:
 
 
 class Reader:
-    """Read runs of packets; compiled anew for each number of packets and of refinements.
+    """Read runs of packets; compiled anew for each number of packets and of enhancements.
 
     Parameters
     ----------
@@ -193,18 +195,18 @@ class Reader:
         return memory, *outs
 
     def _packet(self, memory, data, offset, n_bytes, L):
-        """Read one packet with its refinements."""
+        """Read one packet with its enhancements."""
         model, K = self.model, self.model.K
         code = open_code(data, offset)
-        code, restart = decode(code, data, jnp.asarray(FLAG))
+        code, reset = decode(code, data, jnp.asarray(FLAG))
         fresh = Memory(
             jnp.int64(model.nominal_step), jnp.zeros_like(memory.side), jnp.zeros_like(memory.latents), jnp.bool_(True)
         )
-        memory = jax.tree.map(partial(jnp.where, restart == 1), fresh, memory)
-        code = blame(code, ~memory.known, 4)
+        memory = jax.tree.map(partial(jnp.where, reset == 1), fresh, memory)
+        code = note_fault(code, ~memory.known, 4)
         code, step = decode(code, data, self.steps[memory.step])
-        code = blame(code, step < model.layer_steps * L, 3)
-        code, side = self._vector(code, data, model.side_walk, model.side(memory.side), model.K)
+        code = note_fault(code, step < model.layer_steps * L, 3)
+        code, side = self._vector(code, data, model.side_context, model.side(memory.side), model.K)
         ends, after, coarse = [], [], None
         for layer in range(1 + L):
             if layer:
@@ -224,19 +226,19 @@ class Reader:
         def subframe(carry, given):
             code, window = carry
             state = self.model.latent(given[0], window)
-            code, row = self._vector(code, data, self.model.latent_walk, state, self.model.D, *given[1:])
+            code, row = self._vector(code, data, self.model.latent_context, state, self.model.D, *given[1:])
             return (code, jnp.concatenate([window[1:], row[None]])), row
 
         given = (context,) if coarse is None else (context, coarse)
         (code, window), rows = lax.scan(subframe, (code, window), given)
         return code, window, rows
 
-    def _vector(self, code, data, walk, state, n, coarse=None):
+    def _vector(self, code, data, context_model, state, n, coarse=None):
         """Read a vector of n integers; where `coarse` is given, integers 3 coarse + (-1, 0 or 1)."""
 
         def body(k, carry):
             code, state, values = carry
-            s, fraction, floor = locate(*walk.expect(state, k))
+            s, fraction, floor = locate(*context_model.predict(state, k))
             row = self.model.cumulative[s, fraction]
             if coarse is None:
                 code, symbol = decode(code, data, row)
@@ -248,11 +250,11 @@ class Reader:
                 )
                 value = floor + distance
             else:
-                f = self.model.trits(row, 3 * coarse[k] - floor)
-                code, trit = decode(code, data, jnp.concatenate([jnp.zeros(1, f.dtype), jnp.cumsum(f)]))
-                value = 3 * coarse[k] + trit - 1
-            code = blame(code, jnp.abs(value) > LIMIT, 2)
-            return code, walk.learn(state, k, value), values.at[k].set(value)
+                f = self.model.ternary_frequencies(row, 3 * coarse[k] - floor)
+                code, ternary = decode(code, data, jnp.concatenate([jnp.zeros(1, f.dtype), jnp.cumsum(f)]))
+                value = 3 * coarse[k] + ternary - 1
+            code = note_fault(code, jnp.abs(value) > LIMIT, 2)
+            return code, context_model.update_sums(state, k, value), values.at[k].set(value)
 
         code, _, values = lax.fori_loop(0, n, body, (code, state, jnp.zeros(n, jnp.int64)))
         return code, values

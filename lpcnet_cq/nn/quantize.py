@@ -25,7 +25,7 @@ def soft_to_hard(v: jax.Array, hardness: jax.Array | float) -> jax.Array:
     return v + hardness * lax.stop_gradient(jnp.round(v) - v)
 
 
-class Lattice(nnx.Module):
+class TransformQuantiser(nnx.Module):
     """Quantise vectors to the trainable lattice { mu + B n : n integer }.
 
     Parameters

@@ -9,7 +9,7 @@ narrowed codec is a codec like any other.
 import numpy as np
 
 
-def is_reader(name: str, leaf) -> bool:
+def has_prunable_inputs(name: str, leaf) -> bool:
     """Choose the kernels whose inputs can be taken away: the pointwise ones of blocks."""
     return name.endswith("point/kernel")
 

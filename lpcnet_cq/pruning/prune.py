@@ -16,20 +16,18 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from lpcnet_cq.checkpoint.weights import find_weights
-from lpcnet_cq.config import PruneConfig, TrainConfig
-from lpcnet_cq.pruning.channels import is_reader, narrow
+from lpcnet_cq.checkpoint.weight_groups import INPUTS, PATTERNS, Pattern, tiles
+from lpcnet_cq.nn.runtime import use_cache
+from lpcnet_cq.pruning.channels import has_prunable_inputs, narrow
+from lpcnet_cq.pruning.config import PruneConfig
 from lpcnet_cq.pruning.input_moments import Moments, input_moments
-from lpcnet_cq.pruning.patterns import INPUTS, PATTERNS, Pattern, tiles
 from lpcnet_cq.pruning.schedule import spread_over
-from lpcnet_cq.pruning.size_report import report
 from lpcnet_cq.pruning.sparsify import make_settle
 from lpcnet_cq.speech.model import decode, start_decoder
-from lpcnet_cq.speech.runtime import use_cache
-from lpcnet_cq.training.corpus import default_corpus
 from lpcnet_cq.training.optimiser import FEW
+from lpcnet_cq.training.presets import TrainConfig
 from lpcnet_cq.training.speech_objective import draw_steps, quantise, rates
-from lpcnet_cq.training.train import Prepared, Setting, continued, finish, follow, make_step, prepare, show, trainable
+from lpcnet_cq.training.train import Prepared, Setting, continued, finish, follow, make_step, prepare, trainable
 
 MOMENT_BATCHES = 4  # that tell the moments of the layers' inputs
 DENSE = (*FEW, "lapped")  # tables, and the transform that reconstructs by all of its weights
@@ -40,7 +38,7 @@ Moment = Callable[[nnx.State], Moments]
 def is_pruned(pattern: Pattern, name: str, leaf: Any) -> bool:
     """Choose the layers of networks and entropy model; with INPUTS, those whose inputs can be taken away."""
     if pattern == INPUTS:
-        return is_reader(name, leaf)
+        return has_prunable_inputs(name, leaf)
     return leaf.ndim > 1 and not any(word in name for word in DENSE) and tiles(pattern, leaf.shape)
 
 
@@ -127,26 +125,3 @@ def prune(t: PruneConfig, workdir: Path, quiet: bool = False) -> Path:
     return finish(t, workdir, run._replace(params=dense[0]), notes, small=True)
 
 
-def run(args) -> int:
-    """`lpcnet-cq prune`: prune, say what became of every layer, and evaluate on held-out speakers."""
-    low, high = args.bitrate
-    workdir = Path(args.out or f"runs/{low}-{high}-sparse")
-    if (workdir / "checkpoint.safetensors").exists():
-        raise ValueError(f"`{workdir}` holds a run already; --out names another folder")
-    t = PruneConfig(
-        data=str(args.data or default_corpus()),
-        bitrates_bps=(float(low), float(high)),
-        minutes=args.minutes,
-        init=args.init or PruneConfig.init,
-        seed=args.seed,
-        batch=args.batch,
-        method=args.method,
-        sparsity=args.sparsity,
-        pattern=args.pattern,
-    )
-    path = prune(t, workdir)
-    text = report(path, find_weights(t.init))
-    (workdir / "sizes.md").write_text(text, encoding="utf-8")
-    print(text)
-    show(path, t.data, low, high)
-    return 0

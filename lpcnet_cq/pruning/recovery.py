@@ -15,7 +15,8 @@ import jax.numpy as jnp
 from jax import lax
 from jax.scipy.linalg import solve
 
-from lpcnet_cq.pruning.patterns import Pattern, norms, select, spread, to_groups
+from lpcnet_cq.checkpoint.weight_groups import Pattern, to_groups
+from lpcnet_cq.pruning.patterns import norms, select, spread
 
 ITERATIONS = 30  # of hard thresholding
 RIDGE = 1e-3  # in units of an input's power: inputs that are nearly alike keep their weights

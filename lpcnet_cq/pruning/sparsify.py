@@ -23,17 +23,8 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
-from lpcnet_cq.pruning.patterns import (
-    UNSTRUCTURED,
-    Pattern,
-    from_groups,
-    norms,
-    select,
-    soft_threshold,
-    spread,
-    tiles,
-    to_groups,
-)
+from lpcnet_cq.checkpoint.weight_groups import UNSTRUCTURED, Pattern, from_groups, tiles, to_groups
+from lpcnet_cq.pruning.patterns import norms, select, soft_threshold, spread
 from lpcnet_cq.pruning.recovery import output_error, recover
 from lpcnet_cq.pruning.schedule import Schedule, is_event, target_sparsity
 

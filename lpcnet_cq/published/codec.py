@@ -15,12 +15,12 @@ from flax import nnx
 from lpcnet_cq.audio import prepare, resample
 from lpcnet_cq.bitstream.container import Header, read_header, read_segments, write_header, write_segment
 from lpcnet_cq.errors import BitstreamError
+from lpcnet_cq.nn.runtime import use_cache
 from lpcnet_cq.published import model as published
 from lpcnet_cq.published.complexity import count_parameters, shapes_of
 from lpcnet_cq.published.front import LEVEL_BITS, analyse_lsf, level_gain, level_index
 from lpcnet_cq.published.packet import get_frame, layout, n_bits, put_frame
 from lpcnet_cq.published.weights import load_weights
-from lpcnet_cq.speech.runtime import use_cache
 
 CHUNK = 32  # frames per compiled call: about a second
 SEGMENT_PACKETS = 250  # 64 KiB hold so many at any rate the papers use

@@ -13,6 +13,8 @@ from dsp.frames import FrameSpec
 
 MIN_DISTANCE = 0.015  # rad, about 38 Hz at 16 kHz: keeps 1/A(z) stable and its resonances bounded
 
+GAMMA = 0.92  # W(z) = A(z/gamma) on plain speech, A of pre-emphasised speech: 3GPP TS 26.190, 5.4
+
 
 def order_lsf(lsf: jax.Array) -> jax.Array:
     """Sort frequencies and hold them `MIN_DISTANCE` apart within (0, pi).

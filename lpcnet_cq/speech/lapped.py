@@ -17,8 +17,7 @@ import numpy as np
 from flax import nnx
 
 from lpcnet_cq.speech.analysis import PREEMPHASIS
-from lpcnet_cq.speech.envelope import expand_bandwidth
-from lpcnet_cq.training.losses import GAMMA
+from lpcnet_cq.speech.envelope import GAMMA, expand_bandwidth
 
 LARGEST = 3.0  # neper: bounds of the noise shape
 UNIT = 0.1  # the transform is trained in: small units make small relative learning steps

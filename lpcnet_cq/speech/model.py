@@ -12,16 +12,16 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from lpcnet_cq.config import CodecConfig
 from lpcnet_cq.nn.noise import uniform_noise
-from lpcnet_cq.nn.quantize import Lattice, latent_steps, soft_to_hard
+from lpcnet_cq.nn.quantize import TransformQuantiser, latent_steps, soft_to_hard
 from lpcnet_cq.speech.allocation import START_LEVEL, Allocation
 from lpcnet_cq.speech.analysis import PREEMPHASIS
+from lpcnet_cq.speech.config import SpeechConfig
 from lpcnet_cq.speech.entropy import EntropyModel
 from lpcnet_cq.speech.envelope import interpolate_lsf, lsf_to_lpc, order_lsf
 from lpcnet_cq.speech.filters import residual, synthesise
 from lpcnet_cq.speech.lapped import Lapped, noise_shape
-from lpcnet_cq.speech.postfilter import Comb
+from lpcnet_cq.speech.postfilter import LongTermPostfilter
 from lpcnet_cq.speech.residual_coder import Decoder, Encoder, condition_size, conditions
 
 GAIN_FLOOR = 1e-9  # mean square: a third of a 16-bit step
@@ -34,20 +34,20 @@ STEP = 2.0  # initial step of the latents at the middle index, in deviations of 
 class Model(nnx.Module):
     """Hold all that is trained: two lattices, two networks, the entropy model, the latents' scales."""
 
-    def __init__(self, c: CodecConfig, *, rngs: nnx.Rngs, lsf_mean=None, lsf_axes=None):
+    def __init__(self, c: SpeechConfig, *, rngs: nnx.Rngs, lsf_mean=None, lsf_axes=None):
         M, S = c.order, c.spec.n_subframes
         mean = jnp.linspace(0, jnp.pi, M + 2)[1:-1] if lsf_mean is None else lsf_mean
         axes = jnp.eye(M) if lsf_axes is None else lsf_axes
         k = jnp.arange(S, dtype=jnp.float32)
         dct = jnp.cos(jnp.pi / S * (k[:, None] + 0.5) * k[None]) * jnp.where(k == 0, 1.0, 2**0.5) / S**0.5
-        self.lsf = Lattice(mean, LSF_STEP * axes, LSF_UNIT)
-        self.gain = Lattice(jnp.full(S, -6.0), GAIN_STEP * dct, GAIN_UNIT)
+        self.lsf = TransformQuantiser(mean, LSF_STEP * axes, LSF_UNIT)
+        self.gain = TransformQuantiser(jnp.full(S, -6.0), GAIN_STEP * dct, GAIN_UNIT)
         self.lapped = Lapped(c.n_latents)
         self.allocation = Allocation(condition_size(c), S, c.n_latents, rngs=rngs)
         self.encoder = Encoder(c, rngs=rngs)
         self.decoder = Decoder(c, rngs=rngs)
         self.entropy = EntropyModel(c, rngs=rngs)
-        self.comb = Comb(condition_size(c) + 1, c.spec.subframe, c.spec.sample_rate_hz, rngs=rngs)
+        self.comb = LongTermPostfilter(condition_size(c) + 1, c.spec.subframe, c.spec.sample_rate_hz, rngs=rngs)
         self.log_scale = nnx.Param(jnp.full(c.n_latents, -np.log(STEP), jnp.float32))
         self.config = c
 

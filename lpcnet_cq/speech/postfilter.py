@@ -31,7 +31,7 @@ FLOOR = 1e-6  # energy of a subframe, full scale 1, that counts as none
 LARGEST = 1.0  # bound of the gains
 
 
-class Comb(nnx.Module):
+class LongTermPostfilter(nnx.Module):
     """Hold the network that chooses the gains, and how lags compete."""
 
     def __init__(self, conditions: int, L: int, sample_rate_hz: int, *, rngs: nnx.Rngs):

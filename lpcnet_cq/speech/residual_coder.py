@@ -13,14 +13,14 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from lpcnet_cq.config import CodecConfig
 from lpcnet_cq.nn.layers import Block, CausalConv, run_all, start_all
+from lpcnet_cq.speech.config import SpeechConfig
 
 FINE_DILATIONS = (1, 3)
 COARSE_DILATIONS = (1, 2, 4)
 
 
-def condition_size(config: CodecConfig) -> int:
+def condition_size(config: SpeechConfig) -> int:
     """Return the number of values `conditions` gives per subframe."""
     return config.order + 3
 
@@ -47,7 +47,7 @@ def conditions(lsf: jax.Array, mean_lsf: jax.Array, log_gain: jax.Array, before:
 class Encoder(nnx.Module):
     """Map residual and speech to latents."""
 
-    def __init__(self, c: CodecConfig, *, rngs: nnx.Rngs):
+    def __init__(self, c: SpeechConfig, *, rngs: nnx.Rngs):
         F = c.spec.subframe // c.step
         self.step = c.step
         self.fine = nnx.List(
@@ -89,7 +89,7 @@ class Encoder(nnx.Module):
 class Decoder(nnx.Module):
     """Map decoded latents to the normalised excitation of the subframe before."""
 
-    def __init__(self, c: CodecConfig, *, rngs: nnx.Rngs):
+    def __init__(self, c: SpeechConfig, *, rngs: nnx.Rngs):
         self.F = c.spec.subframe // c.step
         self.step = c.step
         self.coarse = nnx.List(

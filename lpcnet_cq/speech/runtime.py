@@ -4,10 +4,8 @@ Place in the chain: between `codec` or `stream`, which hold bytes and NumPy arra
 number of packets of one signal; the state goes from chunk to chunk.
 """
 
-import os
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -16,29 +14,11 @@ from flax import nnx
 
 from lpcnet_cq.bitstream.integer_model import IntegerModel
 from lpcnet_cq.bitstream.packet import Integers
-from lpcnet_cq.config import CodecConfig
+from lpcnet_cq.nn.runtime import fill, is_valid_output, with_values
 from lpcnet_cq.speech import model as cq
 from lpcnet_cq.speech.analysis import analyse_lsf
+from lpcnet_cq.speech.config import SpeechConfig
 from lpcnet_cq.speech.highpass import highpass, start_highpass
-
-LOUDEST = 1000.0  # amplitude, full scale 1: nothing an encoder writes comes near it
-
-
-def use_cache() -> None:
-    """Keep compiled code in the user's cache folder, unless JAX was told of another."""
-    if jax.config.jax_compilation_cache_dir is None:  # pyright: ignore[reportAttributeAccessIssue]
-        root = Path(os.environ.get("LPCNET_CQ_CACHE") or Path.home() / ".cache" / "lpcnet_cq")
-        jax.config.update("jax_compilation_cache_dir", str(root / "jax"))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
-
-
-def with_values(model: Callable, floats: dict, config) -> tuple:
-    """Return the graph of a model and its parameters with the values of a weights file."""
-    use_cache()
-    abstract = nnx.eval_shape(lambda: model(config, rngs=nnx.Rngs(0)))
-    graph, params = nnx.split(abstract, nnx.Param)
-    nnx.replace_by_pure_dict(params, jax.tree.map(jnp.asarray, floats))
-    return graph, params
 
 
 class Network:
@@ -50,10 +30,10 @@ class Network:
         Nested parameters from a weights file.
     entropy : IntegerModel
         The integers of the same file.
-    config : CodecConfig
+    config : SpeechConfig
     """
 
-    def __init__(self, floats: dict, entropy: IntegerModel, config: CodecConfig):
+    def __init__(self, floats: dict, entropy: IntegerModel, config: SpeechConfig):
         self.config, self.floats = config, floats
         self.graph, self.params = with_values(cq.Model, floats, config)
         self._encode = jax.jit(partial(_encode, self.graph))
@@ -139,16 +119,6 @@ class Network:
         return np.linalg.solve(basis, np.full(len(basis), log_gain))
 
 
-def fill(a: np.ndarray, T: int) -> np.ndarray:
-    """Return packets (t, ...) as a batch of one, (1, T, ...), the last one repeated."""
-    return np.pad(a, [(0, T - len(a))] + [(0, 0)] * (a.ndim - 1), mode="edge")[None]
-
-
-def sound(y: jax.Array) -> jax.Array:
-    """Say whether what was decoded is sound: integers of a damaged stream may blow filters up."""
-    return jnp.max(jnp.abs(y)) < LOUDEST  # not so for NaN either
-
-
 def _encode(graph, params, state, x, lsf):
     model = nnx.merge(graph, params)
     ahead = model.config.spec.look_ahead
@@ -162,4 +132,4 @@ def _decode(graph, params, state, n_lsf, n_gain, n_latents, step):
     model = nnx.merge(graph, params)
     after, y = cq.decode(model, state, n_lsf, n_gain, n_latents, step)
     fresh = cq.start_decoder(model, y.shape[0]) | {"position": after["position"]}
-    return jax.tree.map(partial(jnp.where, sound(y)), after, fresh), jnp.where(sound(y), y, 0.0)
+    return jax.tree.map(partial(jnp.where, is_valid_output(y)), after, fresh), jnp.where(is_valid_output(y), y, 0.0)

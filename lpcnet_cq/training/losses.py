@@ -13,10 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lpcnet_cq.speech.envelope import expand_bandwidth
+from lpcnet_cq.speech.envelope import GAMMA, expand_bandwidth
 from lpcnet_cq.speech.filters import residual
 
-GAMMA = 0.92  # W(z) = A(z/gamma) on plain speech, A of pre-emphasised speech: 3GPP TS 26.190, 5.4
 MEL_BANDS = {128: 12, 256: 20, 512: 40, 1024: 64, 2048: 80}  # window: bands
 SPECTRUM_WINDOWS = (256, 512, 1024)
 COMPRESSION = 0.3  # exponent of amplitudes, about that of loudness

@@ -17,8 +17,8 @@ from tqdm import tqdm
 
 from dsp.frames import FrameSpec
 from lpcnet_cq.audio import read_audio
-from lpcnet_cq.config import MusicConfig
-from lpcnet_cq.music.runtime import blocks_to_split
+from lpcnet_cq.music.config import MusicConfig
+from lpcnet_cq.music.runtime import short_block_flags
 from lpcnet_cq.training.augment import change_speed
 from lpcnet_cq.training.data import Clip, cached
 from lpcnet_cq.training.music_objective import compared
@@ -124,7 +124,7 @@ class MusicBatches:
         """
         rng = np.random.Generator(np.random.Philox(key=np.array([self.seed, step], np.uint64)))
         x = np.stack([self._crop(rng) for _ in range(self.batch_size)])
-        split = np.stack([blocks_to_split(both, self.config) for both in x])
+        split = np.stack([short_block_flags(both, self.config) for both in x])
         heard = x[..., compared(self.config, self.n_packets)]
         return {"x": x, "split": split, "mask_db": threshold_db(heard, self.config.spec.sample_rate_hz)}
 

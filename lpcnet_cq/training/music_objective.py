@@ -8,13 +8,14 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from lpcnet_cq.config import MusicConfig, TrainConfig
 from lpcnet_cq.music.allocation import level
+from lpcnet_cq.music.config import MusicConfig
 from lpcnet_cq.music.entropy import describe, features, log8, parts
 from lpcnet_cq.music.model import Model, at_lines, decode, encode, exponents, sizes, start_decoder
+from lpcnet_cq.nn.entropy import logistic_bits
 from lpcnet_cq.nn.quantize import latent_steps, soft_to_hard
-from lpcnet_cq.speech.entropy import logistic_bits
 from lpcnet_cq.training.losses import mel_loss, segment_nsr
+from lpcnet_cq.training.presets import TrainConfig
 from lpcnet_cq.training.psychoacoustic_loss import calibrated, calibration
 
 MEL_WINDOWS = (256, 2048)  # samples, of the log-mel distance

@@ -15,7 +15,7 @@ import numpy as np
 
 from dsp.psychoacoustics import N_FFT, masking
 from dsp.psychoacoustics_maskers import spectral_lines
-from lpcnet_cq.config import TrainConfig
+from lpcnet_cq.training.presets import TrainConfig
 
 FULL_SCALE_DB = 96.0  # SPL of a full-scale sinusoid
 HOP = N_FFT  # samples from frame to frame: a quarter of the time of half overlap; crops begin anywhere

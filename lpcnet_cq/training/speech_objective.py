@@ -6,13 +6,13 @@ Letters: B batch, T packets, S subframes, N samples, R rate in bits per second.
 import jax
 import jax.numpy as jnp
 
-from lpcnet_cq.config import TrainConfig
+from lpcnet_cq.nn.entropy import logistic_bits
 from lpcnet_cq.nn.quantize import latent_steps, soft_to_hard
-from lpcnet_cq.speech.entropy import logistic_bits
 from lpcnet_cq.speech.envelope import interpolate_lsf, lsf_to_lpc
 from lpcnet_cq.speech.model import Model, decode, encode_latents, encode_side, start_decoder, start_encoder
 from lpcnet_cq.training.losses import mel_loss, spectrum_loss, weighted_nsr
 from lpcnet_cq.training.pesq_loss import disturbance
+from lpcnet_cq.training.presets import TrainConfig
 from lpcnet_cq.training.psychoacoustic_loss import calibrated, calibration
 
 UNHEARD = 0.01  # disturbance that counts as none: the logarithm asks for as much at 24 kbps as at 9

@@ -9,18 +9,21 @@ from typing import NamedTuple
 import numpy as np
 from flax import nnx
 
-from lpcnet_cq.bitstream import integer_model as tables
-from lpcnet_cq.config import CodecConfig, MusicConfig, TrainConfig
-from lpcnet_cq.music import integer_model as music_tables
+from lpcnet_cq.bitstream.codec_config import CodecConfig
 from lpcnet_cq.music import model as music_model
+from lpcnet_cq.music.config import MusicConfig
+from lpcnet_cq.music.freeze import freeze as freeze_music
+from lpcnet_cq.speech.config import SpeechConfig
+from lpcnet_cq.speech.freeze import freeze as freeze_speech
 from lpcnet_cq.speech.model import Model
 from lpcnet_cq.training import music_objective as music
 from lpcnet_cq.training import speech_objective as speech
 from lpcnet_cq.training.data import Batches, build_shards
 from lpcnet_cq.training.music_data import MusicBatches, build_recordings
+from lpcnet_cq.training.presets import TrainConfig
 
 
-class Kind(NamedTuple):
+class Task(NamedTuple):
     """Hold the parts of a codec that training asks for.
 
     Attributes
@@ -58,13 +61,13 @@ class Kind(NamedTuple):
 
 def speech_model(t: TrainConfig, shards) -> Model:
     """Build a model whose LSF lattice starts on the principal axes of the training set's LSF vectors."""
-    assert isinstance(t.codec, CodecConfig)
+    assert isinstance(t.codec, SpeechConfig)
     lsf = np.asarray(shards.lsf)
     mean, axes = lsf.mean(axis=0), np.linalg.eigh(np.cov(lsf.T))[1][:, ::-1]
     return Model(t.codec, rngs=nnx.Rngs(t.seed), lsf_mean=mean, lsf_axes=axes)
 
 
-SPEECH = Kind(
+SPEECH = Task(
     material=build_shards,
     part="speech/",
     batches=lambda shards, t: Batches(shards, t.batch, t.seconds, t.seed, masks=t.calibrated),
@@ -74,10 +77,10 @@ SPEECH = Kind(
     quantise=speech.quantise,
     rates=speech.rates,
     reach=0.9,
-    freeze=lambda floats, c: tables.freeze(floats["entropy"], c),
+    freeze=lambda floats, c: freeze_speech(floats["entropy"], c),
 )
 
-MUSIC = Kind(
+MUSIC = Task(
     material=build_recordings,
     part="audio/",
     batches=lambda recordings, t: MusicBatches(recordings, t.batch, t.seconds, t.seed, t.codec),
@@ -87,10 +90,10 @@ MUSIC = Kind(
     quantise=music.quantise,
     rates=music.rates,
     reach=0.1,
-    freeze=music_tables.freeze,
+    freeze=freeze_music,
 )
 
 
-def kind_of(config: CodecConfig | MusicConfig) -> Kind:
+def task_of(config: CodecConfig) -> Task:
     """Return the parts of the codec that a configuration describes."""
     return MUSIC if isinstance(config, MusicConfig) else SPEECH

@@ -22,19 +22,17 @@ from flax import nnx
 from tqdm import tqdm
 
 from lpcnet_cq.checkpoint.weights import find_weights, load_checkpoint, load_weights, save_checkpoint, save_weights
-from lpcnet_cq.config import PRESETS, TrainConfig
-from lpcnet_cq.training.corpus import cache_folder, default_corpus
+from lpcnet_cq.training.corpus import cache_folder
 from lpcnet_cq.training.data import open_corpus
 from lpcnet_cq.training.optimiser import make_optimiser
+from lpcnet_cq.training.presets import TrainConfig
 from lpcnet_cq.training.schedule import Phase, phase_progress, two_phases
 from lpcnet_cq.training.speech_objective import draw_steps
-from lpcnet_cq.training.tasks import kind_of
+from lpcnet_cq.training.tasks import task_of
 
 RATE_GAIN = 0.01  # rate control: log lambda moves by this times the relative excess of the rate, each step
 LOG_EVERY = 50
 RATE_BATCHES = 6  # that tell the rates of a trained codec
-EVALUATION_S = 240.0  # of held-out speech, about, every speaker before anyone's second clip
-POINTS_BPS = (9000, 12000, 16000, 20000, 24000, 64000, 80000, 96000, 128000)  # of a range of rates: evaluated
 BAR = "{l_bar}{bar}| {postfix}"
 
 AnyConfig = TypeVar("AnyConfig", bound=TrainConfig)
@@ -42,13 +40,13 @@ AnyConfig = TypeVar("AnyConfig", bound=TrainConfig)
 
 def phases_of(t: TrainConfig, params: nnx.State) -> list[Phase]:
     """Return the phases of a run: one for all parts, or one per group of `later` after all others, then all."""
-    parts, named = tuple(params), [*t.frozen, *(part for group in t.later for part in group)]
+    parts, named = tuple(params), [*t.frozen, *(part for group in t.staged for part in group)]
     for part in named:
         if part not in parts or named.count(part) > 1:
             raise ValueError(f"`{part}` in `frozen` or `later` must be one of {', '.join(parts)}, and named once")
     first = tuple(part for part in parts if part not in named)
     rates = t.learning_rate, t.learning_rate, t.joint_rate * t.learning_rate
-    return two_phases([first, *t.later], rates, t.shares)
+    return two_phases([first, *t.staged], rates, t.shares)
 
 
 def trainable(params: nnx.State, phases: list[Phase]) -> nnx.State:
@@ -85,7 +83,7 @@ class Setting(NamedTuple):
 
 def make_step(graphdef, t: TrainConfig, trained: nnx.State):
     """Return the jitted training step, one for all phases, and the optimiser; `trained` is from `trainable`."""
-    optimiser, kind = make_optimiser(), kind_of(t.codec)
+    optimiser, task = make_optimiser(), task_of(t.codec)
     target_bps = t.rate_share * t.bitrate_bps
 
     @jax.jit
@@ -94,11 +92,11 @@ def make_step(graphdef, t: TrainConfig, trained: nnx.State):
         opt_state = jax.tree.map(lambda new, old: jnp.where(at.fresh > 0, new, old), optimiser.init(params), opt_state)
         lam = jnp.exp(log_lambda)
 
-        B, T = kind.shape(batch)
+        B, T = task.shape(batch)
         sizes = draw_steps(key, t.codec.n_steps, t.span, B, T, t.centre)
 
         def loss(params):
-            return kind.objective(nnx.merge(graphdef, params), t, batch, sizes, at.hardness, lam, at.hearing)
+            return task.objective(nnx.merge(graphdef, params), t, batch, sizes, at.hardness, lam, at.hearing)
 
         (_, parts), gradient = jax.value_and_grad(loss, has_aux=True)(params)
         norm = optax.tree.norm(gradient)
@@ -126,7 +124,7 @@ def setting_at(t: TrainConfig, phases: list[Phase], notes: dict, progress: float
     fresh = phase_progress(phases, notes["phase"], progress) >= 1
     if fresh:
         notes = notes | {"phase": notes["phase"] + 1, "since": notes["step"]}
-    hardness = min(1.0, progress / t.soften) if not t.init else 1.0
+    hardness = min(1.0, progress / t.annealing) if not t.init else 1.0
     hearing = t.disturbance_weight * (progress >= t.disturbance_from)
     rate = learning_rate(t, phases, notes["phase"], notes["step"] - notes["since"], progress)
     scalars = [jnp.float32(v) for v in (hardness, hearing, rate, fresh)]
@@ -217,22 +215,22 @@ def measure_rates(t: TrainConfig, graphdef, params: nnx.State, batches) -> dict:
     """Return what a codec must know of its rates, for the notes of its weights.
 
     `steps` are the indices that training drew, from and to; `usual_bps` the mean rate at each of them; `reach_bps` the
-    lowest rate that nine of ten crops reach at the coarsest step, and the highest that a share of them, `kind.reach`,
+    lowest rate that nine of ten crops reach at the coarsest step, and the highest that a share of them, `task.reach`,
     reaches at the finest.
     """
-    c, kind = t.codec, kind_of(t.codec)
+    c, task = t.codec, task_of(t.codec)
     first, stop = (c.n_steps * (t.centre - t.span / 2), c.n_steps * (t.centre + t.span / 2))
     steps = range(math.floor(first + 1e-6), math.ceil(stop - 1e-6))
 
     @jax.jit
     def bps(params, batch, step):
         model = nnx.merge(graphdef, params)
-        return kind.rates(model, *kind.quantise(model, batch, step, jnp.float32(1.0)), step)["bps"]
+        return task.rates(model, *task.quantise(model, batch, step, jnp.float32(1.0)), step)["bps"]
 
     material = [batches.batch(i) for i in range(RATE_BATCHES)]
-    shape = kind.shape(material[0])
+    shape = task.shape(material[0])
     table = [np.concatenate([bps(params, b, jnp.full(shape, q, jnp.int32)) for b in material]) for q in steps]
-    low, high = np.quantile(table[-1], 0.9), np.quantile(table[0], 1 - kind.reach)
+    low, high = np.quantile(table[-1], 0.9), np.quantile(table[0], 1 - task.reach)
     return {
         "steps": [steps.start, steps.stop],
         "usual_bps": [round(float(np.mean(row))) for row in table],
@@ -243,11 +241,11 @@ def measure_rates(t: TrainConfig, graphdef, params: nnx.State, batches) -> dict:
 def prepare(t: TrainConfig, workdir: Path) -> Prepared:
     """Make the run's folder, open the corpus, and build the model or take it from `t.init`."""
     workdir.mkdir(parents=True, exist_ok=True)
-    kind = kind_of(t.codec)
-    clips = [clip for clip in open_corpus(Path(t.data), kind.part) if clip.split == "train"]
-    material = kind.material(clips, cache_folder() / "shards", t.codec.spec)
-    graphdef, params = nnx.split(kind.model(t, material), nnx.Param)
-    return Prepared(graphdef, start_from(t, params), kind.batches(material, t), phases_of(t, params))
+    task = task_of(t.codec)
+    clips = [clip for clip in open_corpus(Path(t.data), task.part) if clip.split == "train"]
+    material = task.material(clips, cache_folder() / "shards", t.codec.spec)
+    graphdef, params = nnx.split(task.model(t, material), nnx.Param)
+    return Prepared(graphdef, start_from(t, params), task.batches(material, t), phases_of(t, params))
 
 
 def follow(t: TrainConfig, workdir: Path, step, run: Prepared, state, quiet: bool):
@@ -268,7 +266,7 @@ def finish(t: TrainConfig, workdir: Path, run: Prepared, notes: dict, small: boo
     floats = jax.tree.map(np.asarray, nnx.to_pure_dict(run.params))
     path = workdir / "weights.safetensors"
     notes |= {"bitrates_bps": list(t.bitrates_bps)} | measure_rates(t, run.graphdef, run.params, run.batches)
-    save_weights(path, run.params, kind_of(t.codec).freeze(floats, t.codec), t.codec, notes, small)
+    save_weights(path, run.params, task_of(t.codec).freeze(floats, t.codec), t.codec, notes, small)
     return path
 
 
@@ -297,44 +295,3 @@ def train(t: TrainConfig, workdir: Path, quiet: bool = False) -> Path:
     return finish(t, workdir, run._replace(params=state[0]), notes)
 
 
-def run(args) -> int:
-    """`lpcnet-cq train`: train, evaluate on held-out speakers, and say where the model lies and how to use it."""
-    from lpcnet_cq.evaluation.plots import training_curves
-
-    t = PRESETS[f"{args.preset}-continue" if args.init else args.preset]
-    low, high = args.bitrate or t.bitrates_bps
-    workdir = Path(args.out or f"runs/{low:.0f}-{high:.0f}")
-    if (workdir / "checkpoint.safetensors").exists() and not args.resume:
-        raise ValueError(f"`{workdir}` holds a run already; --resume goes on with it, --out names another folder")
-    data = str(args.data or default_corpus(kind_of(t.codec).part))
-    t = replace(
-        t,
-        data=data,
-        bitrates_bps=(float(low), float(high)),
-        minutes=args.minutes,
-        init=args.init or "",
-        seed=args.seed,
-        batch=args.batch or t.batch,
-    )
-    path = train(t, workdir)
-    training_curves(workdir / "metrics.jsonl", workdir / "training.png", t.bitrate_bps)
-    show(path, data, low, high)
-    return 0
-
-
-def show(path: Path, data: str, low: float, high: float) -> None:
-    """Evaluate a run's weights at rates from `low` to `high` on held-out speakers, and say how to use them."""
-    from lpcnet_cq.codec import Codec
-    from lpcnet_cq.evaluation.evaluate import report
-
-    codec = Codec(path)
-    least, most = codec.bitrates_bps
-    if not least <= low <= high <= most:
-        print(f"so far the model reaches {least} to {most} bit/s only; more training brings the others")
-    points = {low, *(r for r in POINTS_BPS if low < r < high), high}
-    points = sorted({min(max(rate_bps, least), most) for rate_bps in points})
-    for rate_bps in points:
-        print(f"at {rate_bps / 1000:g} kbps:")
-        report(codec, data, rate_bps, path.parent / f"evaluation-{rate_bps:.0f}", EVALUATION_S)
-    print(f"the model is {path}")
-    print(f"use it: lpcnet-cq encode --model {path} --bitrate {points[0]:.0f} IN.wav OUT.cq")

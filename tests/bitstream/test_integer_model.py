@@ -8,24 +8,23 @@ from flax import nnx
 from scipy.stats import logistic
 
 from lpcnet_cq.bitstream import packet
-from lpcnet_cq.bitstream.integer_model import (
+from lpcnet_cq.bitstream.fixed_point import activate, product
+from lpcnet_cq.bitstream.frequency_tables import (
     HALF_WIDTH,
     LOG2_SCALE_MIN,
     N_SCALES,
     SCALES_PER_OCTAVE,
     TOTAL,
-    IntegerModel,
-    activate,
-    freeze,
     frequency_tables,
     locate,
-    product,
-    thaw,
 )
+from lpcnet_cq.bitstream.integer_model import IntegerModel
 from lpcnet_cq.checkpoint.weights import flatten
-from lpcnet_cq.config import PRESETS
+from lpcnet_cq.nn.entropy import logistic_bits
 from lpcnet_cq.nn.packet_reader import BUFFER_BYTES, HEAD_BYTES, Memory, Reader
-from lpcnet_cq.speech.entropy import EntropyModel, logistic_bits
+from lpcnet_cq.speech.entropy import EntropyModel
+from lpcnet_cq.speech.freeze import freeze, thaw
+from lpcnet_cq.training.presets import PRESETS
 
 CONFIG = PRESETS["tiny"].codec
 S, D, K = CONFIG.spec.n_subframes, CONFIG.n_latents, CONFIG.order + CONFIG.spec.n_subframes

@@ -1,4 +1,4 @@
-"""Packets: runs, sizes, refinements, and bytes that must never change; `test_reader` reads them.
+"""Packets: runs, sizes, enhancements, and bytes that must never change; `test_reader` reads them.
 
 The entropy model here is made of integers throughout, tables included: no machine's `tanh` has a say in its bytes.
 """
@@ -6,7 +6,8 @@ The entropy model here is made of integers throughout, tables included: no machi
 import numpy as np
 import pytest
 
-from lpcnet_cq.bitstream.integer_model import N_SCALES, TOTAL, IntegerModel
+from lpcnet_cq.bitstream.frequency_tables import N_SCALES, TOTAL
+from lpcnet_cq.bitstream.integer_model import IntegerModel
 from lpcnet_cq.bitstream.packet import (
     FLAG,
     HALF_WIDTH,
@@ -14,15 +15,15 @@ from lpcnet_cq.bitstream.packet import (
     advance,
     coarser,
     contexts,
+    enhancement_bits,
     n_bits,
+    put_enhancements,
     put_layers,
     put_packets,
-    put_refinements,
-    refinement_bits,
     start,
     step_table,
 )
-from lpcnet_cq.config import PRESETS
+from lpcnet_cq.training.presets import PRESETS
 
 CONFIG = PRESETS["tiny"].codec
 S, D, Q = CONFIG.spec.n_subframes, CONFIG.n_latents, CONFIG.n_steps
@@ -171,7 +172,7 @@ def test_pinned_bytes():
     ]
     n = integers(1, spread=2)
     n.step[:] = 2
-    assert put_refinements(MODEL, None, n)[1][0].hex() == (
+    assert put_enhancements(MODEL, None, n)[1][0].hex() == (
         "f3d073ca235a51041cb07d8ae46938b2e08685d05a88e067a1ec902b89d64227b0d13b3d9b15611b3f3e5196828475cec78219bd"
     )
 
@@ -193,16 +194,16 @@ def test_refinement_costs_what_is_left_of_the_fine_integers():
     low = 3 * ((flat + 1) // 3) - 1 - floor + HALF_WIDTH
     take = lambda at: np.take_along_axis(table, at[..., None], -1)[..., 0]  # noqa: E731
     cell, own = take(low + 3) - take(low), take(flat - floor + HALF_WIDTH + 1) - take(flat - floor + HALF_WIDTH)
-    np.testing.assert_allclose(refinement_bits(MODEL, start(MODEL), n), np.log2(cell / own), atol=2e-3)
+    np.testing.assert_allclose(enhancement_bits(MODEL, start(MODEL), n), np.log2(cell / own), atol=2e-3)
 
 
 def test_size_of_refinements_is_what_their_bits_say():
     n = integers(100, spread=4)
     n = Integers(n.step * 0 + 2, n.side, n.latents)
-    ideal = refinement_bits(MODEL, None, n).sum(axis=1)
-    written = np.array([8 * len(data) for data in put_refinements(MODEL, None, n)[1]])
+    ideal = enhancement_bits(MODEL, None, n).sum(axis=1)
+    written = np.array([8 * len(data) for data in put_enhancements(MODEL, None, n)[1]])
     assert (written - ideal > -1e-6).all() and (written - ideal < 16).all()
-    assert written.min() > 0, "an empty refinement could not be told from a missing one"
+    assert written.min() > 0, "an empty enhancement layer could not be told from a missing one"
 
 
 def test_layers_are_packets_and_refinements():
@@ -211,5 +212,5 @@ def test_layers_are_packets_and_refinements():
     pasts, packets = put_layers(MODEL, None, n, 1)
     base, base_bytes = put_packets(MODEL, None, coarser(MODEL, n))
     assert [layers[0] for layers in packets] == base_bytes
-    assert [layers[1] for layers in packets] == put_refinements(MODEL, None, n)[1]
+    assert [layers[1] for layers in packets] == put_enhancements(MODEL, None, n)[1]
     assert pasts[0].step == base.step == 2 + CONFIG.layer_steps and pasts[1].step == 2

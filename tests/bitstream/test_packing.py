@@ -21,9 +21,9 @@ def test_coarsest_layer_stays_within_what_was_trained():
 
 
 def test_usual_step_lies_between_the_rates_around_it():
-    assert PACKER.usual_step(30000) == 2 and PACKER.usual_step(6000) == 14
-    assert PACKER.usual_step(27000) == pytest.approx(3.5)
-    assert PACKER.usual_step(1) == 14 and PACKER.usual_step(99999) == 2
+    assert PACKER.step_for_rate(30000) == 2 and PACKER.step_for_rate(6000) == 14
+    assert PACKER.step_for_rate(27000) == pytest.approx(3.5)
+    assert PACKER.step_for_rate(1) == 14 and PACKER.step_for_rate(99999) == 2
 
 
 def test_low_rates_have_no_room_for_layers():
@@ -45,5 +45,5 @@ def test_segments_hold_every_packet(T):
     write_segments(file, [(b"a", bytes([t % 256])) for t in range(T)])
     segments = list(read_segments(io.BytesIO(file.getvalue())))
     assert sum(s.n_packets for s in segments) == T and len(segments) == max(1, -(-T // MAX_PACKETS))
-    assert all(s.refinements == (1 if T else 0) for s in segments)
+    assert all(s.enhancements == (1 if T else 0) for s in segments)
     assert [s.last for s in segments] == [False] * (len(segments) - 1) + [True]

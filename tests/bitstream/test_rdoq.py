@@ -5,11 +5,12 @@ import pytest
 from flax import nnx
 
 from lpcnet_cq.bitstream import rdoq as rounding
-from lpcnet_cq.bitstream.integer_model import IntegerModel, freeze
+from lpcnet_cq.bitstream.integer_model import IntegerModel
 from lpcnet_cq.bitstream.packet import Integers, n_bits, start
-from lpcnet_cq.bitstream.rdoq import round_latents
-from lpcnet_cq.config import PRESETS
+from lpcnet_cq.bitstream.rdoq import rdoq
 from lpcnet_cq.speech.entropy import EntropyModel
+from lpcnet_cq.speech.freeze import freeze
+from lpcnet_cq.training.presets import PRESETS
 
 CONFIG = PRESETS["tiny"].codec
 SIZES = CONFIG.step_ratio ** (np.arange(CONFIG.n_steps) - CONFIG.n_steps // 2.0)
@@ -30,13 +31,13 @@ def material(model):
 
 def test_without_a_price_latents_go_to_the_nearest_integer(model, material):
     side, z, step = material
-    n = round_latents(model, start(model), side, z, step, SIZES, price=0.0)
+    n = rdoq(model, start(model), side, z, step, SIZES, price=0.0)
     np.testing.assert_array_equal(n.latents, np.rint(z / SIZES[step][:, None, None]))
 
 
 def test_bits_are_saved_and_no_latent_moves_by_more_than_a_step(model, material):
     side, z, step = material
-    n = round_latents(model, start(model), side, z, step, SIZES)
+    n = rdoq(model, start(model), side, z, step, SIZES)
     scaled = z / SIZES[step][:, None, None]
     assert np.abs(n.latents - scaled).max() <= 1.5
     plain = Integers(step, side, np.rint(scaled).astype(np.int64))
@@ -49,7 +50,7 @@ def test_bits_are_saved_and_no_latent_moves_by_more_than_a_step(model, material)
 
 def test_side_integers_and_steps_stay(model, material):
     side, z, step = material
-    n = round_latents(model, start(model), side, z, step, SIZES)
+    n = rdoq(model, start(model), side, z, step, SIZES)
     assert n.side is side
     assert n.step is step
 
@@ -57,7 +58,7 @@ def test_side_integers_and_steps_stay(model, material):
 def test_dearer_bits_are_fewer(model, material):
     side, z, step = material
     bits = [
-        n_bits(model, None, round_latents(model, start(model), side, z, step, SIZES, price)).sum()
+        n_bits(model, None, rdoq(model, start(model), side, z, step, SIZES, price)).sum()
         for price in (0.0, 0.1, 0.4, 1.6, 25.6)
     ]
     assert (np.diff(bits) < 0).all()

@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from lpcnet_cq.bitstream.integer_model import freeze, frequency_tables
+from lpcnet_cq.bitstream.frequency_tables import frequency_tables
 from lpcnet_cq.checkpoint.half_precision import compact, expand, smallest
 from lpcnet_cq.checkpoint.weights import flatten, load_weights, save_weights
 from lpcnet_cq.codec import Codec
-from lpcnet_cq.config import PRESETS
+from lpcnet_cq.speech.freeze import freeze
 from lpcnet_cq.speech.model import Model
+from lpcnet_cq.training.presets import PRESETS
 
 CONFIG = PRESETS["tiny"].codec
 NOTES = {"steps": [0, 17], "usual_bps": list(range(34000, 0, -2000)), "reach_bps": [9000, 24000]}

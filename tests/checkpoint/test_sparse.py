@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from lpcnet_cq.checkpoint.sparse import pack_sparse, pack_tensors, packed_bytes, unpack_sparse, unpack_tensors
+from lpcnet_cq.checkpoint.weight_groups import CHANNELS, PATTERNS, Pattern, resolve
 from lpcnet_cq.checkpoint.weights import read_tensors, write_tensors
-from lpcnet_cq.pruning.patterns import CHANNELS, PATTERNS, Pattern, resolve
 
 
 def sparse(shape, zeros, seed=0, width=1):

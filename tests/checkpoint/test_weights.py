@@ -17,9 +17,9 @@ from lpcnet_cq.checkpoint.weights import (
     save_weights,
     unflatten,
 )
-from lpcnet_cq.config import PRESETS
 from lpcnet_cq.speech.entropy import EntropyModel
 from lpcnet_cq.speech.model import Model
+from lpcnet_cq.training.presets import PRESETS
 
 CONFIG = PRESETS["tiny"].codec
 

@@ -7,16 +7,18 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from lpcnet_cq.config import PRESETS, CodecConfig, MusicConfig
 from lpcnet_cq.evaluation.complexity import macs_per_second
+from lpcnet_cq.music.config import MusicConfig
 from lpcnet_cq.music.model import Model as MusicModel
 from lpcnet_cq.pruning.channels import narrow
+from lpcnet_cq.speech.config import SpeechConfig
 from lpcnet_cq.speech.model import Model, count_parameters
+from lpcnet_cq.training.presets import PRESETS
 
 
 def test_count_by_hand():
     """Fine rate 1000 Hz, coarse 250 Hz, packets 50 Hz; 16-sample steps, M = 16, S = 5, K = 21."""
-    c = CodecConfig(fine=16, coarse=24, fine_blocks=1, coarse_blocks=2, hidden=10, noise=3)
+    c = SpeechConfig(fine=16, coarse=24, fine_blocks=1, coarse_blocks=2, hidden=10, noise=3)
     fine_block, coarse_blocks = 16 * 16 * 5 + 16 * 16, 2 * (24 * 24 * 3 + 24 * 24)
     shape = 2 * 2 * 17 * 64  # real and imaginary parts of A(z) and A(z/gamma) at 64 frequencies
     allocation = 2 * 5 * 20 * 128 + 128 * 5 * 64

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from lpcnet_cq.config import MusicConfig
 from lpcnet_cq.music.allocation import FOLLOW, LIMITS, PER_ENERGY, SIDE_SHARE, Allocation, level
+from lpcnet_cq.music.config import MusicConfig
 
 C = MusicConfig()
 b = C.bands

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from dsp.psychoacoustics import hz_to_bark
-from lpcnet_cq.config import MusicConfig
 from lpcnet_cq.music import bands
+from lpcnet_cq.music.config import MusicConfig
 
 C = MusicConfig()
 LINES = np.random.default_rng(1).standard_normal((6, C.n_latents)).astype(np.float32)

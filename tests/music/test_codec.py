@@ -11,7 +11,6 @@ from flax import nnx
 
 from lpcnet_cq.checkpoint.weights import load_weights
 from lpcnet_cq.codec import Codec
-from lpcnet_cq.config import PRESETS
 from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.evaluation import bench
 from lpcnet_cq.evaluation import music_metrics as quality
@@ -19,7 +18,8 @@ from lpcnet_cq.evaluation.evaluate import evaluate, metrics_for
 from lpcnet_cq.evaluation.plots import read_metrics
 from lpcnet_cq.training import train as training
 from lpcnet_cq.training.data import Clip, open_corpus
-from lpcnet_cq.training.tasks import MUSIC, SPEECH, kind_of
+from lpcnet_cq.training.presets import PRESETS
+from lpcnet_cq.training.tasks import MUSIC, SPEECH, task_of
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
 FS = PRESETS["audio-tiny"].codec.spec.sample_rate_hz
@@ -40,7 +40,7 @@ def run(tmp_path_factory, plucked):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LPCNET_CQ_CACHE", str(folder / "cache"))
         patch.setattr(training, "LOG_EVERY", 4)
-        t = replace(PRESETS["audio-tiny"], data=str(folder / "data"), steps=STEPS, warmup_steps=3, soften=0.01)
+        t = replace(PRESETS["audio-tiny"], data=str(folder / "data"), steps=STEPS, warmup_steps=3, annealing=0.01)
         training.train(t, folder / "run", quiet=True)
         clips = [clip for clip in open_corpus(folder / "data", "audio/") if clip.split == "train"]
         material = MUSIC.material(clips, folder / "cache", t.codec.spec)
@@ -128,7 +128,7 @@ def test_evaluation_measures_what_music_is_measured_by(codec, plucked, tmp_path,
 
 
 def test_configurations_tell_speech_and_music_apart():
-    assert kind_of(PRESETS["audio"].codec) is MUSIC and kind_of(PRESETS["cq"].codec) is SPEECH
+    assert task_of(PRESETS["audio"].codec) is MUSIC and task_of(PRESETS["cq"].codec) is SPEECH
 
 
 def test_speed_is_measured_as_of_speech(codec, run, monkeypatch):

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from lpcnet_cq.config import PRESETS, MusicConfig
 from lpcnet_cq.music import entropy
+from lpcnet_cq.music.config import MusicConfig
 from lpcnet_cq.music.model import Model
 from lpcnet_cq.training.music_objective import line_bits
+from lpcnet_cq.training.presets import PRESETS
 
 C = PRESETS["audio-tiny"].codec
 D, b, T = C.n_latents, C.bands, 5

@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 
 from lpcnet_cq.bitstream import packet
-from lpcnet_cq.config import PRESETS
 from lpcnet_cq.errors import BitstreamError
-from lpcnet_cq.music.integer_model import LineModel, freeze
+from lpcnet_cq.music.freeze import freeze
+from lpcnet_cq.music.integer_model import LineModel
 from lpcnet_cq.music.model import exponents
 from lpcnet_cq.nn.packet_reader import Reader
 from lpcnet_cq.training.music_objective import line_bits
+from lpcnet_cq.training.presets import PRESETS
 
 C = PRESETS["audio-tiny"].codec
 b, T = C.bands, 6

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from lpcnet_cq.config import PRESETS
 from lpcnet_cq.music.line_decoder import FULL, TOUCH, Decoder
+from lpcnet_cq.training.presets import PRESETS
 
 C = PRESETS["audio-tiny"].codec
 D, T = C.n_latents, 4

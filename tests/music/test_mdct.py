@@ -10,7 +10,7 @@ import pytest
 from flax import nnx
 
 from dsp.frames import FrameSpec
-from lpcnet_cq.config import MusicConfig
+from lpcnet_cq.music.config import MusicConfig
 from lpcnet_cq.music.mdct import Blocks
 from lpcnet_cq.speech.lapped import mdct
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from lpcnet_cq.config import PRESETS, MusicConfig
+from lpcnet_cq.music.config import MusicConfig
 from lpcnet_cq.music.model import Model, decode, encode, exponents, sizes, start_decoder
-from lpcnet_cq.music.runtime import blocks_to_split
+from lpcnet_cq.music.runtime import short_block_flags
 from lpcnet_cq.nn.quantize import latent_steps
+from lpcnet_cq.training.presets import PRESETS
 
 C = PRESETS["audio-tiny"].codec
 N, D = C.spec.hop, C.n_latents
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run tha
 def blocks(plucked):
     """Return left and right of T + 2 blocks, (1, 2, T+2, N), and which of them are split."""
     x = plucked[: (T + 2) * N].T
-    return jnp.asarray(x.reshape(1, 2, T + 2, N)), jnp.asarray(blocks_to_split(x, C)[None])
+    return jnp.asarray(x.reshape(1, 2, T + 2, N)), jnp.asarray(short_block_flags(x, C)[None])
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,7 @@ def test_finer_steps_leave_less_of_an_error(code, blocks):
 
 def test_blocks_are_split_where_a_string_is_plucked(plucked):
     c = MusicConfig()
-    split = blocks_to_split(plucked.T, c)
+    split = short_block_flags(plucked.T, c)
     at = round(0.25 * c.spec.sample_rate_hz) // c.spec.hop
     assert np.flatnonzero(split[1:]).tolist() == [at - 1]
 

@@ -1,16 +1,17 @@
-"""Reading packets: round trips, layers, restarts, damage; `test_bitstream` has a decoder of its own."""
+"""Reading packets: round trips, layers, context resets, damage; `test_bitstream` has a decoder of its own."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lpcnet_cq.bitstream.integer_model import IntegerModel, freeze
-from lpcnet_cq.bitstream.packet import LIMIT, Integers, coarser, put_layers, put_packets, restarts, start
+from lpcnet_cq.bitstream.integer_model import IntegerModel
+from lpcnet_cq.bitstream.packet import LIMIT, Integers, coarser, put_layers, put_packets, resets_context, start
 from lpcnet_cq.checkpoint.weights import unflatten
-from lpcnet_cq.config import PRESETS
 from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.nn.packet_reader import Reader
+from lpcnet_cq.speech.freeze import freeze
+from lpcnet_cq.training.presets import PRESETS
 
 CONFIG = PRESETS["tiny"].codec
 S, D, Q = CONFIG.spec.n_subframes, CONFIG.n_latents, CONFIG.n_steps
@@ -96,9 +97,9 @@ def test_restart_needs_nothing_before_it_and_others_do():
     first, second = n.runs(2)
     past, packets = put_packets(MODEL, None, first)
     _, more = put_packets(MODEL, None, second)
-    assert [restarts(p) for p in [*packets, *more]] == [True, False, True, False]
+    assert [resets_context(p) for p in [*packets, *more]] == [True, False, True, False]
     _, back, _ = get_packet(past, more[0], 0)
-    assert same(back, next(second.runs(1))), "a restart is read the same with and without a past"
+    assert same(back, next(second.runs(1))), "a reset is read the same with and without a past"
     with pytest.raises(BitstreamError, match="lost"):
         get_packet(None, packets[1], 0)
 
@@ -127,7 +128,7 @@ def test_noise_is_refused_or_read_but_nothing_else(data):
         _, n, end = get_packet(start(MODEL), data, 0)
     except BitstreamError:
         return
-    past = None if restarts(data) else start(MODEL)
+    past = None if resets_context(data) else start(MODEL)
     assert put_packets(MODEL, past, n)[1][0] == data[:end], "what can be read is what the encoder writes"
 
 

@@ -5,14 +5,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lpcnet_cq.nn.quantize import Lattice, latent_steps, soft_to_hard
+from lpcnet_cq.nn.quantize import TransformQuantiser, latent_steps, soft_to_hard
 
 V = jnp.asarray([[-1.7, -0.2, 0.4, 2.6]])
 
 
 def lattice(M=5, scale=0.02):
     random = np.random.default_rng(1)
-    return Lattice(random.standard_normal(M), np.eye(M) + 0.2 * random.standard_normal((M, M)), scale), random
+    mean, basis = random.standard_normal(M), np.eye(M) + 0.2 * random.standard_normal((M, M))
+    return TransformQuantiser(mean, basis, scale), random
 
 
 def test_hardness_leads_from_the_value_to_the_integer():
@@ -47,7 +48,7 @@ def test_codeword_is_mean_plus_columns_of_the_basis():
 def test_rounding_error_of_a_diagonal_lattice_is_half_a_step_at_most():
     random = np.random.default_rng(2)
     steps = np.asarray([0.5, 0.1, 2.0])
-    q = Lattice(np.zeros(3), np.diag(steps), 0.1)
+    q = TransformQuantiser(np.zeros(3), np.diag(steps), 0.1)
     w = random.standard_normal((1, 200, 3)).astype(np.float32)
     error = np.abs(q.synthesise(jnp.round(q.analyse(w))) - w)
     assert (error <= 0.5 * steps + 1e-5).all() and (error.max(axis=(0, 1)) > 0.45 * steps).all()
@@ -55,7 +56,8 @@ def test_rounding_error_of_a_diagonal_lattice_is_half_a_step_at_most():
 
 def test_basis_is_stored_in_its_unit():
     """A basis of 0.06 in units of 0.02 is 3: relative learning steps do not hang on the size of the basis."""
-    np.testing.assert_allclose(Lattice(np.zeros(2), 0.06 * np.eye(2), 0.02).basis[...], 3 * np.eye(2), rtol=1e-6)
+    quantiser = TransformQuantiser(np.zeros(2), 0.06 * np.eye(2), 0.02)
+    np.testing.assert_allclose(quantiser.basis[...], 3 * np.eye(2), rtol=1e-6)
 
 
 def test_latent_steps_are_geometric_with_one_in_the_middle():

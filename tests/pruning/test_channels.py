@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from lpcnet_cq.checkpoint.weight_groups import INPUTS
 from lpcnet_cq.nn.layers import Block
-from lpcnet_cq.pruning.channels import is_reader, narrow
-from lpcnet_cq.pruning.patterns import INPUTS
+from lpcnet_cq.pruning.channels import has_prunable_inputs, narrow
 from lpcnet_cq.pruning.schedule import Schedule
 from lpcnet_cq.pruning.sparsify import sparsify
 
@@ -23,7 +23,7 @@ def drawn_block():
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.875])
 def test_outputs_stay_what_they_are(share):
     graph, params = drawn_block()
-    pruning = sparsify("one-shot", Schedule(0, 0, final=share), pattern=INPUTS, which=is_reader)
+    pruning = sparsify("one-shot", Schedule(0, 0, final=share), pattern=INPUTS, which=has_prunable_inputs)
     updates, _ = pruning.update(jax.tree.map(jnp.zeros_like, params), pruning.init(params), params)
     params = jax.tree.map(jnp.add, params, updates)
     narrowed = jax.tree.map(lambda p: p, params)
@@ -39,4 +39,4 @@ def test_outputs_stay_what_they_are(share):
 
 def test_all_else_is_left_alone():
     tree = {"encoder": {"fine": {0: {"kernel": np.zeros((1, 2, 3))}}, "condition": {"kernel": np.zeros((1, 2, 2))}}}
-    assert narrow(tree) == tree and not is_reader("encoder/condition/kernel", tree)
+    assert narrow(tree) == tree and not has_prunable_inputs("encoder/condition/kernel", tree)

@@ -9,13 +9,13 @@ import pytest
 from flax import nnx
 from optax.contrib import MuonDimensionNumbers
 
-from lpcnet_cq.config import PRESETS
+from lpcnet_cq.bitstream.fixed_point import SIDE_SCALE
 from lpcnet_cq.nn.layers import CausalConv
 from lpcnet_cq.pruning.input_moments import input_moments
 from lpcnet_cq.pruning.sparsify import name_of
-from lpcnet_cq.speech.entropy import SIDE_SCALE
 from lpcnet_cq.speech.model import Model
 from lpcnet_cq.training.optimiser import weight_dimensions
+from lpcnet_cq.training.presets import PRESETS
 from lpcnet_cq.training.speech_objective import objective
 
 

@@ -7,19 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from lpcnet_cq.pruning.patterns import (
-    CHANNELS,
-    UNSTRUCTURED,
-    Pattern,
-    from_groups,
-    norms,
-    resolve,
-    select,
-    soft_threshold,
-    spread,
-    tiles,
-    to_groups,
-)
+from lpcnet_cq.checkpoint.weight_groups import CHANNELS, UNSTRUCTURED, Pattern, from_groups, resolve, tiles, to_groups
+from lpcnet_cq.pruning.patterns import norms, select, soft_threshold, spread
 
 PATTERNS = [UNSTRUCTURED, CHANNELS, Pattern(1, 8), Pattern(4, 4), Pattern(1, 0)]
 

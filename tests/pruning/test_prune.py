@@ -11,16 +11,17 @@ import pytest
 import soundfile
 from flax import nnx
 
-from lpcnet_cq.bitstream.integer_model import freeze
+from lpcnet_cq.checkpoint.weight_groups import UNSTRUCTURED
 from lpcnet_cq.checkpoint.weights import flatten, load_weights, save_weights
 from lpcnet_cq.cli import main
 from lpcnet_cq.codec import Codec
-from lpcnet_cq.config import PRESETS, PruneConfig
-from lpcnet_cq.pruning.patterns import UNSTRUCTURED
+from lpcnet_cq.pruning.config import PruneConfig
 from lpcnet_cq.pruning.prune import is_pruned, prune
 from lpcnet_cq.pruning.size_report import report, sizes
+from lpcnet_cq.speech.freeze import freeze
 from lpcnet_cq.speech.model import Model
 from lpcnet_cq.training import train as training
+from lpcnet_cq.training.presets import PRESETS
 from lpcnet_cq.training.train import centre_of
 
 TINY = PRESETS["tiny"]
@@ -124,7 +125,7 @@ def test_command_line_prunes_reports_and_evaluates(runs, tmp_path, monkeypatch, 
     dense, paths = runs
     asked, shown = [], []
     monkeypatch.setattr("lpcnet_cq.pruning.prune.prune", lambda t, workdir: asked.append(t) or paths["single"])
-    monkeypatch.setattr("lpcnet_cq.pruning.prune.show", lambda *of: shown.append(of))
+    monkeypatch.setattr("lpcnet_cq.cli_training.report_run", lambda *of: shown.append(of))
     out = tmp_path / "run"
     options = f"--bitrate 9k --sparsity 0.7 --method l1 --pattern 1x8 --minutes 2 --data d --init {dense} --out {out}"
     out.mkdir()

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from lpcnet_cq.checkpoint.weight_groups import UNSTRUCTURED, Pattern
 from lpcnet_cq.nn.layers import CausalConv
-from lpcnet_cq.pruning.patterns import UNSTRUCTURED, Pattern, spread
+from lpcnet_cq.pruning.patterns import spread
 from lpcnet_cq.pruning.recovery import least_squares, output_error, recover, second_moment
 
 recover_jit = jax.jit(recover, static_argnames="pattern")

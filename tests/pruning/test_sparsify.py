@@ -9,9 +9,9 @@ import optax
 import pytest
 from flax import nnx
 
+from lpcnet_cq.checkpoint.weight_groups import CHANNELS, UNSTRUCTURED, Pattern, to_groups
 from lpcnet_cq.checkpoint.weights import flatten, load_checkpoint, save_checkpoint
 from lpcnet_cq.nn.layers import CausalConv
-from lpcnet_cq.pruning.patterns import CHANNELS, UNSTRUCTURED, Pattern, to_groups
 from lpcnet_cq.pruning.recovery import second_moment
 from lpcnet_cq.pruning.schedule import Schedule, is_event, target_sparsity
 from lpcnet_cq.pruning.sparsify import methods, sparsify, sparsity

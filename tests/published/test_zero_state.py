@@ -79,7 +79,7 @@ def unquantised_snr_db(c, x, lsf):
 
 
 def test_even_unquantised_frames_do_not_give_the_speech_back(system, vowel):
-    """The loss that has no bits to blame: filters with state stand at the rounding of floats."""
+    """The loss that has no bits to note_fault: filters with state stand at the rounding of floats."""
     x = vowel(130)[: T * system.spec.hop]
     lsf = analyse_lsf(x, system)[None]
     assert unquantised_snr_db(system, x, lsf) < 40

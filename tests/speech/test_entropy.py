@@ -7,9 +7,10 @@ import pytest
 from flax import nnx
 from scipy.stats import logistic
 
-from lpcnet_cq.config import PRESETS
-from lpcnet_cq.speech import entropy
-from lpcnet_cq.speech.entropy import CLIP, EntropyModel
+from lpcnet_cq.bitstream.fixed_point import CLIP
+from lpcnet_cq.nn import entropy
+from lpcnet_cq.speech.entropy import EntropyModel
+from lpcnet_cq.training.presets import PRESETS
 
 CONFIG = PRESETS["tiny"].codec
 S, D, K, T = CONFIG.spec.n_subframes, CONFIG.n_latents, CONFIG.order + CONFIG.spec.n_subframes, 4

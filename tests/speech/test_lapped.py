@@ -9,8 +9,8 @@ from scipy.fft import dct
 from scipy.signal import freqz
 
 from lpcnet_cq.speech.analysis import PREEMPHASIS
+from lpcnet_cq.speech.envelope import GAMMA
 from lpcnet_cq.speech.lapped import LARGEST, Lapped, mdct, noise_shape
-from lpcnet_cq.training.losses import GAMMA
 
 L = 16
 

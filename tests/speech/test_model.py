@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from lpcnet_cq.config import PRESETS
 from lpcnet_cq.nn.noise import uniform_noise
 from lpcnet_cq.nn.quantize import soft_to_hard
 from lpcnet_cq.speech import model as cq
 from lpcnet_cq.speech.envelope import interpolate_lsf, lsf_to_lpc
 from lpcnet_cq.training.losses import mel_loss, weighted_nsr
+from lpcnet_cq.training.presets import PRESETS
 
 CONFIG = PRESETS["tiny"].codec
 SPEC, M, S, D = CONFIG.spec, CONFIG.order, CONFIG.spec.n_subframes, CONFIG.n_latents

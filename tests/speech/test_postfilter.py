@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from lpcnet_cq.speech.postfilter import BLOCKS, FLOOR, SHARPNESS, TAPS, Comb, slide
+from lpcnet_cq.speech.postfilter import BLOCKS, FLOOR, SHARPNESS, TAPS, LongTermPostfilter, slide
 
 L, S, C, FS = 16, 9, 3, 4000  # lags 8 to 71
 
 
 def make(seed=0):
     """Return a comb with random gains."""
-    comb = Comb(C, L, FS, rngs=nnx.Rngs(seed))
+    comb = LongTermPostfilter(C, L, FS, rngs=nnx.Rngs(seed))
     comb.gains.kernel[...] = 0.1 * jax.random.normal(jax.random.key(seed), comb.gains.kernel.shape)
     comb.gains.bias[...] = jnp.asarray([-0.2, 0.05, 0.1, 0.3, 0.1, 0.05])
     return comb
@@ -33,7 +33,7 @@ def test_slide_is_a_correlation():
 
 
 def test_starts_from_no_filter(material):
-    comb = Comb(C, L, FS, rngs=nnx.Rngs(0))
+    comb = LongTermPostfilter(C, L, FS, rngs=nnx.Rngs(0))
     _, y = comb(comb.start(2), *material)
     np.testing.assert_array_equal(y, material[0])
 
@@ -84,7 +84,7 @@ def test_sees_no_future(material):
 
 def test_weights_gather_at_the_period():
     """Of a sequence that repeats every 23 samples, correlation is 1 there and at its multiples within reach."""
-    comb = Comb(C, L, FS, rngs=nnx.Rngs(0))
+    comb = LongTermPostfilter(C, L, FS, rngs=nnx.Rngs(0))
     x = np.tile(np.random.default_rng(3).standard_normal(23), 20)[: 16 * L].astype(np.float32)
     frames = np.lib.stride_tricks.sliding_window_view(x, (comb.past + 1) * L)[::L][None]
     r = np.asarray(comb.correlation(jnp.asarray(frames)))[0, -1]

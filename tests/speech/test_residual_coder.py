@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from lpcnet_cq.config import PRESETS
 from lpcnet_cq.speech.residual_coder import Decoder, Encoder, condition_size, conditions
+from lpcnet_cq.training.presets import PRESETS
 
 CONFIG = PRESETS["tiny"].codec
 

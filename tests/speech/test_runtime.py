@@ -5,11 +5,13 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from lpcnet_cq.bitstream.integer_model import IntegerModel, freeze
+from lpcnet_cq.bitstream.integer_model import IntegerModel
 from lpcnet_cq.bitstream.packet import Integers
-from lpcnet_cq.config import PRESETS
+from lpcnet_cq.nn.runtime import use_cache
+from lpcnet_cq.speech.freeze import freeze
 from lpcnet_cq.speech.model import GAIN_UNIT, Model
-from lpcnet_cq.speech.runtime import Network, use_cache
+from lpcnet_cq.speech.runtime import Network
+from lpcnet_cq.training.presets import PRESETS
 
 CONFIG = PRESETS["tiny"].codec
 M, S, D, HOP = CONFIG.order, CONFIG.spec.n_subframes, CONFIG.n_latents, CONFIG.spec.hop

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy.signal import ShortTimeFFT, get_window, lfilter
 
+from lpcnet_cq.speech.envelope import GAMMA
 from lpcnet_cq.training import losses
-from lpcnet_cq.training.losses import GAMMA, MEL_BANDS, MEL_FLOOR
+from lpcnet_cq.training.losses import MEL_BANDS, MEL_FLOOR
 
 FS, N, M = 16000, 3200, 16
 TIME = np.arange(N) / FS

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from lpcnet_cq.config import PRESETS
 from lpcnet_cq.training.data import Clip
 from lpcnet_cq.training.music_data import PEAKS_DB, MusicBatches, build_recordings
 from lpcnet_cq.training.music_objective import compared
+from lpcnet_cq.training.presets import PRESETS
 from lpcnet_cq.training.psychoacoustic_loss import threshold_db
 
 C = PRESETS["audio-tiny"].codec

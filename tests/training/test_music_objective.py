@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from lpcnet_cq.config import PRESETS
 from lpcnet_cq.music.model import Model
-from lpcnet_cq.music.runtime import blocks_to_split
+from lpcnet_cq.music.runtime import short_block_flags
 from lpcnet_cq.training import music_objective as music
+from lpcnet_cq.training.presets import PRESETS
 from lpcnet_cq.training.psychoacoustic_loss import threshold_db
 
 PRESET = PRESETS["audio-tiny"]
@@ -25,7 +25,7 @@ TERMS = {"priority": "priority_weight", "modulation": "modulation_weight", "audi
 def batch(plucked):
     x = plucked[: (T + 2) * N].T[None]
     mask_db = threshold_db(x[..., music.compared(C, T)], C.spec.sample_rate_hz)
-    split = blocks_to_split(x[0], C)[None]
+    split = short_block_flags(x[0], C)[None]
     return {k: jnp.asarray(v) for k, v in {"x": x, "split": split, "mask_db": mask_db}.items()}
 
 

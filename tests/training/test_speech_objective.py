@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from lpcnet_cq.config import PRESETS
-from lpcnet_cq.speech.entropy import logistic_bits
+from lpcnet_cq.nn.entropy import logistic_bits
 from lpcnet_cq.speech.model import Model
+from lpcnet_cq.training.presets import PRESETS
 from lpcnet_cq.training.psychoacoustic_loss import threshold_db
 from lpcnet_cq.training.speech_objective import draw_steps, hard, objective, packet_bits
 

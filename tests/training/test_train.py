@@ -14,10 +14,10 @@ from flax import nnx
 
 from lpcnet_cq.checkpoint.weights import flatten, load_weights
 from lpcnet_cq.codec import Codec
-from lpcnet_cq.config import PRESETS
 from lpcnet_cq.speech.model import Model
 from lpcnet_cq.training import train as training
 from lpcnet_cq.training.data import Batches
+from lpcnet_cq.training.presets import PRESETS
 from lpcnet_cq.training.train import learning_rate, phases_of, setting_at, train, trainable
 
 STEPS, STOP = 32, 20
@@ -43,7 +43,7 @@ def runs(tmp_path_factory, vowel):
         (folder / "data" / name).mkdir(parents=True)
         soundfile.write(folder / "data" / name / "a.wav", vowel(f0_hz, formants_hz, seconds=4), 16000)
     t = replace(PRESETS["tiny"], data=str(folder / "data"), steps=STEPS, warmup_steps=3, checkpoint_minutes=60.0)
-    t = replace(t, soften=0.01, disturbance_from=0.0)  # all of the loss from the first step on, so that losses compare
+    t = replace(t, annealing=0.01, disturbance_from=0.0)  # the whole loss from the first step on
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LPCNET_CQ_CACHE", str(folder / "cache"))
         patch.setattr(training, "LOG_EVERY", 5)
@@ -51,16 +51,16 @@ def runs(tmp_path_factory, vowel):
         make_step = training.make_step
 
         def watched(graphdef, t, trained):
-            step, optimiser = made.setdefault(t.later, make_step(graphdef, t, trained))
+            step, optimiser = made.setdefault(t.staged, make_step(graphdef, t, trained))
 
             def seen(state, *arguments):
-                before.append(flatten(jax.tree.map(np.array, nnx.to_pure_dict(state[0]))) if t.later else {})
+                before.append(flatten(jax.tree.map(np.array, nnx.to_pure_dict(state[0]))) if t.staged else {})
                 return step(state, *arguments)
 
             return seen, optimiser
 
         patch.setattr(training, "make_step", watched)
-        phased = replace(t, steps=PHASES, later=(LATER,))
+        phased = replace(t, steps=PHASES, staged=(LATER,))
         for t_, stop, name in ((t, STOP, ""), (phased, PHASE_STOP, "phases-")):
             before.clear()
             train(t_, folder / f"{name}whole", quiet=True)
@@ -165,7 +165,7 @@ def test_only_frozen_parts_stay_as_they_start():
 
 
 def test_later_groups_learn_on_what_the_earlier_left_then_all_together():
-    t = replace(PRESETS["cq"], frozen=("lsf",), later=(("gain",), ("comb",)), shares=(2, 1, 1), learning_rate=1.0)
+    t = replace(PRESETS["cq"], frozen=("lsf",), staged=(("gain",), ("comb",)), shares=(2, 1, 1), learning_rate=1.0)
     phases = phases_of(t, MODEL)
     assert [p.trained for p in phases] == [("encoder",), ("gain",), ("comb",), ("encoder", "gain", "comb")]
     assert [p.end for p in phases] == pytest.approx([0.4, 0.6, 0.8, 1])
@@ -179,7 +179,7 @@ def test_parts_must_be_known_and_named_once(changes):
 
 
 def test_parameters_are_trained_in_the_phases_of_their_part():
-    t = replace(PRESETS["tiny"], frozen=("lsf",), later=(LATER,))
+    t = replace(PRESETS["tiny"], frozen=("lsf",), staged=(LATER,))
     params = nnx.state(nnx.eval_shape(lambda: Model(t.codec, rngs=nnx.Rngs(0))), nnx.Param)
     found = flatten(nnx.to_pure_dict(trainable(params, phases_of(t, params))))
     for name, value in found.items():
@@ -188,7 +188,7 @@ def test_parameters_are_trained_in_the_phases_of_their_part():
 
 
 def test_every_phase_warms_up_anew_and_the_optimiser_forgets():
-    t = replace(PRESETS["cq"], warmup_steps=20, learning_rate=1.0, steps=100, later=(("comb",),))
+    t = replace(PRESETS["cq"], warmup_steps=20, learning_rate=1.0, steps=100, staged=(("comb",),))
     phases, notes, settings = phases_of(t, MODEL), {"step": 0, "phase": 0, "since": 0}, []
     for i in range(100):
         setting, notes = setting_at(t, phases, notes | {"step": i}, i / 100)

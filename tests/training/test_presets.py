@@ -6,17 +6,20 @@ from dataclasses import asdict, replace
 import pytest
 
 from dsp.frames import FrameSpec
-from lpcnet_cq.config import PRESETS, PUBLISHED, CodecConfig, codec_config_from_dict
+from lpcnet_cq.checkpoint.weights import codec_config_from_dict
+from lpcnet_cq.published.config import PRESETS as PUBLISHED
+from lpcnet_cq.speech.config import SpeechConfig
+from lpcnet_cq.training.presets import PRESETS
 
 
 def test_delay_is_packet_analysis_look_ahead_and_one_subframe():
-    c = CodecConfig()
+    c = SpeechConfig()
     assert c.delay == 320 + 128 + 64
     assert c.delay_ms == 32 <= 40
 
 
 def test_dimensions_survive_json():
-    c = CodecConfig(spec=FrameSpec(look_ahead=64), context=7, step_ratio=1.3)
+    c = SpeechConfig(spec=FrameSpec(look_ahead=64), context=7, step_ratio=1.3)
     assert codec_config_from_dict(json.loads(json.dumps(asdict(c)))) == c
 
 

@@ -1,0 +1,51 @@
+"""Frequency tables of the discretised logistic distribution, one per scale and fraction of the mean.
+
+Place in the chain: between the entropy model, which gives a mean and a scale, and the range coder. A mean is used to
+1/16, a scale to 1/8 octave; the pair selects one of 64 x 16 tables, each summing to 2^16.
+"""
+
+import numpy as np
+
+from lpcnet_cq.bitstream.fixed_point import SUM_BITS, Array
+
+MEAN_BITS = 4  # means to 1/16
+N_SCALES = 64
+SCALES_PER_OCTAVE = 8
+LOG2_SCALE_MIN = -4.0
+HALF_WIDTH = 40  # widest table; integers outside take the escape
+ESCAPE = 2 * HALF_WIDTH + 1  # symbol of an integer outside its table
+TOTAL = 1 << 16
+PER_LOG_GAIN = SCALES_PER_OCTAVE / np.log(2)
+
+
+def logistic_table(scale: float, fraction: float) -> np.ndarray:
+    """Return cumulative frequencies of n - floor(mean), shape (2 * HALF_WIDTH + 3,), the last symbol the escape.
+
+    Parameters
+    ----------
+    scale : float
+        Logistic scale s.
+    fraction : float
+        mean - floor(mean), 0..1.
+    """
+    edges = np.arange(-HALF_WIDTH, HALF_WIDTH + 2) - 0.5
+    cdf = 0.5 * (1 + np.tanh(0.5 * (edges - fraction) / scale))
+    p = np.append(np.diff(cdf), cdf[0] + 1 - cdf[-1])
+    n_symbols = len(p)
+    frequency = 1 + np.floor(p * (TOTAL - n_symbols)).astype(np.int64)
+    frequency[np.argmax(frequency)] += TOTAL - frequency.sum()
+    return np.concatenate([[0], np.cumsum(frequency)])
+
+
+def frequency_tables() -> np.ndarray:
+    """Return all cumulative tables, int32, shape (N_SCALES, 16, 2 * HALF_WIDTH + 3)."""
+    scales = 2.0 ** (LOG2_SCALE_MIN + np.arange(N_SCALES) / SCALES_PER_OCTAVE)
+    fractions = np.arange(1 << MEAN_BITS) / (1 << MEAN_BITS)
+    return np.array([[logistic_table(s, f) for f in fractions] for s in scales], np.int32)
+
+
+def locate(mean: Array, scale: Array) -> tuple[Array, Array, Array]:
+    """Return the table (scale and fraction index) and the integer part of the mean, from sums."""
+    m = (mean + (1 << (SUM_BITS - MEAN_BITS - 1))) >> (SUM_BITS - MEAN_BITS)
+    s = ((scale + (1 << (SUM_BITS - 1))) >> SUM_BITS).clip(0, N_SCALES - 1)
+    return s, m & ((1 << MEAN_BITS) - 1), m >> MEAN_BITS

@@ -1,0 +1,156 @@
+"""The commands around training: `lpcnet-cq train | prune | evaluate | bench`.
+
+Each command imports what it needs when it runs, so that `--help` answers at once.
+"""
+
+import argparse
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from lpcnet_cq.cli_arguments import bitrate_bps, bitrates_bps, positive
+
+EVALUATION_S = 240.0  # of held-out speech, about, every speaker before anyone's second clip
+POINTS_BPS = (9000, 12000, 16000, 20000, 24000, 64000, 80000, 96000, 128000)  # rates evaluated within a range
+
+
+def add_bench(commands) -> argparse.ArgumentParser:
+    """Add `bench`."""
+    bench = commands.add_parser("bench", help="speed of the codec and its parts on this machine")
+    bench.set_defaults(run=run_bench)
+    return bench
+
+
+def add_evaluate(commands) -> argparse.ArgumentParser:
+    """Add `evaluate`."""
+    evaluate = commands.add_parser("evaluate", help="bitrate and quality on speakers the model has not heard")
+    evaluate.add_argument("--data", metavar="FOLDER", help="audio files (default: the default corpus)")
+    evaluate.add_argument("--bitrate", type=bitrate_bps, default="9k", help="bits per second (default: %(default)s)")
+    evaluate.add_argument("--out", metavar="FOLDER", help="where tables and pictures go")
+    evaluate.set_defaults(run=run_evaluate)
+    return evaluate
+
+
+def add_train(commands) -> None:
+    """Add `train` and `prune`, which trains as well."""
+    train = commands.add_parser("train", help="train a model and evaluate it")
+    train.add_argument("--preset", choices=("cq", "audio"), default="cq", help="cq: speech; audio: music at 44.1 kHz")
+    train.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    prune = commands.add_parser("prune", help="make a trained model sparse, so that it is small, and evaluate it")
+    prune.add_argument("--sparsity", type=float, default=0.8, help="share of zeros (default: %(default)s)")
+    prune.add_argument("--method", default="csp", help="csp, gradual, one-shot, l1, iht (default: %(default)s)")
+    prune.add_argument("--pattern", default="single", help="zeros: single, 1x8, 4x4, inputs (default: %(default)s)")
+    rates = "rate, or range of rates (default: 9k-24k{})"
+    train.add_argument("--bitrate", type=bitrates_bps, help=rates.format(", of music 64k-128k"))
+    prune.add_argument("--bitrate", type=bitrates_bps, default="9k-24k", help=rates.format(""))
+    train.add_argument("--batch", type=positive(int), help="clips per step (default: 16, of music 2)")
+    prune.add_argument("--batch", type=positive(int), default=16, help="clips per step (default: %(default)s)")
+    for command, minutes in ((train, 60.0), (prune, 5.0)):
+        command.add_argument(
+            "--minutes", type=positive(float), default=minutes, help="time to take (default: %(default)s)"
+        )
+        command.add_argument("--data", metavar="FOLDER", help="audio files (default: the default corpus, fetched)")
+        command.add_argument("--init", metavar="FILE", help="weights or run to start from")
+        command.add_argument("--out", metavar="FOLDER", help="where the run is kept")
+        command.add_argument("--seed", type=int, default=0, help="of weights and batches (default: %(default)s)")
+    train.set_defaults(run=run_train)
+    prune.set_defaults(run=run_prune)
+
+
+def run_train(args: argparse.Namespace) -> int:
+    """Train, evaluate on held-out speakers, and say where the model lies and how to use it."""
+    from lpcnet_cq.evaluation.plots import training_curves
+    from lpcnet_cq.training.corpus import default_corpus
+    from lpcnet_cq.training.presets import PRESETS
+    from lpcnet_cq.training.tasks import task_of
+    from lpcnet_cq.training.train import train
+
+    t = PRESETS[f"{args.preset}-continue" if args.init else args.preset]
+    low, high = args.bitrate or t.bitrates_bps
+    workdir = Path(args.out or f"runs/{low:.0f}-{high:.0f}")
+    if (workdir / "checkpoint.safetensors").exists() and not args.resume:
+        raise ValueError(f"`{workdir}` holds a run already; --resume goes on with it, --out names another folder")
+    t = replace(
+        t,
+        data=str(args.data or default_corpus(task_of(t.codec).part)),
+        bitrates_bps=(float(low), float(high)),
+        minutes=args.minutes,
+        init=args.init or "",
+        seed=args.seed,
+        batch=args.batch or t.batch,
+    )
+    path = train(t, workdir)
+    training_curves(workdir / "metrics.jsonl", workdir / "training.png", t.bitrate_bps)
+    report_run(path, t.data, low, high)
+    return 0
+
+
+def run_prune(args: argparse.Namespace) -> int:
+    """Prune, say what became of every layer, and evaluate on held-out speakers."""
+    from lpcnet_cq.checkpoint.weights import find_weights
+    from lpcnet_cq.pruning.config import PruneConfig
+    from lpcnet_cq.pruning.prune import prune
+    from lpcnet_cq.pruning.size_report import report
+    from lpcnet_cq.training.corpus import default_corpus
+
+    low, high = args.bitrate
+    workdir = Path(args.out or f"runs/{low}-{high}-sparse")
+    if (workdir / "checkpoint.safetensors").exists():
+        raise ValueError(f"`{workdir}` holds a run already; --out names another folder")
+    t = PruneConfig(
+        data=str(args.data or default_corpus()),
+        bitrates_bps=(float(low), float(high)),
+        minutes=args.minutes,
+        init=args.init or PruneConfig.init,
+        seed=args.seed,
+        batch=args.batch,
+        method=args.method,
+        sparsity=args.sparsity,
+        pattern=args.pattern,
+    )
+    path = prune(t, workdir)
+    text = report(path, find_weights(t.init))
+    (workdir / "sizes.md").write_text(text, encoding="utf-8")
+    print(text)
+    report_run(path, t.data, low, high)
+    return 0
+
+
+def report_run(path: Path, data: str, low: float, high: float) -> None:
+    """Evaluate a run's weights at rates from `low` to `high` on held-out speakers, and say how to use them."""
+    from lpcnet_cq.codec import Codec
+    from lpcnet_cq.evaluation.evaluate import report
+
+    codec = Codec(path)
+    least, most = codec.bitrates_bps
+    if not least <= low <= high <= most:
+        print(f"so far the model supports {least} to {most} bit/s only; more training brings the others")
+    points = {low, *(r for r in POINTS_BPS if low < r < high), high}
+    points = sorted({min(max(rate_bps, least), most) for rate_bps in points})
+    for rate_bps in points:
+        print(f"at {rate_bps / 1000:g} kbps:")
+        report(codec, data, rate_bps, path.parent / f"evaluation-{rate_bps:.0f}", EVALUATION_S)
+    print(f"the model is {path}")
+    print(f"use it: lpcnet-cq encode --model {path} --bitrate {points[0]:.0f} IN.wav OUT.cq")
+
+
+def run_evaluate(args: argparse.Namespace) -> int:
+    """Score the model on the held-out speakers of a folder."""
+    import lpcnet_cq
+    from lpcnet_cq.evaluation.evaluate import report
+
+    codec = lpcnet_cq.load(args.model)
+    report(codec, args.data, args.bitrate, Path(args.out or "runs/evaluation"))
+    return 0
+
+
+def run_bench(args: argparse.Namespace) -> int:
+    """Print a table of speeds for this machine."""
+    if hasattr(os, "sched_setaffinity"):  # one core, before JAX counts them
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    from lpcnet_cq.evaluation.bench import codec_rows, filter_rows, processor
+
+    rows = [("processor", processor()), *codec_rows(args.model), *filter_rows()]
+    width = max(len(name) for name, _ in rows)
+    print("\n".join(f"{name:{width}}  {value}" for name, value in rows))
+    return 0

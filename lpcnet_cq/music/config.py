@@ -1,0 +1,46 @@
+"""The dimensions of the codec for music."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from dsp.frames import FrameSpec
+from lpcnet_cq.bitstream.codec_config import CodecConfig
+
+
+@dataclass(frozen=True)
+class MusicConfig(CodecConfig):
+    """Hold the dimensions that a weights file of the codec for music is made for.
+
+    Letters: N `spec.hop`, D `n_latents` lines coded of N, b `bands`, Q `n_steps`.
+    """
+
+    spec: FrameSpec = field(
+        default_factory=lambda: FrameSpec(44100, window=2048, hop=1024, look_ahead=1024, subframe=1024)
+    )
+    n_steps: int = 25
+    n_latents: int = 928  # D: up to 20 kHz
+    bands: int = 32  # b, see `music.bands`
+    splits: int = 8  # short transforms in the place of a long one
+    fine: int = 64  # channels of the network over lines
+    fine_blocks: int = 2
+    hidden: int = 32  # width of the entropy model
+    context: ClassVar[int] = 4  # spectra the entropy model remembers: two packets of two channels
+
+    @property
+    def n_side(self) -> int:
+        """K, integers of side information in a packet: split flag, energies, factors, energies."""
+        return 1 + 3 * self.bands
+
+    @property
+    def n_vectors(self) -> int:
+        """S, vectors of latents in a packet: one per channel."""
+        return self.channels
+
+    @property
+    def side_parts(self) -> dict[str, list[int]]:
+        """Return which of the side integers are what."""
+        factors = range(1 + self.bands, 1 + 2 * self.bands)
+        return {"energy": [k for k in range(self.n_side) if k not in factors], "factor": list(factors)}
+
+    channels: ClassVar[int] = 2
+    segment_packets: ClassVar[int] = 86  # 2 s: at any rate less than a segment's 64 KiB

@@ -1,0 +1,39 @@
+"""Rounding of step allocation and entropy model of music to the integers of a weights file."""
+
+import numpy as np
+
+from lpcnet_cq.bitstream.fixed_point import fixed_bias, fixed_weight
+from lpcnet_cq.bitstream.frequency_tables import LOG2_SCALE_MIN, PER_LOG_GAIN, SCALES_PER_OCTAVE, frequency_tables
+from lpcnet_cq.music.allocation import BIAS_UNIT, WEIGHT_UNIT
+from lpcnet_cq.music.config import MusicConfig
+from lpcnet_cq.nn.freeze import freeze_side
+
+
+def freeze(floats: dict, c: MusicConfig) -> dict[str, np.ndarray]:
+    """Round allocation and entropy model to integers.
+
+    Parameters
+    ----------
+    floats : dict
+        Nested parameters of `model.Model`.
+    c : MusicConfig
+
+    Returns
+    -------
+    dict of integer arrays, to be stored beside the weights
+    """
+    lat, steps = floats["entropy"]["latent"], floats["allocation"]
+    return {
+        **freeze_side(floats["entropy"]["side"]),
+        "line_w1": fixed_weight(lat["w1"]),
+        "line_1_bs": fixed_bias(lat["bias1"]),
+        "line_w2": fixed_weight(lat["w2"]),
+        "line_2_bs": fixed_bias(lat["bias2"]),
+        "line_below": fixed_weight(lat["below"]),
+        "line_w3": fixed_weight(lat["w3"], PER_LOG_GAIN),
+        "line_skip": fixed_weight(lat["skip"], PER_LOG_GAIN),
+        "line_b3": fixed_bias(np.asarray(lat["bias3"]) * PER_LOG_GAIN - LOG2_SCALE_MIN * SCALES_PER_OCTAVE),
+        "steps_w": fixed_weight(np.reshape(steps["skip"], (-1, c.bands)), WEIGHT_UNIT),
+        "steps_bs": fixed_bias(np.reshape(steps["mean"], (-1, c.bands)) * BIAS_UNIT),
+        "tables": frequency_tables(),
+    }

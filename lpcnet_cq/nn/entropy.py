@@ -1,0 +1,75 @@
+"""The parts of a trained entropy model that speech and music share.
+
+Each integer has a discretised logistic distribution. Its mean and log-scale come from a small network of the decoded
+past, plus strictly triangular terms in the integers decoded before it in the same vector.
+
+Letters: B batch, T packets, K integers of a vector, H hidden width.
+"""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from lpcnet_cq.bitstream.fixed_point import ACT_MAX, SIDE_CLIP, SIDE_SCALE
+
+
+def activation(x: jax.Array) -> jax.Array:
+    """Clip to 0..ACT_MAX."""
+    return jnp.clip(x, 0.0, ACT_MAX)
+
+
+def logistic_bits(n: jax.Array, mean: jax.Array, log_scale: jax.Array) -> jax.Array:
+    """Return -log2 P(n) of the logistic distribution integrated over [n - 1/2, n + 1/2].
+
+    Parameters
+    ----------
+    n, mean, log_scale : arrays of one shape
+        Integers, means, natural logs of the scale s.
+
+    References
+    ----------
+    T. Salimans et al., "PixelCNN++" (2017), eq. 2. Written for the tail that n lies in, so that nothing cancels.
+    """
+    inv = jnp.exp(-log_scale)
+    d = -jnp.abs(n - mean)  # by symmetry: always the lower tail
+    upper, lower = jax.nn.sigmoid((d + 0.5) * inv), jax.nn.sigmoid((d - 0.5) * inv)
+    return -jnp.log2(jnp.maximum(upper - lower, 2.0**-15))
+
+
+def dense(rngs, cin: int, cout: int, gain: float = 1.0) -> nnx.Param:
+    """Make a weight matrix (cin, cout)."""
+    return nnx.Param(gain / cin**0.5 * jax.random.normal(rngs.params(), (cin, cout)))
+
+
+class Triangular(nnx.Module):
+    """Let integer k of a vector shift mean and scale of the integers after it."""
+
+    def __init__(self, K: int):
+        self.mean = nnx.Param(jnp.zeros((K, K)))  # [from, to]
+        self.scale = nnx.Param(jnp.zeros((K, K)))
+
+    def __call__(self, n: jax.Array, clip: int) -> tuple[jax.Array, jax.Array]:
+        """Return additions to mean and log-scale, shape (..., K)."""
+        c = jnp.clip(n, -clip, clip)
+        upper = jnp.triu(jnp.ones(self.mean.shape), 1)
+        return c @ (self.mean[...] * upper), jnp.abs(c) @ (self.scale[...] * upper)
+
+
+class SideModel(nnx.Module):
+    """Predict LSF and gain integers of a packet from those of the two packets before."""
+
+    def __init__(self, K: int, H: int, *, rngs: nnx.Rngs):
+        self.w1, self.b1 = dense(rngs, 2 * K, H), nnx.Param(jnp.zeros(H))
+        self.w2, self.b2 = dense(rngs, H, 2 * K, 0.3), nnx.Param(jnp.zeros(2 * K))
+        self.skip = nnx.Param(jnp.zeros((2 * K, K)))
+        self.triangular = Triangular(K)
+
+    def __call__(self, before: jax.Array, n: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Return means and log-scales (B, T, K) of n (B, T, K), given the two vectors `before` (B, 2, K)."""
+        T = n.shape[1]
+        past = jnp.clip(jnp.concatenate([before, n], axis=1), -SIDE_CLIP, SIDE_CLIP)
+        u = jnp.concatenate([past[:, 1 : T + 1], past[:, :T]], axis=-1)
+        h = activation(SIDE_SCALE * u @ self.w1[...] + self.b1[...])
+        m, s = jnp.split(h @ self.w2[...] + self.b2[...], 2, axis=-1)
+        tm, ts = self.triangular(n, SIDE_CLIP)
+        return m + u @ self.skip[...] + tm, s + SIDE_SCALE * ts

@@ -1,0 +1,47 @@
+"""The dimensions of the codec for speech."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from lpcnet_cq.bitstream.codec_config import CodecConfig
+
+
+@dataclass(frozen=True)
+class SpeechConfig(CodecConfig):
+    """Hold the dimensions that a weights file of the speech codec is made for.
+
+    Letters: M `order`, S `spec.n_subframes` per packet, D `n_latents` per subframe, Q `n_steps`.
+    """
+
+    order: int = 16  # M, LPC order
+    step: int = 16  # samples per step of the fine network rate (1 ms)
+    fine: int = 64  # channels at the fine rate
+    coarse: int = 128  # channels at the subframe rate
+    fine_blocks: int = 2
+    coarse_blocks: int = 3
+    noise: int = 4  # channels of noise the decoder receives at the fine rate
+    context: int = 3  # subframes of decoded past the entropy model sees
+    hidden: int = 128  # width of the entropy model
+
+    @property
+    def n_latents(self) -> int:
+        """D, latents per subframe: one per sample, of which entropy coding makes most cost nothing."""
+        return self.spec.subframe
+
+    @property
+    def n_side(self) -> int:
+        """K, integers of side information in a packet."""
+        return self.order + self.spec.n_subframes
+
+    @property
+    def n_vectors(self) -> int:
+        """S, vectors of latents in a packet: one per subframe."""
+        return self.spec.n_subframes
+
+    @property
+    def side_parts(self) -> dict[str, list[int]]:
+        """Return which of the side integers are what."""
+        return {"lsf": list(range(self.order)), "gain": list(range(self.order, self.n_side))}
+
+    channels: ClassVar[int] = 1
+    segment_packets: ClassVar[int] = 500  # of a file between two context resets: 10 s

@@ -1,0 +1,82 @@
+"""The order of the rooms: what each one may import, checked on the source of every module."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+# From the ground up; a room imports itself and what stands before it. Modules at the top are rooms of one file.
+ORDER = (
+    "errors",
+    "bitstream",
+    "nn",
+    "speech",
+    "music",
+    "checkpoint",
+    "audio",
+    "codec",
+    "stream",
+    "training",
+    "evaluation",
+    "pruning",
+    "published",
+    "cli_arguments",
+    "cli_training",
+    "cli",
+    "__main__",
+)
+LAZY = {("codec", "stream")}  # `Codec.encoder` makes what holds a codec: imported where it is made
+CODING = ORDER[: ORDER.index("stream") + 1]  # what a plain install runs
+TRAINING_ONLY = {"librosa", "optax", "matplotlib", "tqdm", "av"}
+SOURCES = sorted(p for p in (ROOT / "lpcnet_cq").rglob("*.py") if p.relative_to(ROOT) != Path("lpcnet_cq/__init__.py"))
+
+
+def imported(path):
+    """Yield the name of every module that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield node.module
+            if node.module == "lpcnet_cq":
+                yield from (f"lpcnet_cq.{alias.name}" for alias in node.names if f"{alias.name}" in ORDER)
+
+
+def room_of(path):
+    parts = path.relative_to(ROOT / "lpcnet_cq").with_suffix("").parts
+    return parts[0]
+
+
+def identity(path):
+    return str(path.relative_to(ROOT))
+
+
+def test_every_room_has_its_place():
+    assert {room_of(p) for p in SOURCES} == set(ORDER)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=identity)
+def test_no_import_runs_back_up(path):
+    room = room_of(path)
+    for name in imported(path):
+        package, _, rest = name.partition(".")
+        if package == "lpcnet_cq" and rest:
+            other = rest.partition(".")[0]
+            assert ORDER.index(other) <= ORDER.index(room) or (room, other) in LAZY, f"{room} imports {name}"
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if room_of(p) == "bitstream"], ids=identity)
+def test_bytes_need_no_array_library_but_numpy(path):
+    assert {name.partition(".")[0] for name in imported(path)}.isdisjoint({"jax", "flax"})
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if room_of(p) in CODING], ids=identity)
+def test_what_codes_needs_nothing_of_training(path):
+    assert {name.partition(".")[0] for name in imported(path)}.isdisjoint(TRAINING_ONLY)
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if room_of(p) != "published"], ids=identity)
+def test_nothing_imports_the_published_systems(path):
+    assert not any(name.startswith("lpcnet_cq.published") for name in imported(path))
