@@ -3,7 +3,6 @@
 `vectors/make.py` says what they are, and `make.py --check` encodes their inputs again.
 """
 
-import importlib.util
 import json
 from hashlib import sha256
 from pathlib import Path
@@ -15,23 +14,14 @@ FOLDER = Path(__file__).parent / "vectors"
 INDEX = json.loads((FOLDER / "index.json").read_text())
 
 
-@pytest.fixture(scope="module")
-def make():
-    """Return the script that wrote the vectors."""
-    spec = importlib.util.spec_from_file_location("make_vectors", FOLDER / "make.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.parametrize("name", INDEX)
-def test_a_stream_decodes_as_before(name, make):
+def test_a_stream_decodes_as_before(name, vector_maker):
     """Exactly the same integers, on every machine; PCM within one step of 16 bits."""
     recipe, expected = INDEX[name], np.load(FOLDER / f"{name}.npz")
     live = recipe["mode"] == "live"
     data = expected["packets"].tobytes() if live else (FOLDER / f"{name}.cq").read_bytes()
     assert sha256(data).hexdigest() == recipe["sha256"] and len(data) == recipe["n_bytes"]
-    found = make.decode(recipe, data, expected["sizes"] if live else [])
+    found = vector_maker.decode(recipe, data, expected["sizes"] if live else [])
     for key in () if live else ("step", "side", "latents"):
         np.testing.assert_array_equal(found[key], expected[key])
     assert found["pcm"].shape == expected["pcm"].shape

@@ -25,7 +25,7 @@ from scipy.signal import lfilter
 
 import lpcnet_cq
 from lpcnet_cq.audio import to_pcm16
-from lpcnet_cq.packet import join
+from lpcnet_cq.bitstream.packet import join
 
 FOLDER = Path(__file__).parent
 INDEX = FOLDER / "index.json"
