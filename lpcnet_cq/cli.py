@@ -182,7 +182,13 @@ def run_info(args: argparse.Namespace) -> int:
     data, header = read_stream(args.input)
     import json
 
-    info = load_for(header, args.model).info(data)
+    from lpcnet_cq.bitstream.summary import summarise
+    from lpcnet_cq.codec import installed
+
+    known = args.model or header.model_hash in installed()
+    info = load_for(header, args.model).info(data) if known else summarise(data)
+    if not known:
+        print(f"{PROGRAM}: bits per part need the weights {header.model_hash}, which are missing", file=sys.stderr)
     print(json.dumps(info, indent=1) if args.json else "\n".join(info_lines(info)))
     return 0
 
@@ -282,6 +288,6 @@ def info_lines(info: Mapping) -> list[str]:
             for part, n in value.items():
                 lines.append(f"  {part:<10} {n:>10.0f} {100 * n / total if total else 0.0:6.1f} %")
         else:
-            text = f"{value:.2f}" if isinstance(value, float) else str(value)
+            text = f"{value:.2f}" if isinstance(value, float) else "unknown" if value is None else str(value)
             lines.append(f"{label:<12} {text:>10} {unit}".rstrip())
     return lines

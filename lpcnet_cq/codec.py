@@ -24,8 +24,10 @@ from lpcnet_cq.bitstream.container import (
     read_segments,
     write_header,
 )
+from lpcnet_cq.bitstream.extension import Coding
 from lpcnet_cq.bitstream.integer_model import IntegerModel
 from lpcnet_cq.bitstream.packing import Packer, cut, write_segments
+from lpcnet_cq.bitstream.summary import duration_s, summarise
 from lpcnet_cq.checkpoint.weights import FOLDER, find_weights, load_weights
 from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.music.config import MusicConfig
@@ -109,12 +111,14 @@ class Codec:
         ValueError
             If `x` holds values that are not finite or has a wrong shape, or rate or layers are out of range.
         """
-        x = prepare(x, sample_rate_hz, self.sample_rate_hz, self.channels)
+        original, x = x, prepare(x, sample_rate_hz, self.sample_rate_hz, self.channels)
         self._check(bitrate_bps, layers)
         spec = self.config.spec
         T = spec.n_frames(len(x) + self.config.decoder_delay) if len(x) else 0
         file = io.BytesIO()
-        header = Header(len(x), sample_rate_hz, round(bitrate_bps), self.sha256, x.ndim)
+        mode = "capped" if cbr else "mean"
+        coding = Coding(self.config.kind, mode, spec.sample_rate_hz, spec.hop, len(original))
+        header = Header(len(x), sample_rate_hz, round(bitrate_bps), self.sha256, x.ndim, coding)
         write_header(file, header)
         packets: list[tuple[bytes, ...]] = []
         if T:
@@ -123,7 +127,9 @@ class Codec:
                 layers = min(layers, self.packer.most_layers(bitrate_bps))
                 packets = self.packer.pack_capped(side, z, self.cap_bytes(bitrate_bps), layers)
             else:
-                packets = self.packer.pack(side, z, len(x) / spec.sample_rate_hz, bitrate_bps, layers, header.n_bytes)
+                seconds, short = len(x) / spec.sample_rate_hz, replace(header, coding=None)
+                heads = header.n_bytes, header.n_bytes - short.n_bytes
+                packets = self.packer.pack(side, z, seconds, bitrate_bps, layers, *heads)
         write_segments(file, packets, self.config.segment_packets)
         (progress or _ignore)(1.0)
         return file.getvalue()
@@ -139,7 +145,7 @@ class Codec:
         Returns
         -------
         y : float32 array (n,) or (n, 2)
-            In [-1, 1], at the rate of the original.
+            In [-1, 1], at the rate of the original, of its length (files of the first releases: about).
         sample_rate_hz : int
 
         Raises
@@ -159,6 +165,8 @@ class Codec:
         y = np.clip(np.concatenate(pieces)[lag : lag + header.n_samples], -1, 1)
         if header.sample_rate_hz != spec.sample_rate_hz and len(y):
             y = np.clip(resample(y, spec.sample_rate_hz, header.sample_rate_hz), -1, 1)
+        if header.coding:
+            y = y[: header.coding.n_samples]  # resampling twice may have added a sample or more
         return y.astype(np.float32), header.sample_rate_hz
 
     def info(self, data: bytes) -> dict:
@@ -169,7 +177,7 @@ class Codec:
         BitstreamError
             As `decode` does.
         """
-        header, segments = self._read(data)
+        _, segments = self._read(data)
         K = self.entropy.K
         layers = 1 + max(segment.enhancements for segment in segments)
         bits, enhancements = np.zeros(1 + K + self.entropy.S * self.entropy.D), np.zeros(layers - 1)
@@ -182,15 +190,7 @@ class Codec:
         parts["latents"] = bits[1 + K :].sum()
         parts |= {f"layer {i + 2}": value for i, value in enumerate(enhancements)}
         parts["overhead"] = 8 * len(data) - sum(parts.values())
-        n_packets = sum(len(part.step) for segment in segments for part in segment.parts)
-        seconds = header.n_samples / self.sample_rate_hz
-        return {
-            "duration_s": seconds,
-            "sample_rate_hz": header.sample_rate_hz,
-            "bitrate_bps": 8 * len(data) / seconds if seconds else 0.0,
-            "size_bytes": len(data),
-            "packets": n_packets,
-            "layers": layers,
+        return summarise(data, self.sample_rate_hz) | {
             "bits": {k: round(float(v), 1) for k, v in parts.items()},
             "model": self.name,
             "model_hash": self.sha256,
@@ -216,11 +216,15 @@ class Codec:
         """
         self._check_layers(layers)
         header, segments = self._read(data)
+        if all(segment.enhancements < layers for segment in segments):
+            return data
         packets = [p for segment in segments for p in cut(segment.payload, segment.ends, layers)]
         n_bytes = sum(len(part) for layers in packets for part in layers)
-        seconds = header.n_samples / self.sample_rate_hz
+        seconds = duration_s(header, self.sample_rate_hz)
+        rate_bps = max(1, round(8 * n_bytes / seconds)) if seconds else 1
+        coding = replace(header.coding, mode="mean") if header.coding else None
         file = io.BytesIO()
-        write_header(file, replace(header, bitrate_bps=max(1, round(8 * n_bytes / seconds)) if seconds else 1))
+        write_header(file, replace(header, bitrate_bps=rate_bps, coding=coding))
         write_segments(file, packets, self.config.segment_packets)
         return file.getvalue()
 
@@ -262,6 +266,15 @@ class Codec:
         if layers > 1 and self.channels > 1:
             raise ValueError(f"`layers` is {layers}, music has one")
 
+    def _check_coding(self, header):
+        """Refuse a header that contradicts the weights."""
+        spec, says = self.config.spec, header.coding
+        if header.channels > self.channels:
+            raise BitstreamError(f"the header claims {header.channels} channels, `{self.name}` codes {self.channels}")
+        ours = self.config.kind, spec.sample_rate_hz, spec.hop
+        if says and (theirs := (says.codec, says.sample_rate_hz, says.hop)) != ours:
+            raise BitstreamError(f"the header claims codec, sample rate and hop {theirs}, `{self.name}` has {ours}")
+
     def _read(self, data):
         """Return the header and what each segment holds."""
         file = io.BytesIO(data)
@@ -270,8 +283,11 @@ class Codec:
             raise BitstreamError(
                 f"the stream was made by the model {header.model_hash}, installed are: {', '.join(installed())}"
             )
+        self._check_coding(header)
         segments, count = [], 0
         for segment in read_segments(file):
+            if segment.enhancements and self.channels > 1:
+                raise BitstreamError("a segment claims enhancement layers, of which music has none")
             pasts, parts, ends, offset = None, [], [], 0
             for i in range(0, segment.n_packets, CHUNK):
                 n_packets = min(CHUNK, segment.n_packets - i)

@@ -1,6 +1,6 @@
 """Container: the bytes of a `.cq` file around the packets.
 
-Place in the chain: behind the range coder. Cost: 27 bytes a file (29 of music) and 8 a segment, per 10 s of speech or
+Place in the chain: behind the range coder. Cost: 36 bytes a file and 8 a segment, per 10 s of speech or
 2 s of music. Delay: a file's writer gathers up to 500 packets per segment. `docs/bitstream.md` shows the format byte by
 byte.
 
@@ -14,6 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from lpcnet_cq.bitstream import extension
+from lpcnet_cq.bitstream.extension import Coding
 from lpcnet_cq.errors import BitstreamError
 
 MAGIC = b"\xcfcq\n"  # not text; the newline shows transfers that translate line ends
@@ -22,7 +24,7 @@ FIELDS = struct.Struct(">I3sH8s")  # n_samples, sample_rate_hz, bitrate_bps, mod
 CRC = struct.Struct(">I")
 FIXED_BYTES = len(MAGIC) + 2  # magic, version, header length
 HEADER_BYTES = FIXED_BYTES + FIELDS.size + CRC.size
-EXTRAS = struct.Struct(">BB")  # channels, bits 16 to 23 of the rate; only where they are not 1 and 0
+EXTRAS = struct.Struct(">BB")  # channels, bits 16 to 23 of the rate; in short headers only if not 1 and 0
 SEGMENT_HEAD = struct.Struct(">HH")  # packets, enhancements and flag; payload bytes
 SEGMENT_BYTES = SEGMENT_HEAD.size + CRC.size
 LAST = 0x8000
@@ -51,11 +53,13 @@ class Header:
         First 16 hexadecimal digits of the SHA-256 of the weights file.
     channels : int
         Of the audio, 1 or 2.
+    coding : Coding, optional
+        The extension; files of the first releases have none.
 
     Raises
     ------
     ValueError
-        If a field lies outside its range.
+        If a field lies outside its range, or the two lengths contradict each other.
 
     Examples
     --------
@@ -68,6 +72,7 @@ class Header:
     bitrate_bps: int
     model_hash: str
     channels: int = 1
+    coding: Coding | None = None
 
     def __post_init__(self):
         if not 0 <= self.n_samples < 1 << 32:
@@ -81,11 +86,21 @@ class Header:
         object.__setattr__(self, "model_hash", self.model_hash[:16].lower())
         if len(self.model_hash) < 16 or set(self.model_hash) - set("0123456789abcdef"):
             raise ValueError(f"model_hash {self.model_hash!r} must begin with 16 hexadecimal digits")
+        if self.coding and self.n_samples != (need := self.coding.coded_samples(self.sample_rate_hz)):
+            original = f"{self.coding.n_samples} at {self.sample_rate_hz} Hz"
+            raise ValueError(f"n_samples {self.n_samples} must be {need}, which {original} become")
+
+    @property
+    def duration_s(self) -> float | None:
+        """Length of the original in seconds; None if only the weights tell the coding sample rate."""
+        return self.coding.n_samples / self.sample_rate_hz if self.coding else None
 
     @property
     def extras(self) -> bytes:
         """What stands behind the fields that every file has."""
         high = self.bitrate_bps >> 16
+        if self.coding:
+            return EXTRAS.pack(self.channels, high) + self.coding.pack()
         return b"" if (self.channels, high) == (1, 0) else EXTRAS.pack(self.channels, high)
 
     @property
@@ -136,7 +151,8 @@ def read_header(file: BinaryIO) -> Header:
     >>> file = BytesIO()
     >>> write_header(file, Header(48000, 44100, 9000, "0123456789abcdef"))
     >>> read_header(BytesIO(file.getvalue()))
-    Header(n_samples=48000, sample_rate_hz=44100, bitrate_bps=9000, model_hash='0123456789abcdef', channels=1)
+    Header(n_samples=48000, sample_rate_hz=44100, bitrate_bps=9000, model_hash='0123456789abcdef',
+           channels=1, coding=None)
     """
     magic = read_up_to(file, len(MAGIC))
     if not magic:
@@ -155,8 +171,11 @@ def read_header(file: BinaryIO) -> Header:
     n_samples, rate, low, model = FIELDS.unpack_from(body)
     extras = body[FIELDS.size : -CRC.size]  # what later releases put behind is skipped
     channels, high = EXTRAS.unpack_from(extras) if len(extras) >= EXTRAS.size else (1, 0)
+    extended = len(extras) >= EXTRAS.size + extension.FIELDS.size
+    sample_rate_hz = int.from_bytes(rate, "big")
     try:
-        return Header(n_samples, int.from_bytes(rate, "big"), high << 16 | low, model.hex(), channels)
+        coding = Coding.unpack(extras[EXTRAS.size :], n_samples, sample_rate_hz) if extended else None
+        return Header(n_samples, sample_rate_hz, high << 16 | low, model.hex(), channels, coding)
     except ValueError as error:
         raise BitstreamError(f"the .cq header is damaged: {error}") from error
 

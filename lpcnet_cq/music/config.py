@@ -42,5 +42,6 @@ class MusicConfig(CodecConfig):
         factors = range(1 + self.bands, 1 + 2 * self.bands)
         return {"energy": [k for k in range(self.n_side) if k not in factors], "factor": list(factors)}
 
+    kind: ClassVar[str] = "music"
     channels: ClassVar[int] = 2
     segment_packets: ClassVar[int] = 86  # 2 s: at any rate less than a segment's 64 KiB

@@ -43,5 +43,6 @@ class SpeechConfig(CodecConfig):
         """Return which of the side integers are what."""
         return {"lsf": list(range(self.order)), "gain": list(range(self.order, self.n_side))}
 
+    kind: ClassVar[str] = "speech"
     channels: ClassVar[int] = 1
     segment_packets: ClassVar[int] = 500  # of a file between two context resets: 10 s

@@ -92,7 +92,7 @@ def test_other_rates_lengths_and_silence(codec, plucked):
     low = codec.bitrates_bps[0]
     for x, fs in ((plucked[:1], FS), (plucked[:1000], 48000), (np.zeros((3000, 2), np.float32), 22050)):
         y, got = codec.decode(codec.encode(x, fs, low))
-        assert got == fs and abs(len(y) - len(x)) <= 1 and y.ndim == x.ndim
+        assert got == fs and y.shape == x.shape
     assert np.abs(y).max() < 1e-3
     assert codec.decode(codec.encode(plucked[:0], FS, low))[0].size == 0
 
