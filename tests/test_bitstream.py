@@ -6,15 +6,21 @@ audio, and the conformance vectors of the released weights; and it refuses the f
 
 import io
 import json
+import zlib
+from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import lpcnet_cq
 from lpcnet_cq.bitstream.container import Header, write_header, write_segment
+from lpcnet_cq.bitstream.extension import Coding
 from lpcnet_cq.bitstream.integer_model import IntegerModel
-from lpcnet_cq.bitstream.packet import Integers, put_layers
+from lpcnet_cq.bitstream.packet import Integers, join, put_layers
 from lpcnet_cq.checkpoint.weights import find_weights, load_weights
+from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.music.config import MusicConfig
 from lpcnet_cq.music.freeze import freeze as freeze_music
 from lpcnet_cq.music.integer_model import LineModel
@@ -164,3 +170,56 @@ def test_vectors_decode_by_the_page(second_decoder, released, name):
     expected = np.load(VECTORS / f"{name}.npz")
     assert len(packets) == min(len(expected["step"]), FIRST)
     assert_same(packets, Integers(*(expected[key][:FIRST].astype(int) for key in ("step", "side", "latents"))))
+
+
+def repaired(data):
+    """Return a file with right CRCs in its header and its first segment, as far as it has them."""
+    head = data[: data[5] - 4]
+    segment = data[data[5] :]
+    end = 8 + int.from_bytes(segment[2:4], "big")
+    crc = zlib.crc32(segment[:4] + segment[8:end]).to_bytes(4, "big")
+    return head + zlib.crc32(head).to_bytes(4, "big") + segment[:4] + crc + segment[8:]
+
+
+def damaged(base, draw):
+    """Yield files with a wrong byte or bit under right CRCs, and files cut off or continued."""
+    for position in [*range(4, 44), *range(44, len(base), 8)]:
+        data = bytearray(base)
+        data[position] ^= 1 << draw.integers(8) if position > 35 else draw.integers(1, 256)
+        yield repaired(bytes(data)) if position != 5 else bytes(data)
+    yield from (base[: draw.integers(len(base))] for _ in range(5))
+    yield base + b"\0"
+    yield base
+
+
+@pytest.fixture(scope="module")
+def short_file(second_decoder, released):
+    """Return a file of two packets with an enhancement layer and a header extension."""
+    decoder, model = released("cq")
+    data = (VECTORS / "cq-24k-layers.cq").read_bytes()
+    payload, ends = data[data[5] + 8 :], [0]
+    for _ in range(2):
+        ends.append(decoder.packet(payload, ends[-1], 1)[1])
+    file = io.BytesIO()
+    write_header(file, Header(400, 44100, 24000, model, coding=Coding("speech", "mean", 16000, 320, 1101)))
+    write_segment(file, [payload[a:b] for a, b in pairwise(ends)], True, 1)
+    return file.getvalue()
+
+
+def test_the_page_says_what_is_refused(second_decoder, released, short_file):
+    """Both decoders refuse the same files, and read the same from all others."""
+    codec, outcomes = lpcnet_cq.load("cq"), Counter()
+    for data in damaged(short_file, np.random.default_rng(1)):
+        decoder, model = released("cq")
+        try:
+            theirs = second_decoder.read_file(data, decoder, model)
+        except second_decoder.Damaged:
+            theirs = None
+        try:
+            n = join(codec.entropy, [part for segment in codec._read(data)[1] for part in segment.parts])
+            ours = list(zip(*(v.tolist() for v in (n.step, n.side, n.latents)), strict=True))
+        except BitstreamError:
+            ours = None
+        assert ours == theirs, data.hex()
+        outcomes[ours is None] += 1
+    assert outcomes[True] > 50 and outcomes[False] > 3

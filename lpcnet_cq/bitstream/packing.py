@@ -57,7 +57,9 @@ class Packer:
             layers += 1
         return layers
 
-    def pack(self, side, z, seconds: float, bitrate_bps: float, layers: int, header_bytes=HEADER_BYTES, paid_bytes=0):
+    def pack(
+        self, side, z, seconds: float, bitrate_bps: float, layers: int, header_bytes=HEADER_BYTES, extension_bytes=0
+    ) -> Packets:
         """Write packets that meet a rate with the heads of their file; once more if they come out too large.
 
         Parameters
@@ -71,12 +73,9 @@ class Packer:
             Fewer are written where the rate is too low for as many.
         header_bytes : int
             Of the file.
-        paid_bytes : int
-            As many of them are paid from the reserve for rounding to bytes, which is rarely used up.
-
-        Returns
-        -------
-        list of tuples of bytes
+        extension_bytes : int
+            Part of the header that the reserve for rounding to bytes pays, which is rarely used up: packets are the
+            same as without it, unless the file then exceeds the rate.
         """
         T, segment = len(side), self.model.segment_packets
         allowed = rate.file_budget_bits(T, seconds, bitrate_bps, segment, header_bytes)
@@ -93,7 +92,7 @@ class Packer:
         def costs(q, L):
             return rate.packet_costs(self.model, rounded(np.full(T, q)), L)
 
-        budget = allowed + 8 * paid_bytes
+        budget = allowed + 8 * extension_bytes
         while layers > 1 and not self._allows(costs, layers, budget):
             layers -= 1
         budget, steps, L = budget - rate.rounding_reserve_bits(T), self.steps_for(layers), layers - 1

@@ -26,6 +26,12 @@ def read_header(data, decoder, model):
     check(high * 65536 + int.from_bytes(data[13:15], "big") > 0, "bitrate")
     check(1 <= channels <= decoder.channels, "channels")
     check(data[15:23].hex() == model, "model")
+    if H >= 36:
+        kind, coding_hz, hop, length = struct.unpack(">BHHH", data[25:32])
+        check((kind >> 4, coding_hz, hop) == (decoder.codec, decoder.coding_hz, decoder.hop), "another codec")
+        longest = samples * rate_hz // coding_hz
+        original = longest - (longest - length) % 65536
+        check(original >= 0 and -(-original * coding_hz // rate_hz) == samples, "length of the original")
     return H, samples
 
 

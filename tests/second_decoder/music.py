@@ -20,7 +20,7 @@ STEP_EXPONENTS = (
 class MusicDecoder(Decoder):
     """Follow the section "Packets of music"."""
 
-    layers_allowed, hop, delay, channels = 0, 1024, 1024, 2
+    codec, coding_hz, layers_allowed, hop, delay, channels = 2, 44100, 0, 1024, 1024, 2
     D, b = 928, 32
 
     def reset(self):

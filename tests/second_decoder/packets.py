@@ -18,7 +18,7 @@ class Decoder:
         Nested lists of integers by name, as the section "Tensors of the weights file" gives them.
     """
 
-    layers_allowed, hop, delay, channels = 1, 320, 64, 1
+    codec, coding_hz, layers_allowed, hop, delay, channels = 1, 16000, 1, 320, 64, 1
 
     def __init__(self, config, tensors, range_decoder=RangeDecoder):
         self.w = {name: transposed(v) if is_matrix(name, v) else v for name, v in tensors.items()}
