@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -49,6 +50,14 @@ def test_layout_is_the_documented_one():
     data = written(Header(16000, 44100, 70000, MODEL, 2, Coding("music", "capped", 16000, 320, 44099)))
     assert data[23:32].hex(" ") == "02 01 22 3e 80 01 40 ac 43"
     assert data[32:] == zlib.crc32(data[:32]).to_bytes(4, "big")
+
+
+def test_documented_example_is_a_header():
+    text = (Path(__file__).parents[2] / "docs" / "bitstream.md").read_text(encoding="utf-8")
+    example = "".join(text.split("whose original has 44099 samples")[1].split("`")[1:4:2])
+    assert bytes.fromhex(example) == written(
+        Header(16000, 44100, 9000, MODEL, 1, Coding("speech", "mean", 16000, 320, 44099))
+    )
 
 
 def test_longer_extras_are_skipped_and_shorter_ones_are_no_extension():
