@@ -98,7 +98,7 @@ def run(arguments: list[str]) -> None:
     if picture is not None and os.path.lexists(picture) and not args.force:
         raise UsageError(f"{picture} exists, use -f to overwrite it")
 
-    from dsp.audio_file import name_of, read_audio_file
+    from dsp.audio_file import name_of, printable, read_audio_file
 
     try:
         audio = read_audio_file(args.file)
@@ -111,7 +111,7 @@ def run(arguments: list[str]) -> None:
         _say(note)
     if picture is not None:
         frame = report.loudest if args.at is None else report.frame_at(args.at)
-        _save_picture(picture, report, frame, title.encode(errors="replace").decode())
+        _save_picture(picture, report, frame, printable(title))
 
     from dsp.report_table import TABLES
 
@@ -170,7 +170,7 @@ def _save_picture(path: Path, report: Report, frame: int, title: str) -> None:
 def _say(text: str) -> None:
     """Print to standard error, unless it is closed: print would take standard output then."""
     if sys.stderr is not None:
-        print(text, file=sys.stderr)
+        print("".join(c if c.isprintable() else ascii(c)[1:-1] for c in text), file=sys.stderr)
 
 
 def _discard_output() -> None:

@@ -5,13 +5,14 @@ Place in the chain: before libsndfile, which reads the first of them only, and t
 
 import re
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _FLAC_MARK = b"fLaC\x00\x00\x00\x22"  # of the stream, and the head of STREAMINFO
 _LAST_BLOCK = 0x80
 _FLAC_FRAME = re.compile(rb"\xff[\xf8\xf9]", re.DOTALL)
 _PAGE = struct.Struct("<4sBBqIIIB")  # mark, version, flags, granule position, serial, number, checksum, segments
 _FIRST_PAGE, _LAST_PAGE = 2, 4
+_OGG_FLAC_MARK = b"\x7fFLAC"
 
 
 @dataclass
@@ -26,12 +27,15 @@ class Part:
         Length by its header.
     damaged, cut_off : bool
         Whether something is missing within it, and whether its end is.
+    flac : list of (start, end)
+        Places of a FLAC stream's bytes in the pages of an Ogg file; empty if it is none.
     """
 
     pieces: list
     claimed_samples: int | None = None
     damaged: bool = False
     cut_off: bool = False
+    flac: list = field(default_factory=list)
 
 
 def flac_parts(data, at: int) -> list[Part]:
@@ -92,44 +96,55 @@ def _flac_number(head: bytes) -> int | None:
 
 
 def ogg_parts(data, at: int) -> list[Part]:
-    """Return every link of a chained Ogg file, by its pages."""
+    """Return every link of a chained Ogg file, by its pages.
+
+    Raises
+    ------
+    ValueError
+        If no link begins in the data.
+    """
     parts: list[Part] = []
     numbers: dict[int, int] = {}
-    in_head, ended, start = False, False, at
+    in_head, start = False, at
     while (page := _page(data, at)) is not None:
-        place, end, flags, serial, number = page
+        place, body, end, flags, serial, number = page
         if flags & _FIRST_PAGE and not in_head:
-            _close(parts, start, place, ended)
-            parts.append(Part([]))
-            numbers, start, ended = {}, place, False
+            _close(parts, start, place)
+            parts.append(Part([], cut_off=True))
+            numbers, start = {}, place
         in_head = bool(flags & _FIRST_PAGE)
         if parts:
-            is_gap = (place > at > start) or number != numbers.get(serial, number)
-            parts[-1].damaged = parts[-1].damaged or is_gap
+            part = parts[-1]
+            part.damaged |= (place > at > start) or number != numbers.get(serial, number)
+            part.cut_off &= not flags & _LAST_PAGE
             numbers[serial] = number + 1
-            ended = ended or bool(flags & _LAST_PAGE)
+            if data[body : body + 5] == _OGG_FLAC_MARK:
+                part.flac.append((body + 9, end))  # behind the head of the mapping, the stream as in a FLAC file
+            elif part.flac:
+                part.flac.append((body, end))
         at = end
-    _close(parts, start, len(data), ended)
+    _close(parts, start, len(data))
+    if not parts:
+        raise ValueError("no Ogg stream begins in it")
     return parts
 
 
-def _close(parts: list[Part], start: int, end: int, ended: bool) -> None:
+def _close(parts: list[Part], start: int, end: int) -> None:
     if parts:
         parts[-1].pieces = [(start, end)]
-        parts[-1].cut_off = not ended
 
 
-def _page(data, at: int) -> tuple[int, int, int, int, int] | None:
-    """Return start, end, flags, serial and number of the next page that is all there."""
+def _page(data, at: int) -> tuple[int, int, int, int, int, int] | None:
+    """Return start, body, end, flags, serial and number of the next page that is all there."""
     while (at := data.find(b"OggS", at)) >= 0:
         if at + _PAGE.size > len(data):
             return None
         _, version, flags, _, serial, number, _, n_segments = _PAGE.unpack_from(data, at)
-        segments = data[at + _PAGE.size : at + _PAGE.size + n_segments]
-        end = at + _PAGE.size + n_segments + sum(segments)
-        if version == 0 and flags < 8 and end <= len(data) and data[end : end + 4] in (b"OggS", b""):
-            return at, end, flags, serial, number
-        if version == 0 and flags < 8 and (end <= len(data) and data.find(b"OggS", at + 4, end) < 0):
-            return at, end, flags, serial, number  # what follows is damaged
+        body = at + _PAGE.size + n_segments
+        end = body + sum(data[at + _PAGE.size : body])
+        if version == 0 and flags < 8 and end <= len(data):
+            # What follows is another page, the end, or damage: then no other page begins within this one.
+            if data[end : end + 4] in (b"OggS", b"") or data.find(b"OggS", at + 4, end) < 0:
+                return at, body, end, flags, serial, number
         at += 4
     return None

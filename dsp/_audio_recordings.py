@@ -16,6 +16,7 @@ from dsp._audio_packets import Part, flac_from, flac_parts, ogg_parts
 from dsp._audio_samples import WIDTHS, sample_blocks
 
 _UNRECOGNISED = "Format not recognised"
+_SEARCH_BYTES = 1 << 16  # in which the first page of an Ogg file must begin
 
 
 @dataclass
@@ -56,10 +57,15 @@ def recordings(data) -> Iterator[Recording]:
             found = find_samples(data, at)
     elif data[at : at + 4] == b"fLaC":
         yield from (_flac(data, part) for part in flac_parts(data, at))
-    elif data[at : at + 4] == b"OggS":
-        yield from (_ogg(data, part) for part in ogg_parts(data, at))
     elif stream is not None:
         yield _mp3(data, stream)
+    elif data.find(b"OggS", at, at + _SEARCH_BYTES) >= 0:
+        for part in ogg_parts(data, at):
+            if part.flac:  # libsndfile does not take all of these
+                stream = b"".join(data[start:end] for start, end in part.flac)
+                yield from (_flac(stream, flac) for flac in flac_parts(stream, 0))
+            else:
+                yield _ogg(data, part)
     else:
         yield _other(data, at)
 

@@ -92,10 +92,21 @@ def read_audio_file(source: str | Path | BinaryIO, channels: int = 1) -> AudioFi
 
 def name_of(source: str | Path | BinaryIO) -> str:
     """Return what messages call a source."""
-    if isinstance(source, str | os.PathLike):
-        return "standard input" if str(source) == "-" else f"`{source}`"
-    name = getattr(source, "name", None)
-    return f"`{name}`" if isinstance(name, str) else "the file object"
+    name = str(source) if isinstance(source, str | os.PathLike) else getattr(source, "name", None)
+    if not isinstance(name, str):
+        return "the file object"
+    return "standard input" if name == "-" else f"`{printable(name)}`"
+
+
+def printable(name: str) -> str:
+    r"""Return a file's name on one line, of characters that can be printed.
+
+    Examples
+    --------
+    >>> print(printable("caf\udce9\n"))
+    caf\udce9\n
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
 @contextmanager

@@ -34,12 +34,12 @@ _SILENCE_DBFS = -120.0
 _PITCH_BAND_HZ = 1000.0  # above, moving formants and breath make periods differ
 _AUDIBLE_DB = 40  # frames this far below the loudest have no formants worth a dot in the picture
 _EDGE = 1.03  # values nearer to an end of their range than by this factor are flagged
-_MAX_BANDWIDTH_HZ = 700.0
-_BEYOND = 1.25  # how far above the range a resonance may be the formant that is missing
+_MAX_BANDWIDTH_HZ, _NARROW_HZ = 700.0, 300.0
+_BEYOND = 1.25  # how far above the range a resonance may be the last formant that is missing
 _HALF_PERIOD = 0.95  # correlation at half the period, against that at the period, that tells of a higher pitch
 _MEDIAN_PITCH_HZ, _MEDIAN_NEUTRAL_HZ, _NEUTRAL_OF_WHISPER_HZ = 120.0, 520.0, 550.0
 _NEUTRAL_RANGE_HZ = (450.0, 720.0)
-_WORTH_A_NOTE = 0.02  # share of frames at an edge, as many are by chance
+_WORTH_A_NOTE = 0.05  # share of frames at an edge; fewer are so by chance
 _BLOCK = 1024  # frames at a time: hours of signal need no copy of all of them
 _SEGMENT_S, _MARGIN_S = 10.0, 0.05  # of the low-pass filter, whose response is shorter than the margin
 
@@ -75,7 +75,7 @@ class Report:
     formant_hz, bandwidth_hz : ndarray, shape (T, 4)
         Formants by their numbers; one that is missing is NaN, and the others keep theirs.
     formant_at_edge : bool ndarray, shape (T,)
-        Whether a formant is at an end of its range, or one is missing that may lie above it.
+        Whether a formant is at an end of its range, or the last one is missing and may lie above it.
     lpc, error : ndarray, shape (T, M + 1) and (T,)
         Coefficients of A(z) of the pre-emphasised frames under a Hamming window, and their prediction error power.
     """
@@ -312,14 +312,14 @@ def _neutral_hz(pitch_hz: np.ndarray) -> float:
 def _formants(
     a: np.ndarray, fs: int, formant_range: tuple[float, float], neutral_hz: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Formants, their bandwidths, and whether one of a frame is at an end of the range or may lie above it."""
+    """Formants, their bandwidths, and whether one of a frame is at an end of the range, or the last may lie above."""
     low, high = formant_range[0], min(formant_range[1], fs / 2 - 90)
     f, b = formant_tracks(a, fs, N_FORMANTS, neutral_hz, low, _MAX_BANDWIDTH_HZ, max(high, low))
     all_f, all_b = poles(a, fs)
     with np.errstate(invalid="ignore"):  # NaN compares as false
-        beyond = (all_f > high) & (all_f < high * _BEYOND) & (all_b > 0) & (all_b < _MAX_BANDWIDTH_HZ)
+        beyond = (all_f > high) & (all_f < high * _BEYOND) & (all_b > 0) & (all_b < _NARROW_HZ)
         at_edge = ((f < low * _EDGE) | (f > high / _EDGE)).any(-1)
-    return f, b, at_edge | (np.isnan(f).any(-1) & beyond.any(-1))
+    return f, b, at_edge | (np.isnan(f[:, -1]) & beyond.any(-1))
 
 
 def _low_pass(y: np.ndarray, fs: int, edge_hz: float) -> np.ndarray:
