@@ -161,6 +161,12 @@ def _chunk(file: BinaryIO, n_bytes: int) -> bytes:
     return bytes(chunk)
 
 
+def _release(data: bytes | mmap.mmap) -> None:
+    """Give the pages of a mapped file that were read back to the system."""
+    if isinstance(data, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        data.madvise(mmap.MADV_DONTNEED)
+
+
 class _Joiner:
     """Collect blocks of samples, mixed as wanted, with the power before and after."""
 
@@ -200,6 +206,7 @@ def _read(data, name: str, channels: int) -> AudioFile:
                 raise ValueError(f"{recording.channels} channels of {recording.sample_rate_hz} Hz")
             for block in recording.blocks:
                 joined.add(block)
+                _release(data)
             notes += recording.notes(joined.n_samples - n_before)
             n_recordings += joined.n_samples > n_before
     except ValueError as error:

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from dsp._arguments import number_in, order_in
 from dsp.formants import formant_tracks, poles
-from dsp.frames import FrameSpec, frame
+from dsp.frames import FrameSpec
 from dsp.lpc import autocorrelation, levinson_durbin, white_noise_correction
 from dsp.pitch import pitch_track
 from dsp.signals import checked_rate, checked_signal
@@ -191,7 +191,8 @@ def measure(
         If `x` is empty, holds NaN or has more axes than one, or a number is out of range.
     """
     fs = checked_rate("sample_rate_hz", sample_rate_hz, *_RATES_HZ)
-    x = checked_signal("x", x, max_channels=1, limit=None)
+    dtype = np.float32 if getattr(x, "dtype", None) in (np.float32, np.int16) else np.float64  # as exact as it came
+    x = checked_signal("x", x, max_channels=1, limit=None, dtype=dtype)
     if not len(x):
         raise ValueError("`x` has shape (0,), it must hold at least one sample")
     analysis_hz = analysis_rate_hz(fs)
@@ -266,6 +267,7 @@ def _emphasised(y: np.ndarray, spec: FrameSpec, first: int, end: int) -> np.ndar
     """Pre-emphasised frames first..end-1 under a Hamming window."""
     begin, stop = first * spec.hop + spec.delay - spec.window - 1, end * spec.hop + spec.look_ahead
     part = np.pad(y[max(begin, 0) : stop], (max(-begin, 0), max(stop - len(y), 0)))
+    part = part.astype(np.float64)
     e = part[1:] - _emphasis(spec.sample_rate_hz) * part[:-1]
     return np.lib.stride_tricks.sliding_window_view(e, spec.window)[:: spec.hop] * np.hamming(spec.window)
 
@@ -281,8 +283,11 @@ def _autocorrelation(y: np.ndarray, spec: FrameSpec, M: int) -> np.ndarray:
 def _pitch(y: np.ndarray, fs: int, pitch_range: tuple[float, float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pitch and voicing of every frame, and whether the pitch is at an end of its range, or may lie above it."""
     low, high = pitch_range[0] / _EDGE, min(pitch_range[1] * _EDGE, fs / 4)
-    band = _low_pass(y, fs, max(_PITCH_BAND_HZ, 1.6 * high))
-    frames = frame(band, _centred(fs, 2 / low))
+    spec = _centred(fs, 2 / low)
+    front, T = spec.window - spec.delay, spec.n_frames(len(y))
+    band = np.zeros(front + T * spec.hop + spec.look_ahead)  # with zeros on both sides, so that frames are views
+    _low_pass(y, fs, max(_PITCH_BAND_HZ, 1.6 * high), band[front : front + len(y)])
+    frames = np.lib.stride_tricks.sliding_window_view(band, spec.window)[:: spec.hop]
     f0_hz, voicing = pitch_track(frames, fs, low, high)
     with np.errstate(invalid="ignore"):  # NaN compares as false
         at_edge = (f0_hz < pitch_range[0] * _EDGE) | (f0_hz > pitch_range[1] / _EDGE)
@@ -322,23 +327,26 @@ def _formants(
     return f, b, at_edge | (np.isnan(f[:, -1]) & beyond.any(-1))
 
 
-def _low_pass(y: np.ndarray, fs: int, edge_hz: float) -> np.ndarray:
+def _low_pass(y: np.ndarray, fs: int, edge_hz: float, out: np.ndarray) -> None:
     """Keep the lowest harmonics, without delay; segment by segment, so that long recordings need no copies."""
     from scipy.signal import butter, sosfiltfilt
 
     sos = butter(4, min(edge_hz, 0.45 * fs), fs=fs, output="sos")
     size, margin = round(_SEGMENT_S * fs), round(_MARGIN_S * fs)
-    z = np.empty_like(y)
     for start in range(0, len(y), size):
         before, after = min(start, margin), max(start + size + margin - len(y), 0)
         part = y[start - before : start + size + margin]
         part = np.concatenate([np.zeros(margin - before), part, np.zeros(after)])
-        z[start : start + size] = sosfiltfilt(sos, part, padlen=0)[margin : margin + min(size, len(y) - start)]
-    return z
+        out[start : start + size] = sosfiltfilt(sos, part, padlen=0)[margin : margin + min(size, len(y) - start)]
 
 
 def _level_dbfs(x: np.ndarray, n_frames: int, hop: float) -> np.ndarray:
     """Level of every frame's own samples, the last one shorter where the recording ends within it."""
-    starts = np.minimum(np.round(np.arange(n_frames) * hop).astype(int), len(x) - 1)
-    power = np.add.reduceat(x * x, starts) / np.diff(starts, append=len(x))
+    starts = np.minimum(np.round(np.arange(n_frames + 1) * hop).astype(int), len(x))
+    starts[-1] = len(x)
+    power = np.empty(n_frames)
+    for t in range(0, n_frames, _BLOCK):
+        edges = starts[t : t + _BLOCK + 1]
+        block = np.square(x[edges[0] : edges[-1]], dtype=np.float64)
+        power[t : t + _BLOCK] = np.add.reduceat(block, edges[:-1] - edges[0]) / np.diff(edges)
     return 10 * np.log10(np.maximum(2 * power, 10 ** (_SILENCE_DBFS / 10)))
