@@ -23,9 +23,9 @@ VARIANTS: dict[str, dict] = {
     "whole": {},
     "LSF codebook frozen": {"frozen": ("lsf",)},
     "loss without the model of hearing": {"disturbance_weight": 0.0},
-    "no comb filter": {"frozen": ("comb",)},
+    "no comb filter": {"frozen": ("postfilter",)},
     "no allocation": {"frozen": ("allocation",)},
-    "in phases": {"later": (("allocation", "comb"),)},
+    "in phases": {"later": (("allocation", "postfilter"),)},
 }
 
 

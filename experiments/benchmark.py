@@ -244,13 +244,11 @@ def speed_row(title: str, kbps: float, delay_ms: float, encode: Callable, decode
 def speed_table(args) -> str:
     """Lay out delay, speed and size of ours and of the peers, as Markdown."""
     from lpcnet_cq.evaluation.bench import processor
-    from lpcnet_cq.evaluation.complexity import macs_per_second
-
     rows = [["codec", "kbps", "delay, ms", "encode, s/s", "decode, s/s", "parameters", "MMAC/s, encoder + decoder"]]
     rows.append(["---", *["---:"] * (len(rows[0]) - 1)])
     if args.model != "none":
         codec, kbps = lpcnet_cq.load(args.model), min(args.rates)
-        macs = {k: f"{v / 1e6:.0f}" for k, v in macs_per_second(codec.config, codec.network.floats).items()}
+        macs = {k: f"{v / 1e6:.0f}" for k, v in codec.macs_per_second().items()}
         size = f"{codec.n_parameters:,}", f"{macs['encoder']} + {macs['decoder']}"
         code = lambda x: codec.encode(x, RATE_HZ, bitrate_bps=1000 * kbps)  # noqa: E731
         rows.append(speed_row(args.label, kbps, codec.delay_ms, code, codec.decode, *size))

@@ -129,10 +129,10 @@ def run_encode(args: argparse.Namespace) -> int:
     from lpcnet_cq.audio import read_audio, replacing
 
     codec = lpcnet_cq.load(args.model)
-    if args.layers > 1 and codec.channels > 1:
-        raise UsageError(f"--layers {args.layers} must be 1 with `{codec.name}`, which codes music")
-    default = "9k" if codec.channels == 1 else "96k"
-    rate_bps = allowed_bitrate_bps(default if args.bitrate is None else args.bitrate, codec.bitrates_bps)
+    if args.layers > codec.max_layers:
+        raise UsageError(f"--layers {args.layers} must be at most {codec.max_layers} with `{codec.name}`")
+    given, default_bps = args.bitrate, codec.default_bitrate_bps
+    rate_bps = default_bps if given is None else allowed_bitrate_bps(given, codec.bitrates_bps)
     audio = read_audio(args.input, channels=codec.channels)
     coding_hz = codec.sample_rate_hz
     notes = (

@@ -17,7 +17,6 @@ import pytest
 import lpcnet_cq
 from lpcnet_cq.bitstream.container import Header, write_header, write_segment
 from lpcnet_cq.bitstream.extension import Coding
-from lpcnet_cq.bitstream.integer_model import IntegerModel
 from lpcnet_cq.bitstream.packet import Integers, join, put_layers
 from lpcnet_cq.checkpoint.weights import find_weights, load_weights
 from lpcnet_cq.errors import BitstreamError
@@ -25,6 +24,7 @@ from lpcnet_cq.music.config import MusicConfig
 from lpcnet_cq.music.freeze import freeze as freeze_music
 from lpcnet_cq.music.integer_model import LineModel
 from lpcnet_cq.speech.freeze import freeze
+from lpcnet_cq.speech.integer_model import SubframeModel
 from lpcnet_cq.training.presets import PRESETS
 
 SPEECH, MUSIC = PRESETS["tiny"].codec, MusicConfig(hidden=8)
@@ -72,7 +72,7 @@ def speech_model(draw):
         "triangular": triangular(draw, D),
     }
     integers = freeze({"side": side_model(draw, K), "latent": latent}, SPEECH)
-    return integers, IntegerModel(integers, SPEECH)
+    return integers, SubframeModel(integers, SPEECH)
 
 
 def music_model(draw):
@@ -216,7 +216,7 @@ def test_the_page_says_what_is_refused(second_decoder, released, short_file):
         except second_decoder.Damaged:
             theirs = None
         try:
-            n = join(codec.entropy, [part for segment in codec._read(data)[1] for part in segment.parts])
+            n = join(codec._parts.entropy, [part for segment in codec._read(data)[1] for part in segment.parts])
             ours = list(zip(*(v.tolist() for v in (n.step, n.side, n.latents)), strict=True))
         except BitstreamError:
             ours = None

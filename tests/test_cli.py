@@ -26,6 +26,7 @@ class StandIn:
     """Behave as a codec does at its border; carry 16-bit PCM in segments, one packet per 50 samples."""
 
     bitrates_bps = (9000, 24000)
+    default_bitrate_bps, max_layers = 9000, 2
     sample_rate_hz, channels, name = 16000, 1, "stand-in"
 
     def __init__(self, model_hash=INSTALLED):
@@ -324,7 +325,7 @@ def test_evaluation_and_benchmark_get_theirs_and_give_their_status(monkeypatch):
     monkeypatch.setattr(cli_training, "run_evaluate", lambda args: got.append(args) or 7)
     monkeypatch.setattr(cli_training, "run_bench", lambda args: got.append(args) or 7)
     assert main(["evaluate", "--model", "m", "--out", "o"]) == 7
-    assert {"model": "m", "data": None, "bitrate": 9000, "out": "o"}.items() <= vars(got[0]).items()
+    assert {"model": "m", "data": None, "bitrate": None, "out": "o"}.items() <= vars(got[0]).items()
     assert main(["bench", "--model", "m"]) == 7
     assert got[1].model == "m"
 

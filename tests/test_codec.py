@@ -189,8 +189,8 @@ def test_thinned_files_are_no_longer_capped(codec):
 def test_info_counts_packets_that_restart_within_a_segment(codec):
     """As under a cap they may: coded from nothing, and counted so."""
     (segment,) = codec._read(codec.encode(voice(FS), FS, 40000))[1]
-    n = next(segment.runs(codec.entropy))
-    packets = [p for part in (n[:20], n[20:]) for p in put_packets(codec.entropy, None, part)[1]]
+    n = next(segment.runs(codec._parts.entropy))
+    packets = [p for part in (n[:20], n[20:]) for p in put_packets(codec._parts.entropy, None, part)[1]]
     file = io.BytesIO()
     write_header(file, Header(FS, FS, 40000, codec.sha256))
     write_segment(file, packets, last=True)
@@ -286,4 +286,4 @@ def test_capped_file_has_no_packet_above_the_cap(codec):
     data = codec.encode(voice(FS), FS, rate_bps, cbr=True)
     (segment,) = codec._read(data)[1]
     sizes = np.diff([0, *(end[-1] for end in segment.ends)])
-    assert sizes.max() <= codec.cap_bytes(rate_bps) == 50
+    assert sizes.max() <= codec._parts.cap_bytes(rate_bps) == 50

@@ -1,8 +1,9 @@
-"""The entropy model as it is used: integers in, integers out, on every machine alike.
+"""The part of the integer entropy model that all codecs share: dimensions, tables, and the model of side integers.
 
-Place in the chain: between the integers of a packet and the range coder. `freeze` rounds the trained network of
-`entropy` to fixed point; from then on means, scales and frequencies are integer arithmetic on decoded integers, so
-that a stream decodes to the same symbols everywhere. Rounding costs less than 0.1 % of the rate.
+Place in the chain: between the integers of a packet and the range coder. `freeze` rounds a trained network to fixed
+point; from then on means, scales and frequencies are integer arithmetic on decoded integers, so that a stream decodes
+to the same symbols on every machine. Rounding costs less than 0.1 % of the rate. Each codec adds its model of latents:
+`speech.integer_model`, `music.integer_model`.
 
 Fixed point: activations have 8 fractional bits, weights 12, sums 20. A mean is used to 1/16, a scale to 1/8 octave;
 the pair selects one of 64 x 16 frequency tables of a logistic distribution, each summing to 2^16.
@@ -17,15 +18,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lpcnet_cq.bitstream.codec_config import CodecConfig
-from lpcnet_cq.bitstream.fixed_point import ACT_BITS, CLIP, SIDE_CLIP, Array, activate, product
+from lpcnet_cq.bitstream.codec_config import PacketConfig
+from lpcnet_cq.bitstream.fixed_point import ACT_BITS, SIDE_CLIP, Array, activate, product
 from lpcnet_cq.bitstream.frequency_tables import ESCAPE, HALF_WIDTH, TOTAL
 
 
 class Triangle(NamedTuple):
     """Say what the integers of a vector tell of those behind them: the triangular terms.
 
-    A walk along a vector starts from sums (mean, scale), (..., K) each, which other vectors gave.
+    The state is the sums (mean, scale), (..., K) each; it starts from what other vectors gave.
     """
 
     mean: Array
@@ -50,11 +51,12 @@ class Triangle(NamedTuple):
 class IntegerModel:
     """Give the frequency table of every integer of a packet from integers decoded before.
 
-    Means and scales come as sums with 20 fractional bits; `locate` makes tables of them. What the integers of a vector
-    tell of each other is left to `side_context` and `latent_context`.
+    Means and scales come as sums with 20 fractional bits; `locate` turns them into tables. What the integers of a
+    vector tell of each other is left to `side_context` and `latent_context`. Subclasses add `latent_context`,
+    `packet_context` and `latent`.
     """
 
-    def __init__(self, integers: dict[str, np.ndarray], c: CodecConfig):
+    def __init__(self, integers: dict[str, np.ndarray], c: PacketConfig):
         self.w = {k: v.astype(np.float64) for k, v in integers.items() if v.ndim == 2 and not k.endswith("_bs")}
         self.b = {k: v.astype(np.int64) for k, v in integers.items() if v.ndim == 1 or k.endswith("_bs")}
         self.tri = {k: v.astype(np.int64) for k, v in integers.items() if "_tri_" in k}
@@ -109,10 +111,10 @@ class IntegerModel:
     @property
     def latent_context(self) -> Any:
         """What the latents of a vector tell of each other."""
-        return Triangle(self.tri["latent_tri_mean"], self.tri["latent_tri_scale"], CLIP)
+        raise NotImplementedError
 
     def packet_context(self, before: Array, side: Array, step: Array) -> Any:
-        """Return what the side information tells of each subframe's latents, (..., S, H), as sums.
+        """Return what the side information tells of each vector of latents.
 
         Parameters
         ----------
@@ -120,28 +122,24 @@ class IntegerModel:
             The two side vectors before, oldest first.
         side : array (..., K)
         step : array (...)
+
+        Returns
+        -------
+        array, or tree of arrays, (..., S, any)
         """
-        w, b = self.w, self.b
-        u = self.xp.concatenate([side, before[..., 1, :]], axis=-1).clip(-SIDE_CLIP, SIDE_CLIP) << ACT_BITS
-        h = activate(product(u, w["latent_ws"]) + b["latent_bs"][step])
-        return (product(h, w["latent_wp"]) + b["latent_bp"]).reshape(*h.shape[:-1], self.S, -1)
+        raise NotImplementedError
 
     def latent(self, context: Any, before: Array) -> Any:
-        """Return sums of means and scales (..., D) of subframes, for `latent_context` to start from.
+        """Return what `latent_context` starts from.
 
         Parameters
         ----------
-        context : array (..., H)
-            From `packet_context`.
+        context : array, or tree of arrays, (..., any)
+            Of one vector each, from `packet_context`.
         before : array (..., context, D)
-            Latents of the subframes before, oldest first.
+            The vectors of latents before, oldest first.
         """
-        w, b, D = self.w, self.b, self.D
-        y = before.clip(-CLIP, CLIP).reshape(*before.shape[:-2], -1) << ACT_BITS
-        h = activate(context + product(y, w["latent_wy"]))
-        h = activate(product(h, w["latent_w2"]) + b["latent_b2"])
-        out = product(h, w["latent_w3"]) + b["latent_b3"]
-        return out[..., :D], out[..., D:]
+        raise NotImplementedError
 
     def latents(self, before: Array, side: Array, step: Array, window: Array, n: Array) -> tuple[Array, Array]:
         """Return sums of means and scales (T, S, D) for all latents of known packets.

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lpcnet_cq.bitstream.entropy_model import EntropyModel
 from lpcnet_cq.bitstream.frequency_tables import ESCAPE, HALF_WIDTH, locate
-from lpcnet_cq.bitstream.integer_model import IntegerModel
 from lpcnet_cq.bitstream.range_coder import TOTAL, RangeDecoder, RangeEncoder
 
 ESCAPE_BITS = 15  # most bits of what follows it
@@ -36,13 +36,17 @@ class Integers:
     side: np.ndarray
     latents: np.ndarray
 
-    def __getitem__(self, part: slice) -> "Integers":
+    def __getitem__(self, part: slice | np.ndarray) -> "Integers":
         """Return some of the packets."""
         return Integers(self.step[part], self.side[part], self.latents[part])
 
     def values(self) -> np.ndarray:
         """Return side integers and latents in the order of the packet, (T, K + S*D)."""
         return np.concatenate([self.side, self.latents.reshape(len(self.side), -1)], axis=1)
+
+    def filled(self, T: int) -> "Integers":
+        """Return T packets: these, and the last one again and again."""
+        return self[np.minimum(np.arange(T), len(self.step) - 1)]
 
     def runs(self, T: int):
         """Yield the packets in runs of T, the last one possibly shorter."""
@@ -59,7 +63,7 @@ class Past:
     latents: np.ndarray
 
 
-def start(model: IntegerModel) -> Past:
+def start(model: EntropyModel) -> Past:
     """Return the memory before the first packet."""
     return Past(
         model.nominal_step,
@@ -68,13 +72,13 @@ def start(model: IntegerModel) -> Past:
     )
 
 
-def join(model: IntegerModel, parts: list[Integers]) -> Integers:
+def join(model: EntropyModel, parts: list[Integers]) -> Integers:
     """Put runs of packets together, the inverse of `Integers.runs`."""
     empty = Integers(*(np.zeros(s, np.int64) for s in ((0,), (0, model.K), (0, model.S, model.D))))
     return Integers(*(np.concatenate([getattr(n, k) for n in [empty, *parts]]) for k in ("step", "side", "latents")))
 
 
-def coarser(model: IntegerModel, n: Integers) -> Integers:
+def coarser(model: EntropyModel, n: Integers) -> Integers:
     """Return what is left of packets without their last enhancement layer: integers m with n = 3 m + (-1, 0 or 1).
 
     Their step index is that of a step three times as large, which must exist.
@@ -97,7 +101,7 @@ def step_table(before: int, n_steps: int) -> tuple[int, ...]:
     return (0, *np.cumsum(frequency).tolist())
 
 
-def contexts(model: IntegerModel, past: Past, n: Integers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def contexts(model: EntropyModel, past: Past, n: Integers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return what the model expects of all integers: scale index, fraction and floor of the mean, (T, K + S*D)."""
     T, S, D = n.latents.shape
     sides = np.concatenate([past.side, n.side])
@@ -110,7 +114,7 @@ def contexts(model: IntegerModel, past: Past, n: Integers) -> tuple[np.ndarray, 
     return locate(*join)
 
 
-def slots(model: IntegerModel, expected, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def slots(model: EntropyModel, expected, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return start and frequency of the symbols of `values`, and their distance from the floors of the means."""
     scale, fraction, floor = expected
     distance = values - floor
@@ -119,7 +123,7 @@ def slots(model: IntegerModel, expected, values: np.ndarray) -> tuple[np.ndarray
     return begin, model.cumulative[scale, fraction, symbol + 1] - begin, distance
 
 
-def value_bits(model: IntegerModel, expected, values: np.ndarray) -> np.ndarray:
+def value_bits(model: EntropyModel, expected, values: np.ndarray) -> np.ndarray:
     """Return the bits of integers, given the `contexts` they are coded in; arrays of one shape."""
     scale, fraction, floor = expected
     distance = values - floor
@@ -133,12 +137,12 @@ def value_bits(model: IntegerModel, expected, values: np.ndarray) -> np.ndarray:
     return bits
 
 
-def n_bits(model: IntegerModel, past: Past | None, n: Integers) -> np.ndarray:
+def n_bits(model: EntropyModel, past: Past | None, n: Integers) -> np.ndarray:
     """Return the bits of every integer of the packets, (T, 1 + K + S*D): flag and step, side integers, latents.
 
     Parameters
     ----------
-    model : IntegerModel
+    model : EntropyModel
     past : Past or None
         None: the first packet resets the context.
     n : Integers
@@ -154,12 +158,12 @@ def n_bits(model: IntegerModel, past: Past | None, n: Integers) -> np.ndarray:
     return np.concatenate([head[:, None], bits], axis=1)
 
 
-def put_packets(model: IntegerModel, past: Past | None, n: Integers) -> tuple[Past, list[bytes]]:
+def put_packets(model: EntropyModel, past: Past | None, n: Integers) -> tuple[Past, list[bytes]]:
     """Write packets.
 
     Parameters
     ----------
-    model : IntegerModel
+    model : EntropyModel
     past : Past or None
         None: the first packet resets the context.
     n : Integers
@@ -199,7 +203,7 @@ def _put_escape(encoder: RangeEncoder, distance: int) -> None:
     encoder.encode_bits(beyond - (1 << size), size)
 
 
-def ternary_slots(model: IntegerModel, expected, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def ternary_slots(model: EntropyModel, expected, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return start and frequency of n among 3 m - 1, 3 m and 3 m + 1, by the table that n alone would be coded in."""
     scale, fraction, floor = expected
     m = (n + 1) // 3
@@ -209,13 +213,13 @@ def ternary_slots(model: IntegerModel, expected, n: np.ndarray) -> tuple[np.ndar
     return begin[..., 0], np.take_along_axis(f, ternary, -1)[..., 0]
 
 
-def enhancement_bits(model: IntegerModel, past: Past | None, n: Integers) -> np.ndarray:
+def enhancement_bits(model: EntropyModel, past: Past | None, n: Integers) -> np.ndarray:
     """Return the bits of the enhancements that lead to `n`, (T, S*D); arguments as for `n_bits`."""
     expected = [array[:, model.K :] for array in contexts(model, past or start(model), n)]
     return np.log2(TOTAL) - np.log2(ternary_slots(model, expected, n.latents.reshape(len(n.step), -1))[1])
 
 
-def put_enhancements(model: IntegerModel, past: Past | None, n: Integers) -> tuple[Past, list[bytes]]:
+def put_enhancements(model: EntropyModel, past: Past | None, n: Integers) -> tuple[Past, list[bytes]]:
     """Write the enhancements that lead from `coarser(model, n)` to `n`; arguments and results as `put_packets`."""
     past = past or start(model)
     expected = [array[:, model.K :] for array in contexts(model, past, n)]
@@ -228,12 +232,12 @@ def put_enhancements(model: IntegerModel, past: Past | None, n: Integers) -> tup
     return advance(past, n), enhancements
 
 
-def put_layers(model: IntegerModel, pasts: list[Past] | None, n: Integers, L: int) -> tuple[list[Past], list[tuple]]:
+def put_layers(model: EntropyModel, pasts: list[Past] | None, n: Integers, L: int) -> tuple[list[Past], list[tuple]]:
     """Write packets with L enhancements each.
 
     Parameters
     ----------
-    model : IntegerModel
+    model : EntropyModel
     pasts : list of 1 + L Past, coarsest first, or None
         None: the first packet resets the context.
     n : Integers

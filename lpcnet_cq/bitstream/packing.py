@@ -15,7 +15,7 @@ import numpy as np
 
 from lpcnet_cq.bitstream import rate_control as rate
 from lpcnet_cq.bitstream.container import HEADER_BYTES, MAX_PACKETS, write_segment
-from lpcnet_cq.bitstream.integer_model import IntegerModel
+from lpcnet_cq.bitstream.entropy_model import EntropyModel
 from lpcnet_cq.bitstream.packet import advance, join, put_layers, start
 from lpcnet_cq.bitstream.rdoq import nearest, rdoq
 
@@ -28,7 +28,7 @@ class Packer:
 
     Parameters
     ----------
-    model : IntegerModel
+    model : EntropyModel
     sizes : array (Q,)
         Relative step sizes, finest first.
     steps : range
@@ -37,7 +37,7 @@ class Packer:
         Rate of ordinary speech at each of them.
     """
 
-    model: IntegerModel
+    model: EntropyModel
     sizes: np.ndarray
     steps: range
     mean_rates_bps: np.ndarray

@@ -14,8 +14,8 @@ from functools import partial
 import numpy as np
 
 from lpcnet_cq.bitstream.container import HEADER_BYTES, MAX_PACKETS, SEGMENT_BYTES
+from lpcnet_cq.bitstream.entropy_model import EntropyModel
 from lpcnet_cq.bitstream.frequency_tables import MEAN_BITS
-from lpcnet_cq.bitstream.integer_model import IntegerModel
 from lpcnet_cq.bitstream.packet import (
     Integers,
     Past,
@@ -37,7 +37,7 @@ MAX_DEBT = 100  # packets: two seconds
 PRICES = tuple(PRICE * 2.0**k for k in range(1, 9))  # of bits, in squared steps, under a cap
 
 
-def packet_costs(model: IntegerModel, n: Integers, L: int = 0) -> np.ndarray:
+def packet_costs(model: EntropyModel, n: Integers, L: int = 0) -> np.ndarray:
     """Return the expected bits of every packet with L enhancements, (T,), coded as one run."""
     reset = np.arange(len(n.step)) % model.segment_packets == 0
     bits = ROUNDING_BITS * (1 + L) + RESET_BITS * reset
@@ -88,7 +88,7 @@ def choose_steps(costs: Callable[[int], np.ndarray], budget_bits: float, steps: 
     return np.where(np.arange(len(coarse)) < np.searchsorted(total, budget_bits), q - 1, q)
 
 
-def fit_packet(model: IntegerModel, pasts: list[Past] | None, side, z, sizes, cap_bytes: int, steps: range, L: int = 0):
+def fit_packet(model: EntropyModel, pasts: list[Past] | None, side, z, sizes, cap_bytes: int, steps: range, L: int = 0):
     """Write one packet of at most `cap_bytes`, at the finest step size that allows it.
 
     Where not even the coarsest does, bits become dearer until the packet fits. If that is not enough, because the past
@@ -97,7 +97,7 @@ def fit_packet(model: IntegerModel, pasts: list[Past] | None, side, z, sizes, ca
 
     Parameters
     ----------
-    model : IntegerModel
+    model : EntropyModel
     pasts : list of 1 + L Past, or None
         As for `packet.put_layers`.
     side : int array (1, K)
@@ -142,7 +142,7 @@ def fit_packet(model: IntegerModel, pasts: list[Past] | None, side, z, sizes, ca
     return best
 
 
-def expected_packet(model: IntegerModel, step: np.ndarray) -> Integers:
+def expected_packet(model: EntropyModel, step: np.ndarray) -> Integers:
     """Return the packet that is nearest to what the entropy model expects after a reset, its latents 0."""
     side = np.zeros((1, model.K), np.int64)
     for k in range(model.K):

@@ -8,8 +8,8 @@ Letters: T packets, S subframes, D latents, z latents in steps, n integers.
 
 import numpy as np
 
+from lpcnet_cq.bitstream.entropy_model import EntropyModel
 from lpcnet_cq.bitstream.frequency_tables import MEAN_BITS
-from lpcnet_cq.bitstream.integer_model import IntegerModel
 from lpcnet_cq.bitstream.packet import LIMIT, Integers, Past, contexts, value_bits
 
 PRICE = 0.1  # squared steps per bit; at high rate -dD/dR = 2 ln 2 / 12 = 0.116 with D = 1/12
@@ -26,7 +26,7 @@ def nearest(side: np.ndarray, z: np.ndarray, step: np.ndarray, sizes: np.ndarray
 
 
 def rdoq(
-    model: IntegerModel,
+    model: EntropyModel,
     past: Past,
     side: np.ndarray,
     z: np.ndarray,
@@ -41,7 +41,7 @@ def rdoq(
 
     Parameters
     ----------
-    model : IntegerModel
+    model : EntropyModel
     past : Past
         Memory before the first packet.
     side : int array (T, K)

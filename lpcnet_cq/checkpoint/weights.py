@@ -19,10 +19,9 @@ from safetensors.numpy import save
 
 from dsp.frames import FrameSpec
 from lpcnet_cq.bitstream.codec_config import CodecConfig
+from lpcnet_cq.checkpoint.earlier_files import current_notes, current_tensors, kind_of
 from lpcnet_cq.checkpoint.half_precision import compact, expand
-from lpcnet_cq.music.config import MusicConfig
-from lpcnet_cq.speech.config import SpeechConfig
-from lpcnet_cq.speech.freeze import thaw
+from lpcnet_cq.registry import record_named, record_of
 
 INTEGER = "integer/"
 FOLDER = Path(__file__).parents[1] / "released"  # the released ones
@@ -69,10 +68,24 @@ def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         return {name: f.get_tensor(name) for name in f.keys()}, dict(f.metadata() or {})
 
 
-def codec_config_from_dict(values: dict) -> CodecConfig:
-    """Rebuild the configuration of a codec from the JSON of a weights file."""
+def codec_config_from_dict(values: dict, kind: str = "") -> CodecConfig:
+    """Rebuild the configuration of a codec from JSON.
+
+    Parameters
+    ----------
+    values : dict
+        Fields of the configuration, `spec` as a dict.
+    kind : str
+        Of the codec; without it, the values come from a file of an earlier release.
+
+    Raises
+    ------
+    ValueError
+        If there is no such codec.
+    """
+    config = record_named(kind or kind_of({"config": values})).config
     values = dict(values)
-    return (MusicConfig if "bands" in values else SpeechConfig)(spec=FrameSpec(**values.pop("spec")), **values)
+    return config(spec=FrameSpec(**values.pop("spec")), **values)
 
 
 def save_weights(
@@ -90,16 +103,18 @@ def save_weights(
     path : Path
     params : nnx.State
     integers : dict
-        From `tables.freeze` or `music.tables.freeze`.
-    config : SpeechConfig or MusicConfig
+        From the codec's `CodecRecord.freeze`.
+    config : CodecConfig
+        Of a registered codec, whose kind the file names.
     notes : dict
-        JSON values to keep with the file: how it was trained.
+        JSON values to keep with the file: `steps`, `mean_rates_bps` and `supported_bps`, and how it was trained.
     small : bool
         Store the same in fewer bytes (`compact`), for use rather than for more training.
     """
     tensors = flatten(nnx.to_pure_dict(params)) | {INTEGER + k: v for k, v in integers.items()}
     tensors = compact(tensors) if small else tensors
-    write_tensors(path, tensors, {"config": json.dumps(asdict(config)), "notes": json.dumps(notes)})
+    values = {"kind": record_of(config).kind, "config": asdict(config), "notes": notes}
+    write_tensors(path, tensors, {name: json.dumps(value) for name, value in values.items()})
 
 
 def find_weights(name_or_path: str | os.PathLike) -> Path:
@@ -118,6 +133,11 @@ def find_weights(name_or_path: str | os.PathLike) -> Path:
     raise ValueError(f"there are no weights `{name}`; released are: {names}, or give a file or a run's folder")
 
 
+def installed() -> dict[str, Path]:
+    """Return the released weights, by the first 16 digits of their hash."""
+    return {hashlib.sha256(p.read_bytes()).hexdigest()[:16]: p for p in sorted(FOLDER.glob("*.safetensors"))}
+
+
 class Weights(NamedTuple):
     """Hold what a weights file holds, and its SHA-256."""
 
@@ -131,7 +151,7 @@ class Weights(NamedTuple):
 def read_weights(path: Path, prefix: str) -> tuple[dict, dict[str, np.ndarray], dict, str]:
     """Return the nested floats of a weights file, the tensors below `prefix`, its JSON values, and its SHA-256."""
     tensors, metadata = read_tensors(path)
-    tensors = expand(tensors)
+    tensors = current_tensors(expand(tensors))
     floats = {k: v for k, v in tensors.items() if not k.startswith(prefix)}
     others = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
     values = {name: json.loads(text) for name, text in metadata.items()}
@@ -139,7 +159,7 @@ def read_weights(path: Path, prefix: str) -> tuple[dict, dict[str, np.ndarray], 
 
 
 def load_weights(path: Path) -> Weights:
-    """Read a weights file.
+    """Read a weights file, also one of an earlier release.
 
     Raises
     ------
@@ -148,10 +168,10 @@ def load_weights(path: Path) -> Weights:
     """
     try:
         floats, integers, values, sha256 = read_weights(path, INTEGER)
-        config = codec_config_from_dict(values["config"])
-        if "entropy" not in floats and isinstance(config, SpeechConfig):  # a compact file
-            floats |= {"entropy": thaw(integers, config)}
-        return Weights(floats, integers, config, values["notes"], sha256)
+        config = codec_config_from_dict(values["config"], kind_of(values))
+        if "entropy" not in floats and integers:  # a compact file
+            floats |= {"entropy": record_of(config).thaw(integers, config)}
+        return Weights(floats, integers, config, current_notes(values["notes"]), sha256)
     except Exception as error:  # safetensors has an exception type per fault
         raise ValueError(f"`{path}` is not a readable weights file: {error}") from error
 

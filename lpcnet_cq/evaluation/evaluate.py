@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from lpcnet_cq.evaluation import music_metrics as quality
 from lpcnet_cq.evaluation import plots as pictures
+from lpcnet_cq.registry import record_named
 from lpcnet_cq.training.corpus import default_corpus
 from lpcnet_cq.training.data import Clip, open_corpus, read_clip
 
@@ -96,10 +97,18 @@ METRICS: dict[str, tuple[str, Metric, tuple[str, ...]]] = {
 
 
 def metrics_for(codec) -> dict[str, tuple[str, Metric, tuple[str, ...]]]:
-    """Return what is measured of a codec: `METRICS`, or those for music where it has two channels."""
-    if codec.channels == 1:
-        return METRICS
-    fs = codec.sample_rate_hz
+    """Return what is measured of a codec of its `kind`."""
+    return record_named(codec.kind).metrics(codec.sample_rate_hz)
+
+
+def speech_metrics(sample_rate_hz: int) -> dict[str, tuple[str, Metric, tuple[str, ...]]]:
+    """Return what is measured of speech, which is at `METRIC_RATE_HZ`."""
+    return METRICS
+
+
+def music_metrics(sample_rate_hz: int) -> dict[str, tuple[str, Metric, tuple[str, ...]]]:
+    """Return what is measured of music."""
+    fs = sample_rate_hz
     return {
         "visqol_audio": ("ViSQOL audio", lambda x, y: quality.visqol_audio(x, y, fs), ("visqol",)),
         "nmr_db": ("NMR, dB", lambda x, y: quality.nmr_db(x, y, fs), ()),
@@ -149,7 +158,7 @@ def evaluate(
 
     Parameters
     ----------
-    codec : anything with the `encode`, `decode`, `info`, `sample_rate_hz` and `channels` of `lpcnet_cq.load()`.
+    codec : anything with `encode`, `decode`, `info`, `sample_rate_hz`, `channels` and `kind` of `lpcnet_cq.load()`.
     clips : held-out recordings.
     bitrate_bps : rate asked for.
     workdir : gets `evaluation.csv` (a row per clip), `evaluation.md` (means), `samples/` and pictures.
@@ -278,7 +287,7 @@ def report(
 
     Where a `metrics.jsonl` lies in `workdir`, the curves of the training are drawn beside the rest.
     """
-    part = "speech/" if codec.channels == 1 else "audio/"
+    part = record_named(codec.kind).task.part
     clips = [c for c in open_corpus(data or default_corpus(part), part) if c.split == "dev"]
     rows = evaluate(codec, clips, bitrate_bps, workdir, limit_s)
     if (workdir / "metrics.jsonl").is_file():

@@ -24,7 +24,6 @@ class MusicConfig(CodecConfig):
     fine: int = 64  # channels of the network over lines
     fine_blocks: int = 2
     hidden: int = 32  # width of the entropy model
-    context: ClassVar[int] = 4  # spectra the entropy model remembers: two packets of two channels
 
     @property
     def n_side(self) -> int:
@@ -35,6 +34,11 @@ class MusicConfig(CodecConfig):
     def n_vectors(self) -> int:
         """S, vectors of latents in a packet: one per channel."""
         return self.channels
+
+    @property
+    def context(self) -> int:
+        """Spectra that the entropy model remembers: two packets of all channels."""
+        return 2 * self.channels
 
     @property
     def side_parts(self) -> dict[str, list[int]]:

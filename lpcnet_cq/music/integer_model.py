@@ -1,8 +1,8 @@
 """The entropy model for lines as it is used: integers in, integers out, on every machine alike.
 
 Place in the chain: as `lpcnet_cq.bitstream.integer_model`, whose fixed point, tables and model of side information it
-shares. The exponents of steps are computed here as well: the decoder's sound hangs on them, and every machine must find
-the same.
+shares. The exponents of steps are computed here as well: the decoder's output depends on them, and every machine must
+find the same.
 """
 
 from collections.abc import Callable
@@ -19,6 +19,7 @@ from lpcnet_cq.music.allocation import LIMITS, PER_OCTAVE, level
 from lpcnet_cq.music.bands import layout
 from lpcnet_cq.music.config import MusicConfig
 from lpcnet_cq.music.entropy import BELOW, ENERGY, MOST, NOTHING, UNIT, Context, describe, features, parts, shift
+from lpcnet_cq.nn.runtime import own_settings
 
 LOG8 = np.array([NOTHING, *(round(PER_OCTAVE * float(np.log2(j))) for j in range(1, 9 * MOST + 1))])
 CHUNK = 8  # packets per compiled call of the encoder
@@ -117,7 +118,7 @@ class LineModel(IntegerModel):
     def latents(self, before: Array, side: Array, step: Array, window: Array, n: Array) -> tuple[Array, Array]:
         """Do as in speech, compiled, some packets at a time: an encoder asks often, and of thousands of lines."""
         sums = []
-        with jax.enable_x64(True):
+        with own_settings(wide=True):
             for i in range(0, len(n), CHUNK):
                 part = (v[i : i + CHUNK] for v in (before, side, step, window, n))
                 scale = self._compiled(*(np.pad(v, [(0, CHUNK - len(v))] + [(0, 0)] * (v.ndim - 1)) for v in part))

@@ -16,12 +16,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from lpcnet_cq.bitstream.entropy_model import EntropyModel
 from lpcnet_cq.bitstream.fixed_point import Array
 from lpcnet_cq.bitstream.frequency_tables import ESCAPE, HALF_WIDTH, locate
-from lpcnet_cq.bitstream.integer_model import IntegerModel
 from lpcnet_cq.bitstream.packet import FLAG, LIMIT, Integers, Past, start, step_table
 from lpcnet_cq.bitstream.range_coder import BOTTOM, TOP_BITS, TOTAL, TOTAL_BITS
 from lpcnet_cq.errors import BitstreamError
+from lpcnet_cq.nn.runtime import own_settings
 
 BUFFER_BYTES = 1 << 16  # more than a segment's payload; what lies behind it reads as zeros
 HEAD_BYTES = TOP_BITS // 8
@@ -128,11 +129,11 @@ class Reader:
 
     Parameters
     ----------
-    model : IntegerModel
+    model : EntropyModel
     """
 
-    def __init__(self, model: IntegerModel):
-        with jax.enable_x64(True):
+    def __init__(self, model: EntropyModel):
+        with own_settings(wide=True):
             self.model = model.on(jnp)
             self.steps = jnp.asarray([step_table(q, model.n_steps) for q in range(model.n_steps)])
         self.fresh = start(model)
@@ -172,7 +173,7 @@ class Reader:
         buffer = np.zeros(BUFFER_BYTES + HEAD_BYTES, np.uint8)
         buffer[: len(data)] = np.frombuffer(data, np.uint8)
         latents = np.stack([past.latents for past in before])
-        with jax.enable_x64(True):
+        with own_settings(wide=True):
             memory = Memory(np.int64(before[0].step), before[0].side, latents, np.bool_(pasts is not None))
             args = buffer, np.int64(offset), np.int64(len(data))
             out = jax.device_get(self._read(memory, *args, np.int64(n), T, L))

@@ -52,7 +52,7 @@ class PublishedCodec:
         self._encode, self._decode = compiled(published.encode), compiled(published.decode)
         self._recode_soft = compiled(published.recode_soft)
 
-    channels = 1
+    kind, channels = "speech", 1
 
     @property
     def sample_rate_hz(self) -> int:

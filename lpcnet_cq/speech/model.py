@@ -47,7 +47,7 @@ class Model(nnx.Module):
         self.encoder = Encoder(c, rngs=rngs)
         self.decoder = Decoder(c, rngs=rngs)
         self.entropy = EntropyModel(c, rngs=rngs)
-        self.comb = LongTermPostfilter(condition_size(c) + 1, c.spec.subframe, c.spec.sample_rate_hz, rngs=rngs)
+        self.postfilter = LongTermPostfilter(condition_size(c) + 1, c.spec.subframe, c.spec.sample_rate_hz, rngs=rngs)
         self.log_scale = nnx.Param(jnp.full(c.n_latents, -np.log(STEP), jnp.float32))
         self.config = c
 
@@ -79,7 +79,7 @@ def start_decoder(model: Model, B: int) -> dict:
         "a": jnp.zeros((B, 1, M + 2)).at[..., 0].set(1.0),
         "y": jnp.zeros((B, M + 1)),
         "net": model.decoder.start(B),
-        "comb": model.comb.start(B),
+        "postfilter": model.postfilter.start(B),
         "position": jnp.zeros((), jnp.uint32),
     }
 
@@ -207,7 +207,7 @@ def decode(model: Model, state: dict, n_lsf, n_gain, n_latents, step: jax.Array)
     filters = jnp.concatenate([state["a"], a], axis=1)
     e = e * jnp.repeat(jnp.exp(gains[:, 1:-1]), c.spec.subframe, axis=1)
     y_state, y = synthesise(state["y"], e, filters[:, :-1])
-    comb, y = model.comb(state["comb"], y, cond)
+    postfilter, y = model.postfilter(state["postfilter"], y, cond)
     after = {
         "lsf": lsf_hat[:, -1],
         "gain": gains[:, -2:],
@@ -216,7 +216,7 @@ def decode(model: Model, state: dict, n_lsf, n_gain, n_latents, step: jax.Array)
         "a": filters[:, -1:],
         "y": y_state,
         "net": net,
-        "comb": comb,
+        "postfilter": postfilter,
         "position": state["position"] + jnp.uint32(T * S * F),
     }
     return after, y

@@ -11,8 +11,8 @@ from flax import nnx
 
 from lpcnet_cq.bitstream.codec_config import CodecConfig
 from lpcnet_cq.music import model as music_model
-from lpcnet_cq.music.config import MusicConfig
 from lpcnet_cq.music.freeze import freeze as freeze_music
+from lpcnet_cq.registry import record_of
 from lpcnet_cq.speech.config import SpeechConfig
 from lpcnet_cq.speech.freeze import freeze as freeze_speech
 from lpcnet_cq.speech.model import Model
@@ -95,5 +95,5 @@ MUSIC = Task(
 
 
 def task_of(config: CodecConfig) -> Task:
-    """Return the parts of the codec that a configuration describes."""
-    return MUSIC if isinstance(config, MusicConfig) else SPEECH
+    """Return the training task of the codec that a configuration describes."""
+    return record_of(config).task

@@ -142,7 +142,7 @@ def start_from(t: TrainConfig, params: nnx.State) -> nnx.State:
 
 def centre_of(t: TrainConfig, notes: dict) -> float:
     """Return where among the step sizes weights with these notes have the rates asked for."""
-    usual = np.log(notes["usual_bps"][::-1])
+    usual = np.log(notes["mean_rates_bps"][::-1])
     steps = np.arange(*notes["steps"])[::-1]
     q = np.interp(np.mean(np.log(t.bitrates_bps)), usual, steps)
     return float(np.clip((q + 0.5) / t.codec.n_steps, t.span / 2, 1 - t.span / 2))
@@ -214,9 +214,9 @@ def log(workdir: Path, bar: tqdm, notes: dict, sums: dict, progress: float) -> N
 def measure_rates(t: TrainConfig, graphdef, params: nnx.State, batches) -> dict:
     """Return what a codec must know of its rates, for the notes of its weights.
 
-    `steps` are the indices that training drew, from and to; `usual_bps` the mean rate at each of them; `reach_bps` the
-    lowest rate that nine of ten crops reach at the coarsest step, and the highest that a share of them, `task.reach`,
-    reaches at the finest.
+    `steps` are the indices that training drew, from and to; `mean_rates_bps` the mean rate at each of them;
+    `supported_bps` the lowest rate that nine of ten crops reach at the coarsest step, and the highest that a share of
+    them, `task.reach`, reaches at the finest.
     """
     c, task = t.codec, task_of(t.codec)
     first, stop = (c.n_steps * (t.centre - t.span / 2), c.n_steps * (t.centre + t.span / 2))
@@ -233,8 +233,8 @@ def measure_rates(t: TrainConfig, graphdef, params: nnx.State, batches) -> dict:
     low, high = np.quantile(table[-1], 0.9), np.quantile(table[0], 1 - task.reach)
     return {
         "steps": [steps.start, steps.stop],
-        "usual_bps": [round(float(np.mean(row))) for row in table],
-        "reach_bps": [100 * math.ceil(low / 100), 100 * math.floor(high / 100)],
+        "mean_rates_bps": [round(float(np.mean(row))) for row in table],
+        "supported_bps": [100 * math.ceil(low / 100), 100 * math.floor(high / 100)],
     }
 
 

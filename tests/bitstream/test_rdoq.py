@@ -5,11 +5,11 @@ import pytest
 from flax import nnx
 
 from lpcnet_cq.bitstream import rdoq as rounding
-from lpcnet_cq.bitstream.integer_model import IntegerModel
 from lpcnet_cq.bitstream.packet import Integers, n_bits, start
 from lpcnet_cq.bitstream.rdoq import rdoq
 from lpcnet_cq.speech.entropy import EntropyModel
 from lpcnet_cq.speech.freeze import freeze
+from lpcnet_cq.speech.integer_model import SubframeModel
 from lpcnet_cq.training.presets import PRESETS
 
 CONFIG = PRESETS["tiny"].codec
@@ -19,7 +19,7 @@ SIZES = CONFIG.step_ratio ** (np.arange(CONFIG.n_steps) - CONFIG.n_steps // 2.0)
 @pytest.fixture(scope="module")
 def model():
     entropy = nnx.to_pure_dict(nnx.state(EntropyModel(CONFIG, rngs=nnx.Rngs(0))))
-    return IntegerModel(freeze(entropy, CONFIG), CONFIG)
+    return SubframeModel(freeze(entropy, CONFIG), CONFIG)
 
 
 @pytest.fixture(scope="module")

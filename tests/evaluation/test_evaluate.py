@@ -43,7 +43,7 @@ def write_log(path):
 class EightBit:
     """A codec of one byte a sample: known rate, known distortion."""
 
-    sample_rate_hz, channels = RATE_HZ, 1
+    kind, sample_rate_hz, channels = "speech", RATE_HZ, 1
 
     def encode(self, x, sample_rate_hz, bitrate_bps):
         return struct.pack("<II", sample_rate_hz, len(x)) + np.round(x * 127).astype(np.int8).tobytes()

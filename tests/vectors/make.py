@@ -162,7 +162,7 @@ def decode(recipe: dict, data: bytes, sizes) -> dict[str, np.ndarray]:
         decoder, ends = codec.decoder(recipe["layers"]), np.cumsum(sizes)
         packets = [data[end - size : end] or None for end, size in zip(ends, sizes, strict=True)]
         return {"pcm": to_pcm16(np.concatenate([decoder.push(packet) for packet in packets]))}
-    n = join(codec.entropy, [part for segment in codec._read(data)[1] for part in segment.parts])
+    n = join(codec._parts.entropy, [part for segment in codec._read(data)[1] for part in segment.parts])
     return {"step": n.step, "side": n.side, "latents": n.latents, "pcm": to_pcm16(codec.decode(data)[0])}
 
 

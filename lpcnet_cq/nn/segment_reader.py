@@ -1,0 +1,64 @@
+"""Reading the segments of a file: every packet's integers, and where each of its layers ends.
+
+Place in the chain: between the container and `packet_reader`, for `Codec.decode`, `info` and `thin`.
+"""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import BinaryIO, NamedTuple
+
+from lpcnet_cq.bitstream import packet
+from lpcnet_cq.bitstream.container import read_segments
+from lpcnet_cq.bitstream.entropy_model import EntropyModel
+from lpcnet_cq.errors import BitstreamError
+from lpcnet_cq.nn.packet_reader import Reader
+
+
+class ReadSegment(NamedTuple):
+    """Hold a segment as read: the integers in runs of packets, and where each layer of each packet ends."""
+
+    enhancements: int
+    payload: bytes
+    parts: list[packet.Integers]
+    ends: list[list[int]]
+
+    def runs(self, model: EntropyModel) -> Iterator[packet.Integers]:
+        """Yield the packets in runs that each begin with a context reset."""
+        n, starts = packet.join(model, self.parts), [0, *(ends[-1] for ends in self.ends)][: len(self.ends)]
+        cuts = [i for i, start in enumerate(starts) if packet.resets_context(self.payload, start)]
+        for a, b in pairwise([*cuts, len(starts)]):
+            yield n[a:b]
+
+
+def read_all(reader: Reader, file: BinaryIO, chunk: int, max_enhancements: int) -> list[ReadSegment]:
+    """Read the packets of all segments.
+
+    Parameters
+    ----------
+    reader : Reader
+    file : binary file open for reading, behind its header
+    chunk : int
+        Packets per compiled call.
+    max_enhancements : int
+        Enhancement layers that the codec's packets can have, 0 or more.
+
+    Raises
+    ------
+    BitstreamError
+        If a segment or a packet is damaged.
+    """
+    segments = []
+    for segment in read_segments(file):
+        if segment.enhancements > max_enhancements:
+            raise BitstreamError(f"a segment claims {segment.enhancements} enhancement layers of {max_enhancements}")
+        pasts, parts, ends, offset = None, [], [], 0
+        for i in range(0, segment.n_packets, chunk):
+            n_packets = min(chunk, segment.n_packets - i)
+            pasts, n, end = reader.read(pasts, segment.payload, offset, n_packets, chunk, segment.enhancements)
+            parts.append(n)
+            ends.extend(end.tolist())
+            offset = ends[-1][-1]
+        if offset != len(segment.payload):
+            raise BitstreamError(f"a segment holds {len(segment.payload) - offset} bytes behind its packets")
+        segments.append(ReadSegment(segment.enhancements, segment.payload, parts, ends))
+    return segments

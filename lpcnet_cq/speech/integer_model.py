@@ -1,0 +1,51 @@
+"""The entropy model for speech as it is used: integers in, integers out, on every machine alike.
+
+Place in the chain: as `lpcnet_cq.bitstream.integer_model`, whose model of side integers it completes: the latents of a
+subframe depend on the side information, the step size, and the latents of the subframes before.
+"""
+
+from typing import Any
+
+from lpcnet_cq.bitstream.fixed_point import ACT_BITS, CLIP, SIDE_CLIP, Array, activate, product
+from lpcnet_cq.bitstream.integer_model import IntegerModel, Triangle
+
+
+class SubframeModel(IntegerModel):
+    """Give the frequency table of every integer of a packet of the codec for speech."""
+
+    @property
+    def latent_context(self) -> Triangle:
+        """What the latents of a vector tell of each other."""
+        return Triangle(self.tri["latent_tri_mean"], self.tri["latent_tri_scale"], CLIP)
+
+    def packet_context(self, before: Array, side: Array, step: Array) -> Any:
+        """Return what the side information tells of each subframe's latents, (..., S, H), as sums.
+
+        Parameters
+        ----------
+        before : array (..., 2, K)
+            The two side vectors before, oldest first.
+        side : array (..., K)
+        step : array (...)
+        """
+        w, b = self.w, self.b
+        u = self.xp.concatenate([side, before[..., 1, :]], axis=-1).clip(-SIDE_CLIP, SIDE_CLIP) << ACT_BITS
+        h = activate(product(u, w["latent_ws"]) + b["latent_bs"][step])
+        return (product(h, w["latent_wp"]) + b["latent_bp"]).reshape(*h.shape[:-1], self.S, -1)
+
+    def latent(self, context: Any, before: Array) -> Any:
+        """Return sums of means and scales (..., D) of subframes, for `latent_context` to start from.
+
+        Parameters
+        ----------
+        context : array (..., H)
+            From `packet_context`.
+        before : array (..., context, D)
+            Latents of the subframes before, oldest first.
+        """
+        w, b, D = self.w, self.b, self.D
+        y = before.clip(-CLIP, CLIP).reshape(*before.shape[:-2], -1) << ACT_BITS
+        h = activate(context + product(y, w["latent_wy"]))
+        h = activate(product(h, w["latent_w2"]) + b["latent_b2"])
+        out = product(h, w["latent_w3"]) + b["latent_b3"]
+        return out[..., :D], out[..., D:]

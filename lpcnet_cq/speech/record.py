@@ -1,0 +1,23 @@
+"""The codec for speech: its parts under one name."""
+
+from lpcnet_cq.contract import CodecRecord
+from lpcnet_cq.speech.config import SpeechConfig
+from lpcnet_cq.speech.freeze import freeze, thaw
+from lpcnet_cq.speech.integer_model import SubframeModel
+from lpcnet_cq.speech.runtime import SpeechSignalModel
+
+SPEECH = CodecRecord(
+    kind=SpeechConfig.kind,
+    config=SpeechConfig,
+    signal_model=SpeechSignalModel,
+    entropy_model=SubframeModel,
+    freeze=lambda floats, config: freeze(floats["entropy"], config),
+    thaw=thaw,
+    default_bitrate_bps=9000,
+    training_bps=(9000, 24000),
+    max_layers=2,
+    weights="cq",
+    task_name="lpcnet_cq.training.tasks:SPEECH",
+    complexity_name="lpcnet_cq.evaluation.complexity:speech_macs_per_second",
+    metrics_name="lpcnet_cq.evaluation.evaluate:speech_metrics",
+)
