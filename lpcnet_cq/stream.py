@@ -10,6 +10,7 @@ as many samples at their beginning they line up with the input, and after `flush
 
 import numpy as np
 
+from dsp.signals import checked_signal
 from lpcnet_cq.bitstream import packet
 from lpcnet_cq.bitstream.rate_control import Budget, fit_packet
 from lpcnet_cq.bitstream.rdoq import rdoq
@@ -81,12 +82,13 @@ class Encoder(_Live):
         Parameters
         ----------
         frame : array (frame_size,) or (frame_size, channels)
-            Samples in [-1, 1]; a codec of two channels codes one as two alike.
+            Samples in [-1, 1], or integers as `dsp.signals.checked_signal` takes them; a codec of two channels codes
+            one as two alike.
 
         Raises
         ------
         ValueError
-            If the frame has another shape or values that are not finite, or the encoder was flushed.
+            If the frame has another shape, type or scale or values that are not finite, or the encoder was flushed.
         """
         return b"".join(self.push_layers(frame))
 
@@ -118,12 +120,7 @@ class Encoder(_Live):
 
     def _checked(self, frame: np.ndarray) -> np.ndarray:
         self._check_open()
-        frame, hop = np.asarray(frame, np.float32), self._spec.hop
-        allowed = {(hop,), (hop, self.channels)} if self.channels > 1 else {(hop,)}
-        if frame.shape not in allowed or not np.isfinite(frame).all():
-            wanted = " or ".join(str(shape) for shape in sorted(allowed))
-            raise ValueError(f"`frame` has shape {frame.shape}, it must be {wanted} finite samples")
-        return frame
+        return checked_signal("frame", frame, max_channels=self.channels, length=self.frame_size, dtype=np.float32)
 
     def _packet(self, x: np.ndarray) -> tuple[bytes, ...]:
         """Return the layers of the next packet; x is a frame, or empty where the signal has ended."""
