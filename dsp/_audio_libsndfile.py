@@ -30,7 +30,9 @@ class Pieces(io.RawIOBase):
     def __init__(self, data, pieces: list, endless: bool = False):
         super().__init__()
         self._endless = endless
-        self._parts = [(p, 0, len(p)) if isinstance(p, bytes) else (data, *p) for p in pieces]
+        places = [(p, 0, len(p)) if isinstance(p, bytes) else (data, *p) for p in pieces]
+        # Damaged headers give places behind the end of the data.
+        self._parts = [(source, start, min(end, len(source))) for source, start, end in places if start < len(source)]
         self._ends = np.cumsum([end - start for _, start, end in self._parts], dtype=np.int64)
         self._at = 0
 
@@ -48,7 +50,7 @@ class Pieces(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Move to a place, not before the beginning: a library's callbacks cannot raise."""
-        length = _ENDLESS_BYTES if self._endless else int(self._ends[-1])
+        length = _ENDLESS_BYTES if self._endless else int(self._ends[-1]) if len(self._ends) else 0
         base = (0, self._at, length)[whence]
         self._at = max(0, base + offset)
         return self._at

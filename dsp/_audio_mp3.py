@@ -18,7 +18,7 @@ _BITRATES_KBPS = {
     (2, 1): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
 _RATES_HZ = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
-_SAME = 0xFFFE0C00  # sync, version, layer and sample rate do not change within a stream
+_SAME = 0xFFFE0C00  # sync, version, layer and sample rate do not change within a stream, nor does mono to stereo
 
 
 @dataclass
@@ -93,6 +93,11 @@ def _word(data, at: int) -> int:
     return int.from_bytes(data[at : at + 4], "big")
 
 
+def _differ(head: int, other: int) -> bool:
+    """Whether two frames cannot be of one stream."""
+    return bool((head ^ other) & _SAME) or (head >> 6 & 3 == 3) != (other >> 6 & 3 == 3)
+
+
 def _frame_bytes(head: int) -> int:
     """Return the length of the frame with this header, 0 if it is none."""
     version, layer, index, rate = head >> 19 & 3, head >> 17 & 3, head >> 12 & 15, head >> 10 & 3
@@ -108,9 +113,9 @@ def _next_frame(data, at: int, same: int | None, end: int) -> int | None:
     """Return the first place from which several frames follow each other, or the last ones do up to the end."""
     while (at := data.find(b"\xff", at, end)) >= 0:
         head = _word(data, at)
-        if same is None or (head ^ same) & _SAME == 0:
+        if same is None or not _differ(head, same):
             place, n = at, 0
-            while n < _CHAIN and (size := _frame_bytes(_word(data, place))) and not (_word(data, place) ^ head) & _SAME:
+            while n < _CHAIN and (size := _frame_bytes(_word(data, place))) and not _differ(_word(data, place), head):
                 place, n = place + size, n + 1
             if n == _CHAIN or (n and (place == len(data) or (n > 1 and place > len(data)))):
                 return at
@@ -126,7 +131,7 @@ def _runs(data, at: int, same: int) -> tuple[list[tuple[int, int]], int, int, bo
         size = sizes.get(word)
         if size is None:
             head = int.from_bytes(word, "big")
-            sizes[word] = size = 0 if (head ^ same) & _SAME or len(word) < 4 else _frame_bytes(head)
+            sizes[word] = size = 0 if len(word) < 4 or _differ(head, same) else _frame_bytes(head)
         if size and at + size <= len(data) and not (n_frames and _is_info(data, at)):
             at, n_frames = at + size, n_frames + 1
             continue
@@ -155,7 +160,7 @@ def _xing(head: int, side_bytes: int, n_frames: int, info: bytes, place: int) ->
     if place != 50:  # Fraunhofer's header has none
         flags = info[place - 1]
         at = place + sum(n for bit, n in ((1, 4), (2, 4), (4, 100), (8, 4)) if flags & bit)
-        if info[at : at + 4] in (b"LAME", b"Lavc", b"Lavf"):
+        if info[at : at + 4] in (b"LAME", b"Lavc", b"Lavf") and at + 22 < len(info):
             delay = bytes([info[at + 21], info[at + 22] & 0xF0, 0])  # the padding counts from an end that is not there
     lame = b"LAME3.100" + bytes(12) + delay + bytes(12)
     content = b"Xing" + struct.pack(">II", 1, n_frames) + (lame if any(delay) else b"")

@@ -387,6 +387,14 @@ def test_what_is_not_finite_is_refused_with_its_time(bad):
 
 # ------------------------------------------------------------------------------------------ any bytes at all
 
+
+@pytest.mark.parametrize("code", [5, 23, 99])
+def test_a_header_that_leads_beyond_the_data_is_one_sentence(code):
+    data = b".snd" + struct.pack(">IIIII", 247, 0xFFFFFF04, code, 8612, 1) + bytes(27)
+    with pytest.raises(ValueError, match=r"holds no samples|is not an audio file that can be read: [^\n]+$"):
+        read(data)
+
+
 WHOLE = {kind: encoded(kind, PCM[: RATE_HZ // 2]) for kind in (PLAIN[1], *BLOCKS[:2], *STREAMS, ("CAF", "PCM_16"))}
 
 
