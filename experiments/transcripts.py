@@ -7,13 +7,13 @@ Letters: B utterances, T frames of 10 ms, F mel bands, L letters.
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from lpcnet_cq.training.data import Clip, hold_out, open_corpus, read_clip
+from lpcnet_cq.training.mel import mel_bank
 
 RATE_HZ = 16000
 FRAME, HOP, BANDS = 400, 160, 40  # samples: 25 ms every 10 ms
@@ -66,20 +66,12 @@ def open_transcripts(folder: str | Path) -> dict[str, list[Utterance]]:
     return {name: [Utterance(clip, texts[clip.path]) for clip in part] for name, part in parts.items()}
 
 
-@lru_cache
-def mel_matrix() -> np.ndarray:
-    """Return triangular mel filters (FRAME/2 + 1, F)."""
-    from librosa.filters import mel
-
-    return mel(sr=RATE_HZ, n_fft=FRAME, n_mels=BANDS, norm=None).T
-
-
 def features(x: np.ndarray) -> np.ndarray:
     """Return log-mel features (T, F) of x (n,): each band of mean 0, all of them of deviation 1."""
     n = max(0, len(x) - FRAME) // HOP + 1
     x = np.pad(x, (0, max(0, FRAME - len(x))))
     frames = np.lib.stride_tricks.sliding_window_view(x, FRAME)[::HOP][:n] * np.hanning(FRAME)
-    power = np.abs(np.fft.rfft(frames) * 2 / FRAME) ** 2 @ mel_matrix()
+    power = np.abs(np.fft.rfft(frames) * 2 / FRAME) ** 2 @ mel_bank(BANDS, FRAME, RATE_HZ)
     log = 0.5 * np.log(power + FLOOR**2)
     log -= log.mean(axis=0)
     return (log / max(log.std(), 1e-3)).astype(np.float32)
