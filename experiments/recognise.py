@@ -58,20 +58,20 @@ def make_step():
     graph, _ = nnx.split(nnx.eval_shape(lambda: Recogniser(rngs=nnx.Rngs(0))), nnx.Param)
     optimiser = make_optimiser()
 
-    def mean_loss(params, batch):
+    def mean_loss(model, batch):
         """CTC per letter: A. Graves et al., "Connectionist temporal classification", ICML 2006."""
-        logits, past = nnx.merge(graph, params)(batch["x"], batch["n_frames"])
+        logits, past = model(batch["x"], batch["n_frames"])
         none = jnp.where(batch["labels"] == 0, 1.0, 0.0)
         return jnp.sum(optax.ctc_loss(logits, past, batch["labels"], none)) / jnp.sum(1 - none)
 
     @jax.jit
     def step(params, state, batch, rate):
-        loss, gradient = jax.value_and_grad(mean_loss)(params, batch)
+        loss, gradient = jax.value_and_grad(lambda p: mean_loss(nnx.merge(graph, p), batch))(params)
         with jax.numpy_dtype_promotion("standard"):  # optax mixes integers and floats
             updates, state = optimiser.update(gradient, state, params)
         return jax.tree.map(lambda p, u: p + rate * u, params, updates), state, loss
 
-    moments = jax.jit(lambda params, batch: input_moments(mean_loss, params, batch))
+    moments = jax.jit(lambda params, batch: input_moments(mean_loss, nnx.merge(graph, params), batch))
     return optimiser, step, moments
 
 

@@ -47,13 +47,12 @@ def make_moments(t: TrainConfig, run: Prepared) -> Moment:
     material = [run.batches.batch(i) for i in range(MOMENT_BATCHES)]
     B, T = material[0]["lsf"].shape[0], material[0]["lsf"].shape[1] - 1
 
-    def forward(params, batch, step):
-        model = nnx.merge(run.graphdef, params)
+    def forward(model, batch, step):
         side, n = quantise(model, batch, step, jnp.float32(1.0))
         _, y = decode(model, start_decoder(model, B), side["lsf"], side["gain"], n, step)
         return y, rates(model, side, n, step)
 
-    one = jax.jit(lambda params, batch, step: input_moments(forward, params, batch, step))
+    one = jax.jit(lambda params, batch, step: input_moments(forward, nnx.merge(run.graphdef, params), batch, step))
     keys = jax.random.split(jax.random.key(t.seed), MOMENT_BATCHES)
     steps = [draw_steps(key, t.codec.n_steps, t.span, B, T, t.centre) for key in keys]
 

@@ -7,7 +7,7 @@ output y = X W is the measurement of W by its inputs X; sought is
 
 Only G = X' X / T enters. Support by iterative hard thresholding, values by least squares on the support.
 
-Letters: B batch, T rows of X, k taps, C channels, I = k C inputs, O outputs, N groups.
+Letters: T rows of X, I inputs, O outputs, N groups.
 """
 
 import jax
@@ -22,24 +22,15 @@ ITERATIONS = 30  # of hard thresholding
 RIDGE = 1e-3  # in units of an input's power: inputs that are nearly alike keep their weights
 
 
-def second_moment(x: jax.Array, k: int = 1, stride: int = 1, dilation: int = 1) -> jax.Array:
-    """Return G = X' X / T of the inputs of a layer, shape (k*C, k*C).
-
-    Parameters
-    ----------
-    x : array (B, time, C)
-        What the layer convolves, its past included; for a dense layer, any (B, rows, C).
-    k, stride, dilation : int
-        Of a convolution whose kernel has the shape (k, C, O); the rows of G are those of kernel.reshape(k*C, O).
+def second_moment(x: jax.Array) -> jax.Array:
+    """Return G = X' X / T of the inputs x (..., I) of a layer, shape (I, I), over all T rows.
 
     Examples
     --------
-    >>> second_moment(jnp.array([[[1.0], [2.0], [3.0]]]), k=2).tolist()
+    >>> second_moment(jnp.array([[[1.0, 2.0], [2.0, 3.0]]])).tolist()
     [[2.5, 4.0], [4.0, 6.5]]
     """
-    reach = (k - 1) * dilation
-    taps = [x[:, j * dilation : x.shape[1] - reach + j * dilation : stride] for j in range(k)]
-    X = jnp.concatenate(taps, axis=-1).reshape(-1, k * x.shape[-1])
+    X = x.reshape(-1, x.shape[-1])
     return jnp.matmul(X.T, X, precision="highest") / X.shape[0]
 
 

@@ -9,7 +9,7 @@ import pytest
 from flax import nnx
 
 from lpcnet_cq.checkpoint.weight_groups import UNSTRUCTURED, Pattern
-from lpcnet_cq.nn.layers import CausalConv
+from lpcnet_cq.nn.layers import CausalConv, unfold
 from lpcnet_cq.pruning.patterns import spread
 from lpcnet_cq.pruning.recovery import least_squares, output_error, recover, second_moment
 
@@ -33,7 +33,7 @@ def test_moments_are_those_of_what_a_convolution_sees(k, stride, dilation):
     x = jnp.float32(np.random.default_rng(1).standard_normal((2, 24, 3)))
     past = conv.start(2)
     y = conv(past, x)[1]
-    G = second_moment(jnp.concatenate([past, x], axis=1), k, stride, dilation)
+    G = second_moment(unfold(jnp.concatenate([past, x], axis=1), k, stride, dilation))
     W = conv.kernel[...].reshape(-1, 5)
     np.testing.assert_allclose(W.T @ G @ W, np.einsum("bto,btp->op", y, y) / (2 * y.shape[1]), rtol=1e-4, atol=1e-5)
 
