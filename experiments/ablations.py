@@ -11,14 +11,15 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+from report import RESULTS
+
 from lpcnet_cq.codec import Codec
-from lpcnet_cq.evaluation.evaluate import METRICS, evaluate, mean_and_interval, write_rows
-from lpcnet_cq.training.data import open_corpus
+from lpcnet_cq.evaluation.evaluate import evaluate, held_out, summary
+from lpcnet_cq.evaluation.tables import write_rows
 from lpcnet_cq.training.presets import PRESETS
 from lpcnet_cq.training.train import train
 
 RATE_BPS = 9000.0
-RESULTS = Path(__file__).parent / "results" / "ablations.csv"
 VARIANTS: dict[str, dict] = {
     "whole": {},
     "LSF codebook frozen": {"frozen": ("lsf",)},
@@ -34,15 +35,10 @@ def score(name: str, args) -> dict:
     t = replace(PRESETS["cq"], data=args.data, bitrates_bps=(RATE_BPS, RATE_BPS), steps=args.steps, **VARIANTS[name])
     folder = Path(args.out) / name.replace(" ", "-")
     path = train(t, folder)
-    clips = [clip for clip in open_corpus(args.data) if clip.split == "dev"]
-    rows = evaluate(Codec(path), clips, RATE_BPS, folder / "evaluation")
+    rows = evaluate(Codec(path), held_out(args.data), RATE_BPS, folder / "evaluation")
     seconds = sum(row["seconds"] for row in rows)
     kbps = {f"{k}_kbps": sum(row[f"{k}_bits"] for row in rows) / seconds / 1000 for k in ("lsf", "gain", "latents")}
-    result = {"variant": name, "steps": args.steps, "clips": len(rows)}
-    result |= {"kbps": 8 * sum(row["bytes"] for row in rows) / seconds / 1000} | kbps
-    for metric in (m for m in METRICS if m in rows[0]):
-        result[metric], result[f"{metric}_interval"] = mean_and_interval([row[metric] for row in rows])
-    return result
+    return {"variant": name, "steps": args.steps} | summary(rows) | kbps
 
 
 if __name__ == "__main__":
@@ -55,5 +51,5 @@ if __name__ == "__main__":
     table = []
     for name in args.variants:  # trainings that are there already are not repeated
         table.append(score(name, args))
-        write_rows(table, RESULTS)
-    print(RESULTS.read_text())
+        write_rows(table, RESULTS / "ablations.csv")
+    print((RESULTS / "ablations.csv").read_text())

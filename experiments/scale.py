@@ -14,9 +14,11 @@ from matplotlib.figure import Figure
 from lpcnet_cq.cli_arguments import bitrate_bps
 from lpcnet_cq.cli_training import EVALUATION_S
 from lpcnet_cq.codec import Codec, load
-from lpcnet_cq.evaluation.evaluate import METRICS, evaluate, mean_and_interval, write_rows
+from lpcnet_cq.evaluation.evaluate import evaluate, held_out, summary
+from lpcnet_cq.evaluation.metrics import METRICS
+from lpcnet_cq.evaluation.plots import save, style_axes
+from lpcnet_cq.evaluation.tables import group_by, write_rows
 from lpcnet_cq.training.corpus import default_corpus
-from lpcnet_cq.training.data import open_corpus
 from lpcnet_cq.training.presets import PRESETS
 from lpcnet_cq.training.train import train
 
@@ -24,12 +26,7 @@ from lpcnet_cq.training.train import train
 def score(name: str, codec: Codec, rate_bps: int, clips, out: Path) -> dict:
     """Return means and intervals of one model at one rate."""
     rows = evaluate(codec, clips, rate_bps, out / f"{name}-{rate_bps}", EVALUATION_S)
-    seconds = sum(row["seconds"] for row in rows)
-    result = {"model": name, "kbps_asked": rate_bps / 1000, "clips": len(rows)}
-    result["kbps"] = 8 * sum(row["bytes"] for row in rows) / seconds / 1000
-    for metric in (m for m in METRICS if m in rows[0]):
-        result[metric], result[f"{metric}_interval"] = mean_and_interval([row[metric] for row in rows])
-    return result
+    return {"model": name, "kbps_asked": rate_bps / 1000} | summary(rows)
 
 
 def trained(low_bps: int, high_bps: int, args) -> Codec:
@@ -47,14 +44,13 @@ def draw(rows: list[dict], path: Path) -> None:
     names = [m for m in METRICS if m in rows[0]]
     figure = Figure(figsize=(4 * len(names), 3.6), layout="constrained")
     for ax, metric in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
-        for model in dict.fromkeys(row["model"] for row in rows):
-            mine = sorted((r for r in rows if r["model"] == model), key=lambda r: r["kbps"])
+        for (model,), mine in group_by(sorted(rows, key=lambda r: r["kbps"]), "model").items():
             values = [[r[k] for r in mine] for k in ("kbps", metric, f"{metric}_interval")]
             ax.errorbar(*values, marker="o", capsize=3, label=model)
-        ax.set(title=METRICS[metric][0], xlabel="kbps")
-        ax.grid(alpha=0.3)
+        style_axes(ax)
+        ax.set(title=METRICS[metric].title, xlabel="kbps")
     figure.axes[0].legend()
-    figure.savefig(path, dpi=120)
+    save(figure, path)
 
 
 if __name__ == "__main__":
@@ -70,7 +66,7 @@ if __name__ == "__main__":
     args = parser.parse_args()
     args.data = args.data or str(default_corpus())
     args.out.mkdir(parents=True, exist_ok=True)
-    clips = [clip for clip in open_corpus(args.data) if clip.split == "dev"]
+    clips = held_out(args.data)
     low, high = min(args.rates), max(args.rates)
     training = args.minutes or args.steps
     models = {} if training else {"released": {rate: load(args.model) for rate in args.rates}}

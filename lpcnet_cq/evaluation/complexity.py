@@ -28,7 +28,8 @@ def macs_per_second(config: CodecConfig, floats: dict | None = None) -> dict[str
     config : CodecConfig
         Of any codec with a `complexity`.
     floats : dict, optional
-        Nested parameters of a weights file, whose layers may be narrower than the configuration says (`narrow`).
+        Nested parameters of a weights file, whose layers may have fewer channels than the configuration says
+        (`pruning.channels`).
 
     Returns
     -------

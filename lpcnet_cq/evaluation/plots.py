@@ -11,6 +11,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from lpcnet_cq.evaluation.tables import by_source
+
 DPI = 130
 INK, MUTED, GRID = "#1f2430", "#6b7280", "#e5e7eb"
 # Blocks keep their colour in every picture (Okabe and Ito's palette, safe for colour-blind readers).
@@ -18,7 +20,8 @@ BLOCKS = {"lsf": "#0072B2", "gain": "#E69F00", "latents": "#009E73", "step": "#C
 DYNAMIC_RANGE_DB = 80.0
 
 
-def _style(ax) -> None:
+def style_axes(ax) -> None:
+    """Give axes the style of all plots: two spines, a light grid."""
     ax.spines[["top", "right"]].set_visible(False)
     ax.spines[["left", "bottom"]].set_color(MUTED)
     ax.tick_params(colors=MUTED, labelsize=8)
@@ -42,7 +45,8 @@ def _label_end(ax, y: float, text: str) -> None:
     )
 
 
-def _save(fig: Figure, path: str | Path) -> None:
+def save(fig: Figure, path: str | Path) -> None:
+    """Write a figure as a PNG file."""
     fig.savefig(path, dpi=DPI, facecolor="white")
 
 
@@ -79,11 +83,11 @@ def training_curves(metrics: str | Path, path: str | Path, target_bps: float | N
     fig.suptitle(
         f"Training, {int(m['step'][-1]):,} steps in {t[-1]:.0f} minutes", color=INK, x=0.01, ha="left"
     )
-    _save(fig, path)
+    save(fig, path)
 
 
 def _curve(ax, t: np.ndarray, y: np.ndarray, title: str) -> None:
-    _style(ax)
+    style_axes(ax)
     t, y = t[~np.isnan(y)], y[~np.isnan(y)]
     ax.plot(t, y, color=BLOCKS["lsf"], alpha=0.25, linewidth=0.8)
     n = max(1, len(y) // 40)
@@ -97,7 +101,7 @@ def _curve(ax, t: np.ndarray, y: np.ndarray, title: str) -> None:
 
 
 def _rate_curve(ax, t: np.ndarray, m: dict[str, np.ndarray], target_bps: float | None) -> None:
-    _style(ax)
+    style_axes(ax)
     names = {"latents": "latent_bps", "lsf": "lsf_bps", "gain": "gain_bps"}
     names = {k: v for k, v in names.items() if v in m}
     rates = [m[v] / 1000 for v in names.values()]
@@ -151,7 +155,7 @@ def spectrograms(
     bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.0f}"))
     if title:
         fig.suptitle(title, color=INK, x=0.01, ha="left")
-    _save(fig, path)
+    save(fig, path)
 
 
 def bit_shares(rows: Sequence[dict], path: str | Path) -> None:
@@ -163,13 +167,10 @@ def bit_shares(rows: Sequence[dict], path: str | Path) -> None:
     path : PNG to write.
     """
     names = [k for k in rows[0] if k.endswith("_bits")]
-    sources = sorted({r["source"] for r in rows})
-    groups = {"all": list(rows)} | (
-        {s: [r for r in rows if r["source"] == s] for s in sources} if sources[1:] else {}
-    )
+    groups = by_source(rows)
     fig = Figure(figsize=(10, 1.2 + 0.6 * len(groups)), layout="constrained")
     ax = fig.subplots()
-    _style(ax)
+    style_axes(ax)
     ax.grid(axis="y", visible=False)
     for i, group in enumerate(groups.values()):
         seconds, left = sum(r["seconds"] for r in group), 0.0
@@ -199,4 +200,4 @@ def bit_shares(rows: Sequence[dict], path: str | Path) -> None:
     ax.set_xlabel("kbps", color=MUTED, fontsize=8)
     ax.set_title("Where the bits go", loc="left", fontsize=10, color=INK)
     ax.legend(ncols=len(names), frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1, 1))
-    _save(fig, path)
+    save(fig, path)
