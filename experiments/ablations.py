@@ -1,17 +1,17 @@
-"""What parts of the codec buy: trainings at one rate that differ in one thing each.
+"""Ablations: the gain from parts of the codec, by trainings at one rate that differ in one setting each.
 
-All start from the same values and have the same total rate, data and number of steps; scored from bytes on held-out
-speakers. A frozen LSF codebook is what collaboration is measured against: a lattice of 0.06 rad on the principal axes
-of the LSF vectors. Allocation and comb filter start from doing nothing: frozen, they are absent. In phases they learn
-as CMRL's modules do: half of the steps train all else, a quarter these two alone, a quarter everything more slowly.
+All trainings start from the same values and have the same rate, data and number of steps; they are scored from bytes on
+held-out speakers. The reference for joint training is a frozen LSF quantiser: steps of 0.06 rad on the principal axes
+of the LSF vectors. Noise shaping (`allocation`) and long-term postfilter start without effect: frozen, they are absent.
+"In phases" trains in the order of CMRL's modules: half of the steps train everything else, a quarter these two alone, a
+quarter everything at a lower learning rate.
 Run: python experiments/ablations.py DATA --steps 600 [--variants ...]; writes experiments/results/ablations.csv
 """
 
-import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from report import RESULTS
+from report import RESULTS, make_parser
 
 from lpcnet_cq.codec import Codec
 from lpcnet_cq.evaluation.evaluate import evaluate, held_out, summary
@@ -23,9 +23,9 @@ RATE_BPS = 9000.0
 VARIANTS: dict[str, dict] = {
     "whole": {},
     "LSF codebook frozen": {"frozen": ("lsf",)},
-    "loss without the model of hearing": {"disturbance_weight": 0.0},
-    "no comb filter": {"frozen": ("postfilter",)},
-    "no allocation": {"frozen": ("allocation",)},
+    "no PESQ-style loss": {"disturbance_weight": 0.0},
+    "no long-term postfilter": {"frozen": ("postfilter",)},
+    "no noise shaping": {"frozen": ("allocation",)},
     "in phases": {"later": (("allocation", "postfilter"),)},
 }
 
@@ -42,14 +42,14 @@ def score(name: str, args) -> dict:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = make_parser(__doc__)
     parser.add_argument("data", help="folder of speech, as for `make train`")
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--out", default="runs/ablations")
     args = parser.parse_args()
     table = []
-    for name in args.variants:  # trainings that are there already are not repeated
+    for name in args.variants:  # existing trainings are not repeated
         table.append(score(name, args))
         write_rows(table, RESULTS / "ablations.csv")
     print((RESULTS / "ablations.csv").read_text())

@@ -13,7 +13,6 @@ import os
 for library in ("OMP", "OPENBLAS", "MKL", "NUMBA"):  # before they are imported
     os.environ[f"{library}_NUM_THREADS"] = "1"
 
-import argparse
 import importlib
 import importlib.metadata
 import platform
@@ -22,7 +21,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from report import RESULTS
+from report import RESULTS, make_parser
 from scipy.linalg import solve_toeplitz
 from scipy.signal import lfilter
 
@@ -43,7 +42,7 @@ COLUMNS = ["task", "implementation", "frames_per_s", "audio_s_per_s", "dsp_is_fa
 
 
 def speechlike(n_samples, seed=0):
-    """Pulses and noise through four resonators: as hard to analyse as speech."""
+    """Return pulses and noise through four resonators, (n_samples,)."""
     rng = np.random.default_rng(seed)
     source = 0.01 * rng.normal(size=n_samples)
     source[:: SPEC.sample_rate_hz // 120] += 1
@@ -191,7 +190,7 @@ def measure(seconds, repeats):
 
 
 def machine():
-    """Tell what every number of speed must carry with it."""
+    """Return processor, threads, commit and versions: what every speed number needs."""
     cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -204,7 +203,7 @@ def machine():
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = make_parser(__doc__)
     parser.add_argument("--seconds", type=float, default=30.0, help="of audio (default 30)")
     parser.add_argument("--repeats", type=int, default=5, help="the fastest counts (default 5)")
     parser.add_argument("--output", type=Path, default=RESULTS / "bench_dsp.csv")

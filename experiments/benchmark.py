@@ -24,7 +24,7 @@ import numpy as np
 import plots
 from coders import Code, as_pcm16, own_code, steer
 from peers import PEERS, RATE_HZ, PacketPeer
-from report import RESULTS
+from report import RESULTS, make_parser
 
 import lpcnet_cq
 from lpcnet_cq.cli_arguments import bitrate_bps
@@ -228,7 +228,7 @@ def rates_of(text: str) -> list[float]:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = make_parser(__doc__)
     parser.add_argument("data", help="folder of speech, as for `make train`; its held-out speakers are coded")
     parser.add_argument("--peers", type=names_of, default="all", help=f"all, none, or some of {', '.join(PEERS)}")
     parser.add_argument("--rates", type=rates_of, default="9k,12k,16k,20k,24k", help="in the order to measure them")

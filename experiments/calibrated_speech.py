@@ -6,13 +6,12 @@ Run: python experiments/calibrated_speech.py DATA [--steps 200]; a training that
 Writes results/calibrated_speech.csv (a row per recording) and calibrated_speech.md.
 """
 
-import argparse
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from report import RESULTS, publish
+from report import RESULTS, make_parser, publish
 
 from lpcnet_cq.codec import Codec
 from lpcnet_cq.evaluation import evaluate, metrics
@@ -60,7 +59,7 @@ def table(rows: Sequence[dict]) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = make_parser(__doc__)
     parser.add_argument("data", help="folder of speech, as for `make train`")
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--limit-s", type=float, default=120.0, help="held-out speech to score, about")

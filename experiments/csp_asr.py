@@ -7,13 +7,12 @@ A dense recogniser is trained for every seed, then pruned by every method to eve
 written to `results/csp_asr.csv` as they are measured, and are not measured again.
 """
 
-import argparse
 from dataclasses import replace
 from pathlib import Path
 
 import grid
 from recognise import Recipe, train
-from report import publish
+from report import make_parser, publish
 
 
 def accuracy(notes: dict, parts: tuple[str, ...] = ("held", "dev")) -> float:
@@ -22,7 +21,7 @@ def accuracy(notes: dict, parts: tuple[str, ...] = ("held", "dev")) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = make_parser(__doc__)
     parser.add_argument("data")
     grid.add_arguments(parser, steps=400)
     parser.add_argument("--dense-steps", type=int, default=1500, help="of the training before (default: %(default)s)")

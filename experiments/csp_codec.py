@@ -4,18 +4,17 @@
 
 Every run starts from the released weights, covers all rates, and is scored from bytes on the same recordings of
 held-out speakers. Rows are written to `results/csp_codec.csv` as they are measured, and are not measured again. The
-methods "released" and "compact" are the released weights as they are, and stored in half precision.
+methods "released" and "packed" are the released weights as they are, and stored in half precision.
 """
 
-import argparse
 from dataclasses import replace
 from pathlib import Path
 
 import grid
 import numpy as np
-from report import publish
+from report import make_parser, publish
 
-from lpcnet_cq.checkpoint.half_precision import compact
+from lpcnet_cq.checkpoint.half_precision import pack_weights
 from lpcnet_cq.checkpoint.weight_groups import PATTERNS
 from lpcnet_cq.checkpoint.weights import find_weights, read_tensors, write_tensors
 from lpcnet_cq.codec import Codec
@@ -28,7 +27,7 @@ from lpcnet_cq.training.data import read_clip
 
 RATES_BPS = (9000, 24000)
 LOST = 0.02  # PESQ that a sparse model may lose
-RELEASED, COMPACT = "released", "compact"
+RELEASED, PACKED = "released", "packed"
 
 
 def clip_scores(codec: Codec, clips, rate_bps: int) -> dict[str, np.ndarray]:
@@ -80,7 +79,7 @@ def small_enough(rows: list[dict]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = make_parser(__doc__)
     parser.add_argument("data")
     grid.add_arguments(parser, steps=200)
     parser.add_argument("--pattern", choices=PATTERNS, default="single")
@@ -99,9 +98,9 @@ def main() -> None:
         if method == RELEASED:
             return released_rows
         folder = args.out / f"{args.pattern}-{method}-{sparsity:g}-{seed}-{args.steps}"
-        if method == COMPACT:
+        if method == PACKED:
             tensors, metadata = read_tensors(released)
-            write_tensors(folder / "weights.safetensors", compact(tensors), metadata)
+            write_tensors(folder / "weights.safetensors", pack_weights(tensors), metadata)
             return rows_of(folder / "weights.safetensors", clips, before)
         t = PruneConfig(data=args.data, steps=args.steps, seed=seed, pattern=args.pattern, shrink=args.shrink)
         t = replace(t, method=grid.recipe_of(method), sparsity=sparsity, learning_rate=args.learning_rate)
@@ -110,7 +109,7 @@ def main() -> None:
         return rows_of(path, clips, before)
 
     name = "csp_codec" if args.pattern == "single" else f"csp_codec_{args.pattern}"
-    todo = [(RELEASED, 0.0, 0), (COMPACT, 0.0, 0), *grid.cells(args.methods, args.sparsities, args.seeds)]
+    todo = [(RELEASED, 0.0, 0), (PACKED, 0.0, 0), *grid.cells(args.methods, args.sparsities, args.seeds)]
     rows = grid.run(todo, measure, args.results / f"{name}.csv")
     panels = {f"PESQ-WB at {rate / 1000:g} kbps": [r for r in rows if r["rate_bps"] == rate] for rate in RATES_BPS}
     text = "\n".join([*(grid.table(of, title) for title, of in panels.items()), small_enough(rows)])

@@ -5,7 +5,7 @@ A row has `method`, `sparsity`, `seed`, `score` and whatever else was measured. 
 """
 
 import argparse
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -99,7 +99,7 @@ def table(rows: Sequence[dict], title: str) -> str:
     return markdown([title, *(f"{100 * s:g} %" for s in sparsities)], lines) + f"\nDense, trained as long: {dense}.\n"
 
 
-def draw(panels: dict[str, Sequence[dict]], path: Path) -> None:
+def draw(panels: Mapping[str, Sequence[dict]], path: Path) -> None:
     """Draw score over sparsity, a panel per title, a line per method with 95 % intervals, dense as a dashed line."""
     figure = Figure(figsize=(5 * len(panels), 4), layout="constrained")
     for ax, (title, rows) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):

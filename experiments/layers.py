@@ -3,12 +3,11 @@
 Run: python experiments/layers.py DATA [--model WEIGHTS] [--seconds 200]; writes results/layers.csv and layers.md
 """
 
-import argparse
 
 import numpy as np
 from benchmark import RATE_HZ, rates_of
 from coders import as_pcm16
-from report import RESULTS, publish
+from report import RESULTS, make_parser, publish
 
 import lpcnet_cq
 from lpcnet_cq.evaluation import metrics
@@ -53,7 +52,7 @@ def table(rows: list[dict]) -> str:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = make_parser(__doc__)
     parser.add_argument("data", help="folder of speech, as for `make train`; its held-out speakers are coded")
     parser.add_argument("--model", help="weights of ours (default: the released ones)")
     parser.add_argument("--rates", type=rates_of, default="9k,16k,24k")

@@ -48,12 +48,12 @@ def noise_under_mask(models: Mapping, clips: Mapping, path: Path) -> None:
     grid = fig.subplots(len(coded), 2, width_ratios=(2, 1), squeeze=False)
     mask = masking(mid(x), fs, FULL_SCALE_DB, HOP)
     loudest = int(mask.level_db.max(axis=-1).argmax())
-    image = None
+    images = []
     for (left, right), (name, y) in zip(grid, coded.items(), strict=True):
         ratio_db = noise_to_mask_ratio_db(mid(x), mid(y), fs, FULL_SCALE_DB, HOP)
         extent = (0, SHOWN_S, 0, ratio_db.shape[-1])
         limits = {"vmin": -RANGE_DB, "vmax": RANGE_DB}
-        image = left.imshow(ratio_db.T, "RdBu_r", aspect="auto", origin="lower", extent=extent, **limits)
+        images.append(left.imshow(ratio_db.T, "RdBu_r", aspect="auto", origin="lower", extent=extent, **limits))
         left.set_title(name, loc="left", color=INK, fontsize=9)
         left.set_ylabel("critical band", color=MUTED, fontsize=8)
         noise = np.pad(mid(y) - mid(x), HOP)[HOP * loudest + HOP // 2 :][:HOP]
@@ -67,5 +67,5 @@ def noise_under_mask(models: Mapping, clips: Mapping, path: Path) -> None:
     grid[-1][1].set_xlabel("kHz", color=MUTED, fontsize=8)
     grid[0][1].legend(frameon=False, fontsize=7)
     grid[0][1].set_title("loudest frame, dB SPL", loc="left", color=INK, fontsize=9)
-    fig.colorbar(image, ax=[row[0] for row in grid], shrink=0.6).set_label("NMR, dB", color=MUTED, fontsize=8)
+    fig.colorbar(images[-1], ax=[row[0] for row in grid], shrink=0.6).set_label("NMR, dB", color=MUTED, fontsize=8)
     fig.savefig(path, dpi=0.7 * DPI, facecolor="white")  # noise does not compress

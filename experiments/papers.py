@@ -1,12 +1,11 @@
-"""The published systems, rebuilt: train one, score it from bytes on held-out speakers, add a row to results/papers.csv.
+"""Reimplemented published systems: train one, score it from bytes on held-out speakers, add a row to a table.
 
-Every system has the same minutes of processor time, or `times` as many. An experiment is a file of `papers/` that says
-only what differs from a preset. A row that is there already is not made again; an interrupted training goes on.
+Every system gets the same minutes of processor time, or `times` as many. An experiment is a file in `papers/` with the
+differences from a preset. Existing rows are not computed again; an interrupted training continues.
 Run: python experiments/papers.py NAME [--data FOLDER] [--minutes N]; NAME all runs every experiment.
 Writes results/papers.csv (a row per system), papers_clips.csv (a row per recording) and papers.md (tables).
 """
 
-import argparse
 import time
 import tomllib
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from papers_tables import CLIP_METRICS, tables
-from report import RESULTS, publish
+from report import RESULTS, make_parser, publish
 
 import lpcnet_cq
 from lpcnet_cq.evaluation.complexity import macs_per_second
@@ -37,7 +36,7 @@ RELEASED_UNIT = 1024  # bits of a "kilobit" in the released code
 
 
 def recipe_of(values: dict, **budget) -> Recipe:
-    """Return a preset with what differs from it."""
+    """Return a preset with the changes of an experiment."""
     preset = PRESETS[values["preset"]]
     recipe = at_rates(preset, *values.get("bitrates_bps", preset.bitrates_bps))
     blocks = replace(recipe.system.autoencoder, **values.get("autoencoder", {}))
@@ -49,10 +48,10 @@ def recipe_of(values: dict, **budget) -> Recipe:
 
 
 class Published(PublishedCodec):
-    """A published system under evaluation, which also counts bits as the released code does.
+    """Evaluate a published system, and also count bits as its released code does.
 
-    That is, every frame by the entropies of its own symbols, module by module, without the tables a decoder would need.
-    With `soft` the sound is what soft assignments would give; the bytes are those of hard ones all the same.
+    The released code counts every frame by the entropy of its own symbols, module by module, without the tables that a
+    decoder would need. With `soft`, the decoded signal is that of soft assignments; the bytes are those of hard ones.
     """
 
     def __init__(self, path: Path, soft: bool):
@@ -72,7 +71,7 @@ class Published(PublishedCodec):
 
 
 def entropy_bits(symbols: np.ndarray) -> float:
-    """Return the bits of symbols (n,) by the entropy of their own histogram.
+    """Return the bits of symbols (n,) as the entropy of their own histogram.
 
     >>> entropy_bits(np.array([3, 3, 7, 7]))
     4.0
@@ -90,12 +89,12 @@ def scored(codec, bitrate_bps: float, folder: Path, args) -> tuple[dict, list[di
 
 
 def minutes_of(values: dict, args) -> float:
-    """Return for how long an experiment trains."""
+    """Return the training time of an experiment in minutes."""
     return values.get("times", 1) * args.minutes if "preset" in values else 0.0
 
 
 def measure_published(name: str, values: dict, args) -> tuple[dict, list[dict]]:
-    """Train a system, unless its run is there, and score it."""
+    """Train a system, unless its run exists, and score it."""
     run = values.get("run", name)
     trained = tomllib.loads(EXPERIMENTS[run].read_text())
     recipe = recipe_of(trained, data=args.data, minutes=minutes_of(trained, args))
@@ -108,7 +107,7 @@ def measure_published(name: str, values: dict, args) -> tuple[dict, list[dict]]:
 
 
 def measure_ours(name: str, values: dict, args) -> tuple[dict, list[dict]]:
-    """Score the released codec. Both sides run the entropy model; its weights' card says how long they were trained."""
+    """Score the released codec. Encoder and decoder both run the entropy model, so that it counts twice."""
     codec = lpcnet_cq.load()
     result, rows = scored(codec, values["bitrate_bps"], args.out / name, args)
     macs = macs_per_second(codec.config)
@@ -131,7 +130,7 @@ def run(name: str, values: dict, args) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = make_parser(__doc__)
     parser.add_argument("name", choices=["all", *EXPERIMENTS])
     parser.add_argument("--data", help="folder of speech, as for `make train` (default: the default corpus)")
     parser.add_argument("--minutes", type=float, default=5.0, help="of training, for each system")

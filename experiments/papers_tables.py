@@ -1,4 +1,4 @@
-"""Tables of the published systems: every system beside ours at equal bytes, and the papers' claims as differences."""
+"""Tables of the published systems: each system next to ours at equal bytes, and the papers' claims as differences."""
 
 from collections.abc import Sequence
 
@@ -40,7 +40,7 @@ def ours_at(rows: Sequence[dict], kbps: float, metric: str) -> str:
 
 
 def systems_table(rows: Sequence[dict]) -> str:
-    """Lay out every system, with the scores of ours at the same rate and its share of the computation."""
+    """Return all systems as Markdown, with the scores of ours at the same rate and its share of the computation."""
     ours = [row for row in rows if row["system"].startswith(OURS)]
     head = ["system", "parameters", "MMAC/s", "ours, of it", "kbps", "LSF", "residual", "as released counts"]
     head += [f"{METRICS[m].title} (ours)" for m in CLIP_METRICS] + ["steps"]

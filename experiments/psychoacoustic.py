@@ -11,7 +11,6 @@ of `results/psychoacoustic.csv` is written as it is measured and is not measured
 each recording before they are averaged.
 """
 
-import argparse
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cache, partial
@@ -21,7 +20,7 @@ import mask_pictures
 import numpy as np
 from audio_peers import AUDIO_PEERS, CommandPeer
 from coders import Code, own_code, steer
-from report import RESULTS, publish
+from report import RESULTS, make_parser, publish
 
 from lpcnet_cq.cli_arguments import bitrate_bps
 from lpcnet_cq.codec import Codec, load
@@ -138,7 +137,7 @@ def differences(rows: Iterable[dict]) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = make_parser(__doc__)
     parser.add_argument("data", help="folder of music, as for `make train PRESET=audio`; what it holds out is coded")
     parser.add_argument("--steps", type=int, default=0, help="train what is not there, so many steps")
     parser.add_argument("--model", help="weights to score as `lpcnet_cq`")

@@ -1,12 +1,13 @@
-"""A small speech recogniser: log-mel features to letters, by convolutions and a recurrent layer each way, with CTC.
+"""A small speech recogniser: log-mel features to letters, by convolutions and a bidirectional GRU, trained with CTC.
 
-Made to be pruned, and to judge codecs: how many letters of decoded speech it still reads (`Judge`). It is no part of
-the codec. Letters: B utterances, T frames of 10 ms, S steps of 40 ms, H units, V = 29 labels.
+It serves for pruning experiments and for the letter error rate of decoded speech (`Judge`). It is no part of the codec.
+Letters: B utterances, T frames of 10 ms, S steps of 40 ms, H units, V = 29 labels.
 """
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +22,7 @@ from lpcnet_cq.nn.layers import Block, CausalConv, run_all, start_all
 
 H = 128
 STRIDE = 4  # frames per step
-LOOK_AHEAD = 6  # steps by which convolutions, which look back only, run ahead
+LOOK_AHEAD = 6  # steps by which the input of the causal convolutions is advanced
 
 
 class GRU(nnx.Module):
@@ -33,23 +34,24 @@ class GRU(nnx.Module):
     """
 
     def __init__(self, cin: int, H: int, *, reverse: bool = False, rngs: nnx.Rngs):
-        self.rnn = nnx.RNN(nnx.GRUCell(cin, H, rngs=rngs), reverse=reverse, keep_order=True, rngs=False)
+        self.cell, self.reverse = nnx.GRUCell(cin, H, rngs=rngs), reverse
 
     def __call__(self, x: jax.Array, n_steps: jax.Array) -> jax.Array:
         """Return the states (B, S, H) for x (B, S, cin): 0 from step `n_steps` (B,) of each utterance on."""
         B, S, _ = x.shape
-        cell = self.rnn.cell
-        h = self.rnn(x, seq_lengths=n_steps, initial_carry=jnp.zeros((B, cell.hidden_features)))
+        run = nnx.RNN(self.cell, reverse=self.reverse, keep_order=True, rngs=False)
+        start = jnp.zeros((B, self.cell.hidden_features))
+        h = cast(jax.Array, run(x, seq_lengths=n_steps, initial_carry=start))
         h = jnp.where((jnp.arange(S) < n_steps[:, None])[..., None], h, 0.0)
         zero = jnp.zeros_like(h[:, :1])
-        before = jnp.concatenate([h[:, 1:], zero] if self.rnn.reverse else [zero, h[:, :-1]], axis=1)
-        sow_input(cell.dense_i, "kernel", lambda: x)
-        sow_input(cell.dense_h, "kernel", lambda: before)  # layers within the scan of `nnx.RNN` cannot be captured
+        before = jnp.concatenate([h[:, 1:], zero] if self.reverse else [zero, h[:, :-1]], axis=1)
+        sow_input(self.cell.dense_i, "kernel", lambda: x)
+        sow_input(self.cell.dense_h, "kernel", lambda: before)  # layers within the scan of `nnx.RNN` cannot be captured
         return h
 
 
 class Recogniser(nnx.Module):
-    """Give the label of every step, as logits."""
+    """Map features to logits of the labels at every step."""
 
     def __init__(self, *, rngs: nnx.Rngs):
         self.front = nnx.List(
@@ -72,7 +74,7 @@ class Recogniser(nnx.Module):
 
 
 def letters(logits: np.ndarray) -> str:
-    """Read logits (S, V): the best label of every step, without repetitions and blanks.
+    """Return the text of logits (S, V) by greedy decoding: repetitions and blanks of the best labels are removed.
 
     >>> letters(np.eye(29)[[0, 3, 3, 0, 3, 2]])
     'BBA'
@@ -83,7 +85,7 @@ def letters(logits: np.ndarray) -> str:
 
 
 class Judge:
-    """Read speech by the weights of a trained recogniser."""
+    """Recognise speech with the weights of a trained recogniser."""
 
     def __init__(self, path: Path):
         tensors, metadata = read_tensors(path)
@@ -94,7 +96,7 @@ class Judge:
         self._run = jax.jit(lambda params, x, n: nnx.merge(graph, params)(x, n)[0])
 
     def read(self, frames: Sequence[np.ndarray]) -> list[str]:
-        """Return what is said in utterances, each given as features (T, F)."""
+        """Return the recognised texts of utterances, each given as features (T, F)."""
         texts = []
         for of in frames:
             T = next((T for T in BUCKETS if len(of) <= T), -(-len(of) // 400) * 400)
@@ -103,7 +105,7 @@ class Judge:
         return texts
 
     def error_rate(self, x: np.ndarray, text: str) -> float:
-        """Return the share of a text's letters that are wrong in what is read of x (n,), at 16 kHz."""
+        """Return the letter error rate of x (n,) at 16 kHz: edit distance over the length of the transcript."""
         return Levenshtein.distance(self.read([features(x)])[0], plain(text)) / len(plain(text))
 
 

@@ -1,8 +1,14 @@
-"""Where experiments write: CSV files of raw numbers, and their tables in Markdown."""
+"""Command line and output files of experiments: CSV files of raw numbers, and their tables in Markdown."""
 
+import argparse
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results"
+
+
+def make_parser(doc: str | None) -> argparse.ArgumentParser:
+    """Return a parser of the command line, described by the first line of a docstring."""
+    return argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
 
 
 def publish(text: str, path: Path) -> None:

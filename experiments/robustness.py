@@ -5,14 +5,13 @@ codec. Languages are the prompts of the default corpus, none of which the releas
 Run: python experiments/robustness.py DATA [--model WEIGHTS] [--rates 9k,16k,24k]; writes results/robustness.csv, .md
 """
 
-import argparse
 from collections.abc import Iterator
 
 import numpy as np
 from benchmark import OWN, RATE_HZ, rates_of, steered_code
 from coders import as_pcm16, own_code
 from peers import PEERS
-from report import RESULTS, publish
+from report import RESULTS, make_parser, publish
 from scipy.signal import fftconvolve
 
 import lpcnet_cq
@@ -89,7 +88,7 @@ def table(rows: list[dict]) -> str:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = make_parser(__doc__)
     parser.add_argument("data", help="folder of speech, as for `make train`; its held-out speakers are coded")
     parser.add_argument("--model", help="weights of ours (default: the released ones)")
     parser.add_argument("--rates", type=rates_of, default="9k,16k,24k")

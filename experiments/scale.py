@@ -1,15 +1,15 @@
-"""From 9 to 24 kbps: one model at every rate, and for comparison a model trained for each rate alone.
+"""Rate scaling from 9 to 24 kbps: one model at all rates, against one model per rate.
 
 Run: make scale, or python experiments/scale.py [--model W] [--data FOLDER] [--minutes N [--init W]] [--out runs/scale]
-With --minutes (or --steps) a model per rate is trained that long, and one for the whole range, from nothing or from
-weights that serve them all. Writes scale.csv and scale.png.
+With --minutes (or --steps), one model per rate and one for the whole range are trained for that long, from random
+values or from the weights --init. Writes scale.csv and scale.png.
 """
 
-import argparse
 from dataclasses import replace
 from pathlib import Path
 
 from matplotlib.figure import Figure
+from report import make_parser
 
 from lpcnet_cq.cli_arguments import bitrate_bps
 from lpcnet_cq.cli_training import EVALUATION_S
@@ -54,7 +54,7 @@ def draw(rows: list[dict], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = make_parser(__doc__)
     parser.add_argument("--rates", type=bitrate_bps, nargs="+", default=[9000, 12000, 16000, 20000, 24000])
     parser.add_argument("--model", help="weights (default: the released ones)")
     parser.add_argument("--data", help="folder of speech (default: the default corpus)")

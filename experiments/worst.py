@@ -7,14 +7,13 @@ the median of all held-out recordings: level, background, pitch, share of power 
 decoded speech in five bands, per frame. Writes `results/worst.md`.
 """
 
-import argparse
 from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
 from benchmark import RATE_HZ
 from coders import own_code
-from report import RESULTS, publish
+from report import RESULTS, make_parser, publish
 from scipy.signal import ShortTimeFFT, get_window
 
 import lpcnet_cq
@@ -34,7 +33,7 @@ OFF = [f"off, {low / 1000:g} to {high / 1000:g} kHz, dB" for low, high in pairwi
 
 def band_powers(x: np.ndarray) -> np.ndarray:
     """Return powers (frames, bands) of a signal (n,)."""
-    transform = ShortTimeFFT(get_window("hann", WINDOW), WINDOW // 4, RATE_HZ)
+    transform = ShortTimeFFT(np.asarray(get_window("hann", WINDOW)), WINDOW // 4, RATE_HZ)
     power = np.abs(transform.stft(x)) ** 2
     index = np.digitize(transform.f, EDGES_HZ) - 1
     return np.stack([power[index == k].sum(axis=0) for k in range(len(EDGES_HZ) - 1)], axis=1)
@@ -61,7 +60,7 @@ def table(title: str, rows: Sequence[tuple[str, Sequence[float]]]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = make_parser(__doc__)
     parser.add_argument("data")
     parser.add_argument("--model", help="weights (default: the released ones)")
     args = parser.parse_args()

@@ -63,8 +63,7 @@ def test_gru_follows_its_equations_within_each_utterance(reverse):
     run = lambda gru: gru(jnp.float32(x), jnp.array(lengths))  # noqa: E731
     found, moments = run(gru), input_moments(run, gru)
 
-    cell = gru.rnn.cell
-    kernels = (cell.dense_i.kernel[...], cell.dense_h.kernel[...])
+    kernels = (gru.cell.dense_i.kernel[...], gru.cell.dense_h.kernel[...])
     W, U = (np.asarray(kernel, float).reshape(-1, 3, 4).swapaxes(0, 1) for kernel in kernels)
     expected, before = np.zeros((2, 6, 4)), np.zeros((2, 6, 4))
     for b, n in enumerate(lengths):
@@ -79,7 +78,7 @@ def test_gru_follows_its_equations_within_each_utterance(reverse):
     np.testing.assert_allclose(found, expected, atol=1e-5)
     for name, rows in (("dense_i", x), ("dense_h", before)):
         rows = rows.reshape(12, -1)
-        np.testing.assert_allclose(moments[f"rnn/cell/{name}/kernel"], rows.T @ rows / 12, atol=1e-5)
+        np.testing.assert_allclose(moments[f"cell/{name}/kernel"], rows.T @ rows / 12, atol=1e-5)
 
 
 def test_what_lies_behind_an_utterance_does_not_change_it():

@@ -7,6 +7,7 @@ evaluated with (`CodecRecord.metrics`).
 """
 
 import functools
+import importlib
 import importlib.util
 import warnings
 from collections.abc import Callable, Mapping
@@ -125,8 +126,7 @@ def nmr_db(x: np.ndarray, y: np.ndarray, sample_rate_hz: int) -> float:
 
 def dnsmos(x: np.ndarray, y: np.ndarray, sample_rate_hz: int = METRIC_RATE_HZ) -> float:
     """Return DNSMOS OVRL (Reddy et al., 2022) of y alone, 1 to 5: its first 9.01 s; a shorter y is repeated."""
-    from speechmos import dnsmos as network
-
+    network = importlib.import_module("speechmos.dnsmos")
     _check_rate("DNSMOS", sample_rate_hz)
     window = np.resize(y, round(DNSMOS_S * sample_rate_hz)).clip(-1, 1).astype(np.float32)
     return float(network.run(window, sr=sample_rate_hz)["ovrl_mos"])

@@ -1,6 +1,6 @@
-"""Pictures of a training and of what a codec does to speech, as PNG files; needs matplotlib.
+"""Plots of training curves, spectrograms and bit allocation, as PNG files; needs matplotlib.
 
-They are drawn with `Figure` objects alone: no display, no global state, safe in any thread.
+All plots use `Figure` objects: no display, no global state, safe in any thread.
 """
 
 import json
@@ -15,7 +15,7 @@ from lpcnet_cq.evaluation.tables import by_source
 
 DPI = 130
 INK, MUTED, GRID = "#1f2430", "#6b7280", "#e5e7eb"
-# Blocks keep their colour in every picture (Okabe and Ito's palette, safe for colour-blind readers).
+# A block has the same colour in every plot (Okabe and Ito's palette, safe for colour-blind readers).
 BLOCKS = {"lsf": "#0072B2", "gain": "#E69F00", "latents": "#009E73", "step": "#CC79A7", "overhead": "#999999"}
 DYNAMIC_RANGE_DB = 80.0
 
@@ -51,14 +51,14 @@ def save(fig: Figure, path: str | Path) -> None:
 
 
 def read_metrics(path: str | Path) -> dict[str, np.ndarray]:
-    """Columns of a `metrics.jsonl`: name to (n_lines,) float64, NaN where a line lacks the name."""
+    """Return the columns of a `metrics.jsonl` by name, float64 (n_lines,), NaN where a line has no value."""
     lines = [json.loads(s) for s in Path(path).read_text(encoding="utf-8").splitlines() if s.strip()]
     names = dict.fromkeys(k for line in lines for k in line)
     return {k: np.array([line.get(k, np.nan) for line in lines], float) for k in names}
 
 
 def training_curves(metrics: str | Path, path: str | Path, target_bps: float | None = None) -> None:
-    """Draw loss, distortion, rate by block and price of rate over the minutes of a training.
+    """Draw loss, distortion, rate by block and log-mel distance over the minutes of a training.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def _rate_curve(ax, t: np.ndarray, m: dict[str, np.ndarray], target_bps: float |
 
 
 def log_spectrogram(x: np.ndarray, sample_rate_hz: int) -> np.ndarray:
-    """Power spectrogram (n_bins, n_frames) in dB of (n_samples,): 32 ms Hann windows every 8 ms."""
+    """Return the power spectrogram (n_bins, n_frames) of x (n_samples,) in dB: 32 ms Hann windows every 8 ms."""
     n = round(0.032 * sample_rate_hz)
     x = np.pad(x, n // 2)
     frames = np.lib.stride_tricks.sliding_window_view(x, n)[:: n // 4] * np.hanning(n)
@@ -128,7 +128,7 @@ def log_spectrogram(x: np.ndarray, sample_rate_hz: int) -> np.ndarray:
 def spectrograms(
     x: np.ndarray, y: np.ndarray, sample_rate_hz: int, path: str | Path, title: str = ""
 ) -> None:
-    """Draw the spectrograms of original, decoded and error signal, one above the other, on one scale.
+    """Draw the spectrograms of original, decoded and error signal below each other, on one scale.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def spectrograms(
 
 
 def bit_shares(rows: Sequence[dict], path: str | Path) -> None:
-    """Draw where the bits go: a bar per source and one for all, cut into blocks, in kbps.
+    """Draw the bitrate of every block in kbps: one bar for all clips and one per source.
 
     Parameters
     ----------
@@ -198,6 +198,6 @@ def bit_shares(rows: Sequence[dict], path: str | Path) -> None:
     ax.invert_yaxis()
     ax.tick_params(axis="y", length=0, labelcolor=INK)
     ax.set_xlabel("kbps", color=MUTED, fontsize=8)
-    ax.set_title("Where the bits go", loc="left", fontsize=10, color=INK)
+    ax.set_title("Bitrate by block", loc="left", fontsize=10, color=INK)
     ax.legend(ncols=len(names), frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1, 1))
     save(fig, path)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 
 from lpcnet_cq.nn.capture import LayerInput
@@ -46,4 +47,4 @@ def input_moments(function: Callable[..., Any], model: nnx.Module, *args: Any) -
     """
     _, inputs = nnx.capture(function, LayerInput)(model, *args)
     found = {"/".join(map(str, path)): uses.get_value() for path, uses in nnx.to_flat_state(inputs)}
-    return {name: sum(map(second_moment, uses)) / len(uses) for name, uses in found.items()}
+    return {name: jnp.mean(jnp.stack([second_moment(x) for x in uses]), axis=0) for name, uses in found.items()}

@@ -10,7 +10,7 @@ from flax import nnx
 
 from lpcnet_cq.checkpoint.weight_groups import UNSTRUCTURED, Pattern
 from lpcnet_cq.nn.layers import CausalConv, unfold
-from lpcnet_cq.pruning.patterns import spread
+from lpcnet_cq.pruning.patterns import expand_mask
 from lpcnet_cq.pruning.recovery import least_squares, output_error, recover, second_moment
 
 recover_jit = jax.jit(recover, static_argnames="pattern")
@@ -104,7 +104,7 @@ def test_the_dead_stay_dead_and_blocks_stay_whole():
     W, alive = jnp.float32(random.standard_normal((8, 8))), jnp.asarray(random.random(16) < 0.7)
     found, keep = recover_jit(moment(inputs(100, 8)), W, alive, 0.5, Pattern(2, 2))
     assert not np.any(keep & ~alive) and keep.sum() == 8
-    np.testing.assert_array_equal(found != 0, spread(keep, (8, 8), Pattern(2, 2)))
+    np.testing.assert_array_equal(found != 0, expand_mask(keep, (8, 8), Pattern(2, 2)))
 
 
 def test_inputs_that_are_all_alike_share_the_work_of_one():
