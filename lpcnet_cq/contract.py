@@ -116,7 +116,9 @@ class CodecRecord:
         Layers that a packet can have, 1 or more.
     weights : str
         Name of the default released weights; empty if there are none.
-    task_name, complexity_name, metrics_name : str
+    metrics : tuple of str
+        Names in `evaluation.metrics.METRICS` that the codec is evaluated with.
+    task_name, complexity_name : str
         "module:attribute" of what only training and evaluation need; empty if the codec has no such part.
     """
 
@@ -130,9 +132,9 @@ class CodecRecord:
     training_bps: tuple[int, int]
     max_layers: int = 1
     weights: str = ""
+    metrics: tuple[str, ...] = ()
     task_name: str = ""
     complexity_name: str = ""
-    metrics_name: str = ""
 
     @property
     def channels(self) -> int:
@@ -153,11 +155,6 @@ class CodecRecord:
     def complexity(self) -> Callable[..., dict[str, float]]:
         """Function (configuration, nested float parameters or None) to multiply-accumulates per second by part."""
         return self._resolve("complexity_name")
-
-    @property
-    def metrics(self) -> Callable[[int], dict[str, tuple]]:
-        """Function (sample rate in Hz) to the metrics that the codec is evaluated by."""
-        return self._resolve("metrics_name")
 
     def _resolve(self, field: str) -> Any:
         name = getattr(self, field)

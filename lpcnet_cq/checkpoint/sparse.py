@@ -1,11 +1,11 @@
-"""Sparse tensors as compact arrays: one bit per group, and the values of the groups that are not zero.
+"""Packing of sparse tensors: one bit per group, and the values of the groups that are not zero.
 
 Place in the chain: between trained weights and a weights file; `NAME` becomes `NAME/mask`, `NAME/values` and
 `NAME/layout`.
 
 | array | type | holds |
 | --- | --- | --- |
-| mask | uint8 | bits of the groups in their order (`sparse_pattern`), most significant first; 1: not zero |
+| mask | uint8 | bits of the groups in their order (`weight_groups`), most significant first; 1: not zero |
 | values | the tensor's | the groups whose bit is 1, one behind the other |
 | layout | int32 | inputs and outputs of a group, then the tensor's shape |
 """

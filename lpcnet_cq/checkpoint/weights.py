@@ -1,7 +1,7 @@
 """Weights and checkpoints as safetensors: flat names, JSON beside them, nothing that executes.
 
 A weights file holds the float parameters (`encoder/fine/0/kernel`, ...), the integer entropy model (`integer/...`)
-and the configuration; its SHA-256 names the model in every stream. Files to be shipped may be compact (`compact`).
+and the configuration; its SHA-256 names the model in every stream. Released files may be packed (`pack_weights`).
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from safetensors.numpy import save
 from dsp.frames import FrameSpec
 from lpcnet_cq.bitstream.codec_config import CodecConfig
 from lpcnet_cq.checkpoint.earlier_files import current_notes, current_tensors, kind_of
-from lpcnet_cq.checkpoint.half_precision import compact, expand
+from lpcnet_cq.checkpoint.half_precision import pack_weights, unpack_weights
 from lpcnet_cq.registry import record_named, record_of
 
 INTEGER = "integer/"
@@ -109,10 +109,10 @@ def save_weights(
     notes : dict
         JSON values to keep with the file: `steps`, `mean_rates_bps` and `supported_bps`, and how it was trained.
     small : bool
-        Store the same in fewer bytes (`compact`), for use rather than for more training.
+        Store the same in fewer bytes (`pack_weights`), for use rather than for more training.
     """
     tensors = flatten(nnx.to_pure_dict(params)) | {INTEGER + k: v for k, v in integers.items()}
-    tensors = compact(tensors) if small else tensors
+    tensors = pack_weights(tensors) if small else tensors
     values = {"kind": record_of(config).kind, "config": asdict(config), "notes": notes}
     write_tensors(path, tensors, {name: json.dumps(value) for name, value in values.items()})
 
@@ -151,7 +151,7 @@ class Weights(NamedTuple):
 def read_weights(path: Path, prefix: str) -> tuple[dict, dict[str, np.ndarray], dict, str]:
     """Return the nested floats of a weights file, the tensors below `prefix`, its JSON values, and its SHA-256."""
     tensors, metadata = read_tensors(path)
-    tensors = current_tensors(expand(tensors))
+    tensors = current_tensors(unpack_weights(tensors))
     floats = {k: v for k, v in tensors.items() if not k.startswith(prefix)}
     others = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
     values = {name: json.loads(text) for name, text in metadata.items()}
@@ -169,7 +169,7 @@ def load_weights(path: Path) -> Weights:
     try:
         floats, integers, values, sha256 = read_weights(path, INTEGER)
         config = codec_config_from_dict(values["config"], kind_of(values))
-        if "entropy" not in floats and integers:  # a compact file
+        if "entropy" not in floats and integers:  # a packed file
             floats |= {"entropy": record_of(config).thaw(integers, config)}
         return Weights(floats, integers, config, current_notes(values["notes"]), sha256)
     except Exception as error:  # safetensors has an exception type per fault

@@ -1,7 +1,7 @@
-"""`lpcnet-cq bench`: the speed of the codec and of its differentiable filters on this machine, one core, warm.
+"""`lpcnet-cq bench`: speed of the codec and of its differentiable filters, on one core and after compilation.
 
-Speed is measured here and nowhere else. Every figure is the median of several runs; a real-time factor is processing
-time over audio time, lower is better.
+Every number is the median of several runs. The real-time factor is processing time over audio duration; lower is
+better.
 """
 
 import platform
@@ -31,7 +31,7 @@ def median_s(function, runs: int = RUNS) -> float:
 
 
 def speech_like(seconds: float, sample_rate_hz: int) -> np.ndarray:
-    """Make pulses and noise through moving resonances, (n,), so that packets have a usual size."""
+    """Return pulses and noise through changing resonances, (n,), which gives packets of typical size."""
     from scipy.signal import lfilter
 
     rng = np.random.default_rng(0)
@@ -46,7 +46,7 @@ def speech_like(seconds: float, sample_rate_hz: int) -> np.ndarray:
 
 
 def codec_rows(model: str | None) -> list[tuple[str, str]]:
-    """Measure coding of files and of packets."""
+    """Measure the coding of whole files and of single packets."""
     import lpcnet_cq
 
     codec = lpcnet_cq.load(model)
@@ -80,7 +80,7 @@ def stream(codec, x: np.ndarray, rate_bps: float) -> None:
 
 
 def cold_rows(model: str | None, x: np.ndarray, fs: int, data: bytes) -> list[tuple[str, str]]:
-    """Measure whole commands on a 10 s file, imports included; compiled code comes from the cache."""
+    """Measure whole commands on a 10 s file, imports included; compiled code is loaded from the cache."""
     import soundfile
 
     with tempfile.TemporaryDirectory() as folder:
@@ -124,7 +124,7 @@ def filter_rows() -> list[tuple[str, str]]:
 
 
 def processor() -> str:
-    """Name the processor and the software that was measured."""
+    """Return the names of processor and software."""
     import jax
 
     name = platform.processor() or platform.machine()

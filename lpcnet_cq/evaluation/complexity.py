@@ -1,8 +1,8 @@
-"""How much the codec computes: multiplications with accumulation per second of audio, from the layers' shapes.
+"""Complexity of the codec: multiply-accumulates per second of audio, from the shapes of the layers.
 
-Place in the chain: none; printed by the benchmark and held to the budget by a test. Counted are the networks, the
-entropy model, and the filters over samples; left out is what is done once a packet by `analysis` (about 1 MMAC/s)
-and everything without a multiplication per weight: activations, norms, table look-ups.
+Place in the chain: none; printed by the benchmark, and limited by a test. The count includes the networks, the entropy
+model and the filters over samples. It leaves out `analysis`, which runs once per packet (about 1 MMAC/s), and all
+operations without a multiplication per weight: activations, norms, table look-ups.
 """
 
 import math
@@ -28,7 +28,8 @@ def macs_per_second(config: CodecConfig, floats: dict | None = None) -> dict[str
     config : CodecConfig
         Of any codec with a `complexity`.
     floats : dict, optional
-        Nested parameters of a weights file, whose layers may be narrower than the configuration says (`narrow`).
+        Nested parameters of a weights file, whose layers may have fewer channels than the configuration says
+        (`pruning.channels`).
 
     Returns
     -------
@@ -45,7 +46,7 @@ def macs_per_second(config: CodecConfig, floats: dict | None = None) -> dict[str
 
 
 def speech_macs_per_second(config: SpeechConfig, floats: dict | None = None) -> dict[str, float]:
-    """Do as `macs_per_second` does for the codec for speech."""
+    """Return the complexity of the speech codec, as `macs_per_second` does."""
     spec = config.spec
     model = _shapes(Model, config, floats)
     packets = spec.sample_rate_hz / spec.hop
@@ -72,7 +73,7 @@ def speech_macs_per_second(config: SpeechConfig, floats: dict | None = None) -> 
 
 
 def music_macs_per_second(c: MusicConfig, floats: dict | None = None) -> dict[str, float]:
-    """Do as `macs_per_second` does for the codec for music; transforms count as products with matrices."""
+    """Return the complexity of the music codec, as `macs_per_second` does; transforms count as matrix products."""
     model = _shapes(MusicModel, c, floats)
     packets = c.spec.sample_rate_hz / c.spec.hop
     transforms = c.channels * c.n_latents * (c.spec.hop + c.spec.hop / c.splits)
@@ -87,7 +88,7 @@ def music_macs_per_second(c: MusicConfig, floats: dict | None = None) -> dict[st
 
 
 def _shapes(model: Callable, config: CodecConfig, floats: dict | None):
-    """Return a model with parameters of the shapes that weights have, or else the configuration says."""
+    """Return a model whose parameters have the shapes of the given weights, else those of the configuration."""
     shapes = nnx.eval_shape(lambda: model(config, rngs=nnx.Rngs(0)))
     if not floats:
         return shapes
@@ -97,23 +98,26 @@ def _shapes(model: Callable, config: CodecConfig, floats: dict | None):
 
 
 def _weights(module) -> int:
-    """Return the number of weights in matrices and kernels: each is used once per output vector."""
+    """Return the number of weights in matrices and kernels; each is used once per output vector."""
     return sum(p.size for p in jax.tree.leaves(nnx.state(module, nnx.Param)) if len(p.shape) > 1)
 
 
 def _long_term_postfilter(block) -> int:
-    """Return the multiplications per subframe: six real FFTs at n log2 n, two products of spectra, taps and gains."""
+    """Return the multiplications of the long-term postfilter per subframe.
+
+    Six real FFTs of n log2 n each, two products of spectra, taps and gains.
+    """
     n = (block.past + 1) * block.L
     return round(6 * n * math.log2(n)) + 2 * 4 * (n // 2 + 1) + TAPS * block.n_lags + _weights(block)
 
 
 def _per_subframe(latent) -> int:
-    """Return the weights of the latent model that are used anew in every subframe."""
+    """Return the number of weights of the latent model that are used in every subframe."""
     parts = latent.wy, latent.w2, latent.w3, latent.triangular.mean, latent.triangular.scale
     return sum(p.size for p in parts) - _unused(latent.triangular)
 
 
 def _unused(triangular) -> int:
-    """Return the weights on and below the diagonals, which are never used."""
+    """Return the number of weights on and below the diagonals, which are never used."""
     K = triangular.mean.shape[0]
     return K * (K + 1)

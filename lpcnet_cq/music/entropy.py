@@ -20,6 +20,7 @@ from lpcnet_cq.bitstream.fixed_point import SIDE_CLIP
 from lpcnet_cq.music import bands
 from lpcnet_cq.music.allocation import PER_ENERGY, PER_OCTAVE
 from lpcnet_cq.music.config import MusicConfig
+from lpcnet_cq.nn.capture import sow_input
 from lpcnet_cq.nn.entropy import SideModel, activation, dense
 
 F = 10
@@ -155,14 +156,16 @@ class LatentModel(nnx.Module):
         b1, b2, b3, skip = (p[...][kind].T[..., None] for p in (self.bias1, self.bias2, self.bias3, self.skip))
         rows = (len(kind), n.shape[-1])  # lines run fastest: features and channels come first
 
-        def layer(w, v):
-            return (w[...].T @ v.reshape(len(v), -1)).reshape(-1, *rows)
+        def layer(name, v):
+            columns = v.reshape(len(v), -1)
+            sow_input(self, name, lambda: columns.T)
+            return (getattr(self, name)[...].T @ columns).reshape(-1, *rows)
 
         u = jnp.stack(f) / UNIT
-        h = activation(layer(self.w1, u) + b1)
+        h = activation(layer("w1", u) + b1)
         below = jnp.stack([log8_plus(shift(jnp, n, k)) for k in BELOW]) / UNIT
-        h = activation(layer(self.w2, h) + b2 + layer(self.below, below))
-        log_scale = layer(self.w3, h)[0] + b3 + skip * u[ENERGY].reshape(rows)
+        h = activation(layer("w2", h) + b2 + layer("below", below))
+        log_scale = layer("w3", h)[0] + b3 + skip * u[ENERGY].reshape(rows)
         return log_scale.reshape(n.shape)
 
 

@@ -17,7 +17,7 @@ MUSIC = CodecRecord(
     training_bps=(64000, 128000),
     max_layers=1,
     weights="audio",
+    metrics=("visqol_audio", "nmr_db", "snr_db"),
     task_name="lpcnet_cq.training.tasks:MUSIC",
     complexity_name="lpcnet_cq.evaluation.complexity:music_macs_per_second",
-    metrics_name="lpcnet_cq.evaluation.evaluate:music_metrics",
 )

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from lpcnet_cq.bitstream.fixed_point import ACT_MAX, SIDE_CLIP, SIDE_SCALE
+from lpcnet_cq.nn.capture import multiply
 
 
 def activation(x: jax.Array) -> jax.Array:
@@ -69,7 +70,7 @@ class SideModel(nnx.Module):
         T = n.shape[1]
         past = jnp.clip(jnp.concatenate([before, n], axis=1), -SIDE_CLIP, SIDE_CLIP)
         u = jnp.concatenate([past[:, 1 : T + 1], past[:, :T]], axis=-1)
-        h = activation(SIDE_SCALE * u @ self.w1[...] + self.b1[...])
-        m, s = jnp.split(h @ self.w2[...] + self.b2[...], 2, axis=-1)
+        h = activation(multiply(self, "w1", SIDE_SCALE * u) + self.b1[...])
+        m, s = jnp.split(multiply(self, "w2", h) + self.b2[...], 2, axis=-1)
         tm, ts = self.triangular(n, SIDE_CLIP)
-        return m + u @ self.skip[...] + tm, s + SIDE_SCALE * ts
+        return m + multiply(self, "skip", u) + tm, s + SIDE_SCALE * ts

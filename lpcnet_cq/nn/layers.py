@@ -11,6 +11,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import lax
 
+from lpcnet_cq.nn.capture import sow_input
+
 
 class CausalConv(nnx.Module):
     """Convolve over time, looking back only."""
@@ -29,6 +31,7 @@ class CausalConv(nnx.Module):
     def __call__(self, state: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Return the next state and y, shape (B, T // stride, cout)."""
         xs = jnp.concatenate([state, x], axis=1)
+        sow_input(self, "kernel", lambda: unfold(xs, self.kernel.shape[0], self.stride, self.dilation))
         y = lax.conv_general_dilated(
             xs,
             self.kernel[...],
@@ -38,6 +41,26 @@ class CausalConv(nnx.Module):
             dimension_numbers=("NWC", "WIO", "NWC"),
         )
         return xs[:, xs.shape[1] - self.past :], y + self.bias[...]
+
+
+def unfold(xs: jax.Array, k: int, stride: int = 1, dilation: int = 1) -> jax.Array:
+    """Return the rows X of a convolution as a product Y = X W, shape (B, rows, k*C).
+
+    Parameters
+    ----------
+    xs : array (B, T, C)
+        Input with its past: rows = (T - (k - 1) * dilation - 1) // stride + 1.
+    k, stride, dilation : int
+        Of a convolution whose kernel has the shape (k, C, O); W is kernel.reshape(k*C, O).
+
+    Examples
+    --------
+    >>> unfold(jnp.array([[[1.0], [2.0], [3.0]]]), k=2).tolist()
+    [[[1.0, 2.0], [2.0, 3.0]]]
+    """
+    span = (k - 1) * dilation
+    taps = [xs[:, j * dilation : xs.shape[1] - span + j * dilation : stride] for j in range(k)]
+    return jnp.concatenate(taps, axis=-1)
 
 
 class Block(nnx.Module):

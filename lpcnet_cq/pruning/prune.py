@@ -1,8 +1,8 @@
-"""Pruning: `prune(config, workdir)` turns trained weights into sparse ones, by a short training that ends sparse.
+"""Pruning: `prune(config, workdir)` makes trained weights sparse by a short training.
 
-Place in the chain: behind `train`, whose steps, rate control and files it uses unchanged: after each of its steps
-`sparsify` decides what the weights are. Writes what `train` writes, the weights compactly (`compact`), so that zeros
-are bytes saved; with the pattern "inputs" whole channels go, and with them their computation (`narrow`).
+Place in the chain: after `train`, whose steps, rate control and files it uses unchanged: after each step `sparsify`
+decides which weights are zero. It writes what `train` writes, with packed weights (`half_precision.pack_weights`), so
+that zeros save bytes. With the pattern "inputs", whole channels and their computation are removed (`channels`).
 """
 
 import time
@@ -18,11 +18,11 @@ from flax import nnx
 
 from lpcnet_cq.checkpoint.weight_groups import INPUTS, PATTERNS, Pattern, tiles
 from lpcnet_cq.nn.runtime import use_cache
-from lpcnet_cq.pruning.channels import has_prunable_inputs, narrow
+from lpcnet_cq.pruning.channels import has_prunable_inputs, prune_channels
 from lpcnet_cq.pruning.config import PruneConfig
 from lpcnet_cq.pruning.input_moments import Moments, input_moments
 from lpcnet_cq.pruning.schedule import spread_over
-from lpcnet_cq.pruning.sparsify import make_settle
+from lpcnet_cq.pruning.sparsify import make_sparse_update
 from lpcnet_cq.speech.model import decode, start_decoder
 from lpcnet_cq.training.optimiser import FEW
 from lpcnet_cq.training.presets import TrainConfig
@@ -47,13 +47,12 @@ def make_moments(t: TrainConfig, run: Prepared) -> Moment:
     material = [run.batches.batch(i) for i in range(MOMENT_BATCHES)]
     B, T = material[0]["lsf"].shape[0], material[0]["lsf"].shape[1] - 1
 
-    def forward(params, batch, step):
-        model = nnx.merge(run.graphdef, params)
+    def forward(model, batch, step):
         side, n = quantise(model, batch, step, jnp.float32(1.0))
         _, y = decode(model, start_decoder(model, B), side["lsf"], side["gain"], n, step)
         return y, rates(model, side, n, step)
 
-    one = jax.jit(lambda params, batch, step: input_moments(forward, params, batch, step))
+    one = jax.jit(lambda params, batch, step: input_moments(forward, nnx.merge(run.graphdef, params), batch, step))
     keys = jax.random.split(jax.random.key(t.seed), MOMENT_BATCHES)
     steps = [draw_steps(key, t.codec.n_steps, t.span, B, T, t.centre) for key in keys]
 
@@ -71,12 +70,12 @@ def make_sparse_step(t: PruneConfig, dense_step: Callable, moments: Moment):
     """
     pattern, schedule = PATTERNS[t.pattern], spread_over(t.steps, t.sparsity, t.until, t.events)
     chosen = partial(is_pruned, pattern)
-    settle, init = make_settle(t.method, schedule, moments, pattern=pattern, which=chosen, shrink=t.shrink)
+    update, init = make_sparse_update(t.method, schedule, moments, pattern=pattern, which=chosen, shrink=t.shrink)
 
     def step(state, *arguments):
         (before, *_), masks = state
         (after, *rest), parts = dense_step(state[0], *arguments)
-        params, masks = settle(before, after, masks)
+        params, masks = update(before, after, masks)
         return ((params, *rest), masks), parts
 
     return step, init
@@ -120,7 +119,7 @@ def prune(t: PruneConfig, workdir: Path, quiet: bool = False) -> Path:
     step, start_masks = make_sparse_step(t, dense_step, make_moments(t, run))
     (dense, _), notes = follow(t, workdir, step, run, (dense, start_masks(run.params)), quiet)
     if PATTERNS[t.pattern] == INPUTS:
-        nnx.replace_by_pure_dict(dense[0], narrow(nnx.to_pure_dict(dense[0])))
+        nnx.replace_by_pure_dict(dense[0], prune_channels(nnx.to_pure_dict(dense[0])))
     notes |= {"method": t.method, "sparsity": t.sparsity, "pattern": t.pattern, "from": source}
     return finish(t, workdir, run._replace(params=dense[0]), notes, small=True)
 

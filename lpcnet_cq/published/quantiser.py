@@ -11,6 +11,7 @@ S. Kankanahalli, "End-to-end optimized speech coding with deep neural networks",
 E. Agustsson et al., "Soft-to-hard vector quantization", arXiv 1704.00648 (2017).
 """
 
+import warnings
 from typing import NamedTuple
 
 import jax
@@ -59,20 +60,21 @@ class Centroids(nnx.Module):
 
 
 def clusters(z: np.ndarray, K: int, rounds: int = 20) -> np.ndarray:
-    """Return K centroids of values z (n,), ascending: Lloyd's k-means, begun at evenly spaced quantiles.
+    """Return K centroids of values z (n,), ascending: SciPy's k-means (Lloyd), started at evenly spaced quantiles.
+
+    A centroid without values stays where it is.
 
     Examples
     --------
     >>> clusters(np.array([0.0, 0.1, 0.2, 5.0, 5.2]), 2).round(6).tolist()
     [0.1, 5.1]
     """
-    z = np.sort(z.astype(np.float64))
-    b = np.quantile(z, (np.arange(K) + 0.5) / K)
-    for _ in range(rounds):
-        nearest = np.searchsorted(0.5 * (b[1:] + b[:-1]), z)
-        n, total = np.bincount(nearest, minlength=K), np.bincount(nearest, z, minlength=K)
-        b = np.where(n > 0, total / np.maximum(n, 1), b)
-    return b
+    from scipy.cluster.vq import kmeans2
+
+    z = z.astype(np.float64)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "One of the clusters is empty")
+        return np.sort(kmeans2(z, np.quantile(z, (np.arange(K) + 0.5) / K), iter=rounds, minit="matrix")[0])
 
 
 def spread(b: np.ndarray, z: np.ndarray, bits: float) -> np.ndarray:

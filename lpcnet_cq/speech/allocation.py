@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from lpcnet_cq.nn.capture import multiply
+
 HIDDEN = 128
 DECAY = 0.005  # neper per subframe: the loudest level of the past is forgotten by 10 dB per second
 LARGEST = 2.0  # neper: bounds of the factor
@@ -46,8 +48,8 @@ class Allocation(nnx.Module):
         peak = recent_peak(state["peak"], log_gain)
         seen = jnp.concatenate([cond, (log_gain - peak)[..., None]], axis=-1).reshape(B, N // self.S, -1)
         before = jnp.concatenate([state["seen"], seen[:, :-1]], axis=1)
-        h = jax.nn.silu(jnp.concatenate([before, seen], axis=-1) @ self.w1[...] + self.b1[...])
-        y = (h @ self.w2[...] + self.b2[...]).reshape(B, N, -1)
+        h = jax.nn.silu(multiply(self, "w1", jnp.concatenate([before, seen], axis=-1)) + self.b1[...])
+        y = (multiply(self, "w2", h) + self.b2[...]).reshape(B, N, -1)
         return {"peak": peak[:, -1:], "seen": seen[:, -1:]}, y.clip(-LARGEST, LARGEST)
 
 

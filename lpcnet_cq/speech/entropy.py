@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from lpcnet_cq.bitstream.fixed_point import CLIP, SIDE_CLIP, SIDE_SCALE
+from lpcnet_cq.nn.capture import multiply
 from lpcnet_cq.nn.entropy import SideModel, Triangular, activation, dense
 from lpcnet_cq.speech.config import SpeechConfig
 
@@ -53,13 +54,13 @@ class LatentModel(nnx.Module):
         B, T, _ = side.shape
         past_side = jnp.concatenate([side_before, side[:, :-1]], axis=1)
         u = SIDE_SCALE * jnp.clip(jnp.concatenate([side, past_side], axis=-1), -SIDE_CLIP, SIDE_CLIP)
-        h = activation(u @ self.ws[...] + self.step[...][step] + self.bs[...])
-        h = (h @ self.wp[...] + self.bp[...]).reshape(B, T * self.S, -1)
+        h = activation(multiply(self, "ws", u) + self.step[...][step] + self.bs[...])
+        h = (multiply(self, "wp", h) + self.bp[...]).reshape(B, T * self.S, -1)
         past = jnp.clip(jnp.concatenate([before, n], axis=1), -CLIP, CLIP)
         y = jnp.concatenate([past[:, i : i + T * self.S] for i in range(self.context)], axis=-1)
-        h = activation(h + y @ self.wy[...])
-        h = activation(h @ self.w2[...] + self.b2[...])
-        m, s = jnp.split(h @ self.w3[...] + self.b3[...], 2, axis=-1)
+        h = activation(h + multiply(self, "wy", y))
+        h = activation(multiply(self, "w2", h) + self.b2[...])
+        m, s = jnp.split(multiply(self, "w3", h) + self.b3[...], 2, axis=-1)
         tm, ts = self.triangular(n, CLIP)
         return m + tm, s + ts
 

@@ -17,7 +17,7 @@ SPEECH = CodecRecord(
     training_bps=(9000, 24000),
     max_layers=2,
     weights="cq",
+    metrics=("pesq", "estoi", "visqol", "si_sdr_db", "snr_db"),
     task_name="lpcnet_cq.training.tasks:SPEECH",
     complexity_name="lpcnet_cq.evaluation.complexity:speech_macs_per_second",
-    metrics_name="lpcnet_cq.evaluation.evaluate:speech_metrics",
 )

@@ -13,8 +13,8 @@ from lpcnet_cq.checkpoint.weights import load_weights
 from lpcnet_cq.codec import Codec
 from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.evaluation import bench
-from lpcnet_cq.evaluation import music_metrics as quality
-from lpcnet_cq.evaluation.evaluate import evaluate, metrics_for
+from lpcnet_cq.evaluation.evaluate import evaluate
+from lpcnet_cq.evaluation.metrics import METRICS, metrics_for
 from lpcnet_cq.evaluation.plots import read_metrics
 from lpcnet_cq.training import train as training
 from lpcnet_cq.training.data import Clip, open_corpus
@@ -118,7 +118,7 @@ def test_capped_packets_stay_under_their_cap(codec, plucked):
 
 
 def test_evaluation_measures_what_music_is_measured_by(codec, plucked, tmp_path, monkeypatch):
-    monkeypatch.setattr(quality, "visqol_audio", lambda x, y, fs: 4.0)
+    monkeypatch.setitem(METRICS, "visqol_audio", METRICS["visqol_audio"]._replace(score=lambda x, y, fs: 4.0))
     soundfile.write(tmp_path / "a.wav", np.tile(plucked, (3, 1)), FS)
     row = evaluate(codec, [Clip(tmp_path / "a.wav", "a", "dev", "a")], codec.bitrates_bps[1], tmp_path / "out")[0]
     assert set(metrics_for(codec)) <= set(row) and row["visqol_audio"] == 4.0 and np.isfinite(row["nmr_db"])

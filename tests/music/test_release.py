@@ -8,7 +8,7 @@ import pytest
 
 import lpcnet_cq
 from lpcnet_cq.bitstream.packet import join
-from lpcnet_cq.evaluation.music_metrics import nmr_db
+from lpcnet_cq.evaluation.metrics import nmr_db
 from lpcnet_cq.training.presets import PRESETS
 
 VECTOR = Path(__file__).parents[1] / "vectors" / "audio.cq"  # `chords()` at 64 kbps
