@@ -69,6 +69,7 @@ class Encoder(_Live):
         self._pasts: list[packet.Past] | None = None
         self._state = parts.signal.start_encoder(np.zeros(spec.look_ahead, np.float32))
         self._count = 0
+        self._reset_interval = self._since_reset = RESET_INTERVAL  # packets: the first one resets the context
         self._flushed = False
 
     @property
@@ -126,7 +127,7 @@ class Encoder(_Live):
         """Return the layers of the next packet; x is a frame, or empty where the signal has ended."""
         parts = self._parts
         self._state, side, z = parts.signal.analyse(self._state, x, 1)
-        pasts = None if self._count % RESET_INTERVAL == 0 else self._pasts
+        pasts = None if self._since_reset >= self._reset_interval else self._pasts
         model, sizes, L = parts.entropy, parts.packer.sizes, self._layers - 1
         if self._cap_bytes:
             self._pasts, data, _ = fit_packet(model, pasts, side, z, sizes, self._cap_bytes, self._steps, L)
@@ -136,6 +137,7 @@ class Encoder(_Live):
             n = rdoq(model, before, side, z, step, sizes)
             self._pasts, (data,) = packet.put_layers(model, pasts, n, L)
         self._count += 1
+        self._since_reset = 1 if pasts is None else self._since_reset + 1
         self._budget = self._budget.spend(sum(map(len, data)))
         return data
 
@@ -182,7 +184,7 @@ class Decoder(_Live):
         n = None
         if data is None:
             self._pasts = []
-        elif self._pasts or packet.resets_context(data):
+        elif self._pasts or packet.resets_context(self._parts.entropy, data):
             self._pasts, n = self._read(data)
             self._last, self._lost = n, 0
         if n is None:
@@ -195,7 +197,7 @@ class Decoder(_Live):
         """Read as many layers as the packet has and as are known."""
         if len(data) > BUFFER_BYTES:
             raise BitstreamError(f"a packet has {len(data)} bytes, {BUFFER_BYTES} are the most")
-        known = self._layers if packet.resets_context(data) else len(self._pasts)
+        known = self._layers if packet.resets_context(self._parts.entropy, data) else len(self._pasts)
         for layers in range(1, known + 1):
             before = self._pasts[:layers] if len(self._pasts) >= layers else None
             pasts, n, ends = self._parts.reader.read(before, data, 0, 1, 1, layers - 1)

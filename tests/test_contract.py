@@ -33,13 +33,15 @@ class PcmConfig(CodecConfig):
 class FlatModel(IntegerModel):
     """Expect 0, with a scale that the step index tells, whatever was before; side integers have the scale 1/16."""
 
-    side_context = property(lambda self: Triangle(self.tri["side_tri_none"], self.tri["side_tri_none"], 1))
     latent_context = property(lambda self: Triangle(self.tri["latent_tri_none"], self.tri["latent_tri_none"], 1))
 
-    def side(self, before):
+    def side_context(self, known):
+        return Triangle(self.tri["side_tri_none"], self.tri["side_tri_none"], 1)
+
+    def side(self, before, known):
         return 0 * before[..., 0, :], 0 * before[..., 0, :]
 
-    def packet_context(self, before, side, step):
+    def packet_context(self, before, side, step, known):
         return self.b["scale"][step][..., None, None]
 
     def latent(self, context, before):

@@ -82,8 +82,8 @@ def test_decoder_gives_what_the_packets_say(codec, packets, sound):
     np.testing.assert_allclose(sound.ravel(), np.clip(y, -1, 1), atol=1e-3)
 
 
-def test_packets_restart_on_time(packets):
-    flags = [packet.resets_context(data) for data in packets]
+def test_packets_restart_on_time(codec, packets):
+    flags = [packet.resets_context(codec.entropy, data) for data in packets]
     assert flags == [t % RESET_INTERVAL == 0 for t in range(T)]
 
 

@@ -46,6 +46,8 @@ class EntropyModel(Protocol):
         Packets of a file between two context resets.
     side_parts : dict
         Names of the parts of the side information, and which integers they are.
+    flag : int array (3,)
+        Cumulative frequencies of "the context goes on" and "the context is reset".
     cumulative : int array (scales, fractions, symbols + 1)
         Cumulative frequencies, see `frequency_tables`.
     bits : float array (scales, fractions, symbols)
@@ -61,13 +63,9 @@ class EntropyModel(Protocol):
     layer_steps: int
     segment_packets: int
     side_parts: dict[str, list[int]]
+    flag: Array
     cumulative: Array
     bits: Array
-
-    @property
-    def side_context(self) -> VectorContext:
-        """What side integers tell of each other."""
-        ...
 
     @property
     def latent_context(self) -> VectorContext:
@@ -82,12 +80,20 @@ class EntropyModel(Protocol):
         """Return the frequencies of three neighbouring integers alone, see `IntegerModel.ternary_frequencies`."""
         ...
 
-    def side(self, before: Array) -> Any:
-        """Return the state of `side_context` from the two side vectors before, (..., 2, K), oldest first."""
+    def side_context(self, known: Array) -> VectorContext:
+        """Return what side integers tell of each other where `known` packets before are known, 0 to 2."""
         ...
 
-    def packet_context(self, before: Array, side: Array, step: Array) -> Any:
-        """Return what side vectors before (..., 2, K) and now (..., K) and the step index (...) tell of the latents.
+    def side(self, before: Array, known: Array) -> Any:
+        """Return the state of `side_context(known)` from the two side vectors before, (..., 2, K), oldest first."""
+        ...
+
+    def step_table(self, before: Array, known: Array) -> Array:
+        """Return the cumulative frequencies of the step index, (Q + 1,), behind a packet with `before`, or a reset."""
+        ...
+
+    def packet_context(self, before: Array, side: Array, step: Array, known: Array) -> Any:
+        """Return what side vectors before (..., 2, K) and now (..., K) and the step index (...) tell of latents.
 
         An array, or a tree of arrays, with the axis of the S vectors behind the leading axes.
         """
@@ -97,6 +103,8 @@ class EntropyModel(Protocol):
         """Return the state of `latent_context` from a vector's context and the vectors before, (..., context, D)."""
         ...
 
-    def latents(self, before: Array, side: Array, step: Array, window: Array, n: Array) -> tuple[Array, Array]:
+    def latents(
+        self, before: Array, side: Array, step: Array, known: Array, window: Array, n: Array
+    ) -> tuple[Array, Array]:
         """Return sums of means and scales (T, S, D) for all latents of known packets, as `IntegerModel.latents`."""
         ...

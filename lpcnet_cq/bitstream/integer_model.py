@@ -19,8 +19,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lpcnet_cq.bitstream.codec_config import PacketConfig
-from lpcnet_cq.bitstream.fixed_point import ACT_BITS, SIDE_CLIP, Array, activate, product
+from lpcnet_cq.bitstream.fixed_point import Array, product
 from lpcnet_cq.bitstream.frequency_tables import ESCAPE, HALF_WIDTH, TOTAL
+from lpcnet_cq.bitstream.side_context import SideNetwork, side_networks
+
+FLAG = (0, TOTAL - TOTAL // 64, TOTAL)  # cumulative: the context goes on, the context is reset; of older weights
+SAME_STEP = TOTAL - TOTAL // 32  # frequency of "the step index stays"
 
 
 class Triangle(NamedTuple):
@@ -64,6 +68,10 @@ class IntegerModel:
         self.context, self.n_steps, self.nominal_step = c.context, c.n_steps, c.nominal_step
         self.layer_steps = c.layer_steps
         self.side_parts = c.side_parts
+        self.sides = side_networks(integers) if "side_w1" in integers else None
+        self.resets_trained = "side_reset_w1" in integers  # whether packets behind a reset have parts of their own
+        self.flag: Array = integers.get("flag", np.array(FLAG)).astype(np.int64)
+        self.step_tables: Array = step_tables(c.n_steps, c.nominal_step, integers.get("reset_steps"))
         self.cumulative: Array = integers["tables"].astype(np.int64)
         self.bits = (np.log2(TOTAL) - np.log2(np.diff(self.cumulative))).astype(np.float32)  # of every symbol
         self.xp = np
@@ -71,7 +79,9 @@ class IntegerModel:
     def on(self, xp) -> "IntegerModel":
         """Return the same model with the arrays of another array library, for code compiled with it."""
         other = copy.copy(self)
-        other.xp, other.cumulative = xp, xp.asarray(self.cumulative)
+        other.xp, other.sides = xp, self.sides and SideNetwork(*map(xp.asarray, self.sides))
+        for name in ("cumulative", "flag", "step_tables"):
+            setattr(other, name, xp.asarray(getattr(self, name)))
         for name in ("w", "b", "tri"):
             setattr(other, name, {k: xp.asarray(v) for k, v in getattr(self, name).items()})
         return other
@@ -95,25 +105,25 @@ class IntegerModel:
         f = 1 + f * (TOTAL - 3) // f.sum(axis=-1, keepdims=True)
         return self.xp.stack([f[..., 0], TOTAL - f[..., 0] - f[..., 2], f[..., 2]], axis=-1)
 
-    def side(self, before: Array) -> tuple[Array, Array]:
-        """Return sums of means and scales (..., K) from the two side vectors before, (..., 2, K), oldest first."""
-        w, b, K = self.w, self.b, self.K
-        past = before.clip(-SIDE_CLIP, SIDE_CLIP)
-        u = self.xp.concatenate([past[..., 1, :], past[..., 0, :]], axis=-1) << ACT_BITS
-        out = product(activate(product(u, w["side_w1"]) + b["side_b1"]), w["side_w2"]) + b["side_b2"]
-        return out[..., :K] + product(u, w["side_skip"]), out[..., K:]
+    def side_context(self, known: Array) -> Any:
+        """Return what side integers are coded by where `known` packets before are known, 0 to 2."""
+        state = known if self.resets_trained else 0
+        return SideNetwork(*(tensor[state] for tensor in self.sides))
 
-    @property
-    def side_context(self) -> Triangle:
-        """What side integers tell of each other."""
-        return Triangle(self.tri["side_tri_mean"], self.tri["side_tri_scale"], SIDE_CLIP)
+    def side(self, before: Array, known: Array) -> Any:
+        """Return the state of `side_context(known)` from the two side vectors before (..., 2, K), oldest first."""
+        return self.side_context(known).start(before, self.xp)
+
+    def step_table(self, before: Array, known: Array) -> Array:
+        """Return the cumulative frequencies of the step index, (Q + 1,), behind a packet with `before`, or a reset."""
+        return self.step_tables[self.xp.where(known == 0, self.n_steps, before)]
 
     @property
     def latent_context(self) -> Any:
         """What the latents of a vector tell of each other."""
         raise NotImplementedError
 
-    def packet_context(self, before: Array, side: Array, step: Array) -> Any:
+    def packet_context(self, before: Array, side: Array, step: Array, known: Array) -> Any:
         """Return what the side information tells of each vector of latents.
 
         Parameters
@@ -122,6 +132,8 @@ class IntegerModel:
             The two side vectors before, oldest first.
         side : array (..., K)
         step : array (...)
+        known : array (...)
+            How many packets before are known, 0 to 2.
 
         Returns
         -------
@@ -141,16 +153,29 @@ class IntegerModel:
         """
         raise NotImplementedError
 
-    def latents(self, before: Array, side: Array, step: Array, window: Array, n: Array) -> tuple[Array, Array]:
+    def latents(self, before: Array, side: Array, step: Array, known: Array, window: Array, n: Array):
         """Return sums of means and scales (T, S, D) for all latents of known packets.
 
         Parameters
         ----------
         before : array (T, 2, K)
         side : array (T, K)
-        step : array (T,)
+        step, known : arrays (T,)
         window : array (T, S, context, D)
             The vectors before each vector of latents, oldest first.
         n : array (T, S, D)
         """
-        return self.latent_context.batch_sums(self.latent(self.packet_context(before, side, step), window), n)
+        context = self.packet_context(before, side, step, known)
+        return self.latent_context.batch_sums(self.latent(context, window), n)
+
+
+def step_tables(n_steps: int, nominal_step: int, behind_reset: np.ndarray | None) -> np.ndarray:
+    """Return cumulative frequencies of the step index (Q + 1, Q + 1) by the one before; the last row behind a reset.
+
+    Older weights have none of their own behind a reset: there it is as if the packet before had the middle index.
+    """
+    other = (TOTAL - SAME_STEP) // (n_steps - 1)
+    frequency = other + (TOTAL - other * n_steps) * np.eye(n_steps, dtype=np.int64)
+    cumulative = np.pad(np.cumsum(frequency, axis=1), ((0, 0), (1, 0)))
+    last = cumulative[nominal_step] if behind_reset is None else behind_reset.astype(np.int64)
+    return np.concatenate([cumulative, last[None]])

@@ -24,8 +24,7 @@ from lpcnet_cq.bitstream.range_coder import TOTAL, RangeDecoder, RangeEncoder
 
 ESCAPE_BITS = 15  # most bits of what follows it
 LIMIT = 16000  # no integer is larger: what follows an escape always fits
-SAME_STEP = TOTAL - TOTAL // 32  # frequency of "the step index stays"
-FLAG = (0, TOTAL - TOTAL // 64, TOTAL)  # cumulative: the context goes on, the context is reset
+MOST_KNOWN = 2  # packets that the context of a packet reaches back
 
 
 @dataclass(frozen=True)
@@ -56,11 +55,15 @@ class Integers:
 
 @dataclass(frozen=True)
 class Past:
-    """Hold what the entropy model remembers: `step`, `side` (2, K), `latents` (context, D), oldest first."""
+    """Hold what the entropy model remembers: `step`, `side` (2, K), `latents` (context, D), oldest first.
+
+    `known` says how many packets that is since the context was reset: 0, 1, or 2 for two and more.
+    """
 
     step: int
     side: np.ndarray
     latents: np.ndarray
+    known: int = MOST_KNOWN
 
 
 def start(model: EntropyModel) -> Past:
@@ -69,6 +72,7 @@ def start(model: EntropyModel) -> Past:
         model.nominal_step,
         np.zeros((2, model.K), np.int64),
         np.zeros((model.context, model.D), np.int64),
+        0,
     )
 
 
@@ -90,15 +94,20 @@ def advance(past: Past, n: Integers) -> Past:
     """Return the memory after packets."""
     side = np.concatenate([past.side, n.side])[-2:]
     latents = np.concatenate([past.latents, n.latents.reshape(-1, n.latents.shape[-1])])[-len(past.latents) :]
-    return Past(int(n.step[-1]), side, latents)
+    return Past(int(n.step[-1]), side, latents, min(past.known + len(n.step), MOST_KNOWN))
 
 
-def step_table(before: int, n_steps: int) -> tuple[int, ...]:
-    """Return the cumulative frequencies of the step index after `before`."""
-    other = (TOTAL - SAME_STEP) // (n_steps - 1)
-    frequency = np.full(n_steps, other)
-    frequency[before] = TOTAL - other * (n_steps - 1)
-    return (0, *np.cumsum(frequency).tolist())
+def known_before(past: Past, n: Integers) -> np.ndarray:
+    """Return how many packets before each packet are known, (T,), 0 to 2."""
+    return np.minimum(past.known + np.arange(len(n.step)), MOST_KNOWN)
+
+
+def step_slots(model: EntropyModel, past: Past, n: Integers) -> tuple[np.ndarray, np.ndarray]:
+    """Return start and frequency of the step indices' symbols, (T,) each."""
+    tables = model.step_table(np.concatenate([[past.step], n.step[:-1]]), known_before(past, n))
+    rows = np.arange(len(n.step))
+    begin = tables[rows, n.step]
+    return begin, tables[rows, n.step + 1] - begin
 
 
 def contexts(model: EntropyModel, past: Past, n: Integers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -106,10 +115,14 @@ def contexts(model: EntropyModel, past: Past, n: Integers) -> tuple[np.ndarray, 
     T, S, D = n.latents.shape
     sides = np.concatenate([past.side, n.side])
     before = np.stack([sides[:T], sides[1 : T + 1]], axis=1)
-    mean, scale = model.side_context.batch_sums(model.side(before), n.side)
+    known = known_before(past, n)
+    mean, scale = np.empty_like(n.side), np.empty_like(n.side)
+    for state in np.unique(known):
+        at = known == state
+        mean[at], scale[at] = model.side_context(state).batch_sums(model.side(before[at], state), n.side[at])
     vectors = np.concatenate([past.latents, n.latents.reshape(T * S, D)])
     window = np.stack([vectors[i : i + T * S] for i in range(model.context)], axis=1).reshape(T, S, -1, D)
-    m, s = model.latents(before, n.side, n.step, window, n.latents)
+    m, s = model.latents(before, n.side, n.step, known, window, n.latents)
     join = [np.concatenate([a, b.reshape(T, S * D)], axis=1) for a, b in ((mean, m), (scale, s))]
     return locate(*join)
 
@@ -149,12 +162,10 @@ def n_bits(model: EntropyModel, past: Past | None, n: Integers) -> np.ndarray:
     """
     reset, past = past is None, past or start(model)
     bits = value_bits(model, contexts(model, past, n), n.values())
-    before = np.concatenate([[past.step], n.step[:-1]]).tolist()
-    steps = [np.diff(step_table(b, model.n_steps))[q] for b, q in zip(before, n.step.tolist(), strict=True)]
-    flags = np.full(len(steps), FLAG[1] - FLAG[0])
+    flags = np.full(len(n.step), model.flag[1])
     if reset:
-        flags[0] = FLAG[2] - FLAG[1]
-    head = 2 * np.log2(TOTAL) - np.log2(steps) - np.log2(flags)
+        flags[0] = model.flag[2] - model.flag[1]
+    head = 2 * np.log2(TOTAL) - np.log2(step_slots(model, past, n)[1]) - np.log2(flags)
     return np.concatenate([head[:, None], bits], axis=1)
 
 
@@ -177,14 +188,12 @@ def put_packets(model: EntropyModel, past: Past | None, n: Integers) -> tuple[Pa
     reset, past = past is None, past or start(model)
     begin, frequency, distance = slots(model, contexts(model, past, n), n.values())
     begin, frequency = begin.tolist(), frequency.tolist()
-    packets, before = [], past.step  # n.step of the packet before
-    for t, step in enumerate(n.step.tolist()):
+    packets, flag, steps = [], model.flag.tolist(), zip(*step_slots(model, past, n), strict=True)
+    for t, step in enumerate(steps):
         encoder = RangeEncoder()
-        flag = int(reset and t == 0)
-        encoder.encode(FLAG[flag], FLAG[flag + 1] - FLAG[flag])
-        table = step_table(before, model.n_steps)
-        encoder.encode(table[step], table[step + 1] - table[step])
-        before = step
+        i = int(reset and t == 0)
+        encoder.encode(flag[i], flag[i + 1] - flag[i])
+        encoder.encode(*map(int, step))
         done = 0
         for k in np.flatnonzero(np.abs(distance[t]) > HALF_WIDTH).tolist():
             encoder.encode_run(begin[t][done : k + 1], frequency[t][done : k + 1])
@@ -262,6 +271,6 @@ def put_layers(model: EntropyModel, pasts: list[Past] | None, n: Integers, L: in
     return list(after), list(zip(*columns, strict=True))
 
 
-def resets_context(data: bytes, offset: int = 0) -> bool:
+def resets_context(model: EntropyModel, data: bytes, offset: int = 0) -> bool:
     """Say whether the packet at `offset` can be read without those before it."""
-    return RangeDecoder(data, offset).decode(FLAG) == 1
+    return RangeDecoder(data, offset).decode(model.flag.tolist()) == 1

@@ -87,7 +87,7 @@ class LineModel(IntegerModel):
         total = self.xp.where(split[..., None, None] > 0, by_kind[1], by_kind[0])
         return ((total + (1 << (SUM_BITS - 1))) >> SUM_BITS).clip(*LIMITS)
 
-    def packet_context(self, before: Array, side: Array, step: Array) -> Context:
+    def packet_context(self, before: Array, side: Array, step: Array, known: Array) -> Context:
         """Return what the side information tells of the lines of both channels; arguments as in speech."""
         sides = [side, before[..., 1, :], before[..., 0, :]]
         split, E, _ = parts(side, self.bands)
@@ -115,12 +115,12 @@ class LineModel(IntegerModel):
         base = product(activate(product(u, w["line_w1"]) + b1), w["line_w2"]) + b2
         return base, u[..., ENERGY] * skip + b3, self.xp.zeros(max(BELOW), base.dtype)
 
-    def latents(self, before: Array, side: Array, step: Array, window: Array, n: Array) -> tuple[Array, Array]:
+    def latents(self, before: Array, side: Array, step: Array, known: Array, window: Array, n: Array):
         """Do as in speech, compiled, some packets at a time: an encoder asks often, and of thousands of lines."""
         sums = []
         with own_settings(wide=True):
             for i in range(0, len(n), CHUNK):
-                part = (v[i : i + CHUNK] for v in (before, side, step, window, n))
+                part = (v[i : i + CHUNK] for v in (before, side, step, known, window, n))
                 scale = self._compiled(*(np.pad(v, [(0, CHUNK - len(v))] + [(0, 0)] * (v.ndim - 1)) for v in part))
                 sums.append(np.asarray(scale)[: len(n) - i])
         scale = np.concatenate([np.zeros((0, *n.shape[1:]), np.int64), *sums])

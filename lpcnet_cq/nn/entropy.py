@@ -57,20 +57,37 @@ class Triangular(nnx.Module):
 
 
 class SideModel(nnx.Module):
-    """Predict LSF and gain integers of a packet from those of the two packets before."""
+    """Predict LSF and gain integers of a packet from those of the two packets before, and from each other.
 
-    def __init__(self, K: int, H: int, *, rngs: nnx.Rngs):
+    With `autoregressive` the hidden layer sees the integers decoded before in the same packet as well.
+    """
+
+    def __init__(self, K: int, H: int, *, autoregressive: bool = False, rngs: nnx.Rngs):
         self.w1, self.b1 = dense(rngs, 2 * K, H), nnx.Param(jnp.zeros(H))
         self.w2, self.b2 = dense(rngs, H, 2 * K, 0.3), nnx.Param(jnp.zeros(2 * K))
         self.skip = nnx.Param(jnp.zeros((2 * K, K)))
         self.triangular = Triangular(K)
+        self.autoregressive = autoregressive
+        if autoregressive:
+            self.within = dense(rngs, K, H)
 
     def __call__(self, before: jax.Array, n: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Return means and log-scales (B, T, K) of n (B, T, K), given the two vectors `before` (B, 2, K)."""
         T = n.shape[1]
-        past = jnp.clip(jnp.concatenate([before, n], axis=1), -SIDE_CLIP, SIDE_CLIP)
-        u = jnp.concatenate([past[:, 1 : T + 1], past[:, :T]], axis=-1)
-        h = activation(multiply(self, "w1", SIDE_SCALE * u) + self.b1[...])
-        m, s = jnp.split(multiply(self, "w2", h) + self.b2[...], 2, axis=-1)
+        past = jnp.concatenate([before, n], axis=1)
+        return self.from_past(jnp.concatenate([past[:, 1 : T + 1], past[:, :T]], axis=-1), n)
+
+    def from_past(self, u: jax.Array, n: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Return the same, given the last vector and the one before it for every n, u (..., 2 K)."""
+        K = n.shape[-1]
+        u, c = (jnp.clip(v, -SIDE_CLIP, SIDE_CLIP) for v in (u, n))
+        h = multiply(self, "w1", SIDE_SCALE * u) + self.b1[...]
+        if self.autoregressive:
+            terms = SIDE_SCALE * c[..., None] * self.within[...]
+            h = activation(h[..., None, :] + jnp.cumsum(terms, axis=-2) - terms)
+            w2, b2 = self.w2[...].reshape(-1, 2, K), self.b2[...].reshape(2, K)
+            m, s = (jnp.einsum("...kh,hk->...k", h, w2[:, i]) + b2[i] for i in (0, 1))
+        else:
+            m, s = jnp.split(multiply(self, "w2", activation(h)) + self.b2[...], 2, axis=-1)
         tm, ts = self.triangular(n, SIDE_CLIP)
         return m + multiply(self, "skip", u) + tm, s + SIDE_SCALE * ts

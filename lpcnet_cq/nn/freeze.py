@@ -26,17 +26,20 @@ def freeze_triangular(p, prefix, scale_factor) -> dict[str, np.ndarray]:
     }
 
 
-def freeze_side(side: dict) -> dict[str, np.ndarray]:
+def freeze_side(side: dict, prefix: str = "side") -> dict[str, np.ndarray]:
     """Round the model of side information, `entropy.SideModel`, to integers."""
     w2, b2 = freeze_output(side["w2"], side["b2"], side["skip"].shape[1])
-    return {
-        "side_w1": fixed_weight(side["w1"], SIDE_SCALE),
-        "side_b1": fixed_bias(side["b1"]),
-        "side_w2": w2,
-        "side_b2": b2,
-        "side_skip": fixed_weight(side["skip"]),
-        **freeze_triangular(side["triangular"], "side_tri", SIDE_SCALE),
+    frozen = {
+        "w1": fixed_weight(side["w1"], SIDE_SCALE),
+        "b1": fixed_bias(side["b1"]),
+        "w2": w2,
+        "b2": b2,
+        "skip": fixed_weight(side["skip"]),
+        **freeze_triangular(side["triangular"], "tri", SIDE_SCALE),
     }
+    if "within" in side:
+        frozen["within"] = fixed_weight(side["within"], SIDE_SCALE)
+    return {f"{prefix}_{name}": value for name, value in frozen.items()}
 
 
 def thaw_weight(n: np.ndarray, factor: Array = 1.0) -> np.ndarray:
@@ -57,14 +60,16 @@ def thaw_triangular(integers: dict[str, np.ndarray], prefix: str, scale_factor: 
     }
 
 
-def thaw_side(integers: dict[str, np.ndarray]) -> dict:
+def thaw_side(integers: dict[str, np.ndarray], prefix: str = "side") -> dict:
     """Invert `freeze_side`, but for rounding."""
-    n, unit = integers, table_steps(integers["side_skip"].shape[1])
-    return {
-        "w1": thaw_weight(n["side_w1"], SIDE_SCALE),
-        "b1": thaw_bias(n["side_b1"]),
-        "w2": thaw_weight(n["side_w2"], unit[0]),
-        "b2": thaw_bias(n["side_b2"], *unit),
-        "skip": thaw_weight(n["side_skip"]),
-        "triangular": thaw_triangular(n, "side_tri", SIDE_SCALE),
+    n = {name.removeprefix(f"{prefix}_"): value for name, value in integers.items() if name.startswith(f"{prefix}_")}
+    unit = table_steps(n["skip"].shape[1])
+    within = {"within": thaw_weight(n["within"], SIDE_SCALE)} if "within" in n else {}
+    return within | {
+        "w1": thaw_weight(n["w1"], SIDE_SCALE),
+        "b1": thaw_bias(n["b1"]),
+        "w2": thaw_weight(n["w2"], unit[0]),
+        "b2": thaw_bias(n["b2"], *unit),
+        "skip": thaw_weight(n["skip"]),
+        "triangular": thaw_triangular(n, "tri", SIDE_SCALE),
     }

@@ -19,7 +19,7 @@ from jax import lax
 from lpcnet_cq.bitstream.entropy_model import EntropyModel
 from lpcnet_cq.bitstream.fixed_point import Array
 from lpcnet_cq.bitstream.frequency_tables import ESCAPE, HALF_WIDTH, locate
-from lpcnet_cq.bitstream.packet import FLAG, LIMIT, Integers, Past, start, step_table
+from lpcnet_cq.bitstream.packet import LIMIT, MOST_KNOWN, Integers, Past, start
 from lpcnet_cq.bitstream.range_coder import BOTTOM, TOP_BITS, TOTAL, TOTAL_BITS
 from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.nn.runtime import own_settings
@@ -46,7 +46,10 @@ class Code(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """What the entropy model remembers: `step` of the base, `side` (2, K), `latents` (1 + L, c, D), `known`."""
+    """What the entropy model remembers: `step` of the base, `side` (2, K), `latents` (1 + L, c, D), packets `known`.
+
+    `known` is as in `packet.Past`, and -1 where the packets before are lost.
+    """
 
     step: Array
     side: Array
@@ -135,7 +138,6 @@ class Reader:
     def __init__(self, model: EntropyModel):
         with own_settings(wide=True):
             self.model = model.on(jnp)
-            self.steps = jnp.asarray([step_table(q, model.n_steps) for q in range(model.n_steps)])
         self.fresh = start(model)
         self._read = jax.jit(self._packets, static_argnums=(5, 6))
 
@@ -174,14 +176,16 @@ class Reader:
         buffer[: len(data)] = np.frombuffer(data, np.uint8)
         latents = np.stack([past.latents for past in before])
         with own_settings(wide=True):
-            memory = Memory(np.int64(before[0].step), before[0].side, latents, np.bool_(pasts is not None))
+            known = before[0].known if pasts else -1
+            memory = Memory(np.int64(before[0].step), before[0].side, latents, np.int64(known))
             args = buffer, np.int64(offset), np.int64(len(data))
             out = jax.device_get(self._read(memory, *args, np.int64(n), T, L))
         after, step, side, y, ends, fault = out
         for code in fault[:n][fault[:n] > 0][:1]:
             raise BitstreamError(DAMAGE[int(code)])
         ups = self.model.layer_steps * np.arange(1 + L)
-        kept = [Past(int(after.step - up), after.side, v) for up, v in zip(ups, after.latents, strict=True)]
+        last, known = int(after.step), int(after.known)
+        kept = [Past(last - int(up), after.side, v, known) for up, v in zip(ups, after.latents, strict=True)]
         return kept, Integers(step[:n], side[:n], y[:n]), ends[:n]
 
     def _packets(self, memory, data, offset, n_bytes, n, T, L):
@@ -199,26 +203,29 @@ class Reader:
         """Read one packet with its enhancements."""
         model, K = self.model, self.model.K
         code = open_code(data, offset)
-        code, reset = decode(code, data, jnp.asarray(FLAG))
+        code, reset = decode(code, data, model.flag)
         fresh = Memory(
-            jnp.int64(model.nominal_step), jnp.zeros_like(memory.side), jnp.zeros_like(memory.latents), jnp.bool_(True)
+            jnp.int64(model.nominal_step), jnp.zeros_like(memory.side), jnp.zeros_like(memory.latents), jnp.int64(0)
         )
         memory = jax.tree.map(partial(jnp.where, reset == 1), fresh, memory)
-        code = note_fault(code, ~memory.known, 4)
-        code, step = decode(code, data, self.steps[memory.step])
+        code = note_fault(code, memory.known < 0, 4)
+        known = jnp.maximum(memory.known, 0)
+        code, step = decode(code, data, model.step_table(memory.step, known))
         code = note_fault(code, step < model.layer_steps * L, 3)
-        code, side = self._vector(code, data, model.side_context, model.side(memory.side), model.K)
+        state = model.side(memory.side, known)
+        code, side = self._vector(code, data, model.side_context(known), state, model.K)
         ends, after, coarse = [], [], None
         for layer in range(1 + L):
             if layer:
                 code = open_code(data, ends[-1])._replace(fault=code.fault)
             q = jnp.maximum(step - model.layer_steps * layer, 0)
-            context = model.packet_context(memory.side, side, q)
+            context = model.packet_context(memory.side, side, q, known)
             code, window, coarse = self._latents(code, data, context, memory.latents[layer], coarse)
             code, end = close_code(code, data, ends[-1] if layer else offset, n_bytes)
             ends.append(end)
             after.append(window)
-        memory = Memory(step, jnp.stack([memory.side[1], side]), jnp.stack(after), jnp.bool_(True))
+        known = jnp.minimum(known + 1, MOST_KNOWN)
+        memory = Memory(step, jnp.stack([memory.side[1], side]), jnp.stack(after), known)
         return memory, ends[-1], (q, side.reshape(K), coarse, jnp.stack(ends), code.fault)
 
     def _latents(self, code, data, context, window, coarse):

@@ -25,7 +25,7 @@ class ReadSegment(NamedTuple):
     def runs(self, model: EntropyModel) -> Iterator[packet.Integers]:
         """Yield the packets in runs that each begin with a context reset."""
         n, starts = packet.join(model, self.parts), [0, *(ends[-1] for ends in self.ends)][: len(self.ends)]
-        cuts = [i for i, start in enumerate(starts) if packet.resets_context(self.payload, start)]
+        cuts = [i for i, start in enumerate(starts) if packet.resets_context(model, self.payload, start)]
         for a, b in pairwise([*cuts, len(starts)]):
             yield n[a:b]
 

@@ -22,6 +22,7 @@ class SpeechConfig(CodecConfig):
     noise: int = 4  # channels of noise the decoder receives at the fine rate
     context: int = 3  # subframes of decoded past the entropy model sees
     hidden: int = 128  # width of the entropy model
+    context_resets: bool = False  # whether the entropy model has parts of its own for packets behind a context reset
 
     @property
     def n_latents(self) -> int:

@@ -38,8 +38,11 @@ class LatentModel(nnx.Module):
         self.w3 = dense(rngs, H, 2 * D, 0.3)
         self.b3 = nnx.Param(jnp.concatenate([jnp.zeros(D), jnp.full(D, LOG_SCALE)]))
         self.triangular = Triangular(D)
+        if c.context_resets:
+            self.reset_ws, self.reset_bs = dense(rngs, K, 64), nnx.Param(jnp.zeros(64))
+            self.reset_bp = nnx.Param(jnp.zeros(S * H))
 
-    def __call__(self, side_before, side, step, before, n) -> tuple[jax.Array, jax.Array]:
+    def __call__(self, side_before, side, step, before, n, reset=None) -> tuple[jax.Array, jax.Array]:
         """Return means and log-scales (B, T*S, D) of the latents n (B, T*S, D).
 
         Parameters
@@ -50,25 +53,69 @@ class LatentModel(nnx.Module):
             Index of the latent step size.
         before : array (B, context, D)
         n : array (B, T*S, D)
+        reset : bool array (B, T), optional
+            Packets that reset the context; none if left out.
         """
         B, T, _ = side.shape
         past_side = jnp.concatenate([side_before, side[:, :-1]], axis=1)
         u = SIDE_SCALE * jnp.clip(jnp.concatenate([side, past_side], axis=-1), -SIDE_CLIP, SIDE_CLIP)
-        h = activation(multiply(self, "ws", u) + self.step[...][step] + self.bs[...])
-        h = (multiply(self, "wp", h) + self.bp[...]).reshape(B, T * self.S, -1)
+        h, offset = multiply(self, "ws", u) + self.bs[...], self.bp[...]
         past = jnp.clip(jnp.concatenate([before, n], axis=1), -CLIP, CLIP)
-        y = jnp.concatenate([past[:, i : i + T * self.S] for i in range(self.context)], axis=-1)
+        y = jnp.stack([past[:, i : i + T * self.S] for i in range(self.context)], axis=2)
+        if reset is not None:
+            fresh = reset[..., None]
+            alone = multiply(self, "reset_ws", u[..., : side.shape[-1]]) + self.reset_bs[...]
+            h = jnp.where(fresh, alone, h)
+            offset = jnp.where(fresh, self.reset_bp[...], offset)
+            y = y * self._known(reset)
+        h = activation(h + self.step[...][step])
+        h = (multiply(self, "wp", h) + offset).reshape(B, T * self.S, -1)
+        y = y.reshape(B, T * self.S, -1)
         h = activation(h + multiply(self, "wy", y))
         h = activation(multiply(self, "w2", h) + self.b2[...])
         m, s = jnp.split(multiply(self, "w3", h) + self.b3[...], 2, axis=-1)
         tm, ts = self.triangular(n, CLIP)
         return m + tm, s + ts
 
+    def _known(self, reset):
+        """Return 0 for the vectors of latents that a reset hides from those behind it, else 1: (B, T*S, context, 1)."""
+        before = jnp.arange(self.S)[:, None] < self.context - jnp.arange(self.context)
+        hidden = reset[:, :, None, None] & before
+        return jnp.where(hidden.reshape(len(reset), -1, self.context, 1), 0.0, 1.0)
+
 
 class EntropyModel(nnx.Module):
-    """Hold the two models of a packet."""
+    """Hold the models of a packet's two parts; of the first part one for each number of packets known before."""
 
     def __init__(self, c: SpeechConfig, *, rngs: nnx.Rngs):
-        K = c.order + c.spec.n_subframes
-        self.side = SideModel(K, 64, rngs=rngs)
+        K, own = c.order + c.spec.n_subframes, c.context_resets
+        self.side = SideModel(K, 64, autoregressive=own, rngs=rngs)
+        if own:
+            self.side_reset = SideModel(K, 64, autoregressive=True, rngs=rngs)
+            self.side_second = SideModel(K, 64, autoregressive=True, rngs=rngs)
         self.latent = LatentModel(c, K, rngs=rngs)
+
+    def predict_side(self, before: jax.Array, n: jax.Array, reset: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Return means and log-scales (B, T, K) of side integers where packets reset the context.
+
+        Parameters
+        ----------
+        before : array (B, 2, K)
+            Those of the two packets before, which are known.
+        n : array (B, T, K)
+        reset : bool array (B, T)
+        """
+        T = n.shape[1]
+        past = jnp.concatenate([before, n], axis=1)
+        second = jnp.pad(reset[:, :-1], ((0, 0), (1, 0)))[..., None] & ~reset[..., None]
+        u = [past[:, 1 : T + 1], past[:, :T]]
+        outs = [
+            self.side.from_past(jnp.concatenate(u, axis=-1), n),
+            self.side_second.from_past(jnp.concatenate([u[0], 0 * u[1]], axis=-1), n),
+            self.side_reset.from_past(jnp.concatenate([0 * u[0], 0 * u[1]], axis=-1), n),
+        ]
+        m, s = (
+            jnp.where(reset[..., None], third, jnp.where(second, two, one))
+            for one, two, third in zip(*outs, strict=True)
+        )
+        return m, s

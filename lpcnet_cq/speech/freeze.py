@@ -3,7 +3,7 @@
 import numpy as np
 
 from lpcnet_cq.bitstream.fixed_point import SIDE_SCALE, fixed_bias, fixed_weight
-from lpcnet_cq.bitstream.frequency_tables import frequency_tables
+from lpcnet_cq.bitstream.frequency_tables import TOTAL, frequency_tables
 from lpcnet_cq.nn.freeze import (
     freeze_output,
     freeze_side,
@@ -15,6 +15,9 @@ from lpcnet_cq.nn.freeze import (
     thaw_weight,
 )
 from lpcnet_cq.speech.config import SpeechConfig
+
+RESET_FREQUENCY = TOTAL // 8  # of a packet that resets the context, where the entropy model was trained for it
+USUAL_STEPS, USUAL = range(3, 14), 4  # step indices that rates from 8 to 28 kbps need, and how much likelier they are
 
 
 def freeze(entropy: dict, c: SpeechConfig) -> dict[str, np.ndarray]:
@@ -34,6 +37,7 @@ def freeze(entropy: dict, c: SpeechConfig) -> dict[str, np.ndarray]:
     w3, b3 = freeze_output(lat["w3"], lat["b3"], c.n_latents)
     return {
         **freeze_side(side),
+        **(freeze_resets(entropy, c) if c.context_resets else {}),
         "latent_ws": fixed_weight(lat["ws"], SIDE_SCALE),
         "latent_bs": fixed_bias(np.asarray(lat["step"]) + np.asarray(lat["bs"])),
         "latent_wp": fixed_weight(lat["wp"]),
@@ -45,6 +49,22 @@ def freeze(entropy: dict, c: SpeechConfig) -> dict[str, np.ndarray]:
         "latent_b3": b3,
         "tables": frequency_tables(),
         **freeze_triangular(lat["triangular"], "latent_tri", 1.0),
+    }
+
+
+def freeze_resets(entropy: dict, c: SpeechConfig) -> dict[str, np.ndarray]:
+    """Round what the entropy model has for packets behind a context reset; add what the reset itself is coded by."""
+    lat = entropy["latent"]
+    share = np.where(np.isin(np.arange(c.n_steps), USUAL_STEPS), USUAL, 1)
+    steps = np.round(np.cumsum(share) * (TOTAL / share.sum())).astype(np.int64)
+    return {
+        **freeze_side(entropy["side_reset"], "side_reset"),
+        **freeze_side(entropy["side_second"], "side_second"),
+        "latent_reset_ws": fixed_weight(lat["reset_ws"], SIDE_SCALE),
+        "latent_reset_bs": fixed_bias(np.asarray(lat["step"]) + np.asarray(lat["reset_bs"])),
+        "latent_reset_bp": fixed_bias(lat["reset_bp"]),
+        "flag": np.array([0, TOTAL - RESET_FREQUENCY, TOTAL]),
+        "reset_steps": np.concatenate([[0], steps]),
     }
 
 
@@ -64,4 +84,9 @@ def thaw(integers: dict[str, np.ndarray], c: SpeechConfig) -> dict:
     latent |= {name: thaw_bias(n[f"latent_{name}"]) for name in ("bp", "b2")}
     latent |= {"ws": thaw_weight(n["latent_ws"], SIDE_SCALE), "step": step, "bs": np.zeros_like(step[0])}
     latent |= {"w3": thaw_weight(n["latent_w3"], unit[0]), "b3": thaw_bias(n["latent_b3"], *unit)}
-    return {"side": thaw_side(n), "latent": latent | {"triangular": thaw_triangular(n, "latent_tri", 1.0)}}
+    latent["triangular"] = thaw_triangular(n, "latent_tri", 1.0)
+    if not c.context_resets:
+        return {"side": thaw_side(n), "latent": latent}
+    latent |= {"reset_ws": thaw_weight(n["latent_reset_ws"], SIDE_SCALE), "reset_bp": thaw_bias(n["latent_reset_bp"])}
+    latent["reset_bs"] = (thaw_bias(n["latent_reset_bs"]) - step)[0]
+    return {name: thaw_side(n, name) for name in ("side", "side_reset", "side_second")} | {"latent": latent}

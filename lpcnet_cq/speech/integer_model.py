@@ -18,7 +18,7 @@ class SubframeModel(IntegerModel):
         """What the latents of a vector tell of each other."""
         return Triangle(self.tri["latent_tri_mean"], self.tri["latent_tri_scale"], CLIP)
 
-    def packet_context(self, before: Array, side: Array, step: Array) -> Any:
+    def packet_context(self, before: Array, side: Array, step: Array, known: Array) -> Any:
         """Return what the side information tells of each subframe's latents, (..., S, H), as sums.
 
         Parameters
@@ -27,11 +27,19 @@ class SubframeModel(IntegerModel):
             The two side vectors before, oldest first.
         side : array (..., K)
         step : array (...)
+        known : array (...)
+            How many packets before are known, 0 to 2.
         """
         w, b = self.w, self.b
         u = self.xp.concatenate([side, before[..., 1, :]], axis=-1).clip(-SIDE_CLIP, SIDE_CLIP) << ACT_BITS
-        h = activate(product(u, w["latent_ws"]) + b["latent_bs"][step])
-        return (product(h, w["latent_wp"]) + b["latent_bp"]).reshape(*h.shape[:-1], self.S, -1)
+        total, offset = product(u, w["latent_ws"]) + b["latent_bs"][step], b["latent_bp"]
+        if self.resets_trained:
+            reset = (known == 0)[..., None]
+            alone = product(u[..., : self.K], w["latent_reset_ws"]) + b["latent_reset_bs"][step]
+            total = self.xp.where(reset, alone, total)
+            offset = self.xp.where(reset, b["latent_reset_bp"], offset)
+        h = activate(total)
+        return (product(h, w["latent_wp"]) + offset).reshape(*h.shape[:-1], self.S, -1)
 
     def latent(self, context: Any, before: Array) -> Any:
         """Return sums of means and scales (..., D) of subframes, for `latent_context` to start from.

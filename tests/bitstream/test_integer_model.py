@@ -18,12 +18,12 @@ from lpcnet_cq.bitstream.frequency_tables import (
     frequency_tables,
     locate,
 )
-from lpcnet_cq.bitstream.integer_model import IntegerModel
 from lpcnet_cq.checkpoint.weights import flatten
 from lpcnet_cq.nn.entropy import logistic_bits
 from lpcnet_cq.nn.packet_reader import BUFFER_BYTES, HEAD_BYTES, Memory, Reader
 from lpcnet_cq.speech.entropy import EntropyModel
 from lpcnet_cq.speech.freeze import freeze, thaw
+from lpcnet_cq.speech.integer_model import SubframeModel
 from lpcnet_cq.training.presets import PRESETS
 
 CONFIG = PRESETS["tiny"].codec
@@ -72,7 +72,7 @@ def draw(model, T):
     data[:BUFFER_BYTES] = np.random.default_rng(0).integers(0, 256, BUFFER_BYTES)
     past = packet.start(model)
     with jax.enable_x64(True):
-        memory = Memory(np.int64(past.step), past.side, past.latents[None], np.bool_(True))
+        memory = Memory(np.int64(past.step), past.side, past.latents[None], np.int64(past.known))
         sizes = (np.int64(v) for v in (0, BUFFER_BYTES, T))
         _, step, side, latents, ends, fault = jax.device_get(reader._read(memory, data, *sizes, T, 0))
     assert ends[-1, 0] < BUFFER_BYTES and set(fault) <= {0, 6}
@@ -98,7 +98,7 @@ def trained():
 def test_integers_cost_what_the_float_model_says(trained):
     """On packets drawn from the model itself, within 0.5 %: side information and latents each."""
     model, values = trained
-    integer = IntegerModel(freeze(values, CONFIG), CONFIG)
+    integer = SubframeModel(freeze(values, CONFIG), CONFIG)
     n = draw(integer, T)
     ours = packet.n_bits(integer, packet.start(integer), n)[:, 1:]
     side, latents = (jnp.asarray(v, jnp.float32)[None] for v in (n.side, n.latents.reshape(-1, D)))

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from lpcnet_cq.bitstream.frequency_tables import N_SCALES, TOTAL
+from lpcnet_cq.bitstream.integer_model import FLAG
 from lpcnet_cq.bitstream.packet import (
-    FLAG,
     HALF_WIDTH,
     Integers,
     advance,
@@ -20,7 +20,6 @@ from lpcnet_cq.bitstream.packet import (
     put_layers,
     put_packets,
     start,
-    step_table,
 )
 from lpcnet_cq.speech.integer_model import SubframeModel
 from lpcnet_cq.training.presets import PRESETS
@@ -145,7 +144,7 @@ def test_head_costs_little_while_nothing_changes():
 
 @pytest.mark.parametrize("before", [0, Q // 2, Q - 1])
 def test_step_table_is_complete_and_prefers_to_stay(before):
-    frequency = np.diff(step_table(before, Q))
+    frequency = np.diff(MODEL.step_table(before, np.int64(2)))
     assert frequency.sum() == TOTAL == FLAG[-1] and frequency.min() >= 1 and frequency.argmax() == before
 
 

@@ -97,7 +97,7 @@ def test_restart_needs_nothing_before_it_and_others_do():
     first, second = n.runs(2)
     past, packets = put_packets(MODEL, None, first)
     _, more = put_packets(MODEL, None, second)
-    assert [resets_context(p) for p in [*packets, *more]] == [True, False, True, False]
+    assert [resets_context(MODEL, p) for p in [*packets, *more]] == [True, False, True, False]
     _, back, _ = get_packet(past, more[0], 0)
     assert same(back, next(second.runs(1))), "a reset is read the same with and without a past"
     with pytest.raises(BitstreamError, match="lost"):
@@ -128,7 +128,7 @@ def test_noise_is_refused_or_read_but_nothing_else(data):
         _, n, end = get_packet(start(MODEL), data, 0)
     except BitstreamError:
         return
-    past = None if resets_context(data) else start(MODEL)
+    past = None if resets_context(MODEL, data) else start(MODEL)
     assert put_packets(MODEL, past, n)[1][0] == data[:end], "what can be read is what the encoder writes"
 
 

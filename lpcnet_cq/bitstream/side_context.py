@@ -1,0 +1,81 @@
+"""What the side integers of a packet are coded by: the packets before, and those before them in the same packet.
+
+Place in the chain: part of `integer_model`. A walk along the vector starts from sums that the packets before gave:
+those of the hidden layer, of the means and of the scales. Every integer adds to all three. All integer arithmetic.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from lpcnet_cq.bitstream.fixed_point import ACT_BITS, SIDE_CLIP, Array, activate, product
+
+State = tuple[Array, Array, Array]  # sums of the hidden layer (..., H), of the means and of the scales (..., K)
+
+
+class SideNetwork(NamedTuple):
+    """Hold the integers of one model of side information, in the names of `nn.entropy.SideModel`."""
+
+    w1: Array
+    b1: Array
+    w2: Array
+    b2: Array
+    skip: Array
+    within: Array
+    tri_mean: Array
+    tri_scale: Array
+
+    @classmethod
+    def of(cls, integers: dict[str, np.ndarray], prefix: str) -> "SideNetwork":
+        """Return the tensors below a prefix; weights from before `within` have it zero."""
+        K, H = integers[f"{prefix}_tri_mean"].shape[0], len(integers[f"{prefix}_b1"])
+        zero = {f"{prefix}_within": np.zeros((K, H), np.int64)}
+        return cls(*((zero | integers)[f"{prefix}_{name}"].astype(np.int64) for name in cls._fields))
+
+    def start(self, before: Array, xp) -> State:
+        """Return what the walk starts from, given the two vectors before (..., 2, K), oldest first."""
+        past = before.clip(-SIDE_CLIP, SIDE_CLIP)
+        u = xp.concatenate([past[..., 1, :], past[..., 0, :]], axis=-1) << ACT_BITS
+        K = before.shape[-1]
+        zero = xp.zeros((*before.shape[:-2], K), self.b2.dtype)
+        return product(u, self.w1) + self.b1, product(u, self.skip) + self.b2[:K], zero + self.b2[K:]
+
+    def batch_sums(self, state: State, n: Array) -> tuple[Array, Array]:
+        """Return the sums of means and scales for all integers of known vectors n (T, K)."""
+        hidden, mean, scale = state
+        K = n.shape[-1]
+        c = n.clip(-SIDE_CLIP, SIDE_CLIP)
+        if self.within.any():
+            terms = (c << ACT_BITS)[..., None] * self.within
+            h = activate(hidden[:, None] + np.cumsum(terms, axis=1) - terms).astype(np.float64)
+            out = [np.einsum("tkh,hk->tk", h, w.astype(np.float64)).astype(np.int64) for w in self.halves()]
+        else:
+            both = product(activate(hidden), self.w2)
+            out = [both[:, :K], both[:, K:]]
+        return mean + out[0] + product(c, self.tri_mean), scale + out[1] + product(abs(c), self.tri_scale)
+
+    def predict(self, state: State, k: Array) -> tuple[Array, Array]:
+        """Return the sums of mean and scale for integer k of one vector."""
+        hidden, mean, scale = state
+        h = activate(hidden)
+        m, s = ((h * w[:, k]).sum() for w in self.halves())
+        return mean[k] + m, scale[k] + s
+
+    def update_sums(self, state: State, k: Array, value: Array) -> State:
+        """Return the sums once integer k is known."""
+        hidden, mean, scale = state
+        c = value.clip(-SIDE_CLIP, SIDE_CLIP)
+        hidden = hidden + (c << ACT_BITS) * self.within[k]
+        return hidden, mean + c * self.tri_mean[k], scale + abs(c) * self.tri_scale[k]
+
+    def halves(self) -> tuple[Array, Array]:
+        """Return the last layer's weights for means and for scales, (H, K) each."""
+        K = self.w2.shape[-1] // 2
+        return self.w2[:, :K], self.w2[:, K:]
+
+
+def side_networks(integers: dict[str, np.ndarray]) -> SideNetwork:
+    """Return the networks for 0, 1 and 2 or more packets known before, stacked; of older weights the one there is."""
+    trained = "side_reset_tri_mean" in integers
+    parts = [SideNetwork.of(integers, p) for p in (("side_reset", "side_second", "side") if trained else ("side",))]
+    return SideNetwork(*(np.stack(tensors) for tensors in zip(*parts, strict=True)))
