@@ -77,11 +77,12 @@ class SignalModel(Protocol):
         """
         ...
 
-    def conceal(self, last: Integers | None, lost: int) -> Integers:
-        """Return what to synthesise for a lost packet.
+    def conceal(self, state: Any, last: Integers | None, lost: int) -> tuple[Any, np.ndarray]:
+        """Return the next state and the frame in the place of a lost packet.
 
         Parameters
         ----------
+        state : Any
         last : Integers or None
             The last packet that arrived; None if none has.
         lost : int

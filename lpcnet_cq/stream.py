@@ -189,8 +189,9 @@ class Decoder(_Live):
             self._last, self._lost = n, 0
         if n is None:
             self._lost += 1
-            n = self._parts.signal.conceal(self._last, self._lost)
-        self._state, y = self._parts.signal.synthesise(self._state, n)
+            self._state, y = self._parts.signal.conceal(self._state, self._last, self._lost)
+        else:
+            self._state, y = self._parts.signal.synthesise(self._state, n)
         return np.clip(y, -1, 1)
 
     def _read(self, data: bytes) -> tuple[list[packet.Past], packet.Integers]:

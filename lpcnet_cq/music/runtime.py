@@ -112,7 +112,11 @@ class MusicSignalModel:
             state, y = self._decode(self._params, state, side, s, lines, step)
         return state, np.asarray(y)[0].T
 
-    def conceal(self, last: Integers | None, lost: int) -> Integers:
+    def conceal(self, state: dict, last: Integers | None, lost: int) -> tuple[dict, np.ndarray]:
+        """Synthesise the last packet again at a falling level: see `contract.SignalModel`."""
+        return self.synthesise(state, self.substitute(last, lost))
+
+    def substitute(self, last: Integers | None, lost: int) -> Integers:
         """Repeat the last packet's lines for some packets, with other signs, and its energies, both falling by 6 dB.
 
         Energies fall, and steps, which follow them, fall in part; the step index makes up for the rest, so that lines

@@ -23,6 +23,7 @@ class SpeechConfig(CodecConfig):
     context: int = 3  # subframes of decoded past the entropy model sees
     hidden: int = 128  # width of the entropy model
     context_resets: bool = False  # whether the entropy model has parts of its own for packets behind a context reset
+    concealment: bool = False  # whether the decoder was trained with lost packets
 
     @property
     def n_latents(self) -> int:

@@ -16,13 +16,14 @@ from lpcnet_cq.nn.noise import uniform_noise
 from lpcnet_cq.nn.quantize import TransformQuantiser, latent_steps, soft_to_hard
 from lpcnet_cq.speech.allocation import START_LEVEL, Allocation
 from lpcnet_cq.speech.analysis import PREEMPHASIS
+from lpcnet_cq.speech.concealment import Concealment, Loss, no_loss, remember
 from lpcnet_cq.speech.config import SpeechConfig
 from lpcnet_cq.speech.entropy import EntropyModel
 from lpcnet_cq.speech.envelope import interpolate_lsf, lsf_to_lpc, order_lsf
 from lpcnet_cq.speech.filters import residual, synthesise
 from lpcnet_cq.speech.lapped import Lapped, noise_shape
 from lpcnet_cq.speech.postfilter import LongTermPostfilter
-from lpcnet_cq.speech.residual_coder import Decoder, Encoder, condition_size, conditions
+from lpcnet_cq.speech.residual_coder import Decoder, Encoder, condition_size, conditions, decoder_condition_size
 
 GAIN_FLOOR = 1e-9  # mean square: a third of a 16-bit step
 LOG_GAINS = (-16.0, 4.0)  # neper; beyond them lie damaged streams only
@@ -47,7 +48,9 @@ class Model(nnx.Module):
         self.encoder = Encoder(c, rngs=rngs)
         self.decoder = Decoder(c, rngs=rngs)
         self.entropy = EntropyModel(c, rngs=rngs)
-        self.postfilter = LongTermPostfilter(condition_size(c) + 1, c.spec.subframe, c.spec.sample_rate_hz, rngs=rngs)
+        if c.concealment:
+            self.concealment = Concealment(c, condition_size(c) + 1, rngs=rngs)
+        self.postfilter = LongTermPostfilter(decoder_condition_size(c), c.spec.subframe, c.spec.sample_rate_hz, rngs=rngs)
         self.log_scale = nnx.Param(jnp.full(c.n_latents, -np.log(STEP), jnp.float32))
         self.config = c
 
@@ -71,7 +74,10 @@ def start_encoder(model: Model, B: int) -> dict:
 def start_decoder(model: Model, B: int) -> dict:
     """Return the decoder's state before the first packet."""
     M = model.config.order
-    return {
+    concealment = {}
+    if model.config.concealment:
+        concealment = {"concealment": model.concealment.start(B, model.lsf.mean[...], model.config.nominal_step)}
+    return concealment | {
         "lsf": jnp.broadcast_to(model.lsf.mean[...], (B, M)),
         "gain": jnp.full((B, 2), START_LEVEL),
         "allocation": model.allocation.start(B),
@@ -84,12 +90,12 @@ def start_decoder(model: Model, B: int) -> dict:
     }
 
 
-def decode_envelope(model: Model, before: jax.Array, n_lsf: jax.Array):
+def decode_envelope(model: Model, before: jax.Array, lsf: jax.Array):
     """Return LSF of packets (B, T, M) and subframes (B, T*S, M), filters (B, T*S, M+2), latents' scales (B, T*S, D).
 
     The filters hold the pre-emphasis: A(z) (1 - mu z^-1), so that they analyse and synthesise plain speech.
     """
-    lsf = order_lsf(model.lsf.synthesise(n_lsf))
+    lsf = order_lsf(lsf)
     sub = interpolate_lsf(before, lsf, model.config.spec)
     a = lsf_to_lpc(sub)
     scale = jnp.exp(model.log_scale[...] + noise_shape(a, model.config.n_latents))
@@ -121,7 +127,7 @@ def encode_side(model: Model, state: dict, x: jax.Array, lsf: jax.Array, hardnes
     B, T, _ = lsf.shape
     S, L = model.config.spec.n_subframes, model.config.spec.subframe
     n_lsf = soft_to_hard(model.lsf.analyse(lsf), hardness)
-    lsf_hat, sub, a, scale = decode_envelope(model, state["lsf"], n_lsf)
+    lsf_hat, sub, a, scale = decode_envelope(model, state["lsf"], model.lsf.synthesise(n_lsf))
     x_state, e = residual(state["x"], x, a)
     level = 0.5 * jnp.log(jnp.mean(e.reshape(B, T, S, L) ** 2, axis=-1) + GAIN_FLOOR)
     n_gain = soft_to_hard(model.gain.analyse(level), hardness)
@@ -168,7 +174,12 @@ def encode_latents(model: Model, state: dict, side: dict, x_ahead: jax.Array):
     return state | {"net": net, "energy": energy[:, -1:], "lapped": e[:, -1]}, z
 
 
-def decode(model: Model, state: dict, n_lsf, n_gain, n_latents, step: jax.Array):
+def decode(model: Model, state: dict, n_lsf, n_gain, n_latents, step: jax.Array, loss: Loss | None = None):
+    """Decode the integers of packets to speech: `decode_both` without the excitation."""
+    return decode_both(model, state, n_lsf, n_gain, n_latents, step, loss)[:2]
+
+
+def decode_both(model: Model, state: dict, n_lsf, n_gain, n_latents, step: jax.Array, loss: Loss | None = None):
     """Decode the integers of packets to speech, one subframe late.
 
     Parameters
@@ -180,32 +191,42 @@ def decode(model: Model, state: dict, n_lsf, n_gain, n_latents, step: jax.Array)
     n_latents : array (B, T*S, D)
     step : integer array (B, T)
         Index of the latent step size.
+    loss : Loss, optional
+        Which packets are lost; left out where none is.
 
     Returns
     -------
     state : dict
     y : array (B, N)
         Speech; y[n] answers to the encoder's x[n - subframe].
+    e : array (B, N)
+        Excitation over its gain.
     """
     c = model.config
     B, T, _ = n_lsf.shape
-    S = c.spec.n_subframes
-    F = c.spec.subframe // c.step
-    lsf_hat, sub, a, scale = decode_envelope(model, state["lsf"], n_lsf)
-    g = model.gain.synthesise(n_gain).reshape(B, T * S).clip(*LOG_GAINS)
+    S, F = c.spec.n_subframes, c.spec.subframe // c.step
+    concealed = state.get("concealment")
+    lsf, g = model.lsf.synthesise(n_lsf), model.gain.synthesise(n_gain).clip(*LOG_GAINS)
+    if loss is not None:
+        concealed, lsf, g = model.concealment.sides(concealed, lsf, g, loss, model.lsf.mean[...])
+    lsf_hat, sub, a, scale = decode_envelope(model, state["lsf"], lsf)
+    g = g.reshape(B, T * S)
     size = jnp.repeat(latent_steps(c.n_steps, c.step_ratio)[step], S, axis=1)[..., None]
     cond = conditions(sub, model.lsf.mean[...], g, state["gain"])
     allocation, factor = model.allocation(state["allocation"], cond, g)
     scale = scale * jnp.exp(factor)
-    noise = uniform_noise(state["position"], T * S * F, c.noise)
-    latents = n_latents * size
+    latents, fill = n_latents * size, 0.0
     cond = jnp.concatenate([cond, jnp.log(size)], axis=-1)
+    if c.concealment:
+        loss = no_loss(c, B, T) if loss is None else loss
+        latents, fill, cond = fill_gaps(model, loss, latents, cond, scale, state["position"])
+    noise = uniform_noise(state["position"], T * S * F, c.noise)
     net, e = model.decoder(state["net"], latents, cond, noise)
-    latents = latents / scale
-    e = e + model.lapped.synthesise(state["lapped"], latents).reshape(B, -1)
+    latents = (latents + fill) / scale
+    normalised = e + model.lapped.synthesise(state["lapped"], latents).reshape(B, -1)
     gains = jnp.concatenate([state["gain"], g], axis=1)
     filters = jnp.concatenate([state["a"], a], axis=1)
-    e = e * jnp.repeat(jnp.exp(gains[:, 1:-1]), c.spec.subframe, axis=1)
+    e = normalised * jnp.repeat(jnp.exp(gains[:, 1:-1]), c.spec.subframe, axis=1)
     y_state, y = synthesise(state["y"], e, filters[:, :-1])
     postfilter, y = model.postfilter(state["postfilter"], y, cond)
     after = {
@@ -219,7 +240,34 @@ def decode(model: Model, state: dict, n_lsf, n_gain, n_latents, step: jax.Array)
         "postfilter": postfilter,
         "position": state["position"] + jnp.uint32(T * S * F),
     }
-    return after, y
+    if c.concealment:
+        after["concealment"] = remember(concealed, loss, normalised) if T == 1 else concealed
+    return after, y, normalised
+
+
+def fill_gaps(model: Model, loss: Loss, latents: jax.Array, cond: jax.Array, scale: jax.Array, position: jax.Array):
+    """Return latents with those of lost packets, noise for latents that are 0, and conditions that tell of losses.
+
+    Parameters
+    ----------
+    model : Model
+    loss : Loss
+    latents : array (B, T*S, D)
+        As decoded, steps included.
+    cond : array (B, T*S, C)
+        The last one is the log of the step.
+    scale : array (B, T*S, D)
+    position : integer scalar
+        Of the first step of the fine network.
+    """
+    c = model.config
+    S = c.spec.n_subframes
+    instead, fill = model.concealment.latents(model.lapped, loss, cond, position // (c.spec.subframe // c.step))
+    lost = jnp.repeat(loss.lost, S, axis=1)[..., None]
+    fill = jnp.where(lost | (latents != 0), 0.0, jnp.exp(cond[..., -1:]) * fill)
+    count = jnp.repeat(loss.count, S, axis=1)[..., None]
+    told = [cond, jnp.where(lost, 1.0, 0.0), count.clip(max=8) / 8]
+    return jnp.where(lost, scale * instead, latents), fill, jnp.concatenate(told, axis=-1)
 
 
 def count_parameters(model: Model) -> int:

@@ -44,6 +44,11 @@ def conditions(lsf: jax.Array, mean_lsf: jax.Array, log_gain: jax.Array, before:
     return jnp.concatenate([5 * (lsf - mean_lsf), level], axis=-1)
 
 
+def decoder_condition_size(config: SpeechConfig) -> int:
+    """Return the number of values per subframe of which the decoder is told: the latents' step and losses as well."""
+    return condition_size(config) + 1 + 2 * config.concealment
+
+
 class Encoder(nnx.Module):
     """Map residual and speech to latents."""
 
@@ -93,7 +98,7 @@ class Decoder(nnx.Module):
         self.F = c.spec.subframe // c.step
         self.step = c.step
         self.coarse = nnx.List(
-            [CausalConv(c.n_latents + condition_size(c) + 1, c.coarse, 3, rngs=rngs)]
+            [CausalConv(c.n_latents + decoder_condition_size(c), c.coarse, 3, rngs=rngs)]
             + [Block(c.coarse, 3, COARSE_DILATIONS[i], rngs=rngs) for i in range(c.coarse_blocks)]
         )
         self.up = CausalConv(c.coarse, c.fine * self.F, 1, rngs=rngs)

@@ -17,6 +17,7 @@ from lpcnet_cq.bitstream.packet import Integers
 from lpcnet_cq.nn.runtime import is_valid_output, one_batch, own_settings, with_values
 from lpcnet_cq.speech import model as cq
 from lpcnet_cq.speech.analysis import analyse_windows
+from lpcnet_cq.speech.concealment import listen
 from lpcnet_cq.speech.config import SpeechConfig
 from lpcnet_cq.speech.highpass import highpass, start_highpass
 
@@ -60,6 +61,7 @@ class SpeechSignalModel:
         self._start_decoder = jax.jit(lambda params: cq.start_decoder(nnx.merge(graph, params), 1))
         self._encode = jax.jit(partial(_encode, graph))
         self._decode = jax.jit(partial(_decode, graph))
+        self._decode_live = jax.jit(partial(_decode_live, graph))
         basis = np.asarray(self._params["gain"]["basis"][...], np.float64) * cq.GAIN_UNIT
         self._gain_per_neper = np.linalg.solve(basis, np.ones(len(basis)))  # in gain integers, (S,), real
 
@@ -107,12 +109,27 @@ class SpeechSignalModel:
         """Decode the T packets of `n`: see `contract.SignalModel`; y is (T*hop,)."""
         M = self._config.order
         side, latents = one_batch(n.side), one_batch(n.latents.reshape(-1, n.latents.shape[-1]))
-        step = one_batch(n.step, np.int32)
+        given = side[..., :M], side[..., M:], latents, one_batch(n.step, np.int32)
         with own_settings():
-            state, y = self._decode(self._params, state, side[..., :M], side[..., M:], latents, step)
+            if self._config.concealment and len(n.step) == 1:
+                state, y = self._decode_live(self._params, state, *given, np.array([False]))
+            else:
+                state, y = self._decode(self._params, state, *given)
         return state, np.asarray(y)[0]
 
-    def conceal(self, last: Integers | None, lost: int) -> Integers:
+    def conceal(self, state: dict, last: Integers | None, lost: int) -> tuple[dict, np.ndarray]:
+        """Let speech go on by the decoder's own networks, where they were trained for it; see `contract.SignalModel`."""
+        n = self.substitute(last, lost)
+        if not self._config.concealment:
+            return self.synthesise(state, n)
+        M = self._config.order
+        side, latents = one_batch(n.side), one_batch(n.latents.reshape(-1, n.latents.shape[-1]))
+        given = side[..., :M], side[..., M:], latents, one_batch(n.step, np.int32), np.array([True])
+        with own_settings():
+            state, y = self._decode_live(self._params, state, *given)
+        return state, np.asarray(y)[0]
+
+    def substitute(self, last: Integers | None, lost: int) -> Integers:
         """Repeat the last packet's envelope with falling gain, and its latents for some packets."""
         c, entropy = self._config, self._entropy
         if last is None:
@@ -132,8 +149,22 @@ def _encode(graph, params, state, x, lsf):
 
 
 def _decode(graph, params, state, n_lsf, n_gain, n_latents, step):
-    """Decode; where the output is not valid, return silence and the state of the start."""
+    """Decode packets that are all there."""
     model = nnx.merge(graph, params)
-    after, y = cq.decode(model, state, n_lsf, n_gain, n_latents, step)
+    return _checked(model, *cq.decode(model, state, n_lsf, n_gain, n_latents, step))
+
+
+def _decode_live(graph, params, state, n_lsf, n_gain, n_latents, step, lost):
+    """Decode one packet, or what goes on in its place; a lost one keeps the step of the one before."""
+    model = nnx.merge(graph, params)
+    spec = model.config.spec
+    concealment, loss = listen(state["concealment"], lost, spec.n_subframes, spec.subframe)
+    step = jnp.where(lost, concealment["step"], step[:, 0])
+    state = state | {"concealment": concealment | {"step": step}}
+    return _checked(model, *cq.decode(model, state, n_lsf, n_gain, n_latents, step[:, None], loss))
+
+
+def _checked(model, after, y):
+    """Return state and output; where the output is not valid, silence and the state of the start."""
     fresh = cq.start_decoder(model, y.shape[0]) | {"position": after["position"]}
     return jax.tree.map(partial(jnp.where, is_valid_output(y)), after, fresh), jnp.where(is_valid_output(y), y, 0.0)

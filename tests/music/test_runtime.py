@@ -64,7 +64,7 @@ def decoded(model, side, lines, losses):
         n = Integers(np.array([CONFIG.nominal_step]), side[t : t + 1], np.rint(lines[t : t + 1]).astype(np.int64))
         if t in losses:
             lost += 1
-            n = model.conceal(last, lost)
+            n = model.substitute(last, lost)
         else:
             last, lost = n, 0
         state, y = model.synthesise(state, n)
@@ -84,5 +84,5 @@ def test_concealed_packets_fall_in_level_until_they_are_silent(model, signal):
 
 
 def test_before_any_packet_there_is_silence(model):
-    _, y = model.synthesise(model.start_decoder(), model.conceal(None, 1))
+    _, y = model.synthesise(model.start_decoder(), model.substitute(None, 1))
     assert y.shape == (N, 2) and np.abs(y).max() < 1e-3

@@ -108,10 +108,10 @@ def test_concealed_packets_repeat_the_last_one_at_falling_gain(model, integers):
     basis = np.asarray(model._params["gain"]["basis"][...]) * GAIN_UNIT
     last = integers[-1:]
     for lost in (1, 2, 5):
-        n = model.conceal(last, lost)
+        n = model.substitute(last, lost)
         np.testing.assert_array_equal(n.side[:, :M], last.side[:, :M])
         fall = basis @ (n.side[0, M:] - last.side[0, M:])
         np.testing.assert_allclose(fall, -FADE * lost, atol=np.abs(basis).sum(axis=1).max() / 2 + 1e-5)
         np.testing.assert_array_equal(n.latents, last.latents * (lost < 3))
-    none = model.conceal(None, 1)
+    none = model.substitute(None, 1)
     assert none.step.tolist() == [CONFIG.nominal_step] and not none.side.any() and not none.latents.any()

@@ -1,0 +1,209 @@
+"""Train the decoder of speech for lost packets, on what the encoder gave (`channel_cache.py`).
+
+    python experiments/train_concealment.py FOLDER OUT --model WEIGHTS [--steps 4000]
+
+Encoder, quantisers and entropy model stay as they are. OUT/checkpoint.safetensors is resumed; OUT/weights.safetensors
+is written every time.
+"""
+
+import argparse
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import train_resets as resets
+from flax import nnx
+
+from lpcnet_cq.checkpoint.weights import find_weights, load_checkpoint, load_weights, save_checkpoint, save_weights
+from lpcnet_cq.nn.runtime import use_cache
+from lpcnet_cq.speech import model as cq
+from lpcnet_cq.speech.concealment import losses
+from lpcnet_cq.speech.envelope import interpolate_lsf, lsf_to_lpc
+from lpcnet_cq.speech.freeze import freeze
+from lpcnet_cq.speech.residual_coder import condition_size
+from lpcnet_cq.training.losses import mel_loss, spectrum_loss, weighted_nsr
+from lpcnet_cq.training.optimiser import make_optimiser
+from lpcnet_cq.training.pesq_loss import disturbance
+from lpcnet_cq.training.speech_objective import UNHEARD, draw_steps
+
+T = resets.FIRST + resets.T  # packets of a crop
+LEARNING_RATE, WARMUP = 1.5e-3, 100
+REPEATS = 16  # subframes whose mean shows what repeats
+WEIGHTS = {"mel": 2.5, "spectrum": 10.0, "nsr": 2.0, "heard": 1.0, "side": 0.5, "lines": 1.0}
+
+
+def start_values(model: cq.Model, floats: dict, c) -> dict:
+    """Return the parameters of a model with concealment that decodes as one without does where nothing is lost."""
+    values = {name: value for name, value in floats.items()}
+    if "concealment" in values:
+        return values
+    values["concealment"] = jax.tree.map(np.asarray, nnx.to_pure_dict(nnx.state(model.concealment, nnx.Param)))
+    coarse = dict(floats["decoder"]["coarse"])
+    coarse[0] = coarse[0] | {"kernel": np.pad(coarse[0]["kernel"], ((0, 0), (0, 2), (0, 0)))}
+    values["decoder"] = floats["decoder"] | {"coarse": coarse}
+    look, at = floats["postfilter"]["look"], condition_size(c) + 1
+    kernel = np.insert(look["kernel"], [at, at], 0.0, axis=1)
+    values["postfilter"] = floats["postfilter"] | {"look": look | {"kernel": kernel}}
+    return values
+
+
+def draw_losses(rng: np.random.Generator, B: int) -> np.ndarray:
+    """Draw which packets are lost, (B, T): none in some crops, else single ones or bursts; the first two never."""
+    lost = np.zeros((B, T), bool)
+    for row in lost:
+        kind, t = rng.random(), 2
+        if kind < 0.15:
+            continue
+        rate, mean = rng.uniform(0.04, 0.25), 1.0 if kind < 0.45 else rng.uniform(1.5, 5.0) if kind < 0.9 else 12.0
+        while t < T:
+            t += 1 + rng.geometric(min(0.9, rate / mean / (1 - rate)))
+            n = rng.geometric(1 / mean)
+            row[t : t + n] = True
+            t += n
+    return lost
+
+
+class Crops(resets.Crops):
+    """Add the speech itself, its LSF and losses to the crops."""
+
+    def __init__(self, folder: Path, batch: int, c):
+        super().__init__(folder, batch)
+        self.x, self.lsf = np.load(folder / "x.npy", "r"), np.load(folder / "lsf.npy", "r")
+        self.hop = c.spec.hop
+
+    def __call__(self, i: int):
+        rng = np.random.Generator(np.random.Philox(key=np.array([17, i], np.uint64)))
+        rows = rng.integers(self.n, size=self.batch)
+        at = rng.integers(2, self.side.shape[1] - T + 1, size=self.batch)
+        take = [(r, slice(a, a + T)) for r, a in zip(rows, at, strict=True)]
+        x = np.stack([self.x[r, p.start * self.hop : p.stop * self.hop] for r, p in take]).astype(np.float32) / 32767
+        lsf = np.stack([self.lsf[r, p.start : p.stop + 1] for r, p in take])
+        side, z = (np.stack([a[take_] for take_ in take]).astype(np.float32) for a in (self.side, self.z))
+        return {"x": x, "lsf": lsf, "side": side, "z": z, "lost": draw_losses(rng, self.batch)}
+
+
+def objective(model: cq.Model, batch: dict, step):
+    """Return the loss and its parts."""
+    c, lost = model.config, batch["lost"]
+    B, M, spec = len(lost), c.order, c.spec
+    model.entropy.shape = (c.n_steps, c.step_ratio)
+    entropy_in = batch["side"], batch["z"], step[:, resets.FIRST :], None
+    n = jax.lax.stop_gradient(resets.quantise(model.entropy, *entropy_in))
+    n_lsf, n_gain = batch["side"][..., :M], batch["side"][..., M:]
+    state = cq.start_decoder(model, B)
+    frozen = jax.lax.stop_gradient(nnx.state(model))
+    teacher = nnx.merge(nnx.graphdef(model), frozen)
+    e = jax.lax.stop_gradient(cq.decode_both(teacher, state, n_lsf, n_gain, n, step)[2])
+    loss = losses(state["concealment"], lost, e, spec.n_subframes, spec.subframe)
+    _, y, e = cq.decode_both(model, state, n_lsf, n_gain, n, step, loss)
+
+    lag, warm = c.decoder_delay, resets.FIRST * spec.hop
+    y, target = y[:, lag + warm :], batch["x"][:, warm : T * spec.hop - lag]
+    a = lsf_to_lpc(interpolate_lsf(batch["lsf"][:, 0], batch["lsf"][:, 1:], spec))[:, warm // spec.subframe : -1]
+    whole = target.shape[1] // spec.hop * spec.hop
+    nsr = weighted_nsr(target[:, :whole], y[:, :whole], a[:, : whole // spec.subframe], spec.hop)
+    heard = disturbance(target, y, spec.sample_rate_hz)
+    real_lsf, real_g = model.lsf.synthesise(n_lsf), model.gain.synthesise(n_gain)
+    _, lsf, g = model.concealment.sides(state["concealment"], real_lsf, real_g, loss, model.lsf.mean[...])
+    soon = jnp.where(lost & (loss.count <= 5), 1.0, 0.0)[..., None]
+    side = (jnp.abs(lsf - real_lsf) * soon).sum() * 5 / M + 0.3 * (jnp.abs(g - real_g) * soon).sum() / spec.n_subframes
+    excitation = e.reshape(B, -1, spec.subframe)
+    excitation = excitation[:, : excitation.shape[1] // REPEATS * REPEATS].reshape(-1, REPEATS, spec.subframe)
+    repeats = (excitation.mean(axis=1) ** 2).mean(-1) / ((excitation**2).mean((1, 2)) + 1e-4)
+    parts = {
+        "mel": mel_loss(target, y, spec.sample_rate_hz),
+        "spectrum": spectrum_loss(target, y),
+        "nsr": nsr,
+        "heard": jnp.log(heard + UNHEARD).mean(),
+        "side": side / jnp.maximum(soon.sum(), 1),
+        "lines": jnp.maximum(repeats * REPEATS - 1, 0.0).mean(),
+    }
+    total = sum(WEIGHTS[name] * value for name, value in parts.items())
+    return total, parts | {"loss": total, "disturbance": heard.mean()}
+
+
+def trained(path) -> bool:
+    """Say whether a parameter is trained."""
+    names = [getattr(p, "key", None) for p in path]
+    return names[0] in ("decoder", "postfilter", "concealment") or names[:2] == ["lapped", "back"]
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("folder", type=Path)
+    p.add_argument("out", type=Path)
+    p.add_argument("--model", default="cq")
+    p.add_argument("--steps", type=int, default=4000)
+    p.add_argument("--batch", type=int, default=8)
+    args = p.parse_args()
+    use_cache()
+    args.out.mkdir(parents=True, exist_ok=True)
+    weights = load_weights(find_weights(args.model))
+    c = replace(weights.config, concealment=True)
+    model = cq.Model(c, rngs=nnx.Rngs(0))
+    values = start_values(model, weights.floats, c)
+    graph, params = nnx.split(model, nnx.Param)
+    nnx.replace_by_pure_dict(params, jax.tree.map(jnp.asarray, values))
+    mask = jax.tree_util.tree_map_with_path(lambda path, _: jnp.float32(trained(path)), params)
+    optimiser = make_optimiser()
+    train, dev = Crops(args.folder / "train", args.batch, c), Crops(args.folder / "dev", args.batch, c)
+
+    @jax.jit
+    def update(state, batch, key, rate):
+        params, opt_state, mean = state
+        step = draw_steps(key, c.n_steps, 0.7, len(batch["lost"]), T, 0.5)
+        step = jnp.where(step < 0, 0, step)
+
+        def loss(params):
+            return objective(nnx.merge(graph, params), batch, step)
+
+        (_, parts), gradient = jax.value_and_grad(loss, has_aux=True)(params)
+        norm = sum((m * (g**2).sum()) for m, g in zip(jax.tree.leaves(mask), jax.tree.leaves(gradient), strict=True))
+        gradient = jax.tree.map(lambda g, m: jnp.where(jnp.isfinite(norm), g * m, 0.0), gradient, mask)
+        with jax.numpy_dtype_promotion("standard"):
+            updates, opt_state = optimiser.update(gradient, opt_state, params)
+        params = jax.tree.map(lambda p, u, m: p + rate * m * u, params, updates, mask)
+        mean = jax.tree.map(lambda m, p: m + 0.005 * (p - m), mean, params)
+        return (params, opt_state, mean), parts | {"norm": norm**0.5}
+
+    @jax.jit
+    def measure(params, batch, q):
+        return objective(nnx.merge(graph, params), batch, jnp.full((len(batch["lost"]), T), q))[1]
+
+    def report(i, params):
+        rows = [measure(params, dev(k), q) for k in range(4) for q in (12, 8)]
+        print("dev", i, {k: round(float(np.mean([r[k] for r in rows])), 4) for k in rows[0]}, flush=True)
+
+    def save(params, i):
+        floats = jax.tree.map(np.asarray, nnx.to_pure_dict(params))
+        integers = weights.integers if weights.config.context_resets else freeze(floats["entropy"], c)
+        save_weights(args.out / "weights.safetensors", params, integers, c, weights.notes | {"concealment_steps": i})
+
+    state, i = (params, optimiser.init(params), params), 0
+    checkpoint = args.out / "checkpoint.safetensors"
+    if checkpoint.exists():
+        state, notes = load_checkpoint(checkpoint, state)
+        i = notes["step"]
+    report(i, state[2])
+    saved, sums, key = time.monotonic(), [], jax.random.key(17)
+    while i < args.steps:
+        rate = LEARNING_RATE * min(1.0, (i + 1) / WARMUP) * 0.5 * (1 + np.cos(np.pi * i / args.steps))
+        state, parts = update(state, train(i), jax.random.fold_in(key, i), jnp.float32(rate))
+        sums.append({k: float(v) for k, v in parts.items()})
+        i += 1
+        if i % 25 == 0:
+            means = {k: round(float(np.mean([s[k] for s in sums])), 4) for k in sums[0]}
+            print(i, time.strftime("%H:%M:%S"), means, flush=True)
+            sums = []
+        if time.monotonic() - saved > 300 or i == args.steps:
+            save_checkpoint(checkpoint, state, {"step": i})
+            save(state[2], i)
+            report(i, state[2])
+            saved = time.monotonic()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+"""Concealment: pitch goes on, live as in training; long losses end in the noise before; no loss changes nothing."""
+
+from dataclasses import replace
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from lpcnet_cq.speech import concealment, runtime
+from lpcnet_cq.speech import model as cq
+from lpcnet_cq.speech.concealment import (
+    FADE_TO,
+    HISTORY,
+    LONGEST,
+    SHORTEST,
+    find_period,
+    go_on,
+    listen,
+    losses,
+    remember,
+)
+from lpcnet_cq.training.presets import PRESETS
+
+CONFIG = replace(PRESETS["tiny"].codec, concealment=True)
+SPEC, M, S, D = CONFIG.spec, CONFIG.order, CONFIG.spec.n_subframes, CONFIG.n_latents
+T = 9
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+
+def pulses(period, n, offset=0):
+    """Return narrow pulses in a little noise, the same for every n."""
+    t = np.arange(offset, offset + n)
+    return (5.0 * (t % period < 3)).astype(np.float32)
+
+
+@pytest.mark.parametrize("period", [40, 77, 160, 250])
+def test_period_is_found_and_goes_on(period):
+    noise = 0.1 * np.random.default_rng(0).standard_normal(HISTORY).astype(np.float32)
+    lag, voicing = find_period(jnp.asarray(pulses(period, HISTORY) + noise)[None])
+    assert lag[0] == period and voicing[0] > 0.9
+    y = go_on(jnp.asarray(pulses(period, HISTORY))[None], lag, 384)
+    np.testing.assert_array_equal(y[0], pulses(period, 384, HISTORY))
+
+
+def test_noise_has_no_period():
+    h = np.random.default_rng(1).standard_normal((4, HISTORY)).astype(np.float32)
+    lag, voicing = find_period(jnp.asarray(h))
+    assert (voicing < 0.6).all() and (lag >= SHORTEST).all() and (lag < LONGEST).all()
+
+
+@pytest.fixture(scope="module")
+def net():
+    graph, params = nnx.split(cq.Model(CONFIG, rngs=nnx.Rngs(0)), nnx.Param)
+    return graph, params
+
+
+@pytest.fixture(scope="module")
+def integers():
+    random = np.random.default_rng(1)
+    return (
+        jnp.asarray(random.integers(-1, 2, (1, T, M)), jnp.float32),
+        jnp.asarray(random.integers(-2, 3, (1, T, S)), jnp.float32),
+        jnp.asarray(random.integers(-2, 3, (1, T * S, D)), jnp.float32),
+        jnp.full((1, T), 8),
+    )
+
+
+@pytest.fixture(scope="module")
+def live(net):
+    """Return `push(state, packet t of the integers, lost)`, and the state before the first packet."""
+    graph, params = net
+    step = jax.jit(partial(runtime._decode_live, graph))
+
+    def push(state, integers, t, lost):
+        lsf, gain, latents, size = integers
+        part = lsf[:, t : t + 1], gain[:, t : t + 1], latents[:, t * S : (t + 1) * S], size[:, t : t + 1]
+        return step(params, state, *part, np.array([lost]))
+
+    return push, cq.start_decoder(nnx.merge(graph, params), 1)
+
+
+def test_training_conceals_as_a_live_decoder_does(net, integers, live):
+    """A single loss and two in a row, from the same excitation before."""
+    graph, params = net
+    lost = np.zeros((1, T), bool)
+    lost[0, [3, 6, 7]] = True
+
+    @jax.jit
+    def train(params, lost):
+        model = nnx.merge(graph, params)
+        state = cq.start_decoder(model, 1)
+        e = cq.decode_both(model, state, *integers)[2]
+        loss = losses(state["concealment"], lost, e, S, SPEC.subframe)
+        return cq.decode(model, state, *integers, loss)[1]
+
+    (push, state), y = live, []
+    for t in range(T):
+        state, part = push(state, integers, t, lost[0, t])
+        y.append(part)
+    y, trained = np.concatenate(y, axis=1), np.asarray(train(params, lost))
+    before = 6 * SPEC.hop  # up to the second loss, before which the excitation is no longer that without any
+    np.testing.assert_allclose(y[:, :before], trained[:, :before], rtol=1e-3, atol=1e-5)
+    assert np.isfinite(y).all() and np.abs(y[:, 7 * SPEC.hop :]).max() > 0
+
+
+def test_nothing_lost_is_nothing_changed(net, integers):
+    """But for the noise in the place of zeros, which is switched off here."""
+    graph, params = net
+    silent = jax.tree.map(lambda p: p, params)
+    silent["concealment"]["c2"][...] = jnp.zeros_like(params["concealment"]["c2"][...])
+    plain = nnx.to_pure_dict(silent)
+    del plain["concealment"]
+    plain["decoder"]["coarse"][0]["kernel"] = plain["decoder"]["coarse"][0]["kernel"][:, :-2]
+    at = plain["postfilter"]["look"]["kernel"].shape[1] - 4
+    plain["postfilter"]["look"]["kernel"] = np.delete(plain["postfilter"]["look"]["kernel"], [at, at + 1], axis=1)
+    older, before = nnx.split(cq.Model(replace(CONFIG, concealment=False), rngs=nnx.Rngs(0)), nnx.Param)
+    nnx.replace_by_pure_dict(before, plain)
+
+    def decode(graph, params):
+        model = nnx.merge(graph, params)
+        return jax.jit(lambda: cq.decode(model, cq.start_decoder(model, 1), *integers)[1])()
+
+    np.testing.assert_allclose(decode(graph, silent), decode(older, before), rtol=1e-4, atol=1e-6)
+
+
+def test_long_losses_end_in_the_noise_before(net, integers, live):
+    """After `FADE_TO` packets the level is that of the quietest packet, and stays; then packets are heard again."""
+    push, state = live
+    lsf, gain, latents, size = integers
+    gain = gain.at[:, 2].add(-4.0)
+    for t in range(T):
+        state, _ = push(state, (lsf, gain, latents, size), t, False)
+    floor = float(state["concealment"]["floor"][0, 0])
+    levels = []
+    for _ in range(FADE_TO + 30):
+        state, y = push(state, integers, 0, True)
+        levels.append(float(state["concealment"]["gain"][0, 1].mean()))
+        assert np.isfinite(y).all() and np.abs(y).max() < 10
+    np.testing.assert_allclose(levels[FADE_TO:], min(floor, levels[FADE_TO]), atol=0.05)
+    state, _ = push(state, integers, 0, False)
+    assert state["concealment"]["count"][0] == 0
+
+
+def test_history_of_a_lost_packet_is_what_was_repeated():
+    state = {"history": jnp.asarray(pulses(80, HISTORY))[None], "lag": jnp.array([100]), "voicing": jnp.zeros(1)}
+    state |= {"count": jnp.zeros(1)}
+    state, loss = listen(state, jnp.array([True]), S, SPEC.subframe)
+    after = remember(state, loss, jnp.full((1, SPEC.hop), 7.0))
+    np.testing.assert_array_equal(after["history"][0, -SPEC.hop :], pulses(80, SPEC.hop, HISTORY))
+    assert loss.count[0, 0] == 1 and concealment.faded(jnp.float32(FADE_TO)) == 1
