@@ -50,7 +50,8 @@ class Model(nnx.Module):
         self.entropy = EntropyModel(c, rngs=rngs)
         if c.concealment:
             self.concealment = Concealment(c, condition_size(c) + 1, rngs=rngs)
-        self.postfilter = LongTermPostfilter(decoder_condition_size(c), c.spec.subframe, c.spec.sample_rate_hz, rngs=rngs)
+        told, spec = decoder_condition_size(c), c.spec
+        self.postfilter = LongTermPostfilter(told, spec.subframe, spec.sample_rate_hz, rngs=rngs)
         self.log_scale = nnx.Param(jnp.full(c.n_latents, -np.log(STEP), jnp.float32))
         self.config = c
 

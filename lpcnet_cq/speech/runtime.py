@@ -118,7 +118,7 @@ class SpeechSignalModel:
         return state, np.asarray(y)[0]
 
     def conceal(self, state: dict, last: Integers | None, lost: int) -> tuple[dict, np.ndarray]:
-        """Let speech go on by the decoder's own networks, where they were trained for it; see `contract.SignalModel`."""
+        """Let speech go on, where the decoder was trained for it: see `contract.SignalModel`."""
         n = self.substitute(last, lost)
         if not self._config.concealment:
             return self.synthesise(state, n)
