@@ -24,20 +24,22 @@ class Decoder:
         self.w = {name: transposed(v) if is_matrix(name, v) else v for name, v in tensors.items()}
         self.rows = tensors  # as in the file: by row
         self.Q, self.K, self.range_decoder = config["n_steps"], len(tensors["side_tri_mean"]), range_decoder
-        self.known = False
+        self.known, self.n = False, 0
+        self.trained = "flag" in tensors  # the section "Weights trained for context resets"
 
     def reset(self):
-        self.known, self.q, self.v1, self.v2 = True, self.Q // 2, [0] * self.K, [0] * self.K
+        self.n, self.known, self.q, self.v1, self.v2 = 0, True, self.Q // 2, [0] * self.K, [0] * self.K
 
     def packet(self, data, start, layers=0):
         """Return step index, side integers and latents of the packet at `start`, and where it ends."""
         coder = self.range_decoder(data, start)
-        if coder.symbol((0, 64512, 65536)):
+        if coder.symbol(self.rows["flag"] if self.trained else (0, 64512, 65536)):
             self.reset()
         check(self.known, "the packet needs packets that are not known")
         other = 2048 // (self.Q - 1)
         frequencies = [65536 - (self.Q - 1) * other if i == self.q else other for i in range(self.Q)]
-        q = coder.symbol([0, *accumulate(frequencies)])
+        table = [0, *accumulate(frequencies)]
+        q = coder.symbol(self.rows["reset_steps"] if self.trained and self.n == 0 else table)
         v = self.side(coder)
         y = self.latents(coder, q, v)
         end = coder.end()
@@ -47,14 +49,28 @@ class Decoder:
             coder = self.range_decoder(data, end)
             shown = q - 8, self.enhancement(coder, q - 8, v, y)
             end = coder.end()
-        self.q, self.v1, self.v2 = q, v, self.v1
+        self.n, self.q, self.v1, self.v2 = self.n + 1, q, v, self.v1
         return (shown[0], v, shown[1]), end
 
     def side(self, coder):
         w, K = self.w, self.K
         u = scaled(256, clip(self.v1 + self.v2, 31))
+        if self.trained:
+            return self.side_within(coder, u, ("side_reset", "side_second", "side")[min(self.n, 2)])
         out = plus(times(act(plus(times(u, w["side_w1"]), w["side_b1"])), w["side_w2"]), w["side_b2"])
         return self.vector(coder, "side", 31, plus(out[:K], times(u, w["side_skip"])), out[K:])
+
+    def side_within(self, coder, u, name):
+        """Decode side integers whose hidden layer sees those before them."""
+        w, K, v = {part: self.w[f"{name}_{part}"] for part in ("w1", "b1", "w2", "b2", "skip", "within")}, self.K, []
+        hidden, skipped = plus(times(u, w["w1"]), w["b1"]), times(u, w["skip"])
+        for k in range(K):
+            before = scaled(256, clip(v, 31)) + [0] * (K - k)
+            out = plus(times(act(plus(hidden, times(before, w["within"]))), w["w2"]), w["b2"])
+            mu = out[k] + skipped[k] + sum(map(mul, clip(v, 31), self.w[f"{name}_tri_mean"][k]))
+            sigma = out[K + k] + sum(map(mul, map(abs, clip(v, 31)), self.w[f"{name}_tri_scale"][k]))
+            v.append(self.integer(coder, mu, sigma))
+        return v
 
     def vector(self, coder, name, c, mean, scale, coarse=None):
         """Decode integers that depend on those before them in the same vector."""

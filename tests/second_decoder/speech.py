@@ -29,7 +29,11 @@ class SpeechDecoder(Decoder):
         """Return the last three subframes and all of the packet."""
         w, W, D, latents = self.w, self.W, self.D, []
         u = scaled(256, clip(v + self.v1, 31))
-        g = plus(times(act(plus(times(u, w["latent_ws"]), w["latent_bs"][q])), w["latent_wp"]), w["latent_bp"])
+        first, offset = plus(times(u, w["latent_ws"]), w["latent_bs"][q]), w["latent_bp"]
+        if self.trained and self.n == 0:
+            first = plus(times(u[: self.K], w["latent_reset_ws"]), w["latent_reset_bs"][q])
+            offset = w["latent_reset_bp"]
+        g = plus(times(act(first), w["latent_wp"]), offset)
         for i in range(self.S):
             past = scaled(256, clip(y[0] + y[1] + y[2], 7))
             h = act(plus(g[i * W : i * W + W], times(past, w["latent_wy"])))
