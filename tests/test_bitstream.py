@@ -8,6 +8,7 @@ import io
 import json
 import zlib
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -55,8 +56,9 @@ def side_model(draw, K):
     }
 
 
-def speech_model(draw):
+def speech_model(draw, resets=False):
     """Draw the integer tensors of a speech codec, and return them with the package's entropy model."""
+    config = replace(SPEECH, context_resets=resets)
     S, D, K, W, Q = SPEECH.spec.n_subframes, SPEECH.n_latents, SPEECH.n_side, SPEECH.hidden, SPEECH.n_steps
     latent = {
         "ws": layer(draw, 2 * K, 64),
@@ -71,8 +73,14 @@ def speech_model(draw):
         "b3": draw.standard_normal(2 * D),
         "triangular": triangular(draw, D),
     }
-    integers = freeze({"side": side_model(draw, K), "latent": latent}, SPEECH)
-    return integers, SubframeModel(integers, SPEECH)
+    entropy = {"side": side_model(draw, K), "latent": latent}
+    if resets:
+        latent |= {"reset_ws": layer(draw, K, 64), "reset_bs": draw.standard_normal(64)}
+        latent["reset_bp"] = draw.standard_normal(S * W)
+        names = ("side", "side_second", "side_reset")
+        entropy |= {name: side_model(draw, K) | {"within": layer(draw, K, 64)} for name in names}
+    integers = freeze(entropy, config)
+    return integers, SubframeModel(integers, config)
 
 
 def music_model(draw):
@@ -117,10 +125,11 @@ def assert_same(packets, n):
 
 @pytest.mark.parametrize("name", ["RangeDecoder", "BoundedRangeDecoder"])
 @pytest.mark.parametrize("layers", [0, 1])
-def test_the_page_suffices_to_decode_speech(second_decoder, name, layers):
-    """Integers far from their tables, changes of the step index, two segments, an enhancement layer."""
+@pytest.mark.parametrize("resets", [False, True])
+def test_the_page_suffices_to_decode_speech(second_decoder, name, layers, resets):
+    """Integers far from their tables, changes of the step index, two segments, an enhancement layer; both weights."""
     draw = np.random.default_rng(1 + layers)
-    integers, model = speech_model(draw)
+    integers, model = speech_model(draw, resets)
     T, K, S, D = 7, SPEECH.n_side, SPEECH.spec.n_subframes, SPEECH.n_latents
     side, latents = draw.integers(-40, 41, (T, K)), draw.integers(-9, 10, (T, S, D))
     latents[draw.random(latents.shape) < 0.03] *= 1700
