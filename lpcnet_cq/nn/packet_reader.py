@@ -139,9 +139,18 @@ class Reader:
         with own_settings(wide=True):
             self.model = model.on(jnp)
         self.fresh = start(model)
-        self._read = jax.jit(self._packets, static_argnums=(5, 6))
+        self._read = jax.jit(self._packets, static_argnums=(6, 7))
 
-    def read(self, pasts: list[Past] | None, data: bytes, offset: int, n: int, T: int, L: int = 0):
+    def read(
+        self,
+        pasts: list[Past] | None,
+        data: bytes,
+        offset: int,
+        n: int,
+        T: int,
+        L: int = 0,
+        packet_bytes: int = 0,
+    ) -> tuple[list[Past], Integers, np.ndarray]:
         """Read the `n` packets at `offset`.
 
         Parameters
@@ -156,7 +165,10 @@ class Reader:
         T : int
             Packets that the compiled code reads; what it makes of the bytes behind packet n is left out.
         L : int
-            Refinements behind each packet.
+            Enhancements behind each packet.
+        packet_bytes : int
+            Distance from one packet's start to the next one's, if their size is constant; 0 if each begins where the
+            one before ends.
 
         Returns
         -------
@@ -178,7 +190,7 @@ class Reader:
         with own_settings(wide=True):
             known = before[0].known if pasts else -1
             memory = Memory(np.int64(before[0].step), before[0].side, latents, np.int64(known))
-            args = buffer, np.int64(offset), np.int64(len(data))
+            args = buffer, np.int64(offset), np.int64(len(data)), np.int64(packet_bytes)
             out = jax.device_get(self._read(memory, *args, np.int64(n), T, L))
         after, step, side, y, ends, fault = out
         for code in fault[:n][fault[:n] > 0][:1]:
@@ -188,12 +200,12 @@ class Reader:
         kept = [Past(last - int(up), after.side, v, known) for up, v in zip(ups, after.latents, strict=True)]
         return kept, Integers(step[:n], side[:n], y[:n]), ends[:n]
 
-    def _packets(self, memory, data, offset, n_bytes, n, T, L):
+    def _packets(self, memory, data, offset, n_bytes, packet_bytes, n, T, L):
         def one(carry, t):
             memory, offset = carry
             after, at, out = self._packet(memory, data, offset, n_bytes, L)
-            here = t < n
-            keep = jax.tree.map(partial(jnp.where, here), (after, at), (memory, offset))
+            at = jnp.where(packet_bytes > 0, jnp.minimum(offset + packet_bytes, n_bytes), at)
+            keep = jax.tree.map(partial(jnp.where, t < n), (after, at), (memory, offset))
             return keep, out
 
         (memory, _), outs = lax.scan(one, (memory, offset), jnp.arange(T))
