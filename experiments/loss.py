@@ -75,7 +75,7 @@ def pattern(kind: str, percent: int, n: int) -> np.ndarray:
 def encode(codec, x: np.ndarray, kbps: float, interval: int) -> list[bytes]:
     """Return the packets of a live encoder, those of its delay at the end included."""
     encoder = codec.encoder(1000 * kbps)
-    encoder.reset_interval = encoder.since_reset = interval
+    encoder._reset_interval = encoder._since_reset = interval
     n = -(-(len(x) + 960) // HOP)
     return [encoder.push(f) for f in np.pad(x, (0, n * HOP - len(x))).reshape(-1, HOP).astype(np.float32)]
 
@@ -95,7 +95,7 @@ def encode_all(codec, sounds, kbps: float, interval: int) -> tuple[list[list[byt
 
 def decode(codec, packets: list[bytes], lost: np.ndarray, n: int) -> np.ndarray:
     """Return n samples of what a live decoder makes of packets, aligned with the original, in 16-bit steps."""
-    decoder, lag = codec.decoder(), codec.config.delay - HOP
+    decoder, lag = codec.decoder(), codec._parts.config.delay - HOP
     lost = np.concatenate([lost, np.zeros(len(packets) - len(lost), bool)])
     y = np.concatenate([decoder.push(None if gone else data) for data, gone in zip(packets, lost, strict=True)])
     return np.round(y[lag : lag + n] * 32767) / 32767
@@ -163,17 +163,18 @@ def table(out: Path) -> None:
 def resets(data: str, model: str, rates: list[float]) -> None:
     """Print the rate of files coded at a rate, written anew with context resets at several intervals."""
     codec = lpcnet_cq.load(model)
+    entropy = codec._parts.entropy
     sounds = [read_clip(c, RATE_HZ) for c in open_corpus(data) if c.split == "dev"]
     sounds = [x for x in sounds if len(x) > 3 * RATE_HZ][::4]
     for kbps in rates:
         bits, packets = dict.fromkeys(INTERVALS, 0), 0
         for x in sounds:
             _, segments = codec._read(codec.encode(x, RATE_HZ, 1000 * kbps))
-            n = packet.join(codec.entropy, [part for segment in segments for part in segment.parts])
+            n = packet.join(entropy, [part for segment in segments for part in segment.parts])
             packets += len(n.step)
             for every in INTERVALS:
                 runs = n.runs(every)
-                bits[every] += 8 * sum(len(p) for r in runs for p in packet.put_packets(codec.entropy, None, r)[1])
+                bits[every] += 8 * sum(len(p) for r in runs for p in packet.put_packets(entropy, None, r)[1])
         per = {every: value / packets for every, value in bits.items()}
         never = per[INTERVALS[-1]]
         line = [f"{e}: {50 * b:.0f} bit/s, {(b - never) * min(e, 1000):.1f} bits each" for e, b in per.items()]
