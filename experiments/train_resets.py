@@ -20,7 +20,7 @@ import numpy as np
 from flax import nnx
 
 from lpcnet_cq.bitstream.rate_control import ROUNDING_BITS
-from lpcnet_cq.bitstream.rdoq import PRICE
+from lpcnet_cq.bitstream.rdoq import MULTIPLIER
 from lpcnet_cq.checkpoint.weights import find_weights, load_checkpoint, load_weights, save_checkpoint, save_weights
 from lpcnet_cq.nn.entropy import logistic_bits
 from lpcnet_cq.nn.quantize import latent_steps
@@ -73,7 +73,7 @@ def quantise(model: EntropyModel, side, z, step, reset):
     inward = now - jnp.sign(now - mean) * (jnp.abs(now - mean) >= 0.5)
 
     def cost(n):
-        return (real - n) ** 2 + PRICE * logistic_bits(n, mean, log_scale)
+        return (real - n) ** 2 + MULTIPLIER * logistic_bits(n, mean, log_scale)
 
     return near.at[:, FIRST * S :].set(jnp.where(cost(inward) < cost(now), inward, now))
 
