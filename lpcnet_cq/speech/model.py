@@ -215,8 +215,7 @@ def decode_both(model: Model, state: dict, n_lsf, n_gain, n_latents, step: jax.A
     size = jnp.repeat(latent_steps(c.n_steps, c.step_ratio)[step], S, axis=1)[..., None]
     cond = conditions(sub, model.lsf.mean[...], g, state["gain"])
     allocation, factor = model.allocation(state["allocation"], cond, g)
-    scale = scale * jnp.exp(factor)
-    latents, fill = n_latents * size, 0.0
+    latents, fill, scale = n_latents * size, 0.0, scale * jnp.exp(factor)
     cond = jnp.concatenate([cond, jnp.log(size)], axis=-1)
     if c.concealment:
         loss = no_loss(c, B, T) if loss is None else loss
