@@ -61,9 +61,9 @@ class Samples:
 
     @property
     def length_is_unknown(self) -> bool:
-        """Whether the header's length is one that programs write when they do not know it."""
+        """Whether the header's length is wrong, and one that programs write when they do not know it."""
         claimed = self.claimed_bytes
-        return claimed is None or (claimed != self.n_bytes and (claimed == 0 or claimed >= _UNKNOWN_BYTES))
+        return claimed is not None and claimed != self.n_bytes and (claimed == 0 or claimed >= _UNKNOWN_BYTES)
 
 
 def find_samples(data, at: int = 0) -> Samples | None:

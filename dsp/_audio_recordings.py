@@ -83,13 +83,13 @@ def length_notes(
     claimed: int | None, n_samples: int, rate_hz: int, damaged: bool = False, cut_off: bool = False
 ) -> list[str]:
     """Say where a header's number of samples per channel is wrong, and what is damaged or cut off."""
-    wrong = claimed is not None and claimed != n_samples
-    cut_off = cut_off or (wrong and n_samples < claimed and not damaged)
-    parts = ["a part of the recording is damaged"] if damaged else []
-    parts += ["the recording is cut off"] if cut_off else []
-    if wrong:
-        parts.append(f"the header promises {claimed / rate_hz:.3f} s, the data hold {n_samples / rate_hz:.3f} s")
-    return ["; ".join(parts)] if parts else []
+    wrong = ""
+    if claimed is not None and claimed != n_samples:
+        cut_off = cut_off or (n_samples < claimed and not damaged)
+        wrong = f"the header promises {claimed / rate_hz:.3f} s, the data hold {n_samples / rate_hz:.3f} s"
+    parts = ["a part of the recording is damaged"] * damaged + ["the recording is cut off"] * cut_off
+    note = "; ".join([*parts, wrong] if wrong else parts)
+    return [note] if note else []
 
 
 def _samples(data, at: int, found: Samples) -> Recording:
@@ -105,16 +105,15 @@ def _samples(data, at: int, found: Samples) -> Recording:
         rate_hz, channels, frame_bytes = decoder.sample_rate_hz, decoder.channels, 0
 
     def notes(n: int) -> list[str]:
-        seconds = n / rate_hz
-        if found.length_is_unknown:
-            unknown = found.claimed_bytes is not None
-            return [f"the header gives no length: read to the end, {seconds:.3f} s"] if unknown else []
-        if frame_bytes:
-            return length_notes(found.claimed_bytes // frame_bytes, n, rate_hz)
-        if found.claimed_bytes == found.n_bytes:
+        claimed, seconds = found.claimed_bytes, n / rate_hz
+        if claimed is None or claimed == found.n_bytes:
             return []
-        cut = "the recording is cut off; " if found.n_bytes < found.claimed_bytes else ""
-        return [f"{cut}the header promises {found.claimed_bytes} bytes, the data hold {found.n_bytes}, {seconds:.3f} s"]
+        if found.length_is_unknown:
+            return [f"the header gives no length: read to the end, {seconds:.3f} s"]
+        if frame_bytes:
+            return length_notes(claimed // frame_bytes, n, rate_hz)
+        cut = "the recording is cut off; " if found.n_bytes < claimed else ""
+        return [f"{cut}the header promises {claimed} bytes, the data hold {found.n_bytes}, {seconds:.3f} s"]
 
     return Recording(rate_hz, channels, blocks, notes)
 
@@ -181,8 +180,8 @@ def _mp3(data, stream: Mp3Stream) -> Recording:
     decoder = _decoder(Pieces(data, stream.pieces, stream.endless))
 
     def notes(n: int) -> list[str]:
-        is_right = not stream.claimed_frames or stream.claimed_frames == stream.n_frames
-        claimed = None if is_right else stream.claimed_frames * stream.samples_per_frame
+        claimed = stream.claimed_frames
+        claimed = claimed * stream.samples_per_frame if claimed and claimed != stream.n_frames else None
         return length_notes(
             claimed, n, stream.sample_rate_hz, stream.skipped_bytes > 0 or decoder.failed, stream.cut_off
         )

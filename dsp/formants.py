@@ -62,7 +62,7 @@ def poles(a: ArrayLike, sample_rate_hz: float) -> tuple[np.ndarray, np.ndarray]:
         companion[:, np.arange(1, M), np.arange(M - 1)] = 1.0
         z[start : start + _CHUNK] = np.linalg.eigvals(companion)
     z = z.reshape(*a.shape[:-1], M)
-    above = z.imag > 0
+    above = np.imag(z) > 0
     f = np.where(above, np.angle(z) * fs / (2 * np.pi), np.nan)
     b = np.where(above, -np.log(np.where(above, np.abs(z), 1.0)) * fs / np.pi, np.nan)
     by_frequency = np.argsort(f, axis=-1)[..., : M // 2]  # NaN comes last

@@ -126,5 +126,5 @@ def _check_shape(name: str, shape: tuple[int, ...], channels_last: bool, max_cha
         swapped = len(shape) > 1 and 0 < shape[-1] <= _SHORT and shape[-2] > _MANY * shape[-1]
         wrong = len(shape) == 0
     if swapped or wrong:
-        hint = ": pass its transpose" if swapped and (not channels_last or shape[0] <= max_channels) else ""
+        hint = ": pass its transpose" if swapped and (not channels_last or shape[:1] <= (max_channels,)) else ""
         raise ValueError(f"`{name}` has shape {shape}, it must be {wanted}{hint}")

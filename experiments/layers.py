@@ -34,7 +34,7 @@ def pairs(codec, x: np.ndarray, kbps: float):
         thin = codec.thin(layered, 1)
         rate_bps = max(8 * len(thin) / len(x) * RATE_HZ, codec.bitrates_bps[0])
         yield "two layers, cut to one", thin, codec.encode(x, RATE_HZ, rate_bps)
-    yield "capped packets", codec.encode(x, RATE_HZ, 1000 * kbps, cbr=True), plain
+    yield "capped packets", codec.encode(x, RATE_HZ, 1000 * kbps, mode="capped"), plain
 
 
 def table(rows: list[dict]) -> str:

@@ -8,6 +8,7 @@ signal of one channel is (n,), one of two is (n, 2).
 import errno
 import io
 import os
+import shutil
 import struct
 import sys
 import uuid
@@ -207,6 +208,11 @@ def to_pcm16(y: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(np.asarray(y) * 32768.0), -32768, 32767).astype("<i2")
 
 
+def is_regular(path: str | Path) -> bool:
+    """Say whether a path names an existing file: no folder, pipe or device, no descriptor below /dev or /proc."""
+    return os.path.isfile(path) and not os.path.abspath(path).startswith(("/dev/", "/proc/"))
+
+
 @contextmanager
 def replacing(target: str | Path) -> Iterator[BinaryIO]:
     """Give a binary file whose content appears under its name only when it is whole.
@@ -214,7 +220,8 @@ def replacing(target: str | Path) -> Iterator[BinaryIO]:
     Parameters
     ----------
     target : str or Path
-        File, or "-" for standard output. Devices and named pipes are written to as they are.
+        File, or "-" for standard output. Devices, pipes and open descriptors (/dev/fd/3) are written to as they are.
+        An existing file's permissions are kept.
 
     Raises
     ------
@@ -222,9 +229,9 @@ def replacing(target: str | Path) -> Iterator[BinaryIO]:
         If it cannot be written; it carries the target's name, and nothing is left behind.
     """
     path = os.path.realpath(target)  # through links: the file is replaced, not the link
-    as_it_is = str(target) == "-" or (os.path.exists(path) and not os.path.isfile(path))
+    as_it_is = str(target) == "-" or (os.path.exists(target) and not is_regular(target))
     # The partial file's name is short: one that holds the target's may exceed what the file system allows.
-    partial = path if as_it_is else os.path.join(os.path.dirname(path), f".{uuid.uuid4().hex}.partial")
+    partial = str(target) if as_it_is else os.path.join(os.path.dirname(path), f".{uuid.uuid4().hex}.partial")
     try:
         if str(target) == "-" and sys.stdout is None:
             raise OSError(errno.EBADF, "standard output is closed")
@@ -234,6 +241,8 @@ def replacing(target: str | Path) -> Iterator[BinaryIO]:
                 yield file
                 file.flush()
             if not as_it_is:
+                if os.path.exists(path):
+                    shutil.copymode(path, partial)
                 os.replace(partial, path)
         finally:
             if not as_it_is and os.path.exists(partial):

@@ -13,7 +13,7 @@ from lpcnet_cq.audio import prepare, resample
 from lpcnet_cq.bitstream.codec_config import CodecConfig
 from lpcnet_cq.bitstream.container import Header, write_header
 from lpcnet_cq.bitstream.extension import Coding
-from lpcnet_cq.bitstream.packing import write_segments
+from lpcnet_cq.bitstream.packing import Mode, check_mode, write_segments
 from lpcnet_cq.bitstream.summary import summarise
 from lpcnet_cq.checkpoint.weights import find_weights, installed
 from lpcnet_cq.contract import CodecRecord
@@ -106,6 +106,10 @@ class Codec:
         """Rate used if the caller names none."""
         return int(self._parts.checked_bitrate_bps(None))
 
+    def packet_bytes(self, bitrate_bps: float) -> int:
+        """Return the size of packets at a rate in modes capped (at most) and constant, in whole bytes."""
+        return self._parts.packet_bytes(bitrate_bps)
+
     @property
     def delay_ms(self) -> float:
         """Algorithmic delay of live coding: frame, look-ahead, decoder."""
@@ -126,7 +130,7 @@ class Codec:
         sample_rate_hz: int,
         bitrate_bps: float | None = None,
         layers: int = 1,
-        cbr: bool = False,
+        mode: Mode = "mean",
         progress: Progress | None = None,
     ) -> bytes:
         """Code a signal to the bytes of a `.cq` file.
@@ -137,12 +141,13 @@ class Codec:
             Samples in [-1, 1]; more channels than the codec has are mixed down, other rates resampled.
         sample_rate_hz : int
         bitrate_bps : float, optional
-            Average over the file, all its bytes counted; the model's default if left out.
+            Of the file or of each packet, see `mode`; the model's default if left out.
         layers : int
             1 to `max_layers`. Packets of two layers can be cut to one by `thin`; where the rate is too low for two,
             there is one from the start.
-        cbr : bool
-            Let no packet be larger than its share of the rate.
+        mode : str
+            mean: the file has this rate, all its bytes counted. capped: no packet is larger than its share of the
+            rate, in whole bytes. constant: all packets have this size, padded with zero bytes where need be.
         progress : callable, optional
             Called with the fraction done.
 
@@ -153,27 +158,28 @@ class Codec:
         Raises
         ------
         ValueError
-            If `x` holds values that are not finite or has a wrong shape, or rate or layers are out of range.
+            If `x` holds values that are not finite or has a wrong shape, or rate, layers or mode are not allowed.
         """
         parts, spec, show = self._parts, self.config.spec, progress or ignore
         original, x = x, prepare(x, sample_rate_hz, self.sample_rate_hz, self.channels)
         bitrate_bps = parts.checked_bitrate_bps(bitrate_bps)
         parts.check_layers(layers)
+        check_mode(mode)
         file = io.BytesIO()
-        coding = Coding(parts.coding_name, "capped" if cbr else "mean", spec.sample_rate_hz, spec.hop, len(original))
+        coding = Coding(parts.coding_name, mode, spec.sample_rate_hz, spec.hop, len(original))
         header = Header(len(x), sample_rate_hz, round(bitrate_bps), self.sha256, x.ndim, coding)
         write_header(file, header)
         packets: list[tuple[bytes, ...]] = []
         if len(x):
             side, latents = analyse_signal(parts, x, show)
-            if cbr:
-                layers = min(layers, parts.packer.most_layers(bitrate_bps))
-                packets = parts.packer.pack_capped(side, latents, parts.cap_bytes(bitrate_bps), layers)
-            else:
+            if mode == "mean":
                 seconds, short = len(x) / spec.sample_rate_hz, replace(header, coding=None)
                 heads = header.n_bytes, header.n_bytes - short.n_bytes
                 packets = parts.packer.pack(side, latents, seconds, bitrate_bps, layers, *heads)
-        write_segments(file, packets, self.config.segment_packets)
+            else:
+                layers, size = min(layers, parts.packer.most_layers(bitrate_bps)), parts.packet_bytes(bitrate_bps)
+                packets = parts.packer.pack_capped(side, latents, size, layers, mode == "constant")
+        write_segments(file, packets, self.config.segment_packets, mode == "constant")
         show(1.0)
         return file.getvalue()
 
@@ -245,19 +251,22 @@ class Codec:
         self._parts.check_layers(layers)
         return drop_layers(self._parts, data, layers)
 
-    def encoder(self, bitrate_bps: float | None = None, layers: int = 1, cbr: bool = False) -> Encoder:
+    def encoder(self, bitrate_bps: float | None = None, layers: int = 1, mode: Mode = "mean") -> Encoder:
         """Return a live encoder, `push(frame) -> packet`; arguments as for `encode`.
+
+        In mode mean, any ten seconds of speech have the rate within 2 %.
 
         Raises
         ------
         ValueError
-            If rate or layers are out of range, or the rate is too low for as many layers.
+            If rate, layers or mode are not allowed, or the rate is too low for as many layers.
         """
         bitrate_bps = self._parts.checked_bitrate_bps(bitrate_bps)
         self._parts.check_layers(layers)
+        check_mode(mode)
         if layers > (most := self._parts.packer.most_layers(bitrate_bps)):
             raise ValueError(f"`layers` is {layers}, at {bitrate_bps} bit/s it must be {most} at most")
-        return Encoder(self._parts, bitrate_bps, layers, cbr)
+        return Encoder(self._parts, bitrate_bps, layers, mode)
 
     def decoder(self, layers: int = 1) -> Decoder:
         """Return a live decoder of packets of up to so many layers, `push(packet or None) -> frame`.

@@ -100,8 +100,8 @@ class CodecParts:
             allowed = f"1 to {most}" if most > 1 else f"1 for {self.record.kind}"
             raise ValueError(f"`layers` is {layers}, it must be {allowed}")
 
-    def cap_bytes(self, bitrate_bps: float) -> int:
-        """Return the whole bytes of a packet's share of the rate."""
+    def packet_bytes(self, bitrate_bps: float) -> int:
+        """Return the whole bytes of a packet's share of the rate: the size of packets in modes capped and constant."""
         spec = self.config.spec
         return int(bitrate_bps * spec.hop / spec.sample_rate_hz / 8)
 

@@ -12,8 +12,9 @@ import numpy as np
 
 from dsp.signals import checked_signal
 from lpcnet_cq.bitstream import packet
-from lpcnet_cq.bitstream.rate_control import Budget, fit_packet
-from lpcnet_cq.bitstream.rdoq import rdoq
+from lpcnet_cq.bitstream.packet_fit import Fitter, padded
+from lpcnet_cq.bitstream.packing import Mode
+from lpcnet_cq.bitstream.rate_control import Budget, operating_points
 from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.nn.packet_reader import BUFFER_BYTES
 from lpcnet_cq.parts import CodecParts
@@ -55,16 +56,17 @@ class Encoder(_Live):
     bitrate_bps : float
         Supported by the parts, as `Codec.encoder` checks.
     layers : int
-    cbr : bool
-        Let no packet be larger than its share of the rate.
+    mode : str
+        mean: any ten seconds of speech have the rate. capped: no packet is larger than its share of the rate, in
+        whole bytes. constant: all packets have this size, padded with zero bytes where need be.
     """
 
-    def __init__(self, parts: CodecParts, bitrate_bps: float, layers: int = 1, cbr: bool = False):
+    def __init__(self, parts: CodecParts, bitrate_bps: float, layers: int = 1, mode: Mode = "mean"):
         super().__init__(parts, layers)
         spec = self._spec
         self._steps = parts.packer.steps_for(layers)
-        self._cap_bytes = parts.cap_bytes(bitrate_bps) if cbr else 0
-        self._mean_step = parts.packer.step_for_rate(bitrate_bps)
+        self._mode, self._packet_bytes = mode, parts.packet_bytes(bitrate_bps)
+        self._usual_point = parts.packer.step_for_rate(bitrate_bps)
         self._budget = Budget(bitrate_bps * spec.hop / spec.sample_rate_hz)
         self._pasts: list[packet.Past] | None = None
         self._state = parts.signal.start_encoder(np.zeros(spec.look_ahead, np.float32))
@@ -127,17 +129,17 @@ class Encoder(_Live):
         parts = self._parts
         self._state, side, z = parts.signal.analyse(self._state, x, 1)
         pasts = None if self._count % RESET_INTERVAL == 0 else self._pasts
-        model, sizes, L = parts.entropy, parts.packer.sizes, self._layers - 1
-        if self._cap_bytes:
-            self._pasts, data, _ = fit_packet(model, pasts, side, z, sizes, self._cap_bytes, self._steps, L)
+        fitter = Fitter(parts.entropy, pasts, side, z, parts.packer.sizes, self._steps, self._layers - 1)
+        if self._mode == "mean":
+            fitted = fitter.at(self._budget.point(self._usual_point, operating_points(self._steps)))
+            if fitted.n_bytes < self._budget.least_bytes:
+                fitted = fitter.within(self._budget.least_bytes)
+            self._budget = self._budget.spend(fitted.n_bytes)
         else:
-            step = np.array([self._budget.step(self._mean_step, self._steps)])
-            before = pasts[-1] if pasts else packet.start(model)
-            n = rdoq(model, before, side, z, step, sizes)
-            self._pasts, (data,) = packet.put_layers(model, pasts, n, L)
+            fitted = fitter.within(self._packet_bytes)
         self._count += 1
-        self._budget = self._budget.spend(sum(map(len, data)))
-        return data
+        self._pasts = fitted.pasts
+        return padded(fitted.packet, self._packet_bytes) if self._mode == "constant" else fitted.packet
 
 
 class Decoder(_Live):
@@ -192,14 +194,14 @@ class Decoder(_Live):
         return np.clip(y, -1, 1)
 
     def _read(self, data: bytes) -> tuple[list[packet.Past], packet.Integers]:
-        """Read as many layers as the packet has and as are known."""
+        """Read as many layers as the packet has and as are known; no layer consists of zero bytes alone."""
         if len(data) > BUFFER_BYTES:
             raise BitstreamError(f"a packet has {len(data)} bytes, {BUFFER_BYTES} are the most")
         known = self._layers if packet.resets_context(data) else len(self._pasts)
         for layers in range(1, known + 1):
             before = self._pasts[:layers] if len(self._pasts) >= layers else None
             pasts, n, ends = self._parts.reader.read(before, data, 0, 1, 1, layers - 1)
-            if ends[-1, -1] == len(data):
+            if not any(data[ends[-1, -1] :]):  # nothing, or padding
                 return pasts, n
         if known == self._layers:
             raise BitstreamError(f"a packet has {len(data) - ends[-1, -1]} bytes too many")

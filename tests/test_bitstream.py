@@ -99,13 +99,14 @@ def plain(integers):
     return {name: value.tolist() for name, value in integers.items()}
 
 
-def written(model, n, n_samples, layers=0, cut=None, channels=1):
-    """Return a file of packets, in two segments if `cut` is given."""
+def written(model, n, n_samples, layers=0, cut=None, channels=1, constant=False):
+    """Return a file of packets, in two segments if `cut` is given; with padding if their size is to be constant."""
     file = io.BytesIO()
     write_header(file, Header(n_samples, 16000, 9000, MODEL, channels))
     for part in (slice(0, cut), slice(cut, None)) if cut else (slice(None),):
         packets = [b"".join(packet) for packet in put_layers(model, None, n[part], layers)[1]]
-        write_segment(file, packets, part.stop is None, layers)
+        most = max(map(len, packets)) if constant else 0
+        write_segment(file, [packet.ljust(most, b"\0") for packet in packets], part.stop is None, layers, constant)
     return file.getvalue()
 
 
@@ -116,16 +117,16 @@ def assert_same(packets, n):
 
 
 @pytest.mark.parametrize("name", ["RangeDecoder", "BoundedRangeDecoder"])
-@pytest.mark.parametrize("layers", [0, 1])
-def test_the_page_suffices_to_decode_speech(second_decoder, name, layers):
-    """Integers far from their tables, changes of the step index, two segments, an enhancement layer."""
+@pytest.mark.parametrize(("layers", "constant"), [(0, False), (1, False), (1, True)])
+def test_the_page_suffices_to_decode_speech(second_decoder, name, layers, constant):
+    """Integers far from their tables, changes of the step index, two segments, an enhancement layer, padding."""
     draw = np.random.default_rng(1 + layers)
     integers, model = speech_model(draw)
     T, K, S, D = 7, SPEECH.n_side, SPEECH.spec.n_subframes, SPEECH.n_latents
     side, latents = draw.integers(-40, 41, (T, K)), draw.integers(-9, 10, (T, S, D))
     latents[draw.random(latents.shape) < 0.03] *= 1700
     n = Integers(draw.integers(0, SPEECH.n_steps - 8 * layers, T), side, latents)
-    data = written(model, n, 320 * T - 64, layers, cut=4)
+    data = written(model, n, 320 * T - 64, layers, cut=4, constant=constant)
     decoder = second_decoder.decoder_for({"n_steps": SPEECH.n_steps}, plain(integers), getattr(second_decoder, name))
     assert_same(second_decoder.read_file(data, decoder, MODEL), n)
 

@@ -14,8 +14,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lpcnet_cq
-from lpcnet_cq.bitstream.container import HEADER_BYTES, MAX_PACKETS, SEGMENT_BYTES, Header, write_header, write_segment
+from lpcnet_cq.bitstream.container import (
+    HEADER_BYTES,
+    MAX_PACKETS,
+    SEGMENT_BYTES,
+    Header,
+    read_header,
+    read_segments,
+    write_header,
+    write_segment,
+)
 from lpcnet_cq.bitstream.packet import put_packets
+from lpcnet_cq.bitstream.packing import MODES
 from lpcnet_cq.checkpoint.weights import save_weights
 from lpcnet_cq.codec import Codec
 from lpcnet_cq.errors import BitstreamError
@@ -134,7 +144,7 @@ def test_info_accounts_for_every_bit(codec, stream):
 
 
 def test_info_says_how_a_file_is_coded(codec):
-    info = codec.info(codec.encode(voice(9001, 44100), 44100, 20000, cbr=True))
+    info = codec.info(codec.encode(voice(9001, 44100), 44100, 20000, mode="capped"))
     assert info["duration_s"] == 9001 / 44100 and info["sample_rate_hz"] == 44100 and info["channels"] == 1
     assert (info["codec"], info["mode"], info["nominal_bps"]) == ("speech", "capped", 20000)
 
@@ -180,7 +190,7 @@ def test_files_of_the_first_releases(codec, stream):
 
 
 def test_thinned_files_are_no_longer_capped(codec):
-    data = codec.encode(voice(FS, 2 * FS), 2 * FS, codec.bitrates_bps[1], layers=2, cbr=True)
+    data = codec.encode(voice(FS, 2 * FS), 2 * FS, codec.bitrates_bps[1], layers=2, mode="capped")
     thin = codec.thin(data, 1)
     assert codec.info(data)["layers"] == 2 and codec.info(thin)["mode"] == "mean"
     assert len(codec.decode(thin)[0]) == FS and codec.info(thin)["duration_s"] == 0.5
@@ -272,8 +282,8 @@ def test_thin_file_is_what_its_first_layer_says(codec):
 
 def test_layers_that_do_not_fit_are_left_out(codec):
     low, high = codec.bitrates_bps
-    for cbr in (False, True):
-        assert codec.info(codec.encode(voice(FS // 4), FS, low, layers=2, cbr=cbr))["layers"] == 1
+    for mode in MODES:
+        assert codec.info(codec.encode(voice(FS // 4), FS, low, layers=2, mode=mode))["layers"] == 1
     with pytest.raises(ValueError, match="`layers` is 2, at"):
         codec.encoder(low, layers=2)
     for layers in (0, 3):
@@ -283,7 +293,49 @@ def test_layers_that_do_not_fit_are_left_out(codec):
 
 def test_capped_file_has_no_packet_above_the_cap(codec):
     rate_bps = 20000
-    data = codec.encode(voice(FS), FS, rate_bps, cbr=True)
+    data = codec.encode(voice(FS), FS, rate_bps, mode="capped")
     (segment,) = codec._read(data)[1]
     sizes = np.diff([0, *(end[-1] for end in segment.ends)])
-    assert sizes.max() <= codec._parts.cap_bytes(rate_bps) == 50
+    assert sizes.max() <= codec._parts.packet_bytes(rate_bps) == 50
+
+
+@pytest.mark.parametrize(("rate_bps", "layers"), [(20000, 1), (20300, 1), (50000, 2)])
+def test_packets_of_constant_size_have_it_to_the_byte(codec, rate_bps, layers):
+    """Fractions of a byte are left out; the bytes are those of capped packets with zeros behind them."""
+    x = np.concatenate([voice(FS), np.zeros(FS, np.float32)])
+    data = codec.encode(x, FS, rate_bps, layers, mode="constant")
+    file = io.BytesIO(data)
+    read_header(file)
+    (segment,) = read_segments(file)
+    assert segment.constant and segment.packet_bytes == rate_bps // 400
+    assert len(segment.payload) == segment.n_packets * segment.packet_bytes
+    capped = codec.encode(x, FS, rate_bps, layers, mode="capped")
+    assert len(capped) < len(data) and codec.info(data)["layers"] == layers
+    np.testing.assert_array_equal(codec.decode(data)[0], codec.decode(capped)[0])
+    np.testing.assert_array_equal(codec.decode(codec.thin(data, 1))[0], codec.decode(codec.thin(capped, 1))[0])
+
+
+def test_padding_that_is_not_zero_is_refused(codec):
+    data = codec.encode(np.zeros(FS, np.float32), FS, 60000, mode="constant")
+    file = io.BytesIO(data)
+    header = read_header(file)
+    (segment,) = read_segments(file)
+    n = segment.packet_bytes
+    packets = [segment.payload[i : i + n] for i in range(0, len(segment.payload), n)]
+    assert packets[3][-1] == 0, "silence leaves room"
+    damaged = io.BytesIO()
+    write_header(damaged, header)
+    write_segment(damaged, [*packets[:3], packets[3][:-1] + b"\x01", *packets[4:]], True, constant=True)
+    with pytest.raises(BitstreamError, match="not zero"):
+        codec.decode(damaged.getvalue())
+    short = io.BytesIO()
+    write_header(short, header)
+    write_segment(short, [packet[:4] for packet in packets], True, constant=True)
+    with pytest.raises(BitstreamError):
+        codec.decode(short.getvalue())
+
+
+def test_other_modes_are_refused(codec):
+    for call in (lambda: codec.encode(voice(FS), FS, mode="cbr"), lambda: codec.encoder(mode="cbr")):
+        with pytest.raises(ValueError, match="`mode` is 'cbr', it must be one of mean, capped, constant"):
+            call()

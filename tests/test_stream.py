@@ -199,7 +199,7 @@ def test_no_packet_is_larger_than_the_cap(codec, rate_bps):
     """Not even in noise and clicks, which these weights, drawn at random, know nothing of."""
     random = np.random.default_rng(5)
     frames = (random.standard_normal((30, HOP)) * 10 ** random.uniform(-5, -0.5, (30, 1))).clip(-1, 1)
-    encoder = codec.encoder(rate_bps, cbr=True)
+    encoder = codec.encoder(rate_bps, mode="capped")
     sizes = [len(encoder.push(frame.astype(np.float32))) for frame in frames]
     assert max(sizes) <= rate_bps * HOP / FS / 8 < max(sizes) + 12
 
@@ -290,3 +290,22 @@ def test_streams_of_music_survive_losses(plucked):
     assert codec.decoder().push(mono.push(frames[0, :, 0])).shape == (size, 2)
     with pytest.raises(ValueError, match=r"`frame` has shape \(1024, 3\)"):
         mono.push(np.zeros((size, 3)))
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_packets_of_constant_size_are_those_of_capped_ones_and_zeros(codec, frames, layers):
+    capped, constant = (codec.encoder(50000, layers, mode) for mode in ("capped", "constant"))
+    plain, filled = codec.decoder(layers), codec.decoder(2)
+    for frame in [*frames[:20], *np.zeros((10, HOP)), *frames[20:40]]:
+        packet, whole = capped.push_layers(frame), constant.push_layers(frame)
+        assert sum(map(len, whole)) == 125
+        assert whole[:-1] == packet[:-1] and whole[-1] == packet[-1].ljust(len(whole[-1]), b"\0")
+        np.testing.assert_array_equal(filled.push(b"".join(whole)), plain.push(b"".join(packet)))
+
+
+def test_padding_that_is_not_zero_is_refused(codec, packets):
+    decoder = codec.decoder()
+    decoder.push(packets[0] + bytes(3))
+    with pytest.raises(BitstreamError, match="too many"):
+        decoder.push(packets[1] + b"\0\1\0")
+    decoder.push(packets[1])

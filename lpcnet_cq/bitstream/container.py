@@ -28,6 +28,7 @@ EXTRAS = struct.Struct(">BB")  # channels, bits 16 to 23 of the rate; in short h
 SEGMENT_HEAD = struct.Struct(">HH")  # packets, enhancements and flag; payload bytes
 SEGMENT_BYTES = SEGMENT_HEAD.size + CRC.size
 LAST = 0x8000
+CONSTANT = 0x4000  # all packets of the segment have one size; zero bytes fill them up
 COUNT_BITS = 9
 MAX_PACKETS = 500  # of 20 ms: 10 s
 MAX_ENHANCEMENTS = 1
@@ -111,12 +112,21 @@ class Header:
 
 @dataclass(frozen=True)
 class Segment:
-    """Hold up to 500 packets, one behind the other, each with its enhancements: all end where their own bits end."""
+    """Hold up to 500 packets, one behind the other, each with its enhancements.
+
+    Packets end where their own bits end. If they are of constant size, zero bytes follow up to `packet_bytes`.
+    """
 
     n_packets: int
     enhancements: int
     payload: bytes
     last: bool
+    constant: bool = False
+
+    @property
+    def packet_bytes(self) -> int:
+        """Size of every packet with what fills it up; 0 if they are not of constant size."""
+        return len(self.payload) // self.n_packets if self.constant and self.n_packets else 0
 
 
 def write_header(file: BinaryIO, header: Header) -> None:
@@ -180,7 +190,9 @@ def read_header(file: BinaryIO) -> Header:
         raise BitstreamError(f"the .cq header is damaged: {error}") from error
 
 
-def write_segment(file: BinaryIO, packets: Sequence[bytes], last: bool, enhancements: int = 0) -> None:
+def write_segment(
+    file: BinaryIO, packets: Sequence[bytes], last: bool, enhancements: int = 0, constant: bool = False
+) -> None:
     """Write up to 500 packets behind the header or behind another segment.
 
     Parameters
@@ -192,11 +204,13 @@ def write_segment(file: BinaryIO, packets: Sequence[bytes], last: bool, enhancem
         True for the segment that ends the file; every file has one, if only of 0 packets.
     enhancements : int
         Of each packet, 0 or 1.
+    constant : bool
+        Say that all packets have one size, filled up with zero bytes.
 
     Raises
     ------
     ValueError
-        If there are too many packets, bytes or enhancements.
+        If there are too many packets, bytes or enhancements, or packets of constant size differ in size.
     """
     if not 0 <= enhancements <= MAX_ENHANCEMENTS:
         raise ValueError(f"enhancements {enhancements} must be 0..{MAX_ENHANCEMENTS}")
@@ -204,7 +218,9 @@ def write_segment(file: BinaryIO, packets: Sequence[bytes], last: bool, enhancem
     if len(packets) > MAX_PACKETS or len(payload) > MAX_PAYLOAD_BYTES:
         most = f"{MAX_PACKETS} of {MAX_PAYLOAD_BYTES}"
         raise ValueError(f"packets: {len(packets)} of {len(payload)} bytes must be at most {most}")
-    count = len(packets) | enhancements << COUNT_BITS | (LAST if last else 0)
+    if constant and len({len(packet) for packet in packets}) > 1:
+        raise ValueError(f"packets of constant size have {min(map(len, packets))} to {max(map(len, packets))} bytes")
+    count = len(packets) | enhancements << COUNT_BITS | (LAST if last else 0) | (CONSTANT if constant else 0)
     head = SEGMENT_HEAD.pack(count, len(payload))
     file.write(head + CRC.pack(crc32(payload, crc32(head))) + payload)
 
@@ -223,7 +239,7 @@ def read_segment(file: BinaryIO) -> Segment:
     """
     head = read_exactly(file, SEGMENT_BYTES)
     count, n_bytes = SEGMENT_HEAD.unpack_from(head)
-    last, count = count >= LAST, count & ~LAST
+    last, constant, count = bool(count & LAST), bool(count & CONSTANT), count & ~(LAST | CONSTANT)
     enhancements, n_packets = count >> COUNT_BITS, count & ((1 << COUNT_BITS) - 1)
     if n_packets > MAX_PACKETS:
         raise BitstreamError(f"a .cq segment is damaged: it claims {n_packets} of {MAX_PACKETS} packets")
@@ -232,9 +248,11 @@ def read_segment(file: BinaryIO) -> Segment:
     payload = read_exactly(file, n_bytes)
     if CRC.unpack_from(head, SEGMENT_HEAD.size)[0] != crc32(payload, crc32(head[: SEGMENT_HEAD.size])):
         raise BitstreamError("a .cq segment is damaged: its CRC does not match")
+    if constant and n_bytes % max(n_packets, 1):
+        raise BitstreamError(f"a .cq segment is damaged: {n_packets} packets of one size cannot have {n_bytes} bytes")
     if last and file.read(1):
         raise BitstreamError("the .cq file goes on behind its last segment")
-    return Segment(n_packets, enhancements, payload, last)
+    return Segment(n_packets, enhancements, payload, last, constant)
 
 
 def read_segments(file: BinaryIO) -> Iterator[Segment]:

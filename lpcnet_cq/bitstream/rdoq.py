@@ -1,7 +1,7 @@
-"""Rounding of latents that weighs error against bits.
+"""Rate-distortion optimised quantisation (RDOQ) of latents.
 
-Place in the chain: in the encoder, between latents and packets; the decoder does not know. A latent goes to the
-integer nearer to what the entropy model expects where the bits saved are worth the larger error. Delay: none.
+Place in the chain: in the encoder, between latents and packets; the decoder needs to know nothing of it. A latent is
+rounded towards what the entropy model expects where the bits saved are worth the larger error. Delay: none.
 
 Letters: T packets, S subframes, D latents, z latents in steps, n integers.
 """
@@ -12,7 +12,8 @@ from lpcnet_cq.bitstream.entropy_model import EntropyModel
 from lpcnet_cq.bitstream.frequency_tables import MEAN_BITS
 from lpcnet_cq.bitstream.packet import LIMIT, Integers, Past, contexts, value_bits
 
-PRICE = 0.1  # squared steps per bit; at high rate -dD/dR = 2 ln 2 / 12 = 0.116 with D = 1/12
+FURTHER_PASSES = 2  # in which sparse latents are expected as they became, no longer as the nearest integers
+MULTIPLIER = 0.1  # Lagrange multiplier in squared steps per bit; at high rate -dD/dR = 2 ln 2 / 12 = 0.116, D = 1/12
 
 
 def in_steps(z: np.ndarray, step: np.ndarray, sizes: np.ndarray) -> np.ndarray:
@@ -32,12 +33,13 @@ def rdoq(
     z: np.ndarray,
     step: np.ndarray,
     sizes: np.ndarray,
-    price: float = PRICE,
+    multiplier: float | np.ndarray = MULTIPLIER,
 ) -> Integers:
-    """Round latents to multiples of each packet's step size, minimising (z - n)^2 + price * bits(n).
+    """Round latents to multiples of each packet's step size, minimising (z - n)^2 + multiplier * bits(n).
 
-    Tried are the nearest integer and the next one towards what the entropy model expects; at a price above `PRICE`
-    also the expected one itself.
+    Candidates are the nearest integer and the next one towards what the entropy model expects, given the nearest
+    integers. Where the multiplier is larger than `MULTIPLIER`, the expected integer and 0 are candidates as well, and
+    what the entropy model expects is taken from the result, twice: few latents make it expect smaller ones.
 
     Parameters
     ----------
@@ -51,8 +53,8 @@ def rdoq(
         Step indices.
     sizes : array (Q,)
         Relative step sizes.
-    price : float
-        Squared steps per bit.
+    multiplier : float or array (T,)
+        Lagrange multiplier of each packet in squared steps per bit, 0 or more.
 
     Returns
     -------
@@ -64,17 +66,25 @@ def rdoq(
     """
     n = nearest(side, z, step, sizes)
     flat = in_steps(z, step, sizes).reshape(len(z), -1)
-    K = side.shape[1]
-    expected = [array[:, K:] for array in contexts(model, past, n)]
-    mean = expected[2] + expected[1] / (1 << MEAN_BITS)
-    near = n.latents.reshape(len(z), -1)
-    inward = near - np.sign(near - mean).astype(np.int64) * (np.abs(near - mean) >= 0.5)
+    near, K = n.latents.reshape(len(z), -1), side.shape[1]
+    weight = np.asarray(multiplier).reshape(-1, 1)
+    sparse = weight > MULTIPLIER
 
-    def cost(values):
-        return (flat - values) ** 2 + price * value_bits(model, expected, values)
+    def better(n: Integers) -> Integers:
+        expected = [array[:, K:] for array in contexts(model, past, n)]
+        mean = expected[2] + expected[1] / (1 << MEAN_BITS)
 
-    best = np.where(cost(inward) < cost(near), inward, near)
-    if price > PRICE:
-        centre = np.rint(mean).astype(np.int64)
-        best = np.where(cost(centre) < cost(best), centre, best)
-    return Integers(step, side, best.reshape(n.latents.shape))
+        def cost(values):
+            return (flat - values) ** 2 + weight * value_bits(model, expected, values)
+
+        inward = near - np.sign(near - mean).astype(np.int64) * (np.abs(near - mean) >= 0.5)
+        best = np.where(cost(inward) < cost(near), inward, near)
+        for other in (np.rint(mean).astype(np.int64), np.zeros_like(near)) if sparse.any() else ():
+            best = np.where(sparse & (cost(other) < cost(best)), other, best)
+        return Integers(step, side, best.reshape(n.latents.shape))
+
+    n = better(n)
+    for _ in range(FURTHER_PASSES if sparse.any() else 0):
+        again = better(n)
+        n = Integers(step, side, np.where(sparse[..., None], again.latents, n.latents))
+    return n

@@ -140,9 +140,18 @@ class Reader:
             self.model = model.on(jnp)
             self.steps = jnp.asarray([step_table(q, model.n_steps) for q in range(model.n_steps)])
         self.fresh = start(model)
-        self._read = jax.jit(self._packets, static_argnums=(5, 6))
+        self._read = jax.jit(self._packets, static_argnums=(6, 7))
 
-    def read(self, pasts: list[Past] | None, data: bytes, offset: int, n: int, T: int, L: int = 0):
+    def read(
+        self,
+        pasts: list[Past] | None,
+        data: bytes,
+        offset: int,
+        n: int,
+        T: int,
+        L: int = 0,
+        packet_bytes: int = 0,
+    ) -> tuple[list[Past], Integers, np.ndarray]:
         """Read the `n` packets at `offset`.
 
         Parameters
@@ -158,6 +167,8 @@ class Reader:
             Packets that the compiled code reads; its results after packet n are discarded.
         L : int
             Enhancement layers of each packet.
+        packet_bytes : int
+            Constant distance between the starts of packets; 0 if packets follow each other without padding.
 
         Returns
         -------
@@ -178,7 +189,7 @@ class Reader:
         latents = np.stack([past.latents for past in before])
         with own_settings(wide=True):
             memory = Memory(np.int64(before[0].step), before[0].side, latents, np.bool_(pasts is not None))
-            args = buffer, np.int64(offset), np.int64(len(data))
+            args = buffer, np.int64(offset), np.int64(len(data)), np.int64(packet_bytes)
             out = jax.device_get(self._read(memory, *args, np.int64(n), T, L))
         after, step, side, y, ends, fault = out
         for code in fault[:n][fault[:n] > 0][:1]:
@@ -187,12 +198,12 @@ class Reader:
         kept = [Past(int(after.step - up), after.side, v) for up, v in zip(ups, after.latents, strict=True)]
         return kept, Integers(step[:n], side[:n], y[:n]), ends[:n]
 
-    def _packets(self, memory, data, offset, n_bytes, n, T, L):
+    def _packets(self, memory, data, offset, n_bytes, packet_bytes, n, T, L):
         def one(carry, t):
             memory, offset = carry
             after, at, out = self._packet(memory, data, offset, n_bytes, L)
-            here = t < n
-            keep = jax.tree.map(partial(jnp.where, here), (after, at), (memory, offset))
+            at = jnp.where(packet_bytes > 0, jnp.minimum(offset + packet_bytes, n_bytes), at)
+            keep = jax.tree.map(partial(jnp.where, t < n), (after, at), (memory, offset))
             return keep, out
 
         (memory, _), outs = lax.scan(one, (memory, offset), jnp.arange(T))

@@ -10,12 +10,16 @@ from typing import BinaryIO, NamedTuple
 from lpcnet_cq.bitstream import packet
 from lpcnet_cq.bitstream.container import read_segments
 from lpcnet_cq.bitstream.entropy_model import EntropyModel
+from lpcnet_cq.bitstream.packing import strip_padding
 from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.nn.packet_reader import Reader
 
 
 class ReadSegment(NamedTuple):
-    """Hold a segment: the integers in runs of packets, and the offset after each layer of each packet."""
+    """Hold a segment: the integers in runs of packets, and the offset after each layer of each packet.
+
+    The payload is without padding.
+    """
 
     enhancements: int
     payload: bytes
@@ -56,11 +60,15 @@ def read_all(reader: Reader, file: BinaryIO, chunk: int, max_enhancements: int) 
         pasts, parts, ends, offset = None, [], [], 0
         for i in range(0, segment.n_packets, chunk):
             n_packets = min(chunk, segment.n_packets - i)
-            pasts, n, end = reader.read(pasts, segment.payload, offset, n_packets, chunk, segment.enhancements)
+            place = segment.payload, offset, n_packets, chunk, segment.enhancements, segment.packet_bytes
+            pasts, n, end = reader.read(pasts, *place)
             parts.append(n)
             ends.extend(end.tolist())
-            offset = ends[-1][-1]
+            offset = len(ends) * segment.packet_bytes or ends[-1][-1]
         if offset != len(segment.payload):
             raise BitstreamError(f"a segment holds {len(segment.payload) - offset} bytes behind its packets")
-        segments.append(ReadSegment(segment.enhancements, segment.payload, parts, ends))
+        payload = segment.payload
+        if segment.packet_bytes:
+            payload, ends = strip_padding(payload, ends, segment.packet_bytes)
+        segments.append(ReadSegment(segment.enhancements, payload, parts, ends))
     return segments

@@ -112,8 +112,8 @@ def test_layers_are_for_speech(codec, plucked):
 
 def test_capped_packets_stay_under_their_cap(codec, plucked):
     rate_bps = codec.bitrates_bps[1]
-    data = codec.encode(plucked, FS, rate_bps, cbr=True)
-    assert len(data) <= codec._parts.cap_bytes(rate_bps) * codec.info(data)["packets"] + 60
+    data = codec.encode(plucked, FS, rate_bps, mode="capped")
+    assert len(data) <= codec._parts.packet_bytes(rate_bps) * codec.info(data)["packets"] + 60
     assert codec.decode(data)[0].shape == plucked.shape
 
 

@@ -42,16 +42,21 @@ def read_file(data, decoder, model, most=None):
     while not last:
         check(len(data) >= position + 8, "cut off")
         head, n_bytes, crc = struct.unpack(">HHI", data[position : position + 8])
-        last, layers, n_packets = head >> 15, head >> 9 & 63, head & 511
+        last, constant, layers, n_packets = head >> 15, head >> 14 & 1, head >> 9 & 31, head & 511
         check(n_packets <= 500 and layers <= decoder.layers_allowed, "head of a segment")
         payload = data[position + 8 : position + 8 + n_bytes]
         check(len(payload) == n_bytes, "cut off")
         check(crc == crc32(data[position : position + 4] + payload), "CRC of a segment")
         position += 8 + n_bytes
         decoder.known, end = False, 0
-        for _ in range(n_packets):
+        size = n_bytes // max(n_packets, 1)
+        check(not constant or n_bytes == n_packets * size, "sizes of the packets")
+        for i in range(n_packets):
             packet, end = decoder.packet(payload, end, layers)
             packets.append(packet)
+            if constant:
+                check(end <= (i + 1) * size and not any(payload[end : (i + 1) * size]), "padding")
+                end = (i + 1) * size
             if most and len(packets) == most:
                 return packets
         check(end == n_bytes, "bytes behind the packets")

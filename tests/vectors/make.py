@@ -11,7 +11,8 @@ for each vector how it was made, and the SHA-256 of the bytes.
 Inputs are computed, not recorded: pulses through resonances, bursts of noise, pauses, clicks, plucked chords. Integers
 decode alike on every machine. PCM is computed in floating point, so it may differ by one step of 16 bits on another
 machine; and an encoder there may write other bytes, because rounding to integers follows floating-point analysis.
-Vectors are never written again: an existing file stays as it is.
+Vectors are never written again: an existing file stays as it is. Capped and live vectors without `constant` in their
+names show the rate control of the first releases; encoding their inputs again gives other bytes.
 """
 
 import argparse
@@ -34,7 +35,7 @@ INDEX = FOLDER / "index.json"
 
 @dataclass(frozen=True)
 class Recipe:
-    """Say how a vector is made; `mode` is mean (rate met on average), capped, thinned (from two layers) or live."""
+    """Say how a vector is made; `mode` is mean, capped, constant, thinned (from two layers) or live."""
 
     name: str
     weights: str
@@ -83,6 +84,10 @@ RECIPES = (
     Recipe("cq-sparse-16k-length-capped", "cq-sparse", "vowel", 0.3, 16000, 1, "capped"),
     Recipe("cq-9k-length-empty", "cq", "vowel", 0, 9000, sample_rate_hz=44100),
     Recipe("audio-96k-length", "audio", "chords", 14401 / 48000, 96000, sample_rate_hz=48000, channels=2),
+    # packets of constant size
+    Recipe("cq-12k-constant", "cq", "syllables", 1.0, 12000, 1, "constant"),
+    Recipe("cq-24k-constant-layers", "cq", "clicks", 1.0, 24000, 2, "constant"),
+    Recipe("audio-96k-constant", "audio", "clicks", 0.4, 96000, 1, "constant", 44100),
 )
 
 
@@ -147,11 +152,12 @@ def encode(recipe: Recipe) -> tuple[bytes, list[int]]:
     codec, x = lpcnet_cq.load(recipe.weights), signal(recipe)
     if recipe.mode == "live":
         encoder = codec.encoder(recipe.bitrate_bps, recipe.layers)
-        hop = encoder.spec.hop
+        hop = encoder.frame_size
         packets = [encoder.push(x[i : i + hop]) for i in range(0, len(x) - hop + 1, hop)]
         packets = [b"" if t in recipe.lost else packet for t, packet in enumerate(packets)]
         return b"".join(packets), [len(packet) for packet in packets]
-    data = codec.encode(x, recipe.sample_rate_hz, recipe.bitrate_bps, recipe.layers, cbr=recipe.mode == "capped")
+    mode = "mean" if recipe.mode == "thinned" else recipe.mode
+    data = codec.encode(x, recipe.sample_rate_hz, recipe.bitrate_bps, recipe.layers, mode)
     return (codec.thin(data, 1) if recipe.mode == "thinned" else data), []
 
 
