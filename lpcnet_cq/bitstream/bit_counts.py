@@ -1,6 +1,6 @@
-"""What the bits of a stream are spent on, counted from its integers.
+"""Bit statistics: the bits of each part of a stream, computed from its integers.
 
-Place in the chain: `Codec.info`; nothing is decoded to sound. Letters: K side integers, L enhancement layers.
+Place in the chain: used by `Codec.info`; no samples are decoded. Letters: K side integers, L enhancement layers.
 """
 
 from collections.abc import Iterable
@@ -18,9 +18,9 @@ def count_bits(model: EntropyModel, runs: Iterable[packet.Integers], L: int, n_b
     ----------
     model : EntropyModel
     runs : iterable of Integers
-        Of the finest layer; each run begins with a context reset.
+        Integers of the finest layer; each run begins with a context reset.
     L : int
-        Enhancement layers of every packet, 0 or more.
+        Number of enhancement layers of every packet, 0 or more.
     n_bytes : int
         Size of the stream.
 

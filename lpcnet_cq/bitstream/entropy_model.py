@@ -1,7 +1,7 @@
-"""What packets ask of an entropy model: a frequency table for every integer, from integers decoded before.
+"""Interface of entropy models: a frequency table for every integer, computed from integers decoded before.
 
-Place in the chain: the contract between the models (`integer_model` and the codecs' own) and all that codes with them:
-`packet`, `rdoq`, `rate_control`, `packing`, and the compiled reader of packets.
+Place in the chain: between the models (`integer_model` and those of the codecs) and the modules that code with them:
+`packet`, `rdoq`, `rate_control`, `packing`, and the compiled packet reader.
 
 Letters: T packets, K side integers, S vectors of latents per packet, D latents per vector.
 """
@@ -12,14 +12,15 @@ from lpcnet_cq.bitstream.fixed_point import Array
 
 
 class VectorContext(Protocol):
-    """Say what the integers of a vector tell of those behind them.
+    """Context within a vector: how decoded integers change means and scales of the integers after them.
 
-    `batch_sums` serves encoders, which know all integers; `predict` and `update_sums` serve decoders, one integer at a
-    time, and must give the same sums. A state is whatever `EntropyModel.side` or `EntropyModel.latent` returned.
+    Encoders have all integers and call `batch_sums`. Decoders process one integer at a time with `predict` and
+    `update_sums`, which must give the same sums. The initial state comes from `EntropyModel.side` or
+    `EntropyModel.latent`.
     """
 
     def batch_sums(self, state: Any, n: Array) -> tuple[Array, Array]:
-        """Return the sums of mean and scale for all integers of known vectors n (..., K)."""
+        """Return the sums of means and scales for all integers of known vectors n (..., K)."""
         ...
 
     def predict(self, state: Any, k: Array) -> tuple[Array, Array]:
@@ -27,21 +28,21 @@ class VectorContext(Protocol):
         ...
 
     def update_sums(self, state: Any, k: Array, value: Array) -> Any:
-        """Return the state once integer k is known."""
+        """Return the state after integer k is decoded."""
         ...
 
 
 class EntropyModel(Protocol):
-    """Give mean and scale of every integer of a packet, as sums that `frequency_tables.locate` turns into tables.
+    """Predict mean and scale of every integer of a packet; `frequency_tables.locate` selects tables from these sums.
 
     Attributes
     ----------
     K, S, D : int
-        Side integers of a packet, vectors of latents, latents per vector.
+        Side integers per packet, vectors of latents per packet, latents per vector.
     context : int
-        Vectors of latents that the next one may depend on.
+        Number of earlier vectors of latents on which a vector can depend.
     n_steps, nominal_step, layer_steps : int
-        Step sizes, the middle one, and how many indices make a step three times as large.
+        Number of step sizes, index of the middle one, difference of indices for a step size three times as large.
     segment_packets : int
         Packets of a file between two context resets.
     side_parts : dict
@@ -51,7 +52,7 @@ class EntropyModel(Protocol):
     cumulative : int array (scales, fractions, symbols + 1)
         Cumulative frequencies, see `frequency_tables`.
     bits : float array (scales, fractions, symbols)
-        Cost of every symbol.
+        Bits of every symbol.
     """
 
     K: int
@@ -69,15 +70,15 @@ class EntropyModel(Protocol):
 
     @property
     def latent_context(self) -> VectorContext:
-        """What the latents of a vector tell of each other."""
+        """Context between the latents of a vector."""
         ...
 
     def on(self, xp: Any) -> "EntropyModel":
-        """Return the same model with the arrays of another array library, for code compiled with it."""
+        """Return the same model with arrays of the library `xp`, such as `jax.numpy`."""
         ...
 
     def ternary_frequencies(self, table: Array, middle: Array) -> Array:
-        """Return the frequencies of three neighbouring integers alone, see `IntegerModel.ternary_frequencies`."""
+        """Return the frequencies of a ternary symbol, see `IntegerModel.ternary_frequencies`."""
         ...
 
     def side_context(self, known: Array) -> VectorContext:
@@ -95,12 +96,12 @@ class EntropyModel(Protocol):
     def packet_context(self, before: Array, side: Array, step: Array, known: Array) -> Any:
         """Return what side vectors before (..., 2, K) and now (..., K) and the step index (...) tell of latents.
 
-        An array, or a tree of arrays, with the axis of the S vectors behind the leading axes.
+        The result is an array, or a tree of arrays; the axis of the S vectors follows the leading axes.
         """
         ...
 
     def latent(self, context: Any, before: Array) -> Any:
-        """Return the state of `latent_context` from a vector's context and the vectors before, (..., context, D)."""
+        """Return the initial state of `latent_context` from a context and the vectors before, (..., context, D)."""
         ...
 
     def latents(

@@ -1,7 +1,7 @@
-"""Header extension: what can be said about a `.cq` file without the weights that decode it.
+"""Header extension: codec, rate mode, coding rate, hop and length of a `.cq` file, readable without weights.
 
-Place in the chain: part of the header that `container` writes and reads. Cost: 7 bytes per file. A reader of the first
-releases skips it; a file of those releases does not have it.
+Place in the chain: part of the header that `container` writes and reads. Cost: 7 bytes per file. Readers of the first
+releases skip it; files of those releases do not have it.
 """
 
 import struct
@@ -10,13 +10,13 @@ from dataclasses import dataclass
 FIELDS = struct.Struct(">BHHH")  # codec and mode; coding sample rate; hop; original samples, bits 0 to 15
 CODECS = ("other", "speech", "music")  # by number
 MODES = ("other", "mean", "capped", "constant")
-LENGTH_UNIT = 1 << 16  # what the stored bits of the length leave open, the length at the coding sample rate settles
+LENGTH_UNIT = 1 << 16  # 16 bits of the length are stored; the length at the coding sample rate gives the others
 MAX_SAMPLES = (1 << 40) - 1
 
 
 @dataclass(frozen=True)
 class Coding:
-    """Hold how a file is coded.
+    """Hold the fields of the header extension.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class Coding:
         mean: the bitrate is the mean over the file. capped: it is the largest size of a packet. constant: all packets
         have this size. Or other.
     sample_rate_hz : int
-        Rate at which the codec works, 1..65535.
+        Sample rate of the codec, 1..65535.
     hop : int
         Samples per packet and channel at that rate, 1..65535.
     n_samples : int
@@ -64,7 +64,7 @@ class Coding:
         return CODECS.index(self.codec) << 4 | MODES.index(self.mode)
 
     def coded_samples(self, original_hz: int) -> int:
-        """Return the length at the coding sample rate: of what the encoder resamples the original to."""
+        """Return the length of the original after resampling to the coding sample rate."""
         return -(-self.n_samples * self.sample_rate_hz // original_hz)
 
     def pack(self) -> bytes:
@@ -73,7 +73,7 @@ class Coding:
 
     @classmethod
     def unpack(cls, data: bytes, n_samples: int, original_hz: int) -> "Coding":
-        """Return what the first bytes of data say; numbers of codecs and modes that are not known become "other".
+        """Return the fields in the first bytes of data; unknown numbers of codecs and modes become "other".
 
         Parameters
         ----------

@@ -1,12 +1,12 @@
 """The part of the integer entropy model that all codecs share: dimensions, tables, and the model of side integers.
 
 Place in the chain: between the integers of a packet and the range coder. `freeze` rounds a trained network to fixed
-point; from then on means, scales and frequencies are integer arithmetic on decoded integers, so that a stream decodes
-to the same symbols on every machine. Rounding costs less than 0.1 % of the rate. Each codec adds its model of latents:
-`speech.integer_model`, `music.integer_model`.
+point. Then means, scales and frequencies are computed from decoded integers in integer arithmetic, so that a stream
+decodes to the same symbols on every machine. The rounding costs less than 0.1 % of the rate. Each codec adds its model
+of latents: `speech.integer_model`, `music.integer_model`.
 
-Fixed point: activations have 8 fractional bits, weights 12, sums 20. A mean is used to 1/16, a scale to 1/8 octave;
-the pair selects one of 64 x 16 frequency tables of a logistic distribution, each summing to 2^16.
+Fixed point: activations have 8 fractional bits, weights 12, sums 20. The mean is rounded to 1/16, the scale to 1/8
+octave; the pair selects one of 64 x 16 frequency tables of a logistic distribution. Every table sums to 2^16.
 
 References
 ----------
@@ -28,9 +28,9 @@ SAME_STEP = TOTAL - TOTAL // 32  # frequency of "the step index stays"
 
 
 class Triangle(NamedTuple):
-    """Say what the integers of a vector tell of those behind them: the triangular terms.
+    """Triangular terms: each integer of a vector changes means and scales of the integers after it.
 
-    The state is the sums (mean, scale), (..., K) each; it starts from what other vectors gave.
+    The state is the sums of means and scales, (..., K) each; the initial state comes from other vectors.
     """
 
     mean: Array
@@ -47,16 +47,16 @@ class Triangle(NamedTuple):
         return state[0][k], state[1][k]
 
     def update_sums(self, state: tuple[Array, Array], k: Array, value: Array) -> tuple[Array, Array]:
-        """Return the sums once integer k is known."""
+        """Return the sums after integer k is decoded."""
         c = value.clip(-self.clip, self.clip)
         return state[0] + c * self.mean[k], state[1] + abs(c) * self.scale[k]
 
 
 class IntegerModel:
-    """Give the frequency table of every integer of a packet from integers decoded before.
+    """Predict the frequency table of every integer of a packet from integers decoded before.
 
-    Means and scales come as sums with 20 fractional bits; `locate` turns them into tables. What the integers of a
-    vector tell of each other is left to `side_context` and `latent_context`. Subclasses add `latent_context`,
+    Means and scales are sums with 20 fractional bits, from which `locate` selects tables. `side_context` and
+    `latent_context` hold the dependence between the integers of one vector. Subclasses add `latent_context`,
     `packet_context` and `latent`.
     """
 
@@ -73,11 +73,11 @@ class IntegerModel:
         self.flag: Array = integers.get("flag", np.array(FLAG)).astype(np.int64)
         self.step_tables: Array = step_tables(c.n_steps, c.nominal_step, integers.get("reset_steps"))
         self.cumulative: Array = integers["tables"].astype(np.int64)
-        self.bits = (np.log2(TOTAL) - np.log2(np.diff(self.cumulative))).astype(np.float32)  # of every symbol
+        self.bits = (np.log2(TOTAL) - np.log2(np.diff(self.cumulative))).astype(np.float32)  # per symbol
         self.xp = np
 
     def on(self, xp) -> "IntegerModel":
-        """Return the same model with the arrays of another array library, for code compiled with it."""
+        """Return the same model with arrays of the library `xp`, such as `jax.numpy`."""
         other = copy.copy(self)
         other.xp, other.sides = xp, self.sides and SideNetwork(*map(xp.asarray, self.sides))
         for name in ("cumulative", "flag", "step_tables"):
@@ -87,16 +87,16 @@ class IntegerModel:
         return other
 
     def ternary_frequencies(self, table: Array, middle: Array) -> Array:
-        """Return the frequencies of three neighbouring integers alone, (..., 3), from the table they stand in.
+        """Return the frequencies (..., 3) of a ternary symbol: of three neighbouring integers of a table, rescaled.
 
-        One that the table does not hold counts as of frequency 1; what rounding leaves goes to the middle.
+        Integers outside the table have frequency 1. The middle integer gets the remainder from rounding.
 
         Parameters
         ----------
         table : array (..., 2 * HALF_WIDTH + 3)
             Cumulative frequencies of the distance from the mean's floor.
         middle : array (...)
-            That distance for the middle one.
+            Distance of the middle integer.
         """
         symbol = middle[..., None] + (np.arange(-1, 2) + HALF_WIDTH)
         at = symbol.clip(0, ESCAPE - 1)
@@ -120,7 +120,7 @@ class IntegerModel:
 
     @property
     def latent_context(self) -> Any:
-        """What the latents of a vector tell of each other."""
+        """Context between the latents of a vector."""
         raise NotImplementedError
 
     def packet_context(self, before: Array, side: Array, step: Array, known: Array) -> Any:
@@ -142,14 +142,14 @@ class IntegerModel:
         raise NotImplementedError
 
     def latent(self, context: Any, before: Array) -> Any:
-        """Return what `latent_context` starts from.
+        """Return the initial state of `latent_context`.
 
         Parameters
         ----------
         context : array, or tree of arrays, (..., any)
-            Of one vector each, from `packet_context`.
+            From `packet_context`, of one vector each.
         before : array (..., context, D)
-            The vectors of latents before, oldest first.
+            Earlier vectors of latents, oldest first.
         """
         raise NotImplementedError
 

@@ -1,9 +1,9 @@
 """Rate-distortion optimised quantisation (RDOQ) of latents.
 
-Place in the chain: in the encoder, between latents and packets; the decoder needs to know nothing of it. A latent is
-rounded towards what the entropy model expects where the bits saved are worth the larger error. Delay: none.
+Place in the chain: in the encoder, between latents and packets; the decoder is not affected. A latent is
+rounded towards the predicted mean if the bits saved are worth the larger error. Delay: none.
 
-Letters: T packets, S subframes, D latents, z latents in steps, n integers.
+Letters: T packets, S vectors of latents, D latents, z latents in units of the step size, n integers.
 """
 
 import numpy as np
@@ -12,17 +12,17 @@ from lpcnet_cq.bitstream.entropy_model import EntropyModel
 from lpcnet_cq.bitstream.frequency_tables import MEAN_BITS
 from lpcnet_cq.bitstream.packet import LIMIT, Integers, Past, contexts, value_bits
 
-FURTHER_PASSES = 2  # in which sparse latents are expected as they became, no longer as the nearest integers
+FURTHER_PASSES = 2  # passes that take the context from the last result instead of the nearest integers
 MULTIPLIER = 0.1  # Lagrange multiplier in squared steps per bit; at high rate -dD/dR = 2 ln 2 / 12 = 0.116, D = 1/12
 
 
 def in_steps(z: np.ndarray, step: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Return latents in steps, within what a packet can hold."""
+    """Return latents in units of the packet's step size, clipped to the range of a packet."""
     return np.clip(z / sizes[step][:, None, None], -LIMIT, LIMIT)
 
 
 def nearest(side: np.ndarray, z: np.ndarray, step: np.ndarray, sizes: np.ndarray) -> Integers:
-    """Return the integers nearest to latents, whatever they cost; arguments as for `rdoq`."""
+    """Round latents to the nearest integers, independent of their bits; arguments as for `rdoq`."""
     return Integers(step, side, np.rint(in_steps(z, step, sizes)).astype(np.int64))
 
 
@@ -37,18 +37,18 @@ def rdoq(
 ) -> Integers:
     """Round latents to multiples of each packet's step size, minimising (z - n)^2 + multiplier * bits(n).
 
-    Candidates are the nearest integer and the next one towards what the entropy model expects, given the nearest
-    integers. Where the multiplier is larger than `MULTIPLIER`, the expected integer and 0 are candidates as well, and
-    what the entropy model expects is taken from the result, twice: few latents make it expect smaller ones.
+    Candidates are the nearest integer and its neighbour towards the predicted mean; the prediction uses the nearest
+    integers as context. If the multiplier is larger than `MULTIPLIER`, the rounded mean and 0 are candidates as well,
+    and two further passes take the context from the last result, because sparse latents lower the predicted scales.
 
     Parameters
     ----------
     model : EntropyModel
     past : Past
-        Memory before the first packet.
+        Memory of the entropy model before the first packet.
     side : int array (T, K)
     z : array (T, S, D)
-        Latents in units of the middle step.
+        Latents in units of the middle step size.
     step : int array (T,)
         Step indices.
     sizes : array (Q,)

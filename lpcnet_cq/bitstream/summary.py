@@ -1,6 +1,6 @@
-"""What a `.cq` file says about itself: its header and the heads of its segments, read without the weights.
+"""Summary of a `.cq` file from its header and segment heads, without the weights.
 
-Place in the chain: `info` of the codec and of the command line. CRCs are checked; packets are not decoded.
+Place in the chain: used by `info` of the codec and of the command line. CRCs are checked; packets are not decoded.
 """
 
 import io
@@ -9,25 +9,25 @@ from lpcnet_cq.bitstream.container import Header, read_header, read_segments
 
 
 def summarise(data: bytes, coding_hz: int | None = None) -> dict:
-    """Return what header and segment heads say, without the weights.
+    """Return the fields of header and segment heads, without the weights.
 
     Parameters
     ----------
     data : bytes
         A whole `.cq` file.
     coding_hz : int, optional
-        The codec's sample rate in Hz, if it is known; files of the first releases do not say it.
+        Sample rate of the codec in Hz, if known; files of the first releases do not contain it.
 
     Returns
     -------
     dict
-        Names end in the unit. `duration_s` and `bitrate_bps`, all bytes counted, are None if the coding sample rate is
-        not known; `codec` and `mode` are None if the file does not say them.
+        Names end in the unit. `bitrate_bps` counts all bytes. `duration_s` and `bitrate_bps` are None if the coding
+        sample rate is not known; `codec` and `mode` are None if the file does not contain them.
 
     Raises
     ------
     BitstreamError
-        If the header or a segment is damaged or cut off.
+        If the header or a segment is damaged or truncated.
 
     Examples
     --------
@@ -60,7 +60,7 @@ def summarise(data: bytes, coding_hz: int | None = None) -> dict:
 
 
 def duration_s(header: Header, coding_hz: int | None = None) -> float | None:
-    """Return the length of the original in seconds; None if neither header nor caller know the coding sample rate."""
+    """Return the length of the original in seconds; None if neither header nor caller give the coding sample rate."""
     if header.coding or not coding_hz:
         return header.duration_s
     return header.n_samples / coding_hz

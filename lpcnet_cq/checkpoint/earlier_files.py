@@ -1,16 +1,16 @@
-"""Weights files of earlier releases, in the terms of this one.
+"""Conversion of names in weights files of earlier releases to the present names.
 
-Place in the chain: where a weights file is read, once; nothing else knows the older names.
+Place in the chain: when a weights file is read. No other module uses the older names.
 """
 
 import numpy as np
 
-TENSORS = {"comb/": "postfilter/"}  # beginnings of names
+TENSORS = {"comb/": "postfilter/"}  # prefixes of names
 NOTES = {"reach_bps": "supported_bps", "usual_bps": "mean_rates_bps"}
 
 
 def current_tensors(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return tensors under their present names.
+    """Return tensors with their present names.
 
     Examples
     --------
@@ -26,7 +26,7 @@ def current_tensors(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def current_notes(notes: dict) -> dict:
-    """Return notes under their present names.
+    """Return notes with their present names.
 
     Examples
     --------
@@ -37,7 +37,9 @@ def current_notes(notes: dict) -> dict:
 
 
 def kind_of(values: dict) -> str:
-    """Return the kind of codec that the metadata of a weights file names; earlier files do not, only music had bands.
+    """Return the kind of codec from the metadata of a weights file.
+
+    Files of earlier releases do not name the kind; among them only music has `bands` in its configuration.
 
     Examples
     --------

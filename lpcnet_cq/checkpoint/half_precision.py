@@ -16,7 +16,7 @@ import numpy as np
 
 from lpcnet_cq.checkpoint.sparse import pack_tensors, unpack_tensors
 
-SMALL = 1000  # values: tensors below keep their precision
+SMALL = 1000  # tensors with fewer values keep their precision
 FLOAT_ENTROPY = "entropy/"
 TABLES, FREQUENCIES = "integer/tables", "integer/frequencies"
 INTEGERS = (np.int8, np.uint8, np.int16, np.uint16, np.int32, np.int64)
@@ -54,7 +54,7 @@ def pack_weights(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def unpack_weights(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Unpack tensors; the floats of the entropy model are not restored, and tensors that are not packed stay."""
+    """Unpack tensors; other tensors do not change, and the floats of the entropy model are not restored."""
     tensors = unpack_tensors(tensors)
     if FREQUENCIES in tensors:
         cumulative = np.cumsum(tensors.pop(FREQUENCIES).astype(np.int32) + 1, axis=-1, dtype=np.int32)

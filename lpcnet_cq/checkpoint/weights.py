@@ -1,4 +1,4 @@
-"""Weights and checkpoints as safetensors: flat names, JSON beside them, nothing that executes.
+"""Weights and checkpoints as safetensors files: tensors with flat names, JSON metadata, no executable content.
 
 A weights file holds the float parameters (`encoder/fine/0/kernel`, ...), the integer entropy model (`integer/...`)
 and the configuration; its SHA-256 names the model in every stream. Released files may be packed (`pack_weights`).
@@ -24,11 +24,11 @@ from lpcnet_cq.checkpoint.half_precision import pack_weights, unpack_weights
 from lpcnet_cq.registry import record_named, record_of
 
 INTEGER = "integer/"
-FOLDER = Path(__file__).parents[1] / "released"  # the released ones
+FOLDER = Path(__file__).parents[1] / "released"  # released weights
 
 
 def flatten(tree: dict, prefix: str = "") -> dict[str, np.ndarray]:
-    """Turn nested dictionaries into one with names joined by '/'."""
+    """Convert nested dictionaries to one dictionary whose names are joined by '/'."""
     flat = {}
     for key, value in tree.items():
         name = f"{prefix}{key}"
@@ -37,7 +37,7 @@ def flatten(tree: dict, prefix: str = "") -> dict[str, np.ndarray]:
 
 
 def unflatten(flat: dict[str, np.ndarray]) -> dict:
-    """Turn names joined by '/' back into nested dictionaries; digits become integers."""
+    """Convert names joined by '/' to nested dictionaries; names of digits become integers."""
     tree: dict = {}
     for name, value in flat.items():
         *path, last = (int(key) if key.isdigit() else key for key in name.split("/"))
@@ -49,13 +49,13 @@ def unflatten(flat: dict[str, np.ndarray]) -> dict:
 
 
 def write_tensors(path: Path, tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
-    """Write a safetensors file whole or not at all."""
+    """Write a safetensors file; if writing fails, no partial file remains."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     data = save({name: np.asarray(value, order="C") for name, value in tensors.items()}, metadata)
     size = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + size])
-    header["__metadata__"] = metadata  # safetensors shuffles its keys: the same values would not make the same file
+    header["__metadata__"] = metadata  # safetensors orders these keys at random, and files would differ
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     partial.write_bytes(len(text).to_bytes(8, "little") + text + data[8 + size :])
@@ -76,12 +76,12 @@ def codec_config_from_dict(values: dict, kind: str = "") -> CodecConfig:
     values : dict
         Fields of the configuration, `spec` as a dict.
     kind : str
-        Of the codec; without it, the values come from a file of an earlier release.
+        Kind of the codec; empty for values from a file of an earlier release.
 
     Raises
     ------
     ValueError
-        If there is no such codec.
+        If no codec has this kind.
     """
     config = record_named(kind or kind_of({"config": values})).config
     values = dict(values)
@@ -105,11 +105,11 @@ def save_weights(
     integers : dict
         From the codec's `CodecRecord.freeze`.
     config : CodecConfig
-        Of a registered codec, whose kind the file names.
+        Configuration of a registered codec; the file stores its kind.
     notes : dict
-        JSON values to keep with the file: `steps`, `mean_rates_bps` and `supported_bps`, and how it was trained.
+        JSON values to store in the file: `steps`, `mean_rates_bps` and `supported_bps`, and how it was trained.
     small : bool
-        Store the same in fewer bytes (`pack_weights`), for use rather than for more training.
+        Pack the weights (`pack_weights`), for release.
     """
     tensors = flatten(nnx.to_pure_dict(params)) | {INTEGER + k: v for k, v in integers.items()}
     tensors = pack_weights(tensors) if small else tensors
@@ -118,12 +118,12 @@ def save_weights(
 
 
 def find_weights(name_or_path: str | os.PathLike) -> Path:
-    """Return the path of released weights by their name, of a training run's, or of a weights file.
+    """Return the path of a weights file, given a name of released weights, the folder of a run, or a file.
 
     Raises
     ------
     ValueError
-        If there are no such weights.
+        If no such weights exist.
     """
     name, path = str(name_or_path), Path(name_or_path)
     for candidate in (FOLDER / f"{name}.safetensors", path / "weights.safetensors", path):
@@ -134,12 +134,12 @@ def find_weights(name_or_path: str | os.PathLike) -> Path:
 
 
 def installed() -> dict[str, Path]:
-    """Return the released weights, by the first 16 digits of their hash."""
+    """Return the paths of the released weights, by the first 16 hexadecimal digits of their hashes."""
     return {hashlib.sha256(p.read_bytes()).hexdigest()[:16]: p for p in sorted(FOLDER.glob("*.safetensors"))}
 
 
 class Weights(NamedTuple):
-    """Hold what a weights file holds, and its SHA-256."""
+    """Hold the content of a weights file, and its SHA-256."""
 
     floats: dict  # nested
     integers: dict[str, np.ndarray]
@@ -172,18 +172,18 @@ def load_weights(path: Path) -> Weights:
         if "entropy" not in floats and integers:  # a packed file
             floats |= {"entropy": record_of(config).thaw(integers, config)}
         return Weights(floats, integers, config, current_notes(values["notes"]), sha256)
-    except Exception as error:  # safetensors has an exception type per fault
+    except Exception as error:  # safetensors raises many types of exceptions
         raise ValueError(f"`{path}` is not a readable weights file: {error}") from error
 
 
 def save_checkpoint(path: Path, state, notes: dict) -> None:
-    """Save any tree of arrays, in the order of its leaves."""
+    """Save a tree of arrays, in the order of its leaves."""
     leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(state)]
     write_tensors(path, {f"{i:05d}": leaf for i, leaf in enumerate(leaves)}, {"notes": json.dumps(notes)})
 
 
 def load_checkpoint(path: Path, like):
-    """Load a tree saved by `save_checkpoint` into the structure of `like`; return it and its notes."""
+    """Load a tree that `save_checkpoint` saved, with the structure of `like`; return the tree and its notes."""
     tensors, metadata = read_tensors(path)
     shapes = [np.shape(leaf) for leaf in jax.tree.leaves(like)]
     leaves = [tensors[name].reshape(shape) for name, shape in zip(sorted(tensors), shapes, strict=True)]

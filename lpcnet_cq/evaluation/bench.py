@@ -31,7 +31,7 @@ def median_s(function, runs: int = RUNS) -> float:
 
 
 def speech_like(seconds: float, sample_rate_hz: int) -> np.ndarray:
-    """Return pulses and noise through changing resonances, (n,), which gives packets of typical size."""
+    """Return pulses and noise filtered by changing resonances, (n,); its packets have typical sizes."""
     from scipy.signal import lfilter
 
     rng = np.random.default_rng(0)

@@ -34,8 +34,8 @@ def macs_per_second(config: CodecConfig, floats: dict | None = None) -> dict[str
     Returns
     -------
     dict
-        `encoder`, `decoder` and `entropy`, of music for two channels. The entropy model runs on both sides: encoding
-        costs encoder + entropy, decoding decoder + entropy.
+        `encoder`, `decoder` and `entropy`; for music they count two channels. The entropy model runs on both sides: the
+        complexity of encoding is encoder + entropy, that of decoding is decoder + entropy.
 
     Examples
     --------

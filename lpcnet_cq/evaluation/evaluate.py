@@ -20,7 +20,7 @@ from lpcnet_cq.registry import record_named
 from lpcnet_cq.training.corpus import default_corpus
 from lpcnet_cq.training.data import Clip, open_corpus, read_clip
 
-N_SAMPLES = 3  # clips kept as sound and picture
+N_SAMPLES = 3  # clips that are written as WAV files and spectrograms
 
 
 def held_out(data: str | Path, part: str = "speech/", limit_s: float | None = None) -> list[Clip]:

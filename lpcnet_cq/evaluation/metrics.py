@@ -78,7 +78,7 @@ def estoi(x: np.ndarray, y: np.ndarray, sample_rate_hz: int = METRIC_RATE_HZ) ->
     from pystoi import stoi
 
     _check_rate("ESTOI", sample_rate_hz)
-    with warnings.catch_warnings():  # it warns, and returns 1e-5, when less than 0.4 s is speech
+    with warnings.catch_warnings():  # with less than 0.4 s of speech, pystoi warns and returns 1e-5
         warnings.simplefilter("error", RuntimeWarning)
         try:
             return float(stoi(x, y, sample_rate_hz, extended=True))
@@ -140,7 +140,7 @@ def _check_rate(name: str, sample_rate_hz: int) -> None:
 METRICS: dict[str, Metric] = {
     "pesq": Metric("PESQ-WB", pesq_wb, ("pesq",)),
     "estoi": Metric("ESTOI", estoi, ("pystoi",), 3),
-    # Without LiteRT, ViSQOL would silently use another mapping.
+    # Without LiteRT, ViSQOL uses another mapping and gives no warning.
     "visqol": Metric("ViSQOL", visqol_speech, ("visqol", "ai_edge_litert")),
     "visqol_audio": Metric("ViSQOL audio", visqol_audio, ("visqol",)),
     "nmr_db": Metric("NMR, dB", nmr_db),

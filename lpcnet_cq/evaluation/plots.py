@@ -93,7 +93,7 @@ def _curve(ax, t: np.ndarray, y: np.ndarray, title: str) -> None:
     n = max(1, len(y) // 40)
     smooth = np.convolve(y, np.ones(n) / n, "valid")
     ax.plot(t[(n - 1) // 2 :][: len(smooth)], smooth, color=BLOCKS["lsf"], linewidth=1.8)
-    settled = smooth[len(smooth) // 50 :]  # the first steps would flatten everything else
+    settled = smooth[len(smooth) // 50 :]  # without the first steps, whose range is much larger
     margin = 0.08 * (np.ptp(settled) or 1.0)
     ax.set_ylim(settled.min() - margin, settled.max() + 2 * margin)
     ax.set_title(title, loc="left", fontsize=9, color=INK)

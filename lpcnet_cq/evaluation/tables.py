@@ -34,7 +34,9 @@ def append_rows(rows: Iterable[Mapping], columns: Sequence[str], path: Path) -> 
 
 
 def read_rows(path: Path, text_columns: Sequence[str] = ()) -> list[dict]:
-    """Read the rows of a CSV file: floats, but for `text_columns`; blank cells are left out. No file, no rows.
+    """Read the rows of a CSV file; values are floats except in `text_columns`.
+
+    Blank cells are left out. If the file does not exist, there are no rows.
 
     >>> read_rows(Path("no/such/file.csv"))
     []
@@ -61,7 +63,7 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]], text_columns: i
 
 
 def mean_and_interval(values: Iterable[float]) -> tuple[float, float]:
-    """Return the mean and the half width of its 95 % confidence interval (Student's t), without NaN values.
+    """Return the mean and the half width of its 95 % confidence interval (Student's t); NaN values are ignored.
 
     >>> [round(v, 3) for v in mean_and_interval([1.0, 2.0, 3.0, float("nan")])]
     [2.0, 2.484]

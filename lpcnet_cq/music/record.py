@@ -1,4 +1,4 @@
-"""The codec for music: its parts under one name."""
+"""Record of the codec for music: all its parts in one object."""
 
 from lpcnet_cq.contract import CodecRecord
 from lpcnet_cq.music.config import MusicConfig

@@ -1,7 +1,7 @@
-"""The signal model for music: the model's JAX functions and the choice of short blocks, behind plain arrays.
+"""Signal model of music on NumPy arrays: the JAX functions of the model, and the choice of short blocks.
 
-Place in the chain: as `lpcnet_cq.speech.runtime`. Delay: the block behind a packet's own must be known, and the decoder
-is one block late.
+Place in the chain: as `lpcnet_cq.speech.runtime`. Delay: the encoder needs the block after the packet's own block, and
+the decoder's output is delayed by one block.
 """
 
 from functools import partial
@@ -21,8 +21,8 @@ from lpcnet_cq.music.config import MusicConfig
 from lpcnet_cq.music.integer_model import LineModel
 from lpcnet_cq.nn.runtime import is_valid_output, one_batch, own_settings, with_values
 
-FADE = 2  # energies per concealed packet, of 3 dB each: silence after about ten
-REPEATED = 8  # concealed packets that repeat the lines of the last one: down to -48 dB
+FADE = 2  # units of energy (3 dB each) by which every concealed packet is lower: silent after about ten packets
+REPEATED = 8  # concealed packets that repeat the lines of the last packet: down to -48 dB
 
 
 def short_block_flags(x: np.ndarray, c: MusicConfig) -> np.ndarray:
@@ -36,9 +36,9 @@ class EncoderState(NamedTuple):
     Attributes
     ----------
     blocks : float32 array (2, 2, N)
-        Of left and right: the last block that was coded, and the one behind it.
+        Left and right: the last coded block, and the block after it.
     split : float32 array (2,)
-        1 where those are short blocks.
+        Short-block flags of these two blocks.
     attacks : AttackState
     """
 
@@ -55,7 +55,7 @@ class MusicSignalModel:
     floats : dict
         Nested parameters from a weights file.
     entropy : LineModel
-        The integers of the same file: exponents of steps come from them, the same on every machine.
+        Entropy model of the same file; gives exponents of step sizes that are the same on every machine.
     config : MusicConfig
     """
 
@@ -67,7 +67,7 @@ class MusicSignalModel:
         self._decode = jax.jit(partial(_decode, graph))
 
     def start_encoder(self, ahead: np.ndarray) -> EncoderState:
-        """Return the state before the first packet, of which the first block is given, (n,) or (n, 2)."""
+        """Return the state before the first packet; `ahead` is the first block of the signal, (n,) or (n, 2)."""
         N = self._config.spec.hop
         state = EncoderState(np.zeros((2, 2, N), np.float32), np.zeros(2, np.float32), start_attacks((2,)))
         return self._push(self._push(state, ahead[:0], 1)[0], ahead, 1)[0]
@@ -80,7 +80,7 @@ class MusicSignalModel:
         state : EncoderState
         side : int64 array (T, K)
         lines : float32 array (T, 2, D)
-            Of middle and side channel, divided by their steps at the middle step index, before quantisation.
+            Mid and side channel, divided by their step sizes at the middle step index, before quantisation.
         """
         state, blocks, split = self._push(state, x, T)
         with own_settings():
@@ -90,7 +90,7 @@ class MusicSignalModel:
         return state, side, np.asarray(X)[0] * np.exp2(-s / PER_OCTAVE).astype(np.float32)
 
     def _push(self, state: EncoderState, x: np.ndarray, T: int) -> tuple[EncoderState, np.ndarray, np.ndarray]:
-        """Return the state after T more blocks, and all blocks known then, (2, 2 + T, N), with their flags (2 + T,)."""
+        """Add T blocks to the state; return it, all blocks (2, 2 + T, N), and their short-block flags (2 + T,)."""
         N = self._config.spec.hop
         both = np.broadcast_to(x if x.ndim == 2 else x[:, None], (len(x), 2)).T
         both = np.pad(both, ((0, 0), (0, T * N - len(x)))).astype(np.float32)
@@ -119,8 +119,8 @@ class MusicSignalModel:
     def substitute(self, last: Integers | None, lost: int) -> Integers:
         """Repeat the last packet's lines for some packets, with other signs, and its energies, both falling by 6 dB.
 
-        Energies fall, and steps, which follow them, fall in part; the step index makes up for the rest, so that lines
-        and energies keep their ratio. Signs are drawn, as repeated lines would sound like a buzz.
+        Lower energies also reduce the step sizes, but by less. The step index corrects the difference, so that the
+        ratio of lines to energies stays the same. With unchanged signs the repeated lines would sound like a buzz.
         """
         c, model = self._config, self._entropy
         if last is None:
@@ -139,7 +139,7 @@ class MusicSignalModel:
 
 
 def _decode(graph, params, state, side, s, n, step):
-    """Decode; where the output is not valid, return silence and the state of the start."""
+    """Decode; if the output is not valid, return silence and the initial state."""
     model = nnx.merge(graph, params)
     after, y = music.decode(model, state, side, s, n, step)
     fresh = music.start_decoder(model, y.shape[0]) | {"position": after["position"]}

@@ -1,7 +1,7 @@
-"""Capture of layer inputs: what a weight matrix is multiplied with, for pruning that needs its statistics.
+"""Capture of the inputs that weight matrices are multiplied with; pruning needs their statistics.
 
-Layers hand their inputs to `sow_input`. Inside `nnx.capture(function, LayerInput)` Flax collects them by the names of
-the parameters; everywhere else nothing happens, so that coding and training cost the same as without it.
+Layers pass their inputs to `sow_input`. Inside `nnx.capture(function, LayerInput)` Flax collects them by the names of
+the parameters. Outside of a capture the call does nothing, so that coding and training are not slower.
 
 Letters: I inputs, O outputs of a matrix (I, O).
 """
@@ -17,7 +17,7 @@ class LayerInput(nnx.Intermediate):
 
 
 def sow_input(module: nnx.Module, name: str, rows: Callable[[], jax.Array]) -> None:
-    """Store the input (..., I) of the parameter `name` of a module; `rows` is called inside a capture only.
+    """Store the input (..., I) of the parameter `name` of a module; `rows` is called only inside a capture.
 
     Examples
     --------
@@ -33,6 +33,6 @@ def sow_input(module: nnx.Module, name: str, rows: Callable[[], jax.Array]) -> N
 
 
 def multiply(module: nnx.Module, name: str, x: jax.Array) -> jax.Array:
-    """Return x @ W, shape (..., O), of an input x (..., I) and the parameter W (I, O) called `name` of a module."""
+    """Return x @ W, shape (..., O), for an input x (..., I) and the module's parameter `name`, W (I, O)."""
     sow_input(module, name, lambda: x)
     return x @ getattr(module, name)[...]

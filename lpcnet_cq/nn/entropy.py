@@ -1,7 +1,7 @@
-"""The parts of a trained entropy model that speech and music share.
+"""Parts of the entropy model in training that speech and music share.
 
-Each integer has a discretised logistic distribution. Its mean and log-scale come from a small network of the decoded
-past, plus strictly triangular terms in the integers decoded before it in the same vector.
+Each integer has a discretised logistic distribution. A small network predicts its mean and log-scale from earlier
+vectors. A strictly triangular matrix adds the effect of the integers before it in the same vector.
 
 Letters: B batch, T packets, K integers of a vector, H hidden width.
 """
@@ -29,7 +29,7 @@ def logistic_bits(n: jax.Array, mean: jax.Array, log_scale: jax.Array) -> jax.Ar
 
     References
     ----------
-    T. Salimans et al., "PixelCNN++" (2017), eq. 2. Written for the tail that n lies in, so that nothing cancels.
+    T. Salimans et al., "PixelCNN++" (2017), eq. 2. Computed in the lower tail, which avoids cancellation.
     """
     inv = jnp.exp(-log_scale)
     d = -jnp.abs(n - mean)  # by symmetry: always the lower tail
@@ -43,7 +43,7 @@ def dense(rngs, cin: int, cout: int, gain: float = 1.0) -> nnx.Param:
 
 
 class Triangular(nnx.Module):
-    """Let integer k of a vector shift mean and scale of the integers after it."""
+    """Triangular terms: each integer of a vector shifts mean and log-scale of the integers after it."""
 
     def __init__(self, K: int):
         self.mean = nnx.Param(jnp.zeros((K, K)))  # [from, to]

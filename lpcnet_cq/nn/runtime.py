@@ -1,4 +1,4 @@
-"""Compiled code: under which JAX settings it runs, where it is cached, how it gets its weights."""
+"""Settings, cache and weights of compiled JAX code."""
 
 import os
 import tempfile
@@ -11,24 +11,24 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-MAX_OUTPUT = 1000.0  # amplitude, full scale 1: nothing an encoder writes comes near it
+MAX_OUTPUT = 1000.0  # amplitude, full scale 1: far above the output of any stream that an encoder writes
 
-_process: int | None = None  # in which JAX began to run
+_process: int | None = None  # id of the process in which JAX first ran
 
 
 @contextmanager
 def own_settings(wide: bool = False) -> Iterator[None]:
-    """Run JAX code with the codec's own settings, whatever the caller has chosen for the rest of the program.
+    """Run JAX code with the codec's own settings, independent of the settings of the calling program.
 
     Parameters
     ----------
     wide : bool
-        Whether types of 64 bits exist: in the integer entropy model they do, in networks they do not.
+        True enables 64-bit types, which the integer entropy model needs; networks run without them.
 
     Raises
     ------
     RuntimeError
-        If the process was forked from one in which JAX had begun to run: JAX's threads are missing here.
+        If this process was forked after JAX first ran: a forked process does not have JAX's threads.
     """
     global _process
     _process = _process or os.getpid()
@@ -41,7 +41,7 @@ def own_settings(wide: bool = False) -> Iterator[None]:
 
 
 def use_cache() -> None:
-    """Keep compiled code in the user's cache folder, unless JAX was told of another or it cannot be written."""
+    """Store compiled code in the user's cache folder, if it is writable and JAX has no other cache folder."""
     if jax.config.jax_compilation_cache_dir is not None:  # pyright: ignore[reportAttributeAccessIssue]
         return
     try:
@@ -49,14 +49,14 @@ def use_cache() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
-    except (OSError, RuntimeError):  # RuntimeError: there is no home
+    except (OSError, RuntimeError):  # RuntimeError: no home folder
         return
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 
 def with_values(model: Callable, floats: dict, config) -> tuple:
-    """Return the graph of a model and its parameters with the values of a weights file."""
+    """Return the graph of a model, and its parameters with the values from a weights file."""
     use_cache()
     with own_settings():
         abstract = nnx.eval_shape(lambda: model(config, rngs=nnx.Rngs(0)))
@@ -66,10 +66,10 @@ def with_values(model: Callable, floats: dict, config) -> tuple:
 
 
 def one_batch(a: np.ndarray, dtype: type = np.float32) -> np.ndarray:
-    """Return an array as a batch of one, (1, ...), of a type that networks take."""
+    """Return an array as a batch of one, (1, ...), converted to `dtype`."""
     return np.asarray(a, dtype)[None]
 
 
 def is_valid_output(y: jax.Array) -> jax.Array:
-    """Say whether decoded samples are finite and bounded: integers of a damaged stream may make filters unstable."""
-    return jnp.max(jnp.abs(y)) < MAX_OUTPUT  # not so for NaN either
+    """Return whether decoded samples are finite and bounded; a damaged stream can make the filters unstable."""
+    return jnp.max(jnp.abs(y)) < MAX_OUTPUT  # False for NaN too

@@ -1,4 +1,4 @@
-"""Reading the segments of a file: every packet's integers, and where each of its layers ends.
+"""Segment reader: the integers of every packet of a file, and the end of each of its layers.
 
 Place in the chain: between the container and `packet_reader`, for `Codec.decode`, `info` and `thin`.
 """
@@ -16,9 +16,9 @@ from lpcnet_cq.nn.packet_reader import Reader
 
 
 class ReadSegment(NamedTuple):
-    """Hold a segment as read: the integers in runs of packets, and where each layer of each packet ends.
+    """Hold a segment: the integers in runs of packets, and the offset after each layer of each packet.
 
-    The payload has no padding any more.
+    The payload is without padding.
     """
 
     enhancements: int
@@ -27,7 +27,7 @@ class ReadSegment(NamedTuple):
     ends: list[list[int]]
 
     def runs(self, model: EntropyModel) -> Iterator[packet.Integers]:
-        """Yield the packets in runs that each begin with a context reset."""
+        """Yield the packets in runs; each run begins with a context reset."""
         n, starts = packet.join(model, self.parts), [0, *(ends[-1] for ends in self.ends)][: len(self.ends)]
         cuts = [i for i, start in enumerate(starts) if packet.resets_context(model, self.payload, start)]
         for a, b in pairwise([*cuts, len(starts)]):
@@ -40,11 +40,11 @@ def read_all(reader: Reader, file: BinaryIO, chunk: int, max_enhancements: int) 
     Parameters
     ----------
     reader : Reader
-    file : binary file open for reading, behind its header
+    file : binary file, open for reading, positioned after its header
     chunk : int
         Packets per compiled call.
     max_enhancements : int
-        Enhancement layers that the codec's packets can have, 0 or more.
+        Largest number of enhancement layers of the codec's packets, 0 or more.
 
     Raises
     ------
@@ -54,7 +54,9 @@ def read_all(reader: Reader, file: BinaryIO, chunk: int, max_enhancements: int) 
     segments = []
     for segment in read_segments(file):
         if segment.enhancements > max_enhancements:
-            raise BitstreamError(f"a segment claims {segment.enhancements} enhancement layers of {max_enhancements}")
+            raise BitstreamError(
+                f"a segment has {segment.enhancements} enhancement layers, this codec allows {max_enhancements}"
+            )
         pasts, parts, ends, offset = None, [], [], 0
         for i in range(0, segment.n_packets, chunk):
             n_packets = min(chunk, segment.n_packets - i)

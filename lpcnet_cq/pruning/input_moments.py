@@ -1,7 +1,7 @@
 """Second moments of the inputs of a model's weight matrices, captured while the model runs.
 
 Place in the chain: between a model in training and `sparsify`, whose method "csp" needs them. The layers of a model
-hand over their inputs (`nn.capture`), and Flax collects them by the names of the parameters.
+pass their inputs to `nn.capture`, and Flax collects them by the names of the parameters.
 
 Letters: I inputs of a matrix, T rows.
 """

@@ -1,6 +1,6 @@
 """Size report of a weights file: bytes and zeros of every tensor.
 
-Place in the chain: none; `lpcnet-cq prune` ends with it.
+Place in the chain: none; `lpcnet-cq prune` prints it at the end.
 """
 
 from pathlib import Path
@@ -39,7 +39,7 @@ def tensor_sizes(path: Path) -> list[Size]:
 
 
 def report(path: Path, before: Path) -> str:
-    """Return the sizes of the large tensors of a weights file as Markdown, and its size against the file before."""
+    """Return as Markdown the sizes of the large tensors of a weights file, and of the files before and after."""
     large = [of for of in tensor_sizes(path) if of.n_values >= 1000]
     rows = [[of.name, f"{of.n_values:,}", f"{100 * of.zeros:.0f} %", f"{of.n_bytes:,}"] for of in large]
     dense, _ = read_tensors(before)

@@ -1,15 +1,15 @@
 """Sparsification during training: CSP and four baselines, as one optax transformation for any tree of parameters.
 
-Place in the chain: the last transformation of an optimiser, after the learning rate, because it decides the weights
-after the step. Every method consists of the same four parts, of which it uses some (`methods`):
+Place in the chain: the last transformation of an optimiser, after the learning rate, because it determines the weights
+after the step. Every method uses some of the same four parts (`methods`):
 
 1. sparsity induction: proximal steps of lambda ||W||_1 (ISTA) between pruning steps;
 2. pruning: the groups with the smallest norms are set to zero, as many as the schedule requires;
 3. compression-error reduction: the remaining weights are refitted to the outputs of the dense layer (`recovery`);
 4. masking: pruned weights stay zero while the gradient of the task trains the others.
 
-The page `docs/sparsify.md` tells which parts are from K. Zhen et al., "Sparsification via compressed sensing for
-automatic speech recognition" (ICASSP 2021, arXiv 2102.04932), and which are new here.
+`docs/sparsify.md` states which parts are from K. Zhen et al., "Sparsification via compressed sensing for automatic
+speech recognition" (ICASSP 2021, arXiv 2102.04932), and which are new here.
 """
 
 import math

@@ -1,6 +1,6 @@
 """The published losses, on frames: root mean square error in time, and in four mel resolutions.
 
-Place in the chain: training only. Frames are faded at both ends first, so that the spectra are not those of cut edges.
+Place in the chain: training only. Frames must be faded at both ends, because sharp edges would change their spectra.
 
 Letters: B batch, T frames, W samples of a frame.
 
@@ -19,12 +19,12 @@ FLOOR = 1e-7  # added to mean squares and to band powers
 
 
 def time_loss(x: jax.Array, y: jax.Array) -> jax.Array:
-    """Return the mean over frames of the root mean square error, frames (B, T, W)."""
+    """Return the root mean square error of frames (B, T, W), averaged over frames."""
     return jnp.mean(jnp.sqrt(jnp.mean((x - y) ** 2, axis=-1) + FLOOR))
 
 
 def mel_loss(x: jax.Array, y: jax.Array, sample_rate_hz: int) -> jax.Array:
-    """Return the root mean square distance of log band powers (natural logarithm), mean over frames and banks."""
+    """Return the root mean square distance of log band powers (natural log), averaged over frames and filter banks."""
     W = x.shape[-1]
     X, Y = (jnp.abs(jnp.fft.rfft(v)) ** 2 / W for v in (x, y))
     distances = []

@@ -1,7 +1,8 @@
-"""The entropy model for speech as it is used: integers in, integers out, on every machine alike.
+"""Entropy model of speech in streams: integer arithmetic that gives the same results on every machine.
 
-Place in the chain: as `lpcnet_cq.bitstream.integer_model`, whose model of side integers it completes: the latents of a
-subframe depend on the side information, the step size, and the latents of the subframes before.
+Place in the chain: as `lpcnet_cq.bitstream.integer_model`, which holds the model of side integers. This module adds the
+model of latents. The latents of a subframe depend on the side information, the step size, and the latents of earlier
+subframes.
 """
 
 from typing import Any
@@ -15,7 +16,7 @@ class SubframeModel(IntegerModel):
 
     @property
     def latent_context(self) -> Triangle:
-        """What the latents of a vector tell of each other."""
+        """Context between the latents of a vector."""
         return Triangle(self.tri["latent_tri_mean"], self.tri["latent_tri_scale"], CLIP)
 
     def packet_context(self, before: Array, side: Array, step: Array, known: Array) -> Any:
@@ -42,14 +43,14 @@ class SubframeModel(IntegerModel):
         return (product(h, w["latent_wp"]) + offset).reshape(*h.shape[:-1], self.S, -1)
 
     def latent(self, context: Any, before: Array) -> Any:
-        """Return sums of means and scales (..., D) of subframes, for `latent_context` to start from.
+        """Return sums of means and scales (..., D) of subframes: the initial state of `latent_context`.
 
         Parameters
         ----------
         context : array (..., H)
             From `packet_context`.
         before : array (..., context, D)
-            Latents of the subframes before, oldest first.
+            Latents of earlier subframes, oldest first.
         """
         w, b, D = self.w, self.b, self.D
         y = before.clip(-CLIP, CLIP).reshape(*before.shape[:-2], -1) << ACT_BITS

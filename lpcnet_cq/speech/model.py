@@ -1,8 +1,8 @@
-"""Collaborative Quantization: envelope and residual coder in one differentiable model.
+"""Collaborative Quantization: envelope quantiser and residual coder in one differentiable model.
 
-Place in the chain: everything between the LPC analysis and the integers of a packet, and back. `encode_side`,
-`encode_latents` and `decode` carry their state from call to call, so that a packet, a chunk and a whole signal run
-through the same code; training runs all three in a row.
+Place in the chain: from the LPC analysis to the integers of a packet, and from these integers to speech. `encode_side`,
+`encode_latents` and `decode` take a state and return the next one, so that single packets, chunks and whole signals run
+the same code. Training calls all three, one after another.
 
 Letters: B batch, T packets, S subframes per packet, N samples, M order, D latents, K = M + S side integers.
 """
@@ -26,14 +26,14 @@ from lpcnet_cq.speech.postfilter import LongTermPostfilter
 from lpcnet_cq.speech.residual_coder import Decoder, Encoder, condition_size, conditions, decoder_condition_size
 
 GAIN_FLOOR = 1e-9  # mean square: a third of a 16-bit step
-LOG_GAINS = (-16.0, 4.0)  # neper; beyond them lie damaged streams only
-LSF_UNIT, GAIN_UNIT = 0.02, 0.1  # units the lattices are trained in
-LSF_STEP, GAIN_STEP = 0.06, 0.5  # initial lattice steps: rad, neper
-STEP = 2.0  # initial step of the latents at the middle index, in deviations of the excitation
+LOG_GAINS = (-16.0, 4.0)  # range of log gains (natural log); only damaged streams have others
+LSF_UNIT, GAIN_UNIT = 0.02, 0.1  # units in which the transform quantisers are trained
+LSF_STEP, GAIN_STEP = 0.06, 0.5  # initial steps of the quantisers: rad, natural log
+STEP = 2.0  # initial step size of the latents at the middle index, in standard deviations of the excitation
 
 
 class Model(nnx.Module):
-    """Hold all that is trained: two lattices, two networks, the entropy model, the latents' scales."""
+    """Hold all trained parts: quantisers, transform, networks, bit allocation, postfilter, entropy model."""
 
     def __init__(self, c: SpeechConfig, *, rngs: nnx.Rngs, lsf_mean=None, lsf_axes=None):
         M, S = c.order, c.spec.n_subframes
@@ -94,7 +94,7 @@ def start_decoder(model: Model, B: int) -> dict:
 def decode_envelope(model: Model, before: jax.Array, lsf: jax.Array):
     """Return LSF of packets (B, T, M) and subframes (B, T*S, M), filters (B, T*S, M+2), latents' scales (B, T*S, D).
 
-    The filters hold the pre-emphasis: A(z) (1 - mu z^-1), so that they analyse and synthesise plain speech.
+    The filters include the pre-emphasis: they are A(z) (1 - mu z^-1) and apply to plain speech.
     """
     lsf = order_lsf(lsf)
     sub = interpolate_lsf(before, lsf, model.config.spec)
@@ -116,14 +116,14 @@ def encode_side(model: Model, state: dict, x: jax.Array, lsf: jax.Array, hardnes
     lsf : array (B, T, M)
         Unquantised LSF.
     hardness : scalar
-        0 leaves the vectors as they are, 1 rounds.
+        0 does not change the vectors, 1 rounds.
 
     Returns
     -------
     state : dict
     side : dict
-        Integers `lsf` (B, T, M) and `gain` (B, T, S); decoded `sub` LSF (B, T*S, M), `log_gain` (B, T*S); residual
-        `e` (B, N) through the decoded envelope, divided by the decoded gain; `cond` for the networks; `scale`.
+        Integers `lsf` (B, T, M) and `gain` (B, T, S); decoded `sub` LSFs (B, T*S, M) and `log_gain` (B, T*S); residual
+        `e` (B, N), filtered by the decoded envelope and divided by the decoded gain; `cond` for the networks; `scale`.
     """
     B, T, _ = lsf.shape
     S, L = model.config.spec.n_subframes, model.config.spec.subframe
@@ -162,7 +162,7 @@ def encode_latents(model: Model, state: dict, side: dict, x_ahead: jax.Array):
     -------
     state : dict
     z : array (B, T*S, D)
-        Latents in units of the middle step; divide by the step, then round.
+        Latents in units of the middle step size, before division by the packet's step size and rounding.
     """
     B = x_ahead.shape[0]
     hop = model.config.spec.hop
@@ -271,5 +271,5 @@ def fill_gaps(model: Model, loss: Loss, latents: jax.Array, cond: jax.Array, sca
 
 
 def count_parameters(model: Model) -> int:
-    """Return the number of trained values."""
+    """Return the number of trained parameters."""
     return sum(p.size for p in jax.tree.leaves(nnx.state(model, nnx.Param)))

@@ -1,4 +1,4 @@
-"""The codec for speech: its parts under one name."""
+"""Record of the codec for speech: all its parts in one object."""
 
 from lpcnet_cq.contract import CodecRecord
 from lpcnet_cq.speech.config import SpeechConfig

@@ -1,7 +1,8 @@
-"""The signal model for speech: the model's JAX functions, high-pass and LPC analysis, behind plain arrays.
+"""Signal model of speech on NumPy arrays: high-pass filter, LPC analysis, and the JAX functions of the model.
 
-Place in the chain: between `codec` or `stream`, which hold bytes and NumPy arrays, and `model`. Files give many packets
-per call and live streams one; the state goes from call to call, so that both run the same code.
+Place in the chain: between `codec` or `stream`, which work on bytes and NumPy arrays, and `model`. A call for a file
+codes many packets, a call for a live stream codes one. The state is passed from call to call, so that both run the same
+code.
 """
 
 from functools import partial
@@ -21,8 +22,8 @@ from lpcnet_cq.speech.concealment import listen
 from lpcnet_cq.speech.config import SpeechConfig
 from lpcnet_cq.speech.highpass import highpass, start_highpass
 
-FADE = 0.7  # neper per concealed packet: 6 dB, silence after about ten
-REPEATED = 2  # concealed packets that repeat the latents of the last one
+FADE = 0.7  # natural log units per concealed packet, which is 6 dB: silent after about ten packets
+REPEATED = 2  # concealed packets that repeat the latents of the last packet
 
 
 class EncoderState(NamedTuple):
@@ -31,10 +32,10 @@ class EncoderState(NamedTuple):
     Attributes
     ----------
     networks : dict
-        Of `model.start_encoder`.
+        State of `model.start_encoder`.
     highpass : float64 array (1, 2)
     buffer : float32 array (n,)
-        Last filtered samples: those that the next analysis window and the next packet begin with.
+        Last filtered samples; the next analysis window and the next packet begin with them.
     """
 
     networks: dict
@@ -43,14 +44,14 @@ class EncoderState(NamedTuple):
 
 
 class SpeechSignalModel:
-    """Run encoder and decoder of speech.
+    """Run the encoder and the decoder of speech.
 
     Parameters
     ----------
     floats : dict
         Nested parameters from a weights file.
     entropy : EntropyModel
-        Of the same file; gives the sizes of concealed packets.
+        Entropy model of the same file; gives the dimensions of concealed packets.
     config : SpeechConfig
     """
 
@@ -63,10 +64,10 @@ class SpeechSignalModel:
         self._decode = jax.jit(partial(_decode, graph))
         self._decode_live = jax.jit(partial(_decode_live, graph))
         basis = np.asarray(self._params["gain"]["basis"][...], np.float64) * cq.GAIN_UNIT
-        self._gain_per_neper = np.linalg.solve(basis, np.ones(len(basis)))  # in gain integers, (S,), real
+        self._gain_per_log_unit = np.linalg.solve(basis, np.ones(len(basis)))  # real-valued gain integers (S,)
 
     def start_encoder(self, ahead: np.ndarray) -> EncoderState:
-        """Return the state before the first packet, of which the first `look_ahead` samples are given, (n,)."""
+        """Return the state before the first packet; `ahead` (n,) is the first `look_ahead` samples of the signal."""
         spec = self._config.spec
         size = max(spec.window + 1 - spec.hop, spec.look_ahead)
         state, x = highpass(start_highpass(), ahead, spec.sample_rate_hz)
@@ -84,7 +85,7 @@ class SpeechSignalModel:
         side : int64 array (T, K)
             LSF and gain integers.
         z : float32 array (T, S, D)
-            Latents in units of the middle step size, before quantisation.
+            Latents in units of the middle step size, not yet quantised.
         """
         c, spec = self._config, self._config.spec
         filter_state, x = highpass(state.highpass, x, spec.sample_rate_hz)
@@ -135,7 +136,7 @@ class SpeechSignalModel:
         if last is None:
             latents = np.zeros((1, entropy.S, entropy.D), np.int64)
             return Integers(np.array([c.nominal_step]), np.zeros((1, entropy.K), np.int64), latents)
-        gain = last.side[:, c.order :] - FADE * lost * self._gain_per_neper
+        gain = last.side[:, c.order :] - FADE * lost * self._gain_per_log_unit
         side = np.concatenate([last.side[:, : c.order], np.rint(gain).astype(np.int64)], axis=1)
         return Integers(last.step, side, last.latents if lost <= REPEATED else 0 * last.latents)
 
