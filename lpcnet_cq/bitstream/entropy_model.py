@@ -46,7 +46,7 @@ class EntropyModel(Protocol):
     segment_packets : int
         Packets of a file between two context resets.
     side_parts : dict
-        Names of the parts of the side information, and which integers they are.
+        Indices of the side integers of each part, by the part's name.
     flag : int array (3,)
         Cumulative frequencies of "the context goes on" and "the context is reset".
     cumulative : int array (scales, fractions, symbols + 1)
@@ -82,11 +82,11 @@ class EntropyModel(Protocol):
         ...
 
     def side_context(self, known: Array) -> VectorContext:
-        """Return what side integers tell of each other where `known` packets before are known, 0 to 2."""
+        """Return the context between the side integers of a packet with `known` packets before it, 0 to 2."""
         ...
 
     def side(self, before: Array, known: Array) -> Any:
-        """Return the state of `side_context(known)` from the two side vectors before, (..., 2, K), oldest first."""
+        """Return the initial state of `side_context(known)` from two side vectors before, (..., 2, K), oldest first."""
         ...
 
     def step_table(self, before: Array, known: Array) -> Array:
@@ -94,7 +94,7 @@ class EntropyModel(Protocol):
         ...
 
     def packet_context(self, before: Array, side: Array, step: Array, known: Array) -> Any:
-        """Return what side vectors before (..., 2, K) and now (..., K) and the step index (...) tell of latents.
+        """Return the context of the latents, given side vectors (..., 2, K) and (..., K) and step index.
 
         The result is an array, or a tree of arrays; the axis of the S vectors follows the leading axes.
         """

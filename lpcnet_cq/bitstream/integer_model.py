@@ -106,12 +106,12 @@ class IntegerModel:
         return self.xp.stack([f[..., 0], TOTAL - f[..., 0] - f[..., 2], f[..., 2]], axis=-1)
 
     def side_context(self, known: Array) -> Any:
-        """Return what side integers are coded by where `known` packets before are known, 0 to 2."""
+        """Return the context between the side integers of a packet, given the number of known packets before."""
         state = known if self.resets_trained else 0
         return SideNetwork(*(tensor[state] for tensor in self.sides))
 
     def side(self, before: Array, known: Array) -> Any:
-        """Return the state of `side_context(known)` from the two side vectors before (..., 2, K), oldest first."""
+        """Return the initial state of `side_context(known)` from two side vectors (..., 2, K), oldest first."""
         return self.side_context(known).start(before, self.xp)
 
     def step_table(self, before: Array, known: Array) -> Array:
@@ -124,7 +124,7 @@ class IntegerModel:
         raise NotImplementedError
 
     def packet_context(self, before: Array, side: Array, step: Array, known: Array) -> Any:
-        """Return what the side information tells of each vector of latents.
+        """Return the context that the side information gives to each vector of latents.
 
         Parameters
         ----------

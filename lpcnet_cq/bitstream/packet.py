@@ -23,9 +23,9 @@ from lpcnet_cq.bitstream.entropy_model import EntropyModel
 from lpcnet_cq.bitstream.frequency_tables import ESCAPE, HALF_WIDTH, locate
 from lpcnet_cq.bitstream.range_coder import TOTAL, RangeDecoder, RangeEncoder
 
-ESCAPE_BITS = 15  # most bits of what follows it
-LIMIT = 16000  # no integer is larger: what follows an escape always fits
-MOST_KNOWN = 2  # packets that the context of a packet reaches back
+ESCAPE_BITS = 15  # largest number of bits after an escape
+LIMIT = 16000  # largest magnitude of an integer, so that every distance fits an escape
+MOST_KNOWN = 2  # packets that the context of a packet consists of
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ class Integers:
 
 @dataclass(frozen=True)
 class Past:
-    """Hold what the entropy model remembers: `step`, `side` (2, K), `latents` (context, D), oldest first.
+    """Hold the memory of the entropy model: `step`, `side` (2, K), `latents` (context, D), oldest first.
 
-    `known` says how many packets that is since the context was reset: 0, 1, or 2 for two and more.
+    `known` is the number of packets since the context reset: 0, 1, or 2 for two and more.
     """
 
     step: int
@@ -273,5 +273,5 @@ def put_layers(model: EntropyModel, pasts: list[Past] | None, n: Integers, L: in
 
 
 def resets_context(model: EntropyModel, data: bytes, offset: int = 0) -> bool:
-    """Say whether the packet at `offset` can be read without those before it."""
+    """Return whether the packet at `offset` resets the context, so that it needs no packets before it."""
     return RangeDecoder(data, offset).decode(model.flag.tolist()) == 1

@@ -88,7 +88,7 @@ class LineModel(IntegerModel):
         return ((total + (1 << (SUM_BITS - 1))) >> SUM_BITS).clip(*LIMITS)
 
     def packet_context(self, before: Array, side: Array, step: Array, known: Array) -> Context:
-        """Return what the side information tells of the lines of both channels; arguments as in speech."""
+        """Return the context that the side information gives to the lines of both channels; arguments as in speech."""
         sides = [side, before[..., 1, :], before[..., 0, :]]
         split, E, _ = parts(side, self.bands)
         spread = [partial(self.at_lines, split=parts(v, self.bands)[0]) for v in sides]
@@ -116,7 +116,10 @@ class LineModel(IntegerModel):
         return base, u[..., ENERGY] * skip + b3, self.xp.zeros(max(BELOW), base.dtype)
 
     def latents(self, before: Array, side: Array, step: Array, known: Array, window: Array, n: Array):
-        """Do as in speech, compiled, some packets at a time: an encoder asks often, and of thousands of lines."""
+        """Compute as `IntegerModel.latents`, but compiled and for `CHUNK` packets at a time.
+
+        Encoders call this method often, and each packet has thousands of lines.
+        """
         sums = []
         with own_settings(wide=True):
             for i in range(0, len(n), CHUNK):
