@@ -159,12 +159,12 @@ class Fitter:
 
 def expected_side(model: EntropyModel, past: Past, side: np.ndarray, kept: Container[int]) -> np.ndarray:
     """Return side integers (1, K): those kept as they are, the others nearest to what the entropy model expects."""
-    state, out = model.side(past.side), np.array(side)
+    context, state, out = model.side_context(past.known), model.side(past.side, past.known), np.array(side)
     for k in range(model.K):
-        _, fraction, floor = locate(*model.side_context.predict(state, np.int64(k)))
+        _, fraction, floor = locate(*context.predict(state, np.int64(k)))
         if k not in kept:
             out[0, k] = floor + (fraction >= 1 << (MEAN_BITS - 1))
-        state = model.side_context.update_sums(state, np.int64(k), out[0, k])
+        state = context.update_sums(state, np.int64(k), out[0, k])
     return out
 
 

@@ -69,7 +69,7 @@ def test_a_packet_without_room_says_less_and_less(model, fitter):
         fitted = fitter.within(most)
         same_envelope = (fitted.n.side[0, :level] == fitter.side[0, :level]).all()
         quieter = fitted.n.side[0, level] < fitter.side[0, level]
-        kinds.add("reset" if resets_context(b"".join(fitted.packet)) else (bool(same_envelope), bool(quieter)))
+        kinds.add("reset" if resets_context(model, b"".join(fitted.packet)) else (bool(same_envelope), bool(quieter)))
         if fitted.n_bytes > most:
             break
     assert "reset" in kinds and (True, False) in kinds
