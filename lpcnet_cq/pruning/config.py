@@ -1,4 +1,4 @@
-"""The settings of a run that makes trained weights sparse."""
+"""Settings of a pruning run."""
 
 import dataclasses
 import json

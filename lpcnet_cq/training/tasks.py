@@ -9,16 +9,14 @@ from typing import Any
 
 from lpcnet_cq.bitstream.codec_config import CodecConfig
 from lpcnet_cq.checkpoint.weights import codec_config_from_dict
-from lpcnet_cq.music.config import MusicConfig
+from lpcnet_cq.registry import record_of
 from lpcnet_cq.training.config import Stages, TrainConfig
-from lpcnet_cq.training.music_task import MUSIC
-from lpcnet_cq.training.speech_task import SPEECH
 from lpcnet_cq.training.task import Task
 
 
 def task_of(config: CodecConfig) -> Task:
     """Return the training task of the codec that a configuration describes."""
-    return MUSIC if isinstance(config, MusicConfig) else SPEECH
+    return record_of(config).task
 
 
 def config_from_dict(values: dict) -> TrainConfig:

@@ -124,9 +124,9 @@ def start_control(t: TrainConfig) -> jax.Array:
 def measure_rates(t: TrainConfig, start: Prepared, params: nnx.State) -> dict:
     """Return what a codec must know of its rates, for the notes of its weights.
 
-    `steps` are the indices that training drew, from and to; `usual_bps` the mean rate at each of them; `reach_bps` the
-    supported range: the lowest rate that nine of ten crops reach at the coarsest step, and the highest that a share of
-    them, `Task.rate_share`, reaches at the finest.
+    `steps` are the indices that training drew, from and to; `mean_rates_bps` the mean rate at each of them.
+    `supported_bps` is the range of rates: the lowest rate that nine of ten crops reach at the coarsest step, and the
+    highest rate that a share `Task.rate_share` of them reaches at the finest.
     """
     task, (first, stop) = task_of(t.codec), start.drawn
     steps = range(math.floor(first + 1e-6), math.ceil(stop - 1e-6))
@@ -142,8 +142,8 @@ def measure_rates(t: TrainConfig, start: Prepared, params: nnx.State) -> dict:
     low, high = np.quantile(table[-1], 0.9), np.quantile(table[0], 1 - task.rate_share)
     return {
         "steps": [steps.start, steps.stop],
-        "usual_bps": [round(float(np.mean(row))) for row in table],
-        "reach_bps": [100 * math.ceil(low / 100), 100 * math.floor(high / 100)],
+        "mean_rates_bps": [round(float(np.mean(row))) for row in table],
+        "supported_bps": [100 * math.ceil(low / 100), 100 * math.floor(high / 100)],
     }
 
 

@@ -25,7 +25,7 @@ from lpcnet_cq.training.train import phases_of, setting_at, train
 
 STEPS, STOP = 32, 20
 PHASES, PHASE_STOP = 16, 10  # phases end at 8, 12 and 16
-LATER = ("allocation", "comb")
+LATER = ("allocation", "postfilter")
 
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
