@@ -134,7 +134,7 @@ def differences(rows: Iterable[dict]) -> str:
         if both:
             cells = [f"{system}, {kbps:g} kbps" for system, kbps in pair]
             lines.append(cells + [mean_cell((one[c][k] - other[c][k] for c in both), sign="+") for k in SCORES])
-    return markdown(["one", "less the other", *TITLES], lines, text_columns=2)
+    return markdown(["first", "second", *TITLES], lines, text_columns=2)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
