@@ -196,6 +196,8 @@ def _placed(data, found: Samples, start: int, claimed: int | None, align: int) -
 def _begins_chunk(data, at: int) -> bool:
     """Whether a chunk of one of these files begins there, or a tag, rather than more samples."""
     mark = data[at : at + 24]
+    if len(mark) < 8:  # too short for the head of a chunk
+        return mark.startswith(_TAGS)
     sizes = [size for (size,) in (struct.unpack(order + "I", mark[4:8]) for order in "<>")]
     sizes += [struct.unpack(order + "q", mark[n : n + 8])[0] for order, n in ((">", 4), ("<", 16)) if len(mark) > n + 7]
     named = all(32 <= byte < 127 for byte in mark[:4]) and any(0 <= size <= len(data) - at for size in sizes)

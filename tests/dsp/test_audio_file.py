@@ -534,3 +534,12 @@ def test_agrees_with_ffmpeg(tmp_path, format, damage):
     np.testing.assert_allclose(found.x[:n], judge[:n], atol=2e-3 if "adpcm" in format else 4e-5)
     if damage in ("cut", "middle") and format in ("flac", "ogg vorbis", "mp3"):
         assert found.notes
+
+
+@pytest.mark.parametrize("n_bytes", range(2, 14, 2))
+def test_an_unfinished_header_may_be_followed_by_few_samples(n_bytes):
+    form = struct.pack("<IHHIIHH", 16, 1, 1, 8000, 16000, 2, 16)
+    head = b"RIFF" + bytes(4) + b"WAVEfmt " + form + b"data" + bytes(4)
+    samples = np.full(n_bytes // 2, 16384, "<i2")
+    found = read_audio_file(io.BytesIO(head + samples.tobytes()))
+    np.testing.assert_array_equal(found.x, 0.5 * np.ones(n_bytes // 2))
