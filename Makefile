@@ -48,7 +48,7 @@ experiment: $(VENV)/.train ## train and score a published system: NAME=cq-2020 (
 test: export OMP_NUM_THREADS = 1
 test: $(VENV)/.dev ## check the style, run doctests and tests
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest -q -n 2
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 check: $(VENV)/.dev ## check style and types
 	$(BIN)/ruff check .
