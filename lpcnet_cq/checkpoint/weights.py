@@ -21,8 +21,9 @@ from dsp.frames import FrameSpec
 from lpcnet_cq.bitstream.codec_config import CodecConfig
 from lpcnet_cq.checkpoint.half_precision import compact, expand
 from lpcnet_cq.music.config import MusicConfig
+from lpcnet_cq.music.freeze import thaw as thaw_music
 from lpcnet_cq.speech.config import SpeechConfig
-from lpcnet_cq.speech.freeze import thaw
+from lpcnet_cq.speech.freeze import thaw as thaw_speech
 
 INTEGER = "integer/"
 FOLDER = Path(__file__).parents[1] / "released"  # the released ones
@@ -69,7 +70,7 @@ def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         return {name: f.get_tensor(name) for name in f.keys()}, dict(f.metadata() or {})
 
 
-def codec_config_from_dict(values: dict) -> CodecConfig:
+def codec_config_from_dict(values: dict) -> MusicConfig | SpeechConfig:
     """Rebuild the configuration of a codec from the JSON of a weights file."""
     values = dict(values)
     return (MusicConfig if "bands" in values else SpeechConfig)(spec=FrameSpec(**values.pop("spec")), **values)
@@ -149,8 +150,9 @@ def load_weights(path: Path) -> Weights:
     try:
         floats, integers, values, sha256 = read_weights(path, INTEGER)
         config = codec_config_from_dict(values["config"])
-        if "entropy" not in floats and isinstance(config, SpeechConfig):  # a compact file
-            floats |= {"entropy": thaw(integers, config)}
+        if "entropy" not in floats and integers:  # a compact file
+            thawed = thaw_music(integers, config) if isinstance(config, MusicConfig) else thaw_speech(integers, config)
+            floats |= {"entropy": thawed}
         return Weights(floats, integers, config, values["notes"], sha256)
     except Exception as error:  # safetensors has an exception type per fault
         raise ValueError(f"`{path}` is not a readable weights file: {error}") from error

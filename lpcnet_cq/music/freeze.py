@@ -1,4 +1,4 @@
-"""Rounding of step allocation and entropy model of music to the integers of a weights file."""
+"""Rounding of step allocation and entropy model of music to the integers of a weights file, and back."""
 
 import numpy as np
 
@@ -6,7 +6,9 @@ from lpcnet_cq.bitstream.fixed_point import fixed_bias, fixed_weight
 from lpcnet_cq.bitstream.frequency_tables import LOG2_SCALE_MIN, PER_LOG_GAIN, SCALES_PER_OCTAVE, frequency_tables
 from lpcnet_cq.music.allocation import BIAS_UNIT, WEIGHT_UNIT
 from lpcnet_cq.music.config import MusicConfig
-from lpcnet_cq.nn.freeze import freeze_side
+from lpcnet_cq.nn.freeze import freeze_side, thaw_bias, thaw_side, thaw_weight
+
+FIRST_SCALE = -LOG2_SCALE_MIN * SCALES_PER_OCTAVE  # index of the scale 1
 
 
 def freeze(floats: dict, c: MusicConfig) -> dict[str, np.ndarray]:
@@ -32,8 +34,30 @@ def freeze(floats: dict, c: MusicConfig) -> dict[str, np.ndarray]:
         "line_below": fixed_weight(lat["below"]),
         "line_w3": fixed_weight(lat["w3"], PER_LOG_GAIN),
         "line_skip": fixed_weight(lat["skip"], PER_LOG_GAIN),
-        "line_b3": fixed_bias(np.asarray(lat["bias3"]) * PER_LOG_GAIN - LOG2_SCALE_MIN * SCALES_PER_OCTAVE),
+        "line_b3": fixed_bias(np.asarray(lat["bias3"]) * PER_LOG_GAIN + FIRST_SCALE),
         "steps_w": fixed_weight(np.reshape(steps["skip"], (-1, c.bands)), WEIGHT_UNIT),
         "steps_bs": fixed_bias(np.reshape(steps["mean"], (-1, c.bands)) * BIAS_UNIT),
         "tables": frequency_tables(),
     }
+
+
+def thaw(integers: dict[str, np.ndarray], c: MusicConfig) -> dict:
+    """Invert what `freeze` does to the entropy model, but for rounding.
+
+    Returns
+    -------
+    dict
+        Nested parameters of `entropy.EntropyModel`, float32.
+    """
+    n = integers
+    latent = {
+        "w1": thaw_weight(n["line_w1"]),
+        "bias1": thaw_bias(n["line_1_bs"]),
+        "w2": thaw_weight(n["line_w2"]),
+        "bias2": thaw_bias(n["line_2_bs"]),
+        "below": thaw_weight(n["line_below"]),
+        "w3": thaw_weight(n["line_w3"], PER_LOG_GAIN),
+        "skip": thaw_weight(n["line_skip"], PER_LOG_GAIN),
+        "bias3": thaw_bias(n["line_b3"], PER_LOG_GAIN, FIRST_SCALE),
+    }
+    return {"side": thaw_side(n), "latent": latent}

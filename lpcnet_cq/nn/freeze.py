@@ -1,8 +1,8 @@
-"""Rounding of the trained entropy model of side information to the integers of a weights file."""
+"""Rounding of the trained entropy model of side information to the integers of a weights file, and back."""
 
 import numpy as np
 
-from lpcnet_cq.bitstream.fixed_point import SIDE_SCALE, fixed_bias, fixed_weight
+from lpcnet_cq.bitstream.fixed_point import SIDE_SCALE, SUM_BITS, WEIGHT_BITS, Array, fixed_bias, fixed_weight
 from lpcnet_cq.bitstream.frequency_tables import LOG2_SCALE_MIN, PER_LOG_GAIN, SCALES_PER_OCTAVE
 
 
@@ -36,4 +36,35 @@ def freeze_side(side: dict) -> dict[str, np.ndarray]:
         "side_b2": b2,
         "side_skip": fixed_weight(side["skip"]),
         **freeze_triangular(side["triangular"], "side_tri", SIDE_SCALE),
+    }
+
+
+def thaw_weight(n: np.ndarray, factor: Array = 1.0) -> np.ndarray:
+    """Invert `fixed_weight`, but for rounding; float32."""
+    return np.asarray(n / (factor * (1 << WEIGHT_BITS)), np.float32)
+
+
+def thaw_bias(n: np.ndarray, factor: Array = 1.0, offset: Array = 0.0) -> np.ndarray:
+    """Invert `fixed_bias` of values that were multiplied by a factor before an offset was added; float32."""
+    return np.asarray((n / (1 << SUM_BITS) - offset) / factor, np.float32)
+
+
+def thaw_triangular(integers: dict[str, np.ndarray], prefix: str, scale_factor: float) -> dict[str, np.ndarray]:
+    """Invert `freeze_triangular`, but for rounding."""
+    return {
+        "mean": thaw_bias(integers[f"{prefix}_mean"]),
+        "scale": thaw_bias(integers[f"{prefix}_scale"], scale_factor * PER_LOG_GAIN),
+    }
+
+
+def thaw_side(integers: dict[str, np.ndarray]) -> dict:
+    """Invert `freeze_side`, but for rounding."""
+    n, unit = integers, table_steps(integers["side_skip"].shape[1])
+    return {
+        "w1": thaw_weight(n["side_w1"], SIDE_SCALE),
+        "b1": thaw_bias(n["side_b1"]),
+        "w2": thaw_weight(n["side_w2"], unit[0]),
+        "b2": thaw_bias(n["side_b2"], *unit),
+        "skip": thaw_weight(n["side_skip"]),
+        "triangular": thaw_triangular(n, "side_tri", SIDE_SCALE),
     }

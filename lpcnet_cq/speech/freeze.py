@@ -2,9 +2,18 @@
 
 import numpy as np
 
-from lpcnet_cq.bitstream.fixed_point import SIDE_SCALE, SUM_BITS, WEIGHT_BITS, Array, fixed_bias, fixed_weight
-from lpcnet_cq.bitstream.frequency_tables import PER_LOG_GAIN, frequency_tables
-from lpcnet_cq.nn.freeze import freeze_output, freeze_side, freeze_triangular, table_steps
+from lpcnet_cq.bitstream.fixed_point import SIDE_SCALE, fixed_bias, fixed_weight
+from lpcnet_cq.bitstream.frequency_tables import frequency_tables
+from lpcnet_cq.nn.freeze import (
+    freeze_output,
+    freeze_side,
+    freeze_triangular,
+    table_steps,
+    thaw_bias,
+    thaw_side,
+    thaw_triangular,
+    thaw_weight,
+)
 from lpcnet_cq.speech.config import SpeechConfig
 
 
@@ -49,26 +58,10 @@ def thaw(integers: dict[str, np.ndarray], c: SpeechConfig) -> dict:
     dict
         Nested parameters of `entropy.EntropyModel`, float32.
     """
-    n, K, D = integers, c.order + c.spec.n_subframes, c.n_latents
-
-    def weight(name, factor: Array = 1.0):
-        return np.asarray(n[name] / (factor * (1 << WEIGHT_BITS)), np.float32)
-
-    def bias(name, factor: Array = 1.0, offset: Array = 0.0):
-        return np.asarray((n[name] / (1 << SUM_BITS) - offset) / factor, np.float32)
-
-    def triangular(prefix, factor):
-        return {"mean": bias(f"{prefix}_mean"), "scale": bias(f"{prefix}_scale", factor * PER_LOG_GAIN)}
-
-    side_unit, latent_unit = table_steps(K), table_steps(D)
-    side = {"w1": weight("side_w1", SIDE_SCALE), "b1": bias("side_b1"), "skip": weight("side_skip")}
-    side |= {"w2": weight("side_w2", side_unit[0]), "b2": bias("side_b2", *side_unit)}
-    latent = {"ws": weight("latent_ws", SIDE_SCALE), "step": bias("latent_bs")}
-    latent |= {"bs": np.zeros_like(latent["step"][0])}
-    latent |= {name: weight(f"latent_{name}") for name in ("wp", "wy", "w2")}
-    latent |= {name: bias(f"latent_{name}") for name in ("bp", "b2")}
-    latent |= {"w3": weight("latent_w3", latent_unit[0]), "b3": bias("latent_b3", *latent_unit)}
-    return {
-        "side": side | {"triangular": triangular("side_tri", SIDE_SCALE)},
-        "latent": latent | {"triangular": triangular("latent_tri", 1.0)},
-    }
+    n, unit = integers, table_steps(c.n_latents)
+    step = thaw_bias(n["latent_bs"])
+    latent = {name: thaw_weight(n[f"latent_{name}"]) for name in ("wp", "wy", "w2")}
+    latent |= {name: thaw_bias(n[f"latent_{name}"]) for name in ("bp", "b2")}
+    latent |= {"ws": thaw_weight(n["latent_ws"], SIDE_SCALE), "step": step, "bs": np.zeros_like(step[0])}
+    latent |= {"w3": thaw_weight(n["latent_w3"], unit[0]), "b3": thaw_bias(n["latent_b3"], *unit)}
+    return {"side": thaw_side(n), "latent": latent | {"triangular": thaw_triangular(n, "latent_tri", 1.0)}}
