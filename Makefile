@@ -2,8 +2,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-PRESET ?= cq
-BITRATE ?= $(if $(filter audio,$(PRESET)),64k-128k,9k-24k)
+BITRATE ?= $(if $(filter audio,$(PRESET) $(INIT)),64k-128k,9k-24k)
 OUT ?= runs/$(BITRATE)
 RATES ?= 9k 12k 16k 20k 24k
 
@@ -18,7 +17,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 train: $(VENV)/.train ## train a codec: BITRATE=9k-24k (or one rate) MINUTES=60 DATA=folder INIT=weights SEED=0 OUT=runs/9k PRESET=audio
-	$(BIN)/lpcnet-cq train --preset $(PRESET) --bitrate $(BITRATE) --out "$(OUT)" $(call option,MINUTES,minutes) \
+	$(BIN)/lpcnet-cq train --bitrate $(BITRATE) --out "$(OUT)" $(call option,PRESET,preset) $(call option,MINUTES,minutes) \
 	  $(call option,DATA,data) $(call option,INIT,init) $(call option,SEED,seed)
 
 prune: $(VENV)/.train ## make trained weights sparse and small: BITRATE=9k SPARSITY=0.8 METHOD=csp PATTERN=single MINUTES=5 DATA=folder

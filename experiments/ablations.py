@@ -13,6 +13,7 @@ from pathlib import Path
 
 from lpcnet_cq.codec import Codec
 from lpcnet_cq.evaluation.evaluate import METRICS, evaluate, mean_and_interval, write_rows
+from lpcnet_cq.training.config import SpeechLoss, Stages
 from lpcnet_cq.training.data import open_corpus
 from lpcnet_cq.training.presets import PRESETS
 from lpcnet_cq.training.train import train
@@ -22,10 +23,10 @@ RESULTS = Path(__file__).parent / "results" / "ablations.csv"
 VARIANTS: dict[str, dict] = {
     "whole": {},
     "LSF codebook frozen": {"frozen": ("lsf",)},
-    "loss without the model of hearing": {"disturbance_weight": 0.0},
+    "loss without the model of hearing": {"loss": SpeechLoss(pesq=0.0)},
     "no comb filter": {"frozen": ("comb",)},
     "no allocation": {"frozen": ("allocation",)},
-    "in phases": {"later": (("allocation", "comb"),)},
+    "in phases": {"stages": Stages((("allocation", "comb"),))},
 }
 
 

@@ -25,8 +25,9 @@ from lpcnet_cq.cli_arguments import bitrate_bps
 from lpcnet_cq.codec import Codec, load
 from lpcnet_cq.evaluation.evaluate import append_rows, mean_and_interval
 from lpcnet_cq.evaluation.music_metrics import nmr_db, visqol_audio
+from lpcnet_cq.training.config import MusicLoss, TrainConfig
 from lpcnet_cq.training.data import open_corpus, read_clip
-from lpcnet_cq.training.presets import PRESETS, TrainConfig
+from lpcnet_cq.training.presets import PRESETS
 from lpcnet_cq.training.train import train
 
 RESULTS = Path(__file__).parent / "results"
@@ -35,13 +36,13 @@ KBPS = 96.0  # at which the models are compared
 MORE_BITS = 1.234  # the larger model's share of bits in the paper
 PIECE_S = 8.0  # shorter recordings are single sounds
 AUDIO = replace(PRESETS["audio"], warmup_steps=30)  # short trainings
-NONE = replace(AUDIO, priority_weight=0.0, modulation_weight=0.0, audible_weight=0.0, lambda_start=0.01)
+NONE = replace(AUDIO, loss=MusicLoss(priority=0.0, modulation=0.0, audible=0.0), lambda_start=0.01)
 MODELS: dict[str, TrainConfig] = {
     "calibrated": AUDIO,
     "no term": NONE,
-    "priority": replace(NONE, priority_weight=AUDIO.priority_weight),
-    "noise": replace(NONE, modulation_weight=AUDIO.modulation_weight),
-    "both": replace(AUDIO, audible_weight=0.0, lambda_start=0.01),
+    "priority": replace(NONE, loss=replace(NONE.loss, priority=AUDIO.loss.priority)),
+    "noise": replace(NONE, loss=replace(NONE.loss, modulation=AUDIO.loss.modulation)),
+    "both": replace(AUDIO, loss=MusicLoss(audible=0.0), lambda_start=0.01),
     "no term, twice the size": replace(NONE, codec=replace(AUDIO.codec, fine=96, fine_blocks=3, hidden=64)),
 }
 OURS, TWICE, MORE_KBPS = "calibrated", "no term, twice the size", round(MORE_BITS * KBPS, 1)

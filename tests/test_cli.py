@@ -314,7 +314,7 @@ def test_training_gets_its_arguments(monkeypatch):
         "out": None,
         "seed": 3,
         "batch": None,
-        "preset": "cq",
+        "preset": None,
     }
     assert expected.items() <= vars(got[0]).items() and got[0].resume is True
 

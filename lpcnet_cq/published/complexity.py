@@ -3,7 +3,6 @@
 Counted are the networks and the filters over samples; left out are activations, assignments and the LPC analysis.
 """
 
-import jax
 from flax import nnx
 
 from lpcnet_cq.published.blocks import chain_macs
@@ -14,19 +13,6 @@ from lpcnet_cq.published.model import Model
 def shapes_of(c: SystemConfig) -> Model:
     """Return a model without values."""
     return nnx.eval_shape(lambda: Model(c, rngs=nnx.Rngs(0)))
-
-
-def count_parameters(module: nnx.Module) -> int:
-    """Return the number of trained values, centroids and alphas included.
-
-    Examples
-    --------
-    >>> from lpcnet_cq.published.config import PRESETS
-    >>> module = shapes_of(PRESETS["cmrl"].system).modules[0]
-    >>> count_parameters(module) - count_parameters(module.quantiser)
-    465372
-    """
-    return sum(p.size for p in jax.tree.leaves(nnx.state(module, nnx.Param)))
 
 
 def mmac_per_s(c: SystemConfig) -> dict[str, float]:

@@ -13,11 +13,11 @@ import jax.numpy as jnp
 from lpcnet_cq.published.config import SystemConfig
 from lpcnet_cq.published.packet import CODE, LSF
 from lpcnet_cq.published.quantiser import RARE
+from lpcnet_cq.training.lagrangian import relative_excess
 
 MEMORY = 0.05  # share of the newest step in everything that runs
 PROPORTIONAL = 2.0  # log tau is higher by this times the excess
 INTEGRAL = 0.03  # and rises by this times the excess and the pace, each step
-EXCESS = 0.5  # of one step, at most, up or down
 PACKET_BITS = 4.6  # that a packet takes beyond its symbols, on average
 
 
@@ -70,8 +70,7 @@ def follow(
     shares : dict
         Of the step's symbols.
     """
-    excess = jnp.clip(bps / (target_bps - PACKET_BITS * c.frames_per_second) - 1, -EXCESS, EXCESS)
-    excess = on * jnp.where(jnp.isfinite(excess), excess, 0.0)
+    excess = on * relative_excess(bps, target_bps - PACKET_BITS * c.frames_per_second)
     running = control.excess + MEMORY * on * (excess - control.excess)
     tables = jax.tree.map(lambda old, new: old + MEMORY * (new - old), control.tables, shares)
     return Control(control.log_tau + INTEGRAL * pace * excess, running, tables)

@@ -220,8 +220,3 @@ def decode(model: Model, state: dict, n_lsf, n_gain, n_latents, step: jax.Array)
         "position": state["position"] + jnp.uint32(T * S * F),
     }
     return after, y
-
-
-def count_parameters(model: Model) -> int:
-    """Return the number of trained values."""
-    return sum(p.size for p in jax.tree.leaves(nnx.state(model, nnx.Param)))

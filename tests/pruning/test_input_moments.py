@@ -1,7 +1,5 @@
 """Moments off the trace: they are those of the inputs that the model itself is seen to use."""
 
-from dataclasses import replace
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -95,7 +93,7 @@ def test_what_is_no_product_of_rows_with_a_matrix_is_left_out():
 @pytest.fixture(scope="module")
 def codec_moments():
     """Return the smallest codec's moments in training and its parameters."""
-    t = replace(PRESETS["tiny"], disturbance_weight=0.0)
+    t = PRESETS["tiny"]
     graph, params = nnx.split(Model(t.codec, rngs=nnx.Rngs(0)), nnx.Param)
     T = 20
     lsf = jnp.broadcast_to(jnp.linspace(0, jnp.pi, 18)[1:-1], (2, T + 1, 16)) + 0.02 * draw(2, T + 1, 16)
@@ -103,7 +101,7 @@ def codec_moments():
     step = jnp.full((2, T), 3, jnp.int32)
 
     def loss(params, batch):
-        return objective(nnx.merge(graph, params), t, batch, step, 1.0, jnp.float32(0.1), jnp.float32(0.0))
+        return objective(nnx.merge(graph, params), t.loss, batch, step, 1.0, jnp.float32(0.1), jnp.float32(0.0))
 
     return jax.jit(lambda p, b: input_moments(loss, p, b))(params, batch), params
 

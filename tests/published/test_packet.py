@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lpcnet_cq.errors import BitstreamError
-from lpcnet_cq.published.packet import frequency_table, frequency_tables, get_frame, layout, n_bits, put_frame
+from lpcnet_cq.published.packet import frequency_table, frequency_tables, get_frame, layout, put_frame, symbol_bits
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_bits_are_what_is_written(system):
     s = draw(system)
     tables = frequency_tables(s, system)
     sizes = np.array([8 * len(put_frame(layout(tables, system), row)) for row in s])
-    excess = sizes - n_bits(tables, s, system).sum(axis=1)
+    excess = sizes - symbol_bits(tables, s, system).sum(axis=1)
     assert excess.min() > -0.01 and excess.max() < 16
 
 
@@ -58,7 +58,7 @@ def test_tables_are_per_module_and_per_lsf(system):
     tables = frequency_tables(s, system)
     assert tables["code"].shape == (2, system.n_centroids + 1) and tables["code"].dtype == np.int32
     assert tables["lsf"].shape == (system.order, system.n_lsf_centroids + 1)
-    bits = n_bits(tables, s, system)
+    bits = symbol_bits(tables, s, system)
     assert bits[:, -system.n_code :].max() < 0.01
     assert bits[:, : system.n_lsf].mean() == pytest.approx(
         np.mean([-np.log2(np.bincount(v)[v] / len(v)).mean() for v in s[:, : system.n_lsf].T]), abs=0.02
