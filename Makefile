@@ -68,7 +68,7 @@ $(BIN)/python:
 # PESQ, ViSQOL and pysptk are compiled: without a C compiler the evaluation goes on, and says that they are missing.
 $(VENV)/.train: pyproject.toml | $(BIN)/python
 	$(PIP) -e '.[train]'
-	$(PIP) -e '.[eval]' || $(PIP) 'pystoi>=0.4.1' || echo "going on without PESQ, ESTOI and ViSQOL" >&2
+	$(PIP) -e '.[eval]' || $(PIP) 'pystoi>=0.4.1' 'rapidfuzz>=3.9' || echo "going on without PESQ, ESTOI and ViSQOL" >&2
 	@touch $@
 
 # The peers' libraries come from the system, LACE's from npm; a peer that is missing is named in the table.

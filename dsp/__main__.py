@@ -1,7 +1,8 @@
 """`python -m dsp FILE`: one picture of a recording, and a table of its frames.
 
-WAV files need NumPy and SciPy alone, other formats soundfile, the picture matplotlib. All are imported inside
-the command, so that ``--help`` answers at once. Exit codes: 0 done, 1 the data cannot be used, 2 wrong usage.
+WAV, AIFF, AU and CAF files need NumPy and SciPy alone, other formats soundfile, the picture matplotlib. All are
+imported inside the command, so that ``--help`` answers at once. Exit codes: 0 done, 1 the data cannot be used, 2 wrong
+usage.
 """
 
 from __future__ import annotations
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from dsp.report import Report
-
-_WAV_MARKS = (b"RIFF", b"RIFX", b"RF64")
 
 
 class UsageError(Exception):
@@ -43,68 +42,38 @@ def parser() -> argparse.ArgumentParser:
         "gain, LPC envelope of one frame) and print a table of its frames, one every 10 ms.",
         epilog="example: python -m dsp speech.wav --at 0.52 --format csv > speech.csv",
     )
-    p.add_argument("file", metavar="FILE", help="recording: WAV, or with soundfile FLAC, OGG, MP3 and others")
+    p.add_argument(
+        "file",
+        metavar="FILE",
+        help="recording, - is standard input: WAV, AIFF, AU, CAF, or with soundfile FLAC, OGG, MP3 and others",
+    )
     p.add_argument("-o", "--output", metavar="PNG", help="the picture (default: FILE's name with .png, here)")
     p.add_argument("-f", "--force", action="store_true", help="overwrite an existing picture")
     p.add_argument("--no-picture", action="store_true", help="print the table only")
     p.add_argument("--format", choices=["text", "csv", "json"], default="text", help="of the table")
-    p.add_argument("--order", type=int, metavar="M", help="of the prediction (default: 2 + kHz, at most 32)")
+    p.add_argument(
+        "--order",
+        type=int,
+        metavar="M",
+        help="of the prediction (default: 2 + kHz of the analysis, which is at most 16 kHz)",
+    )
     p.add_argument("--at", type=float, metavar="SECONDS", help="frame of the envelope (default: the loudest)")
+    ends = {"nargs": 2, "type": float, "metavar": ("LOW", "HIGH")}
+    p.add_argument("--pitch", **ends, help="range in Hz (default: 60 600)")
+    p.add_argument("--formants", **ends, help="range in Hz (default: 90 5500)")
+    p.add_argument(
+        "--neutral",
+        type=float,
+        metavar="HZ",
+        help="first resonance of the speaker's vocal tract at rest, about 500 for men, 600 for women, 650 to 700 for "
+        "children (default: guessed from the pitch)",
+    )
     return p
-
-
-def read_audio(path: str) -> tuple[np.ndarray, int, int]:
-    """Read a file as one channel, full scale 1, its sample rate in Hz and how many channels were mixed."""
-    import numpy as np
-
-    try:
-        with open(path, "rb") as file:
-            mark = file.read(4)
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from None
-    x, sample_rate_hz = _read_wav(path) if mark in _WAV_MARKS else _read_other(path)
-    if x.size == 0:
-        raise DataError(f"{path} holds no samples")
-    if not np.isfinite(x).all():
-        raise DataError(f"{path} holds NaN or infinity")
-    return x.mean(axis=1), sample_rate_hz, x.shape[1]
-
-
-def _read_wav(path: str) -> tuple[np.ndarray, int]:
-    import warnings
-
-    import numpy as np
-    from scipy.io import wavfile
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", wavfile.WavFileWarning)  # unknown chunks do not matter
-            sample_rate_hz, x = wavfile.read(path)
-    except Exception as error:  # SciPy raises ValueError, struct.error and others on damaged headers
-        raise DataError(f"{path} is not a WAV file that SciPy can read: {_sentence(error)}") from None
-    if x.dtype.kind == "u":  # 8 bits, offset binary
-        y = (x.astype(np.float64) - 128) / 128
-    elif x.dtype.kind == "i":
-        y = x / float(-np.iinfo(x.dtype).min)
-    else:
-        y = x.astype(np.float64)
-    return y.reshape(len(x), -1) if x.size else np.zeros((0, 1)), int(sample_rate_hz)
-
-
-def _read_other(path: str) -> tuple[np.ndarray, int]:
-    try:
-        import soundfile
-    except (ImportError, OSError):  # OSError: the package is there, its library is not
-        raise DataError(f"{path} is not a WAV file, and other formats need the package soundfile") from None
-    try:
-        return soundfile.read(path, always_2d=True)
-    except (RuntimeError, TypeError) as error:  # TypeError: no known format and no header at all
-        raise DataError(f"{path} is not an audio file that soundfile can read: {_sentence(error)}") from None
 
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file so that either all of it is there or nothing, by way of a temporary one beside it."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -120,32 +89,67 @@ def write_whole(path: Path, data: bytes) -> None:
 def run(arguments: list[str]) -> None:
     """Do what the command line says."""
     args = parser().parse_args(arguments)
-    picture = None if args.no_picture else Path(args.output or Path(args.file).stem + ".png")
+    if sys.stdout is None:
+        raise DataError("cannot write the table: standard output is closed")
     if args.no_picture and (args.output or args.force):
         raise UsageError("--no-picture leaves nothing to do for --output or --force")
-    if picture is not None and picture.exists() and not args.force:
+    title = "standard input" if args.file == "-" else Path(args.file).name
+    picture = None if args.no_picture else Path(args.output or Path(title).stem + ".png")
+    if picture is not None and os.path.lexists(picture) and not args.force:
         raise UsageError(f"{picture} exists, use -f to overwrite it")
-    x, sample_rate_hz, n_channels = read_audio(args.file)
-    if n_channels > 1:
-        print(f"mixed {n_channels} channels into one", file=sys.stderr)
 
+    from dsp.audio_file import name_of, printable, read_audio_file
+
+    try:
+        audio = read_audio_file(args.file)
+    except ValueError as error:
+        raise DataError(str(error)) from None
+    for note in audio.notes:
+        _say(note)
+    report = _measured(args, audio.x, audio.sample_rate_hz, name_of(args.file))
+    for note in report.notes():
+        _say(note)
+    if picture is not None:
+        frame = report.loudest if args.at is None else report.frame_at(args.at)
+        _save_picture(picture, report, frame, printable(title))
+
+    from dsp.report_table import TABLES
+
+    try:
+        sys.stdout.writelines(TABLES[args.format](report))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _discard_output()
+        raise DataError(f"cannot write the table: {error.strerror}") from None
+
+
+def _measured(args: argparse.Namespace, x: np.ndarray, sample_rate_hz: int, name: str) -> Report:
+    """Measure with the options of the command line."""
     from dsp import report as reports
 
-    order = reports.default_order(sample_rate_hz) if args.order is None else args.order
-    if not 2 <= order <= 64:
-        raise UsageError(f"argument --order: {order} is not 2 to 64")
     duration_s = len(x) / sample_rate_hz
     if args.at is not None and not 0 <= args.at <= duration_s:
         raise UsageError(f"argument --at: {args.at:g} s is not within the file's 0 to {duration_s:.3f} s")
+    if args.order is not None and not 2 <= args.order <= 64:
+        raise UsageError(f"argument --order: {args.order} is not 2 to 64")
+    low, high = reports.NEUTRAL_LIMITS_HZ
+    if args.neutral is not None and not low <= args.neutral <= high:
+        raise UsageError(f"argument --neutral: {args.neutral:g} is not {low:g} to {high:g}")
+    ranges = {}
+    for option, most in (("pitch", reports.highest_pitch_hz(sample_rate_hz)), ("formants", reports.HIGHEST_FORMANT_HZ)):
+        ends = getattr(args, option)
+        least = reports.LOWEST_PITCH_HZ if option == "pitch" else 0.0
+        if ends is not None:
+            if not least <= ends[0] < ends[1] <= most:
+                wanted = f"{least:g} <= LOW < HIGH <= {most:g}"
+                raise UsageError(f"argument --{option}: {ends[0]:g} {ends[1]:g} is not {wanted}")
+            ranges[f"{option.removesuffix('s')}_range_hz"] = tuple(ends)
     try:
-        report = reports.measure(x, sample_rate_hz, order)
+        return reports.measure(x, sample_rate_hz, args.order, neutral_hz=args.neutral, **ranges)
     except ValueError as error:
-        raise DataError(f"{args.file} cannot be analysed: {_sentence(error)}") from None
-    if picture is not None:
-        frame = report.loudest if args.at is None else report.frame_at(args.at)
-        _save_picture(picture, report, frame, Path(args.file).name)
-    sys.stdout.write(reports.TABLES[args.format](report))
-    sys.stdout.flush()
+        raise DataError(f"{name} cannot be analysed: {_sentence(error)}") from None
 
 
 def _save_picture(path: Path, report: Report, frame: int, title: str) -> None:
@@ -160,7 +164,18 @@ def _save_picture(path: Path, report: Report, frame: int, title: str) -> None:
         write_whole(path, png)
     except OSError as error:
         raise DataError(f"cannot write {path}: {error.strerror}") from None
-    print(f"wrote {path}", file=sys.stderr)
+    _say(f"wrote {path}")
+
+
+def _say(text: str) -> None:
+    """Print to standard error, unless it is closed: print would take standard output then."""
+    if sys.stderr is not None:
+        print("".join(c if c.isprintable() else ascii(c)[1:-1] for c in text), file=sys.stderr)
+
+
+def _discard_output() -> None:
+    """Keep Python from failing again when it flushes standard output at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _sentence(error: BaseException) -> str:
@@ -173,10 +188,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         run(sys.argv[1:] if arguments is None else arguments)
     except (UsageError, DataError) as error:
-        print(f"dsp: {error}", file=sys.stderr)
+        _say(f"dsp: {error}")
         return 2 if isinstance(error, UsageError) else 1
     except BrokenPipeError:  # the reader of the table has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
     return 0
 
 

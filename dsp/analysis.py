@@ -23,6 +23,7 @@ from dsp.lpc import (
     white_noise_correction,
 )
 from dsp.lsf import lpc_to_lsf
+from dsp.signals import checked_signal
 
 _BLOCK = 256  # windows weighted at a time: hours of signal need no copy of all of them
 
@@ -82,7 +83,8 @@ def analyze(
     Parameters
     ----------
     x : array (..., n_samples)
-        At least one sample; leading axes are channels or files.
+        At least one sample; leading axes are channels or files. Floats of any scale, or int16 or int32, which are
+        divided by 2^15 or 2^31. The (n_samples, channels) of an audio file is refused: pass its transpose.
     spec : FrameSpec
         Its `window` is the length analysed, its `hop` the length of a frame of the residual.
     order : int, 1..window-1
@@ -103,7 +105,8 @@ def analyze(
     Raises
     ------
     ValueError
-        If `x` is empty or not finite, or another argument out of range.
+        If `x` is empty, not finite, of another type, or has time as its first axis, or another argument is out of
+        range.
 
     Examples
     --------
@@ -118,7 +121,7 @@ def analyze(
     ----------
     J. Makhoul, "Linear prediction: a tutorial review", Proc. IEEE 63 (1975).
     """
-    x = finite("x", x)
+    x = checked_signal("x", x, channels_last=False, limit=None)
     if x.shape[-1] == 0:
         raise ValueError(f"`x` has shape {x.shape}, it must hold at least one sample")
     M, mu = order_in("order", order, 1, spec.window - 1), number_in("preemphasis_mu", preemphasis_mu, 0, 1)

@@ -13,8 +13,10 @@ from numpy.typing import ArrayLike
 
 from dsp._arguments import finite, number_in, order_in, positive, predictor
 
-_MISSING_COST = 1.5  # a formant may go missing rather than stray by 1.5 kHz or jump by an octave and a half
+_MISSING_COST = 1.75  # a formant may go missing rather than stray by 1.75 kHz or jump by as many octaves
 _BREAK_COST = 0.25  # between a frame that has the formant and one that has not
+_SKIP_COST = 1.5  # of a narrow resonance below a formant that is none itself; less, the wider it is
+_CHUNK = 1024  # filters at once: hours of speech need no matrices for all of them
 _SPARE = 2  # resonances beyond the wanted number that may be left out as spurious
 
 
@@ -51,11 +53,16 @@ def poles(a: ArrayLike, sample_rate_hz: float) -> tuple[np.ndarray, np.ndarray]:
     M = a.shape[-1] - 1
     if M < 2:
         return np.empty((*a.shape[:-1], 0)), np.empty((*a.shape[:-1], 0))
-    companion = np.zeros((*a.shape[:-1], M, M))
-    companion[..., 0, :] = -a[..., 1:]
-    companion[..., np.arange(1, M), np.arange(M - 1)] = 1.0
-    z = np.linalg.eigvals(companion)
-    above = z.imag > 0
+    rows = a.reshape(-1, M + 1)
+    z = np.empty((len(rows), M), complex)
+    for start in range(0, len(rows), _CHUNK):
+        block = rows[start : start + _CHUNK]
+        companion = np.zeros((len(block), M, M))
+        companion[:, 0] = -block[:, 1:]
+        companion[:, np.arange(1, M), np.arange(M - 1)] = 1.0
+        z[start : start + _CHUNK] = np.linalg.eigvals(companion)
+    z = z.reshape(*a.shape[:-1], M)
+    above = np.imag(z) > 0
     f = np.where(above, np.angle(z) * fs / (2 * np.pi), np.nan)
     b = np.where(above, -np.log(np.where(above, np.abs(z), 1.0)) * fs / np.pi, np.nan)
     by_frequency = np.argsort(f, axis=-1)[..., : M // 2]  # NaN comes last
@@ -68,6 +75,7 @@ def formants(
     n_formants: int = 4,
     low_hz: float = 90.0,
     max_bandwidth_hz: float = 700.0,
+    high_hz: float | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the lowest resonances that are narrow enough to be formants, frame by frame.
 
@@ -78,8 +86,10 @@ def formants(
     sample_rate_hz : float > 0
     n_formants : int >= 1
     low_hz : float >= 0
-        Resonances nearer than this to 0 and to half the sample rate are left out.
+        Resonances below are left out.
     max_bandwidth_hz : float > 0
+    high_hz : float > low_hz, optional
+        Resonances above are left out; by default those nearer than `low_hz` to half the sample rate.
 
     Returns
     -------
@@ -105,8 +115,9 @@ def formants(
     n = order_in("n_formants", n_formants, 1)
     low, widest = number_in("low_hz", low_hz, 0), positive("max_bandwidth_hz", max_bandwidth_hz)
     f, b = poles(a, sample_rate_hz)
+    high = sample_rate_hz / 2 - low if high_hz is None else number_in("high_hz", high_hz, low)
     with np.errstate(invalid="ignore"):  # NaN compares as false, and so drops out
-        keep = (f >= low) & (f <= sample_rate_hz / 2 - low) & (b > 0) & (b <= widest)
+        keep = (f >= low) & (f <= high) & (b > 0) & (b <= widest)
     f, b = np.where(keep, f, np.nan), np.where(keep, b, np.nan)
     by_frequency = np.argsort(f, axis=-1)
     f, b = np.take_along_axis(f, by_frequency, -1), np.take_along_axis(b, by_frequency, -1)
@@ -122,12 +133,14 @@ def formant_tracks(
     neutral_hz: float = 500.0,
     low_hz: float = 90.0,
     max_bandwidth_hz: float = 700.0,
+    high_hz: float | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return formants that keep their number from frame to frame: the cheapest path through the resonances.
 
-    Each frame assigns resonances, in ascending order, to formants; a formant may be missing. A path costs |F
-    - R| per kHz from the neutral frequency R = (2i - 1) neutral_hz of formant i, B / F, and the octaves from
-    frame to frame.
+    Each frame assigns resonances, in ascending order, to formants; a formant may be missing, and is NaN then: the
+    others keep their numbers. A path costs |F - R| per kHz from the neutral frequency R = (2i - 1) neutral_hz of
+    formant i, B / F, 1.75 for a missing formant, 1.5 (1 - B / max_bandwidth_hz) for a resonance that is passed over,
+    and the octaves from frame to frame.
 
     Parameters
     ----------
@@ -138,7 +151,7 @@ def formant_tracks(
     neutral_hz : float > 0
         First resonance of a tube as long as the speaker's vocal tract: about 500 for men, 550 to 600 for
         women.
-    low_hz, max_bandwidth_hz : float
+    low_hz, max_bandwidth_hz, high_hz : float
         As `formants`.
 
     Returns
@@ -164,7 +177,7 @@ def formant_tracks(
     n = order_in("n_formants", n_formants, 1, 5)
     neutral = positive("neutral_hz", neutral_hz) * (2 * np.arange(n) + 1)
     a = finite("a", a, 2)
-    f, b = formants(a, sample_rate_hz, n + _SPARE, low_hz, max_bandwidth_hz)
+    f, b = formants(a, sample_rate_hz, n + _SPARE, low_hz, max_bandwidth_hz, high_hz)
     if f.shape[-2] == 0:
         return f[..., :n], b[..., :n]
     with np.errstate(invalid="ignore"):
@@ -175,7 +188,8 @@ def formant_tracks(
     cost = np.concatenate([np.where(np.isnan(cost), np.inf, cost), missing], axis=-2)
     octave = np.concatenate([np.log2(f), np.full((*f.shape[:-1], 1), np.nan)], axis=-1)
     choices = _ascending_choices(n, n + _SPARE)
-    picked = np.moveaxis(choices[_cheapest_path(cost, octave, choices)], 0, -2)
+    skip = _SKIP_COST * np.where(np.isnan(b), 0.0, 1 - b / max_bandwidth_hz)
+    picked = np.moveaxis(choices[_cheapest_path(cost, skip, octave, choices)], 0, -2)
     nothing = np.full((*f.shape[:-1], 1), np.nan)
     f = np.take_along_axis(np.concatenate([f, nothing], axis=-1), picked, -1)
     return f, np.take_along_axis(np.concatenate([b, nothing], axis=-1), picked, -1)
@@ -193,9 +207,17 @@ def _ascending_choices(n, n_candidates):
     return np.array(rows)
 
 
-def _cheapest_path(cost, octave, choices):
+def _passed_over(choices, n_candidates):
+    """Return 1 for the candidates (S, n_candidates) that a row of `choices` leaves out below its highest one."""
+    used = (choices[:, :, None] == np.arange(n_candidates)).any(1)
+    below = np.flip(np.logical_or.accumulate(np.flip(used, 1), 1), 1)
+    return (below & ~used).astype(float)
+
+
+def _cheapest_path(cost, skip, octave, choices):
     """Return the row of `choices` taken in each frame, (T, ...), by Viterbi's algorithm over frames."""
     T, K, n = cost.shape[-3:]
+    passed_over = _passed_over(choices, K - 1).T
     total = np.zeros((*cost.shape[:-3], len(choices)))
     back = np.zeros((T, *total.shape), np.int16)
     # Jumps are looked up for two formants at once; an odd one goes with a formant that is always missing.
@@ -203,7 +225,7 @@ def _cheapest_path(cost, octave, choices):
     pairs = even[:, 0::2] * K + even[:, 1::2]
     steps = [pair[:, None] * K**2 + pair for pair in pairs.T]
     for t in range(T):
-        local = sum(cost[..., t, choices[:, i], i] for i in range(n))
+        local = skip[..., t, :] @ passed_over + sum(cost[..., t, choices[:, i], i] for i in range(n))
         if t:
             jump = np.abs(octave[..., t - 1, :, None] - octave[..., t, None, :])
             jump = np.where(np.isnan(jump), _BREAK_COST, jump)

@@ -130,7 +130,7 @@ def _pitch(axes: Axes, report: Report) -> None:
     axes.plot(report.time_s, pitch_hz, ".", color=_INK, ms=4, mew=0)
     axes.set_ylabel("pitch (Hz)")
     voiced = pitch_hz[np.isfinite(pitch_hz)]
-    axes.set_ylim(50, max(300.0, voiced.max() * 1.15) if voiced.size else 300.0)
+    axes.set_ylim(min(50.0, report.pitch_range_hz[0]), max(300.0, voiced.max() * 1.15) if voiced.size else 300.0)
     axes.grid(axis="y", color="#dddddd", lw=0.6)
     right = axes.twinx()
     right.fill_between(report.time_s, report.voicing, color=_FORMANT_COLOURS[1], alpha=0.18, lw=0)

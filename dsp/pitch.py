@@ -24,7 +24,7 @@ _SILENCE = 1e-6  # power against the loudest frame below which there is no voice
 
 
 def open_loop_pitch(
-    frames: ArrayLike, sample_rate_hz: float, low_hz: float = 60.0, high_hz: float = 400.0
+    frames: ArrayLike, sample_rate_hz: float, low_hz: float = 60.0, high_hz: float = 600.0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the best fundamental frequency of every frame, voiced or not, and how periodic the frame is.
 
@@ -67,7 +67,7 @@ def pitch_track(
     frames: ArrayLike,
     sample_rate_hz: float,
     low_hz: float = 60.0,
-    high_hz: float = 400.0,
+    high_hz: float = 600.0,
     threshold: float = 0.5,
     n_candidates: int = 6,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -116,7 +116,7 @@ def pitch_track(
     T, K = f0_hz.shape[-2:]
     if T == 0:
         return f0_hz[..., 0], c[..., 0]
-    power = np.var(frames, axis=-1)
+    power = _power(frames)
     silent = power <= _SILENCE * power.max(-1, keepdims=True)
     score = np.where(np.isnan(f0_hz) | silent[..., None], -np.inf, score)
     unvoiced = np.full((*score.shape[:-1], 1), threshold * (1 - _LAG_WEIGHT / 2))
@@ -125,6 +125,12 @@ def pitch_track(
     voiced = path < K
     f0_hz = np.where(voiced, np.take_along_axis(f0_hz, taken, -1)[..., 0], np.nan)
     return f0_hz, np.where(voiced, np.take_along_axis(c, taken, -1)[..., 0], c[..., 0])
+
+
+def _power(frames):
+    """Return the variance of every frame, a chunk of frames at a time."""
+    rows = range(0, frames.shape[-2], _CHUNK)
+    return np.concatenate([np.var(frames[..., t : t + _CHUNK, :], axis=-1) for t in rows], axis=-1)
 
 
 def _correlation(x, last, up):
@@ -162,7 +168,7 @@ def _candidates(frames, sample_rate_hz, low_hz, high_hz, K):
         needed = -(-3 * (last + 1) // 2)
         raise ValueError(f"`frames` has {x.shape[-1]} samples, `low_hz` of {low:g} needs at least {needed}")
     K = min(K, last - first + 1)
-    rows = x.reshape(-1, x.shape[-1])
+    rows = x if x.ndim == 2 else x.reshape(-1, x.shape[-1])  # overlapping frames stay a view of the signal
     parts = [_peaks(rows[i : i + _CHUNK], first, last, K) for i in range(0, len(rows), _CHUNK)]
     lag, c, score = np.concatenate([np.zeros((3, 0, K)), *parts], axis=1).reshape(3, *x.shape[:-1], K)
     return fs / lag, c, score

@@ -1,30 +1,47 @@
 """Measure a recording frame by frame for `python -m dsp`: level, pitch, formants, prediction gain.
 
-A frame every 10 ms, with a window of 30 ms around its middle. Formants are tracked among
-the roots of A(z), after a pre-emphasis that evens out the fall of the voice's spectrum.
+A frame every 10 ms, with a window of 30 ms around its middle. What is sampled at more than 16 kHz is analysed at 16
+kHz: there one predictor fits the formants of all voices. Formants are tracked among the roots of A(z), after a
+pre-emphasis that evens out the fall of the voice's spectrum.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dsp.formants import formant_tracks
-from dsp.frames import FrameSpec, frame
-from dsp.lpc import autocorrelation, levinson_durbin, preemphasis, white_noise_correction
+from dsp._arguments import number_in, order_in
+from dsp.formants import formant_tracks, poles
+from dsp.frames import FrameSpec
+from dsp.lpc import autocorrelation, levinson_durbin, white_noise_correction
 from dsp.pitch import pitch_track
+from dsp.signals import checked_rate, checked_signal
 
 N_FORMANTS = 4
-_HOP_S, _WINDOW_S, _PITCH_WINDOW_S = 0.010, 0.030, 0.032
+PITCH_RANGE_HZ = (60.0, 600.0)
+FORMANT_RANGE_HZ = (90.0, 5500.0)
+LOWEST_PITCH_HZ = 30.0
+HIGHEST_FORMANT_HZ = 8000.0
+NEUTRAL_LIMITS_HZ = (200.0, 1500.0)
+_HOP_S, _WINDOW_S = 0.010, 0.030
 _RATES_HZ = (4000, 768000)
+_HIGHEST_ANALYSIS_HZ = 16000
 _EMPHASIS_HZ = 50.0  # pre-emphasis lifts what is above, by 6 dB per octave
 _WHITE_NOISE = 1e-9  # keeps pure tones and constants from being predicted without error
 _SILENCE_DBFS = -120.0
 _PITCH_BAND_HZ = 1000.0  # above, moving formants and breath make periods differ
 _AUDIBLE_DB = 40  # frames this far below the loudest have no formants worth a dot in the picture
+_EDGE = 1.03  # values nearer to an end of their range than by this factor are flagged
+_MAX_BANDWIDTH_HZ, _NARROW_HZ = 700.0, 300.0
+_BEYOND = 1.25  # how far above the range a resonance may be the last formant that is missing
+_HALF_PERIOD = 0.95  # correlation at half the period, against that at the period, that tells of a higher pitch
+_MEDIAN_PITCH_HZ, _MEDIAN_NEUTRAL_HZ, _NEUTRAL_OF_WHISPER_HZ = 120.0, 520.0, 550.0
+_NEUTRAL_RANGE_HZ = (450.0, 720.0)
+_WORTH_A_NOTE = 0.05  # share of frames at an edge; fewer are so by chance
+_BLOCK = 1024  # frames at a time: hours of signal need no copy of all of them
+_SEGMENT_S, _MARGIN_S = 10.0, 0.05  # of the low-pass filter, whose response is shorter than the margin
 
 
 @dataclass(frozen=True)
@@ -35,35 +52,51 @@ class Report:
     ----------
     x : ndarray, shape (n_samples,)
         The recording; full scale is 1.
-    sample_rate_hz, order : int
-        Its rate, and the order M of the prediction.
+    sample_rate_hz : int
+        Its rate.
+    y : ndarray, shape (n,)
+        The recording at the rate of the analysis.
+    analysis_hz, order : int
+        That rate, and the order M of the prediction.
+    pitch_range_hz, formant_range_hz : (float, float)
+        Where pitch and formants were looked for.
+    neutral_hz : float
+        First resonance of the speaker's vocal tract at rest, by which formants were numbered.
     time_s : ndarray, shape (T,)
         Middles of the frames.
     level_dbfs : ndarray, shape (T,)
         Mean power, 0 dB for a full-scale sinusoid, not below -120.
     pitch_hz, voicing : ndarray, shape (T,)
         Fundamental frequency of voiced frames, and how periodic each frame is, 0 to 1.
+    pitch_at_edge : bool ndarray, shape (T,)
+        Whether the pitch is at an end of its range, or may lie above it.
     prediction_gain_db : ndarray, shape (T,)
         Power of the windowed frame over that of its prediction error.
     formant_hz, bandwidth_hz : ndarray, shape (T, 4)
-        Formants in rising order.
-    frames : ndarray, shape (T, window)
-        Pre-emphasised frames under a Hamming window.
+        Formants by their numbers; one that is missing is NaN, and the others keep theirs.
+    formant_at_edge : bool ndarray, shape (T,)
+        Whether a formant is at an end of its range, or the last one is missing and may lie above it.
     lpc, error : ndarray, shape (T, M + 1) and (T,)
-        Coefficients of A(z) of those frames, and their prediction error power.
+        Coefficients of A(z) of the pre-emphasised frames under a Hamming window, and their prediction error power.
     """
 
     x: np.ndarray
     sample_rate_hz: int
+    y: np.ndarray
+    analysis_hz: int
     order: int
+    pitch_range_hz: tuple[float, float]
+    formant_range_hz: tuple[float, float]
+    neutral_hz: float
     time_s: np.ndarray
     level_dbfs: np.ndarray
     pitch_hz: np.ndarray
     voicing: np.ndarray
+    pitch_at_edge: np.ndarray
     prediction_gain_db: np.ndarray
     formant_hz: np.ndarray
     bandwidth_hz: np.ndarray
-    frames: np.ndarray
+    formant_at_edge: np.ndarray
     lpc: np.ndarray
     error: np.ndarray
 
@@ -81,36 +114,72 @@ class Report:
         """Frame whose middle is nearest to a time."""
         return int(np.abs(self.time_s - time_s).argmin())
 
+    def notes(self) -> list[str]:
+        """Say where measurements may be wrong because a range is too narrow."""
+        ends = (("pitch", self.pitch_range_hz, self.pitch_at_edge & self.audible),)
+        ends += (("formants", self.formant_range_hz, self.formant_at_edge & self.audible),)
+        return [
+            f"{flags.sum()} of {len(flags)} frames have {name} at or beyond an end of {low:g} to {high:g} Hz"
+            for name, (low, high), flags in ends
+            if flags.sum() > _WORTH_A_NOTE * len(flags)
+        ]
+
     def spectrum_and_envelope_db(self, frame: int) -> tuple[np.ndarray, ...]:
         """Frequencies in Hz, spectrum and LPC envelope of a frame without its pre-emphasis; 0 is full scale."""
-        window = self.frames.shape[-1]
-        n_fft = 1 << (4 * window - 1).bit_length()
-        emphasis = np.fft.rfft([1.0, -_emphasis(self.sample_rate_hz)], n_fft)
-        full_scale = np.hamming(window).sum() / 2
-        spectrum = np.fft.rfft(self.frames[frame], n_fft)
+        spec = _centred(self.analysis_hz, _WINDOW_S)
+        windowed = _emphasised(self.y, spec, frame, frame + 1)[0]
+        n_fft = 1 << (4 * spec.window - 1).bit_length()
+        emphasis = np.fft.rfft([1.0, -_emphasis(self.analysis_hz)], n_fft)
+        full_scale = np.hamming(spec.window).sum() / 2
+        spectrum = np.fft.rfft(windowed, n_fft)
         envelope = np.sqrt(self.error[frame]) / np.fft.rfft(self.lpc[frame], n_fft)
         with np.errstate(divide="ignore"):
             levels = [20 * np.log10(np.abs(X / emphasis) / full_scale) for X in (spectrum, envelope)]
-        f = np.fft.rfftfreq(n_fft, 1 / self.sample_rate_hz)
+        f = np.fft.rfftfreq(n_fft, 1 / self.analysis_hz)
         return f, *(np.maximum(level_db, _SILENCE_DBFS) for level_db in levels)
 
 
+def analysis_rate_hz(sample_rate_hz: int) -> int:
+    """Rate at which a recording is analysed: its own, at most 16 kHz."""
+    return min(sample_rate_hz, _HIGHEST_ANALYSIS_HZ)
+
+
+def highest_pitch_hz(sample_rate_hz: int) -> float:
+    """Highest end of a range of pitch."""
+    return analysis_rate_hz(sample_rate_hz) / 5
+
+
 def default_order(sample_rate_hz: int) -> int:
-    """Two coefficients for each formant, of which there is one per kHz, and two for the slope; at most 64."""
-    return min(64, 2 + round(sample_rate_hz / 1000))
+    """Two coefficients for each formant, of which there is one per kHz of the analysis, and two for the slope."""
+    return 2 + round(analysis_rate_hz(sample_rate_hz) / 1000)
 
 
-def measure(x: ArrayLike, sample_rate_hz: int, order: int) -> Report:
+def measure(
+    x: ArrayLike,
+    sample_rate_hz: int,
+    order: int | None = None,
+    *,
+    pitch_range_hz: tuple[float, float] = PITCH_RANGE_HZ,
+    formant_range_hz: tuple[float, float] = FORMANT_RANGE_HZ,
+    neutral_hz: float | None = None,
+) -> Report:
     """Measure a recording of one channel.
 
     Parameters
     ----------
     x : array_like, shape (n_samples,)
-        Samples; full scale is 1.
+        Samples: floats of full scale 1, or int16 or int32.
     sample_rate_hz : int
         4000 to 768000.
-    order : int
-        Order M of the prediction, below the 30 ms of the window.
+    order : int, 2 to 64, optional
+        Order M of the prediction; `default_order` without it.
+    pitch_range_hz : (low, high)
+        30 <= low < high <= a fifth of the rate of the analysis.
+    formant_range_hz : (low, high)
+        0 <= low < high <= 8000; what is above half the rate of the analysis is left out.
+    neutral_hz : float, 200 to 1500, optional
+        First resonance of the speaker's vocal tract at rest: about 500 for men, 600 for women, 650 to 700 for children.
+        Without it 520 (f0 / 120)^(1/4) for the median pitch f0, as tall speakers have low voices, 550 for whisper.
 
     Returns
     -------
@@ -121,88 +190,66 @@ def measure(x: ArrayLike, sample_rate_hz: int, order: int) -> Report:
     ValueError
         If `x` is empty, holds NaN or has more axes than one, or a number is out of range.
     """
-    x = np.asarray(x, dtype=np.float64)
-    if x.ndim != 1 or x.size == 0:
-        raise ValueError(f"`x` has shape {x.shape}, it must be one channel of samples")
-    if not _RATES_HZ[0] <= sample_rate_hz <= _RATES_HZ[1]:
-        raise ValueError(f"`sample_rate_hz` is {sample_rate_hz}, it must be {_RATES_HZ[0]} to {_RATES_HZ[1]}")
-    spec = _centred(sample_rate_hz, _WINDOW_S)
-    frames = frame(preemphasis(x, _emphasis(sample_rate_hz)), spec) * np.hamming(spec.window)
-    r = white_noise_correction(autocorrelation(frames, order), _WHITE_NOISE)
+    fs = checked_rate("sample_rate_hz", sample_rate_hz, *_RATES_HZ)
+    dtype = np.float32 if getattr(x, "dtype", None) in (np.float32, np.int16) else np.float64  # as exact as it came
+    x = checked_signal("x", x, max_channels=1, limit=None, dtype=dtype)
+    if not len(x):
+        raise ValueError("`x` has shape (0,), it must hold at least one sample")
+    analysis_hz = analysis_rate_hz(fs)
+    pitch_range = checked_range("pitch_range_hz", pitch_range_hz, LOWEST_PITCH_HZ, highest_pitch_hz(fs))
+    formant_range = checked_range("formant_range_hz", formant_range_hz, 0, HIGHEST_FORMANT_HZ)
+    M = order_in("order", default_order(fs) if order is None else order, 2, 64)
+    spec = _centred(analysis_hz, _WINDOW_S)
+    y = _resampled(x, fs, analysis_hz)
+    r = _autocorrelation(y, spec, M)
     a, error, _ = levinson_durbin(r)
-    formant_hz, bandwidth_hz = formant_tracks(a, sample_rate_hz, N_FORMANTS, neutral_hz=550)
-    low = frame(_low_pass(x, sample_rate_hz), _centred(sample_rate_hz, _PITCH_WINDOW_S))
-    pitch_hz, voicing = pitch_track(low, sample_rate_hz)
+    pitch_hz, voicing, pitch_at_edge = _pitch(y, analysis_hz, pitch_range)
+    neutral = _neutral_hz(pitch_hz) if neutral_hz is None else number_in("neutral_hz", neutral_hz, *NEUTRAL_LIMITS_HZ)
+    formant_hz, bandwidth_hz, formant_at_edge = _formants(a, analysis_hz, formant_range, neutral)
     silent = r[:, 0] == 0
     return Report(
         x=x,
-        sample_rate_hz=sample_rate_hz,
-        order=order,
-        time_s=(np.arange(len(r)) + 0.5) * spec.hop / sample_rate_hz,
-        level_dbfs=_level_dbfs(x, spec),
+        sample_rate_hz=fs,
+        y=y,
+        analysis_hz=analysis_hz,
+        order=M,
+        pitch_range_hz=pitch_range,
+        formant_range_hz=formant_range,
+        neutral_hz=neutral,
+        time_s=(np.arange(len(r)) + 0.5) * spec.hop / analysis_hz,
+        level_dbfs=_level_dbfs(x, len(r), spec.hop * fs / analysis_hz),
         pitch_hz=pitch_hz,
         voicing=voicing,
+        pitch_at_edge=pitch_at_edge,
         prediction_gain_db=10 * np.log10(np.where(silent, 1.0, r[:, 0] / np.where(silent, 1.0, error))),
         formant_hz=formant_hz,
         bandwidth_hz=bandwidth_hz,
-        frames=frames,
+        formant_at_edge=formant_at_edge,
         lpc=a,
         error=error,
     )
 
 
-def as_text(report: Report) -> str:
-    """Lay the table out for the eye: fixed columns, a dash where there is no value."""
-    names = ["time", "level", "pitch", "voicing", "gain"]
-    units = ["s", "dBFS", "Hz", "", "dB"]
-    for index in range(1, N_FORMANTS + 1):
-        names += [f"F{index}", f"B{index}"]
-        units += ["Hz", "Hz"]
-    decimals = [3, 1, 1, 2, 1] + [0] * (2 * N_FORMANTS)
-    rows = [names, units]
-    for values in zip(*columns(report).values(), strict=True):
-        cells = zip(values, decimals, strict=True)
-        rows.append([f"{v:.{d}f}" if np.isfinite(v) else "-" for v, d in cells])
-    return "".join(" ".join(f"{cell:>7}" for cell in row) + "\n" for row in rows)
+def checked_range(name: str, values: tuple[float, float], least: float, most: float) -> tuple[float, float]:
+    """Return two numbers, least <= low < high <= most."""
+    allowed = f"it must be two numbers, {least:g} <= low < high <= {most:g}"
+    try:
+        low, high = map(float, values)
+    except (TypeError, ValueError):
+        raise ValueError(f"`{name}` is {values!r}, {allowed}") from None
+    if not least <= low < high <= most:
+        raise ValueError(f"`{name}` is {low:g} to {high:g}, {allowed}")
+    return low, high
 
 
-def as_csv(report: Report) -> str:
-    """Write the table as comma-separated values with a header, empty where there is no value."""
-    table = columns(report)
-    lines = [",".join(table)]
-    for values in zip(*table.values(), strict=True):
-        lines.append(",".join(f"{v:.6g}" if np.isfinite(v) else "" for v in values))
-    return "\n".join(lines) + "\n"
+def _resampled(x: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
+    """Bring a signal to a lower rate, without delay."""
+    if from_hz == to_hz:
+        return x
+    from scipy.signal import resample_poly
 
-
-def as_json(report: Report) -> str:
-    """Write the table as one JSON object: file-wide numbers and a list of frames, null where no value is."""
-    table = columns(report)
-    frames = [
-        {name: float(f"{v:.6g}") if np.isfinite(v) else None for name, v in zip(table, values, strict=True)}
-        for values in zip(*table.values(), strict=True)
-    ]
-    head = {"sample_rate_hz": report.sample_rate_hz, "n_samples": len(report.x), "order": report.order}
-    return json.dumps({**head, "frames": frames}, indent=1) + "\n"
-
-
-TABLES = {"text": as_text, "csv": as_csv, "json": as_json}
-"""The writers by the name of their format."""
-
-
-def columns(report: Report) -> dict[str, np.ndarray]:
-    """Columns of the table by name, in their order."""
-    table = {
-        "time_s": report.time_s,
-        "level_dbfs": report.level_dbfs,
-        "pitch_hz": report.pitch_hz,
-        "voicing": report.voicing,
-        "prediction_gain_db": report.prediction_gain_db,
-    }
-    for index in range(N_FORMANTS):
-        table[f"f{index + 1}_hz"] = report.formant_hz[:, index]
-        table[f"b{index + 1}_hz"] = report.bandwidth_hz[:, index]
-    return table
+    common = np.gcd(from_hz, to_hz)
+    return resample_poly(x, to_hz // common, from_hz // common)
 
 
 def _emphasis(sample_rate_hz: float) -> float:
@@ -216,17 +263,90 @@ def _centred(sample_rate_hz: int, window_s: float) -> FrameSpec:
     return FrameSpec(sample_rate_hz, window, hop, (window - hop) // 2, hop)
 
 
-def _low_pass(x: np.ndarray, sample_rate_hz: int) -> np.ndarray:
-    """Keep the lowest harmonics, without delay."""
+def _emphasised(y: np.ndarray, spec: FrameSpec, first: int, end: int) -> np.ndarray:
+    """Pre-emphasised frames first..end-1 under a Hamming window."""
+    begin, stop = first * spec.hop + spec.delay - spec.window - 1, end * spec.hop + spec.look_ahead
+    part = np.pad(y[max(begin, 0) : stop], (max(-begin, 0), max(stop - len(y), 0)))
+    part = part.astype(np.float64)
+    e = part[1:] - _emphasis(spec.sample_rate_hz) * part[:-1]
+    return np.lib.stride_tricks.sliding_window_view(e, spec.window)[:: spec.hop] * np.hamming(spec.window)
+
+
+def _autocorrelation(y: np.ndarray, spec: FrameSpec, M: int) -> np.ndarray:
+    """Autocorrelation of all frames, shape (T, M + 1)."""
+    T = spec.n_frames(len(y))
+    blocks = [(t, min(t + _BLOCK, T)) for t in range(0, T, _BLOCK)]
+    r = np.concatenate([autocorrelation(_emphasised(y, spec, *block), M) for block in blocks])
+    return white_noise_correction(r, _WHITE_NOISE)
+
+
+def _pitch(y: np.ndarray, fs: int, pitch_range: tuple[float, float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pitch and voicing of every frame, and whether the pitch is at an end of its range, or may lie above it."""
+    low, high = pitch_range[0] / _EDGE, min(pitch_range[1] * _EDGE, fs / 4)
+    spec = _centred(fs, 2 / low)
+    front, T = spec.window - spec.delay, spec.n_frames(len(y))
+    band = np.zeros(front + T * spec.hop + spec.look_ahead)  # with zeros on both sides, so that frames are views
+    _low_pass(y, fs, max(_PITCH_BAND_HZ, 1.6 * high), band[front : front + len(y)])
+    frames = np.lib.stride_tricks.sliding_window_view(band, spec.window)[:: spec.hop]
+    f0_hz, voicing = pitch_track(frames, fs, low, high)
+    with np.errstate(invalid="ignore"):  # NaN compares as false
+        at_edge = (f0_hz < pitch_range[0] * _EDGE) | (f0_hz > pitch_range[1] / _EDGE)
+        for t in np.flatnonzero(2 * f0_hz > pitch_range[1]):
+            half = _correlation_at(frames[t], fs / (2 * f0_hz[t]))
+            at_edge[t] |= half > _HALF_PERIOD * voicing[t]
+    return f0_hz, voicing, at_edge
+
+
+def _correlation_at(x: np.ndarray, lag: float) -> float:
+    """Normalised correlation of a frame with itself at a lag that need not be whole."""
+    n = np.arange(len(x) - int(lag) - 1)
+    x = x - x.mean()
+    tail = np.interp(n + lag, np.arange(len(x)), x)
+    head = x[: len(n)]
+    return float(head @ tail / np.sqrt(max(head @ head * (tail @ tail), np.finfo(float).tiny)))
+
+
+def _neutral_hz(pitch_hz: np.ndarray) -> float:
+    """First resonance of the speaker's vocal tract at rest, guessed from the median pitch."""
+    voiced = pitch_hz[np.isfinite(pitch_hz)]
+    if not voiced.size:
+        return _NEUTRAL_OF_WHISPER_HZ
+    return float(np.clip(_MEDIAN_NEUTRAL_HZ * (np.median(voiced) / _MEDIAN_PITCH_HZ) ** 0.25, *_NEUTRAL_RANGE_HZ))
+
+
+def _formants(
+    a: np.ndarray, fs: int, formant_range: tuple[float, float], neutral_hz: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Formants, their bandwidths, and whether one of a frame is at an end of the range, or the last may lie above."""
+    low, high = formant_range[0], min(formant_range[1], fs / 2 - 90)
+    f, b = formant_tracks(a, fs, N_FORMANTS, neutral_hz, low, _MAX_BANDWIDTH_HZ, max(high, low))
+    all_f, all_b = poles(a, fs)
+    with np.errstate(invalid="ignore"):  # NaN compares as false
+        beyond = (all_f > high) & (all_f < high * _BEYOND) & (all_b > 0) & (all_b < _NARROW_HZ)
+        at_edge = ((f < low * _EDGE) | (f > high / _EDGE)).any(-1)
+    return f, b, at_edge | (np.isnan(f[:, -1]) & beyond.any(-1))
+
+
+def _low_pass(y: np.ndarray, fs: int, edge_hz: float, out: np.ndarray) -> None:
+    """Keep the lowest harmonics, without delay; segment by segment, so that long recordings need no copies."""
     from scipy.signal import butter, sosfiltfilt
 
-    sos = butter(4, _PITCH_BAND_HZ, fs=sample_rate_hz, output="sos")
-    margin = np.zeros(sample_rate_hz // 20)
-    return sosfiltfilt(sos, np.concatenate([margin, x, margin]), padlen=0)[len(margin) : -len(margin)]
+    sos = butter(4, min(edge_hz, 0.45 * fs), fs=fs, output="sos")
+    size, margin = round(_SEGMENT_S * fs), round(_MARGIN_S * fs)
+    for start in range(0, len(y), size):
+        before, after = min(start, margin), max(start + size + margin - len(y), 0)
+        part = y[start - before : start + size + margin]
+        part = np.concatenate([np.zeros(margin - before), part, np.zeros(after)])
+        out[start : start + size] = sosfiltfilt(sos, part, padlen=0)[margin : margin + min(size, len(y) - start)]
 
 
-def _level_dbfs(x: np.ndarray, spec: FrameSpec) -> np.ndarray:
+def _level_dbfs(x: np.ndarray, n_frames: int, hop: float) -> np.ndarray:
     """Level of every frame's own samples, the last one shorter where the recording ends within it."""
-    starts = np.arange(0, len(x), spec.hop)
-    power = np.add.reduceat(x * x, starts) / np.diff(starts, append=len(x))
+    starts = np.minimum(np.round(np.arange(n_frames + 1) * hop).astype(int), len(x))
+    starts[-1] = len(x)
+    power = np.empty(n_frames)
+    for t in range(0, n_frames, _BLOCK):
+        edges = starts[t : t + _BLOCK + 1]
+        block = np.square(x[edges[0] : edges[-1]], dtype=np.float64)
+        power[t : t + _BLOCK] = np.add.reduceat(block, edges[:-1] - edges[0]) / np.diff(edges)
     return 10 * np.log10(np.maximum(2 * power, 10 ** (_SILENCE_DBFS / 10)))

@@ -3,10 +3,12 @@
 First block of an encoder that switches between long and short transforms. Delay: none beyond the frame.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["attacks"]
+__all__ = ["AttackState", "attacks", "next_attacks", "start_attacks"]
 
 _PARTS = 8
 _MEMORY = 0.8  # of the running mean of energy, per part: more than half a frame, as long as the period of a low voice
@@ -50,19 +52,92 @@ def attacks(x: ArrayLike, frame: int, rise_db: float = 9.0, floor: float = 1e-8)
     >>> attacks(x, 1024).tolist()
     [False, False, True, False]
     """
-    from scipy.signal import lfilter
-
     x = np.asarray(x, float)
     if x.ndim == 0:
         raise ValueError("`x` is a scalar, it must have at least one axis")
     if frame < 1 or frame % _PARTS:
         raise ValueError(f"`frame` is {frame}, it must be a multiple of {_PARTS}")
+    whole = x[..., : x.shape[-1] // frame * frame]
+    return next_attacks(start_attacks(x.shape[:-1]), whole, frame, rise_db, floor)[1]
+
+
+class AttackState(NamedTuple):
+    """Hold what the detector remembers of the samples before.
+
+    Attributes
+    ----------
+    last : array (..., 2)
+        The last two samples.
+    mean : array (..., 1)
+        Running mean of energy, before its start from nothing is made good.
+    filter : array (..., 1)
+        State of the filter that computes it.
+    count : int
+        Parts seen so far.
+    """
+
+    last: np.ndarray
+    mean: np.ndarray
+    filter: np.ndarray
+    count: int
+
+
+def start_attacks(shape: tuple[int, ...] = ()) -> AttackState:
+    """Return the state before the first sample, for signals with these leading axes."""
+    return AttackState(np.zeros((*shape, 2)), np.zeros((*shape, 1)), np.zeros((*shape, 1)), 0)
+
+
+def next_attacks(
+    state: AttackState, x: ArrayLike, frame: int, rise_db: float = 9.0, floor: float = 1e-8
+) -> tuple[AttackState, np.ndarray]:
+    """Do as `attacks` does on the next frames of a signal; the state goes from call to call.
+
+    Parameters
+    ----------
+    state : AttackState
+        From `start_attacks`, or from the samples before.
+    x : array_like, shape (..., n_samples)
+        Whole frames.
+    frame, rise_db, floor
+        As for `attacks`.
+
+    Returns
+    -------
+    state : AttackState
+    found : ndarray of bool, shape (..., n_samples // frame)
+
+    Raises
+    ------
+    ValueError
+        If `frame` is not a multiple of 8, or `x` does not hold whole frames.
+
+    Examples
+    --------
+    >>> x = np.zeros(4096)
+    >>> x[2500:] = np.sin(np.arange(1596))
+    >>> state, first = next_attacks(start_attacks(), x[:2048], 1024)
+    >>> state, second = next_attacks(state, x[2048:], 1024)
+    >>> first.tolist(), second.tolist()
+    ([False, False], [True, False])
+    """
+    from scipy.signal import lfilter
+
+    x = np.asarray(x, float)
+    if frame < 1 or frame % _PARTS:
+        raise ValueError(f"`frame` is {frame}, it must be a multiple of {_PARTS}")
+    if x.ndim == 0 or x.shape[-1] % frame:
+        raise ValueError(f"`x` has shape {x.shape}, its last axis must hold whole frames of {frame} samples")
     T = x.shape[-1] // frame
-    d = np.asarray(lfilter([1, -2, 1], [1], x[..., : T * frame], axis=-1))
+    if not T:
+        return state, np.zeros((*x.shape[:-1], 0), bool)
+    x = np.concatenate([state.last, x], axis=-1)
+    d = np.asarray(lfilter([1, -2, 1], [1], x, axis=-1))[..., 2:]
     energy = np.mean(d.reshape(*d.shape[:-1], T * _PARTS, frame // _PARTS) ** 2, axis=-1) + floor
-    mean = np.asarray(lfilter([1 - _MEMORY], [1, -_MEMORY], energy, axis=-1))
-    before = np.concatenate([energy[..., :1], mean[..., :-1]], axis=-1)
+    mean, memory = lfilter([1 - _MEMORY], [1, -_MEMORY], energy, axis=-1, zi=state.filter)
+    before = np.concatenate([state.mean if state.count else energy[..., :1], mean[..., :-1]], axis=-1)
     # The mean starts from nothing: what it lacks of the weights' sum is made good.
-    weight = 1 - _MEMORY ** np.arange(before.shape[-1])
-    weight[:1] = 1.0
-    return (energy > 10 ** (rise_db / 10) * before / weight).reshape(*d.shape[:-1], T, _PARTS).any(axis=-1)
+    weight = 1 - _MEMORY ** np.arange(state.count, state.count + T * _PARTS)
+    weight[: 0 if state.count else 1] = 1.0
+    found = energy > 10 ** (rise_db / 10) * before / weight
+    after = AttackState(x[..., -2:], mean[..., -1:], memory, state.count + T * _PARTS)
+    return after, found.reshape(*x.shape[:-1], T, _PARTS).any(axis=-1)

@@ -13,8 +13,6 @@ import os
 for library in ("OMP", "OPENBLAS", "MKL", "NUMBA"):  # before they are imported
     os.environ[f"{library}_NUM_THREADS"] = "1"
 
-import argparse
-import csv
 import importlib
 import importlib.metadata
 import platform
@@ -23,6 +21,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from report import RESULTS, make_parser
 from scipy.linalg import solve_toeplitz
 from scipy.signal import lfilter
 
@@ -35,15 +34,15 @@ from dsp.lsf import lpc_to_lsf, lsf_to_lpc
 from dsp.pitch import pitch_track
 from dsp.psychoacoustics import masking
 from dsp.reflection import lpc_to_reflection
+from lpcnet_cq.evaluation.tables import write_rows
 
 SPEC = FrameSpec()
 ORDER = 16
 COLUMNS = ["task", "implementation", "frames_per_s", "audio_s_per_s", "dsp_is_faster_by"]
-RESULTS = Path(__file__).parent / "results" / "bench_dsp.csv"
 
 
 def speechlike(n_samples, seed=0):
-    """Pulses and noise through four resonators: as hard to analyse as speech."""
+    """Return pulses and noise through four resonators, (n_samples,)."""
     rng = np.random.default_rng(seed)
     source = 0.01 * rng.normal(size=n_samples)
     source[:: SPEC.sample_rate_hz // 120] += 1
@@ -191,7 +190,7 @@ def measure(seconds, repeats):
 
 
 def machine():
-    """Tell what every number of speed must carry with it."""
+    """Return processor, threads, commit and versions: what every speed number needs."""
     cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -204,20 +203,16 @@ def machine():
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = make_parser(__doc__)
     parser.add_argument("--seconds", type=float, default=30.0, help="of audio (default 30)")
     parser.add_argument("--repeats", type=int, default=5, help="the fastest counts (default 5)")
-    parser.add_argument("--output", type=Path, default=RESULTS, help=f"default: {RESULTS.name} in results")
+    parser.add_argument("--output", type=Path, default=RESULTS / "bench_dsp.csv")
     args = parser.parse_args()
     where = machine()
     print(", ".join(f"{key} {value}" for key, value in where.items()))
     print(f"{'task':22} {'implementation':22} {'frames/s':>12} {'audio s/s':>12} {'dsp is':>9}")
     rows = measure(args.seconds, args.repeats)
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    with open(args.output, "w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=[*COLUMNS, *where])
-        writer.writeheader()
-        writer.writerows({**row, **where} for row in rows)
+    write_rows([row | where for row in rows], args.output)
 
 
 if __name__ == "__main__":

@@ -1,22 +1,19 @@
-"""Our codec and its peers on the same recordings, at rates counted in payload bytes.
+"""Compare our codec with its peers on the same recordings, at rates counted in payload bytes.
 
     python experiments/benchmark.py DATA [--peers opus,amr-wb] [--rates 9k,24k] [--model NAME] [--label NAME]
 
-Codes the held-out speech of the corpus folder DATA and scores what comes back. Every row of `results/benchmark.csv`
-is written as it is measured and never measured twice: an interrupted run goes on where it stopped, `--redo CODEC`
-forgets a codec, and scores that lacked a package are filled in once it is there. At the end come the table
-(`benchmark.md`), the curves (`benchmark.png`) and the recordings on which Opus beats us most (`worst.csv`);
-`--peers none --model none` makes these alone. `--recogniser WEIGHTS` adds a column: the share of letters that a
-recogniser (`recognise.py`) reads wrong in recordings with a transcript. `--speed` measures delay and speed instead,
-on one core.
+Codes the held-out speech of the corpus folder DATA and scores the decoded signals. Every row of
+`results/benchmark.csv` is written as it is measured and is not measured again: an interrupted run continues where it
+stopped, `--redo CODEC` deletes the rows of a codec, and scores that lacked a package are added once it is installed.
+At the end the program writes the table (`benchmark.md`), the curves (`benchmark.png`) and the recordings on which
+Opus is furthest ahead of ours (`worst.csv`); `--peers none --model none` writes these alone. `--recogniser WEIGHTS`
+adds a column: the letter error rate of a recogniser (`recognise.py`) on recordings with a transcript. `--speed`
+measures delay and speed instead, on one core.
 
 Ours: bytes of the whole `.cq` file, decoded from those bytes. Peers: see `peers.py`. All are scored as 16-bit samples.
 """
 
 import argparse
-import csv
-import importlib
-import importlib.util
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,54 +21,37 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import peers
 import plots
-from peers import FULL_SCALE, PEERS, RATE_HZ, Peer
+from coders import Code, as_pcm16, own_code, steer
+from peers import PEERS, RATE_HZ, PacketPeer
+from report import RESULTS, make_parser
 
 import lpcnet_cq
-from lpcnet_cq.audio import to_pcm16
 from lpcnet_cq.cli_arguments import bitrate_bps
-from lpcnet_cq.evaluation import evaluate as ev
-from lpcnet_cq.training.data import Clip, open_corpus, read_clip
+from lpcnet_cq.evaluation import metrics, tables
+from lpcnet_cq.evaluation.evaluate import held_out
+from lpcnet_cq.training.data import Clip, read_clip
 
-RESULTS = Path(__file__).parent / "results"
-DNSMOS_SECONDS = 9.01  # the network's window
 OWN = "lpcnet_cq"
 PCM_KBPS = 16 * RATE_HZ / 1000
+ACCEPTED = 0.97, np.inf  # share of the requested rate that needs no correction: a peer may use more than requested
 
-Key = tuple[str, float, str]  # codec, kbps asked for, clip
-Code = Callable[[np.ndarray], tuple[np.ndarray, float]]  # samples (n,) to samples (n,) and kbps
-Read = Callable[[np.ndarray], float]  # samples (n,) to the share of letters that are read wrong
+Key = tuple[str, float, str]  # codec, requested kbps, clip
+Read = Callable[[np.ndarray], float]  # samples (n,) to the letter error rate
 
-
-def dnsmos(x: np.ndarray, y: np.ndarray) -> float:
-    """DNSMOS OVRL (Reddy et al., 2022) of `y` alone: its first 9.01 s, or all of it over and over."""
-    window = np.resize(y, round(DNSMOS_SECONDS * RATE_HZ)).clip(-1, 1).astype(np.float32)
-    return float(importlib.import_module("speechmos.dnsmos").run(window, sr=RATE_HZ)["ovrl_mos"])
-
-
-# Title in tables, function of original and decoded samples, needed modules.
-METRICS = {name: ev.METRICS[name] for name in ("pesq", "visqol", "estoi")} | {
-    "sisdr": ev.METRICS["si_sdr_db"],
-    "dnsmos": ("DNSMOS", dnsmos, ("speechmos", "onnxruntime", "librosa")),
-}
-CER = {"cer": ("letters wrong", None, ())}  # by a recogniser, where one is given
+METRICS = {name: metrics.METRICS[name] for name in ("pesq", "visqol", "estoi", "si_sdr_db", "dnsmos")}
+CER = {"cer": metrics.Metric("letters wrong", lambda *_: np.nan, decimals=3)}  # measured by a recogniser instead
 COLUMNS = ["codec", "kbps_asked", "kbps", "clip", "seconds", *METRICS, *CER]
-
-
-def missing_metrics() -> dict[str, str]:
-    """Names of the metrics that cannot be measured here, with the module each lacks."""
-    lacks = {k: [m for m in v[2] if importlib.util.find_spec(m) is None] for k, v in METRICS.items()}
-    return {k: f"module {modules[0]} is not installed" for k, modules in lacks.items() if modules}
+TEXT_COLUMNS = ("codec", "clip")
 
 
 def score(x: np.ndarray, y: np.ndarray, wanted: Iterable[str]) -> dict[str, float]:
     """Score `y` (n,) against `x` (n,) by the metrics `wanted`; digital silence has no score."""
-    return {k: METRICS[k][1](x, y) if x.any() else float("nan") for k in wanted}
+    return {k: METRICS[k].score(x, y, RATE_HZ) if x.any() else float("nan") for k in wanted}
 
 
 def readers(recogniser: Path, data: str) -> dict[Path, Read]:
-    """Return for every held-out recording with a transcript what counts the letters a recogniser gets wrong in it."""
+    """Return, for every held-out recording with a transcript, what measures the letter error rate of its copies."""
     from recogniser import Judge
     from transcripts import open_transcripts
 
@@ -83,18 +63,12 @@ def readers(recogniser: Path, data: str) -> dict[Path, Read]:
 
 
 def read_rows(path: Path) -> dict[Key, dict]:
-    """Read rows, numbers as numbers, without the scores that are blank; of rows with one key the last counts."""
-    if not path.is_file():
-        return {}
-    with open(path, newline="", encoding="utf-8") as file:
-        rows = [
-            {k: v if k in ("codec", "clip") else float(v) for k, v in row.items() if v} for row in csv.DictReader(file)
-        ]
-    return {key_of(row): row for row in rows}
+    """Read rows by their keys; of several rows with one key the last one counts."""
+    return {key_of(row): row for row in tables.read_rows(path, TEXT_COLUMNS)}
 
 
 def is_tidy(path: Path) -> bool:
-    """Say whether a file has today's columns and one line per key."""
+    """Return whether a file has the present columns and one line per key."""
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else [",".join(COLUMNS)]
     return lines[0] == ",".join(COLUMNS) and len(lines) == 1 + len(read_rows(path))
 
@@ -109,61 +83,26 @@ def rewrite(rows: dict[Key, dict], path: Path) -> None:
         path.unlink(missing_ok=True)
         return
     part = path.with_suffix(".part")
-    ev.write_rows([{k: rows[key].get(k) for k in COLUMNS} for key in sorted(rows)], part)
+    tables.write_rows([{k: rows[key].get(k) for k in COLUMNS} for key in sorted(rows)], part)
     os.replace(part, path)
 
 
 # ------------------------------------------------------------------------------------------------ codecs
 
 
-def own_code(codec, kbps: float) -> Code:
-    def code(x):
-        data = codec.encode(x, RATE_HZ, bitrate_bps=1000 * kbps)
-        return codec.decode(data)[0], 8 * len(data) / (len(x) / RATE_HZ) / 1000
-
-    return code
+def peer_code(peer: PacketPeer, kbps: float) -> Code:
+    """Return what codes a recording with a peer, at the rate to request."""
+    return lambda x: peer.code(x, RATE_HZ, kbps)
 
 
-def peer_code(peer: Peer, kbps: float) -> Code:
-    def code(x):
-        packets = peers.encode(peer, x, kbps)
-        return peers.decode(peer, packets, x), peers.measured_kbps(peer, packets, len(x))
-
-    return code
-
-
-def to_ask(measure: Callable[[float], float], kbps: float, slack: float = 0.03) -> float:
-    """Return the rate to ask for so that a codec that stays more than `slack` below what is asked comes out at `kbps`.
-
-    >>> round(to_ask(lambda asked: 0.9 * asked, 9.0), 6)
-    10.0
-    >>> to_ask(lambda asked: 0.98 * asked, 9.0)
-    9.0
-    """
-    got = measure(kbps)
-    if got >= (1 - slack) * kbps:
-        return kbps
-    asked = kbps * kbps / got
-    return asked * kbps / measure(asked)
-
-
-def steer(peer: Peer, kbps: float, clips: Sequence[Clip]) -> float:
-    """Return the one rate to ask a peer for on all clips, so that together they come out at `kbps`."""
-
-    def measure(asked):
-        rows = []
-        for clip in clips:
-            x = read_clip(clip, RATE_HZ)
-            kbps = peers.measured_kbps(peer, peers.encode(peer, x, asked), len(x))
-            rows.append({"kbps": kbps, "seconds": len(x) / RATE_HZ})
-        return plots.mean_kbps(rows)
-
-    return to_ask(measure, kbps) if peer.steerable else kbps
+def steered_code(peer: PacketPeer, kbps: float, clips: Sequence[Clip]) -> Code:
+    """Return what codes a recording with a peer so that all clips together have the bitrate `kbps`."""
+    return peer_code(peer, steer(peer, ((read_clip(clip, RATE_HZ), RATE_HZ) for clip in clips), kbps, ACCEPTED))
 
 
 @dataclass(frozen=True)
 class Point:
-    """One codec at one rate; `prepare` returns what codes a recording."""
+    """Hold one codec at one rate; `prepare` returns what codes a recording."""
 
     codec: str
     kbps_asked: float
@@ -175,19 +114,19 @@ def points_at(kbps: float, names: Sequence[str], codec, label: str, clips: Seque
     own = [Point(label, kbps, lambda: own_code(codec, kbps))] if codec else []
     theirs = [(name, rate) for name in names for rate in PEERS[name].rates if plots.nearest_point(rate) == kbps]
     return own + [
-        Point(name, rate, lambda p=PEERS[name], rate=rate: peer_code(p, steer(p, rate, clips))) for name, rate in theirs
+        Point(name, rate, lambda p=PEERS[name], rate=rate: steered_code(p, rate, clips)) for name, rate in theirs
     ]
 
 
 def measure(
-    point: Point, clips: Sequence[Clip], path: Path, metrics: Sequence[str], reads: Mapping[Path, Read]
+    point: Point, clips: Sequence[Clip], path: Path, scored: Sequence[str], reads: Mapping[Path, Read]
 ) -> None:
     """Add to the file what it lacks of one codec at one rate: recordings, or scores of recordings."""
     rows, code = read_rows(path), None
     for i, clip in enumerate(clips):
         name = f"{clip.source}/{clip.speaker}/{clip.path.name}"
         row = rows.get((point.codec, point.kbps_asked, name), {})
-        wanted = [k for k in metrics if k not in row]
+        wanted = [k for k in scored if k not in row]
         reader = reads.get(clip.path) if "cer" not in row else None
         if row and not wanted and not reader:
             continue
@@ -195,23 +134,23 @@ def measure(
         x = read_clip(clip, RATE_HZ)
         y, kbps = code(x)
         row |= {"codec": point.codec, "kbps_asked": point.kbps_asked, "kbps": kbps, "clip": name}
-        row |= {"seconds": len(x) / RATE_HZ} | score(x.astype(np.float64), to_pcm16(y) / FULL_SCALE, wanted)
+        row |= {"seconds": len(x) / RATE_HZ} | score(x.astype(np.float64), as_pcm16(y), wanted)
         row |= {"cer": reader(y)} if reader else {}
-        ev.append_rows([row], COLUMNS, path)
-        scores = ", ".join(f"{k} {row[k]:.3f}" for k in (*metrics, *CER) if k in row)
+        tables.append_rows([row], COLUMNS, path)
+        scores = ", ".join(f"{k} {row[k]:.3f}" for k in (*scored, *CER) if k in row)
         print(f"{point.codec} {point.kbps_asked:g} kbps, {i + 1}/{len(clips)}: {kbps:.2f} kbps, {scores}", flush=True)
 
 
 def measure_all(args, clips: Sequence[Clip], path: Path) -> dict[str, str]:
     """Measure every codec asked for at every rate; return what could not be measured, with reasons."""
-    gone, lacks = {name: peers.missing(PEERS[name]) for name in args.peers}, missing_metrics()
+    gone, lacks = {name: PEERS[name].missing() for name in args.peers}, metrics.missing_modules(METRICS)
     absent = {PEERS[name].title: reason for name, reason in gone.items() if reason}
-    absent |= {METRICS[k][0]: reason for k, reason in lacks.items()}
+    absent |= {METRICS[k].title: f"module {module} is not installed" for k, module in lacks.items()}
     names = [name for name in args.peers if not gone[name]]
     codec = None if args.model == "none" else lpcnet_cq.load(args.model)
-    metrics = [k for k in METRICS if k not in lacks]
+    scored = [k for k in METRICS if k not in lacks]
     reads = readers(args.recogniser, args.data) if args.recogniser else {}
-    measure(Point(plots.UNCODED, PCM_KBPS, lambda: lambda x: (x, PCM_KBPS)), clips, path, metrics, reads)
+    measure(Point(plots.UNCODED, PCM_KBPS, lambda: lambda x: (x, PCM_KBPS)), clips, path, scored, reads)
     for kbps in args.rates:
         usable = codec
         if codec and not codec.bitrates_bps[0] <= 1000 * kbps <= codec.bitrates_bps[1]:
@@ -219,7 +158,7 @@ def measure_all(args, clips: Sequence[Clip], path: Path) -> dict[str, str]:
             usable = None
         for point in points_at(kbps, names, usable, args.label, clips):
             try:
-                measure(point, clips, path, metrics, reads)
+                measure(point, clips, path, scored, reads)
             except (OSError, RuntimeError) as error:  # a library or a network that breaks down is named, others go on
                 absent[f"{point.codec} at {point.kbps_asked:g} kbps"] = str(error)
                 print(f"{point.codec} at {point.kbps_asked:g} kbps: {error}", flush=True)
@@ -230,7 +169,7 @@ def measure_all(args, clips: Sequence[Clip], path: Path) -> dict[str, str]:
 
 
 def speed_row(title: str, kbps: float, delay_ms: float, encode: Callable, decode: Callable, *size: str) -> list[str]:
-    """Time coding by what ten more seconds of sound take, so that a codec's start is left out; medians of five."""
+    """Time coding as the difference between 20 s and 10 s of speech, which leaves out start-up; medians of runs."""
     from lpcnet_cq.evaluation.bench import SECONDS, median_s, speech_like
 
     sounds = [speech_like(k * SECONDS, RATE_HZ) for k in (1, 2)]
@@ -244,24 +183,23 @@ def speed_row(title: str, kbps: float, delay_ms: float, encode: Callable, decode
 def speed_table(args) -> str:
     """Lay out delay, speed and size of ours and of the peers, as Markdown."""
     from lpcnet_cq.evaluation.bench import processor
-    from lpcnet_cq.evaluation.complexity import macs_per_second
 
-    rows = [["codec", "kbps", "delay, ms", "encode, s/s", "decode, s/s", "parameters", "MMAC/s, encoder + decoder"]]
-    rows.append(["---", *["---:"] * (len(rows[0]) - 1)])
+    head = ["codec", "kbps", "delay, ms", "encode, s/s", "decode, s/s", "parameters", "MMAC/s, encoder + decoder"]
+    rows = []
     if args.model != "none":
         codec, kbps = lpcnet_cq.load(args.model), min(args.rates)
-        macs = {k: f"{v / 1e6:.0f}" for k, v in macs_per_second(codec.config, codec.network.floats).items()}
+        macs = {k: f"{v / 1e6:.0f}" for k, v in codec.macs_per_second().items()}
         size = f"{codec.n_parameters:,}", f"{macs['encoder']} + {macs['decoder']}"
         code = lambda x: codec.encode(x, RATE_HZ, bitrate_bps=1000 * kbps)  # noqa: E731
         rows.append(speed_row(args.label, kbps, codec.delay_ms, code, codec.decode, *size))
     for peer in (PEERS[name] for name in args.peers):
-        reason, kbps = peers.missing(peer), peer.rates[0]
+        reason, kbps = peer.missing(), peer.rates[0]
         if reason:
             rows.append([peer.title, "", "", f"not measured here: {reason}", "", "", ""])
             continue
-        code = lambda x, p=peer, k=kbps: peers.encode(p, x, k)  # noqa: E731
+        code = lambda x, p=peer, k=kbps: p.packets(x, k)  # noqa: E731
         rows.append(speed_row(peer.title, kbps, peer.delay_ms, code, peer.decode))
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in rows) + f"\n{processor()}\n"
+    return tables.markdown(head, rows) + f"\n{processor()}\n"
 
 
 # ------------------------------------------------------------------------------------------------ command
@@ -290,16 +228,16 @@ def rates_of(text: str) -> list[float]:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = make_parser(__doc__)
     parser.add_argument("data", help="folder of speech, as for `make train`; its held-out speakers are coded")
     parser.add_argument("--peers", type=names_of, default="all", help=f"all, none, or some of {', '.join(PEERS)}")
     parser.add_argument("--rates", type=rates_of, default="9k,12k,16k,20k,24k", help="in the order to measure them")
     parser.add_argument("--model", help="weights of ours; none: measure peers only (default: the released ones)")
     parser.add_argument("--label", default=OWN, help="name of ours in rows and tables (default: %(default)s)")
-    parser.add_argument("--redo", metavar="CODEC", help="forget the rows of this codec first")
+    parser.add_argument("--redo", metavar="CODEC", help="delete the rows of this codec first")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder to write to")
     parser.add_argument(
-        "--recogniser", type=Path, help="weights of `recognise.py`: count the letters it reads wrong as well"
+        "--recogniser", type=Path, help="weights of `recognise.py`: measure its letter error rate as well"
     )
     parser.add_argument("--speed", action="store_true", help="measure delay and speed instead, on one core")
     args = parser.parse_args(argv)
@@ -310,7 +248,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
     path = args.results / "benchmark.csv"
     args.results.mkdir(parents=True, exist_ok=True)
-    clips = [clip for clip in open_corpus(args.data) if clip.split == "dev"]
+    clips = held_out(args.data)
     if args.redo:
         rewrite({key: row for key, row in read_rows(path).items() if row["codec"] != args.redo}, path)
     if not is_tidy(path):
@@ -319,8 +257,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     rows = read_rows(path)
     if not is_tidy(path):  # scores were filled in
         rewrite(rows, path)
-    metrics = METRICS | (CER if any("cer" in row for row in rows.values()) else {})
-    print(plots.write_summary(rows.values(), args.label, metrics, absent, args.results))
+    shown = METRICS | (CER if any("cer" in row for row in rows.values()) else {})
+    plots.write_summary(rows.values(), args.label, shown, absent, args.results)
 
 
 if __name__ == "__main__":

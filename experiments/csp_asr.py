@@ -2,17 +2,17 @@
 
     python experiments/csp_asr.py DATA [--methods csp gradual] [--sparsities 0.8 0.9] [--seeds 0 1] [--steps 400]
 
-A dense recogniser is trained for every seed, then pruned from there by every method to every sparsity. DATA is a
-corpus whose `index.csv` has transcripts. The score is the share of letters that are read right, minus insertions,
-on speakers that were not trained on. Rows go to `results/csp_asr.csv` as they are measured, and are not measured again.
+A dense recogniser is trained for every seed, then pruned by every method to every sparsity. DATA is a corpus whose
+`index.csv` has transcripts. The score is 1 minus the letter error rate on speakers that were not trained on. Rows are
+written to `results/csp_asr.csv` as they are measured, and are not measured again.
 """
 
-import argparse
 from dataclasses import replace
 from pathlib import Path
 
 import grid
 from recognise import Recipe, train
+from report import make_parser, publish
 
 
 def accuracy(notes: dict, parts: tuple[str, ...] = ("held", "dev")) -> float:
@@ -21,7 +21,7 @@ def accuracy(notes: dict, parts: tuple[str, ...] = ("held", "dev")) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = make_parser(__doc__)
     parser.add_argument("data")
     grid.add_arguments(parser, steps=400)
     parser.add_argument("--dense-steps", type=int, default=1500, help="of the training before (default: %(default)s)")
@@ -43,10 +43,8 @@ def main() -> None:
 
     path = args.results / "csp_asr.csv"
     rows = grid.run(grid.cells(args.methods, args.sparsities, args.seeds), measure, path)
-    text = grid.table(rows, "letters right")
-    (args.results / "csp_asr.md").write_text(text, encoding="utf-8")
     grid.draw({"letters read right": rows}, args.results / "csp_asr.png")
-    print(text)
+    publish(grid.table(rows, "letters right"), args.results / "csp_asr.md")
 
 
 if __name__ == "__main__":

@@ -2,32 +2,34 @@
 
     python experiments/csp_codec.py DATA [--methods csp gradual] [--sparsities 0.8 0.9] [--seeds 0 1] [--steps 200]
 
-Every run starts from the released weights, serves all rates, and is scored from bytes on held-out speakers, the same
-recordings for all. Rows go to `results/csp_codec.csv` as they are measured, and are not measured again. Released
-weights as they are, and the same stored compactly, are the methods "released" and "compact".
+Every run starts from the released weights, covers all rates, and is scored from bytes on the same recordings of
+held-out speakers. Rows are written to `results/csp_codec.csv` as they are measured, and are not measured again. The
+methods "released" and "packed" are the released weights as they are, and stored in half precision.
 """
 
-import argparse
 from dataclasses import replace
 from pathlib import Path
 
 import grid
 import numpy as np
+from report import make_parser, publish
 
-from lpcnet_cq.checkpoint.half_precision import compact
+from lpcnet_cq.checkpoint.half_precision import pack_weights
 from lpcnet_cq.checkpoint.weight_groups import PATTERNS
 from lpcnet_cq.checkpoint.weights import find_weights, read_tensors, write_tensors
 from lpcnet_cq.codec import Codec
-from lpcnet_cq.evaluation.evaluate import METRIC_RATE_HZ, METRICS, mean_and_interval, spread
+from lpcnet_cq.evaluation.evaluate import held_out
+from lpcnet_cq.evaluation.metrics import METRIC_RATE_HZ, METRICS
+from lpcnet_cq.evaluation.tables import mean_and_interval
 from lpcnet_cq.pruning.config import PruneConfig
 from lpcnet_cq.pruning.prune import prune
-from lpcnet_cq.training.data import open_corpus, read_clip
+from lpcnet_cq.training.data import read_clip
 from lpcnet_cq.training.presets import PRESETS
 
 RATES_BPS = (9000, 24000)
 BASE = replace(PRESETS["cq-prune"], init="cq")
 LOST = 0.02  # PESQ that a sparse model may lose
-RELEASED, COMPACT = "released", "compact"
+RELEASED, PACKED = "released", "packed"
 
 
 def clip_scores(codec: Codec, clips, rate_bps: int) -> dict[str, np.ndarray]:
@@ -39,7 +41,7 @@ def clip_scores(codec: Codec, clips, rate_bps: int) -> dict[str, np.ndarray]:
         y = codec.decode(data)[0].astype(np.float64)
         found["kbps"].append(8 * len(data) / len(x) * METRIC_RATE_HZ / 1000)
         for name in ("pesq", "estoi"):
-            found[name].append(METRICS[name][1](x.astype(np.float64), y))
+            found[name].append(METRICS[name].score(x.astype(np.float64), y, METRIC_RATE_HZ))
     return {name: np.array(values) for name, values in found.items()}
 
 
@@ -79,7 +81,7 @@ def small_enough(rows: list[dict]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = make_parser(__doc__)
     parser.add_argument("data")
     grid.add_arguments(parser, steps=200)
     parser.add_argument("--pattern", choices=PATTERNS, default="single")
@@ -88,7 +90,7 @@ def main() -> None:
     parser.add_argument("--limit-s", type=float, default=120.0, help="speech to score, about (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("runs/csp_codec"))
     args = parser.parse_args()
-    clips = spread([clip for clip in open_corpus(args.data) if clip.split == "dev"], args.limit_s)
+    clips = held_out(args.data, limit_s=args.limit_s)
     released = find_weights(BASE.init)
     before: dict[int, np.ndarray] = {}  # PESQ of the released weights by rate
 
@@ -98,9 +100,9 @@ def main() -> None:
         if method == RELEASED:
             return released_rows
         folder = args.out / f"{args.pattern}-{method}-{sparsity:g}-{seed}-{args.steps}"
-        if method == COMPACT:
+        if method == PACKED:
             tensors, metadata = read_tensors(released)
-            write_tensors(folder / "weights.safetensors", compact(tensors), metadata)
+            write_tensors(folder / "weights.safetensors", pack_weights(tensors), metadata)
             return rows_of(folder / "weights.safetensors", clips, before)
         t = replace(BASE, data=args.data, steps=args.steps, seed=seed, learning_rate=args.learning_rate)
         path = prune(PruneConfig(t, grid.recipe_of(method), sparsity, args.pattern, args.shrink), folder)
@@ -108,13 +110,12 @@ def main() -> None:
         return rows_of(path, clips, before)
 
     name = "csp_codec" if args.pattern == "single" else f"csp_codec_{args.pattern}"
-    todo = [(RELEASED, 0.0, 0), (COMPACT, 0.0, 0), *grid.cells(args.methods, args.sparsities, args.seeds)]
+    todo = [(RELEASED, 0.0, 0), (PACKED, 0.0, 0), *grid.cells(args.methods, args.sparsities, args.seeds)]
     rows = grid.run(todo, measure, args.results / f"{name}.csv")
     panels = {f"PESQ-WB at {rate / 1000:g} kbps": [r for r in rows if r["rate_bps"] == rate] for rate in RATES_BPS}
     text = "\n".join([*(grid.table(of, title) for title, of in panels.items()), small_enough(rows)])
-    (args.results / f"{name}.md").write_text(text, encoding="utf-8")
     grid.draw(panels, args.results / f"{name}.png")
-    print(text)
+    publish(text, args.results / f"{name}.md")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,11 @@
-"""The published systems, rebuilt: train one, score it from bytes on held-out speakers, add a row to results/papers.csv.
+"""Reimplemented published systems: train one, score it from bytes on held-out speakers, add a row to a table.
 
-Every system has the same minutes of processor time, or `times` as many. An experiment is a file of `papers/` that says
-only what differs from a preset. A row that is there already is not made again; an interrupted training goes on.
+Every system gets the same minutes of processor time, or `times` as many. An experiment is a file in `papers/` with the
+differences from a preset. Existing rows are not computed again; an interrupted training continues.
 Run: python experiments/papers.py NAME [--data FOLDER] [--minutes N]; NAME all runs every experiment.
 Writes results/papers.csv (a row per system), papers_clips.csv (a row per recording) and papers.md (tables).
 """
 
-import argparse
-import csv
 import time
 import tomllib
 from collections.abc import Sequence
@@ -15,28 +13,30 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from papers_tables import CLIP_METRICS, write_tables
+from papers_tables import CLIP_METRICS, tables
+from report import RESULTS, make_parser, publish
 
 import lpcnet_cq
 from lpcnet_cq.evaluation.complexity import macs_per_second
-from lpcnet_cq.evaluation.evaluate import append_rows, evaluate, mean_and_interval
+from lpcnet_cq.evaluation.evaluate import evaluate, held_out, summary
+from lpcnet_cq.evaluation.tables import append_rows, read_rows
 from lpcnet_cq.published.codec import PublishedCodec
 from lpcnet_cq.published.complexity import mmac_per_s
 from lpcnet_cq.published.config import PRESETS, Recipe, at_rates
 from lpcnet_cq.published.train import train
 from lpcnet_cq.training.corpus import default_corpus
-from lpcnet_cq.training.data import open_corpus
 
 HERE = Path(__file__).parent
 EXPERIMENTS = {path.stem: path for path in sorted((HERE / "papers").glob("*.toml"), key=lambda path: path.stem)}
 COLUMNS = "system parameters mmac_per_s kbps lsf_kbps residual_kbps released_kbps".split()
 COLUMNS += "pesq visqol estoi snr_db train_minutes steps command".split()
+TEXT_COLUMNS = ("system", "command", "clip")
 PARTS = {"lsf": "lsf", "residual": "latents"}  # columns, and what the codecs call them
 RELEASED_UNIT = 1024  # bits of a "kilobit" in the released code
 
 
 def recipe_of(values: dict, **budget) -> Recipe:
-    """Return a preset with what differs from it."""
+    """Return a preset with the changes of an experiment."""
     preset = PRESETS[values["preset"]]
     recipe = at_rates(preset, *values.get("bitrates_bps", preset.bitrates_bps))
     blocks = replace(recipe.system.autoencoder, **values.get("autoencoder", {}))
@@ -48,10 +48,10 @@ def recipe_of(values: dict, **budget) -> Recipe:
 
 
 class Published(PublishedCodec):
-    """A published system under evaluation, which also counts bits as the released code does.
+    """Evaluate a published system, and also count bits as its released code does.
 
-    That is, every frame by the entropies of its own symbols, module by module, without the tables a decoder would need.
-    With `soft` the sound is what soft assignments would give; the bytes are those of hard ones all the same.
+    The released code counts every frame by the entropy of its own symbols, module by module, without the tables that a
+    decoder would need. With `soft`, the decoded signal is that of soft assignments; the bytes are those of hard ones.
     """
 
     def __init__(self, path: Path, soft: bool):
@@ -71,7 +71,7 @@ class Published(PublishedCodec):
 
 
 def entropy_bits(symbols: np.ndarray) -> float:
-    """Return the bits of symbols (n,) by the entropy of their own histogram.
+    """Return the bits of symbols (n,) as the entropy of their own histogram.
 
     >>> entropy_bits(np.array([3, 3, 7, 7]))
     4.0
@@ -82,21 +82,19 @@ def entropy_bits(symbols: np.ndarray) -> float:
 
 def scored(codec, bitrate_bps: float, folder: Path, args) -> tuple[dict, list[dict]]:
     """Return means, and the rows of the recordings, of any codec."""
-    clips = [clip for clip in open_corpus(args.data) if clip.split == "dev"]
-    rows = evaluate(codec, clips, bitrate_bps, folder, args.limit_s)
+    rows = evaluate(codec, held_out(args.data), bitrate_bps, folder, args.limit_s)
     seconds = 1000 * sum(row["seconds"] for row in rows)
-    result = {"kbps": 8 * sum(row["bytes"] for row in rows) / seconds}
-    result |= {f"{name}_kbps": sum(row[f"{bits}_bits"] for row in rows) / seconds for name, bits in PARTS.items()}
-    return result | {m: mean_and_interval([row[m] for row in rows])[0] for m in CLIP_METRICS if m in rows[0]}, rows
+    parts = {f"{name}_kbps": sum(row[f"{bits}_bits"] for row in rows) / seconds for name, bits in PARTS.items()}
+    return {k: v for k, v in summary(rows).items() if k in COLUMNS} | parts, rows
 
 
 def minutes_of(values: dict, args) -> float:
-    """Return for how long an experiment trains."""
+    """Return the training time of an experiment in minutes."""
     return values.get("times", 1) * args.minutes if "preset" in values else 0.0
 
 
 def measure_published(name: str, values: dict, args) -> tuple[dict, list[dict]]:
-    """Train a system, unless its run is there, and score it."""
+    """Train a system, unless its run exists, and score it."""
     run = values.get("run", name)
     trained = tomllib.loads(EXPERIMENTS[run].read_text())
     recipe = recipe_of(trained, data=args.data, minutes=minutes_of(trained, args))
@@ -109,15 +107,11 @@ def measure_published(name: str, values: dict, args) -> tuple[dict, list[dict]]:
 
 
 def measure_ours(name: str, values: dict, args) -> tuple[dict, list[dict]]:
-    """Score the released codec. Both sides run the entropy model; its weights' card says how long they were trained."""
+    """Score the released codec. Encoder and decoder both run the entropy model, so that it counts twice."""
     codec = lpcnet_cq.load()
     result, rows = scored(codec, values["bitrate_bps"], args.out / name, args)
     macs = macs_per_second(codec.config)
     return result | {"parameters": codec.n_parameters, "mmac_per_s": (sum(macs.values()) + macs["entropy"]) / 1e6}, rows
-
-
-def read_rows(path: Path) -> list[dict]:
-    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines())) if path.exists() else []
 
 
 def command_of(name: str, values: dict, args) -> str:
@@ -136,16 +130,16 @@ def run(name: str, values: dict, args) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = make_parser(__doc__)
     parser.add_argument("name", choices=["all", *EXPERIMENTS])
     parser.add_argument("--data", help="folder of speech, as for `make train` (default: the default corpus)")
     parser.add_argument("--minutes", type=float, default=5.0, help="of training, for each system")
     parser.add_argument("--limit-s", type=float, default=120.0, help="held-out speech to score, about")
     parser.add_argument("--out", type=Path, default=Path("runs/papers"))
-    parser.add_argument("--results", type=Path, default=HERE / "results")
+    parser.add_argument("--results", type=Path, default=RESULTS)
     args = parser.parse_args(argv)
     args.data = args.data or str(default_corpus())
-    done = {row["command"] for row in read_rows(args.results / "papers.csv")}
+    done = {row["command"] for row in read_rows(args.results / "papers.csv", TEXT_COLUMNS)}
     wanted = {name: tomllib.loads(EXPERIMENTS[name].read_text()) for name in EXPERIMENTS if args.name in ("all", name)}
     left = {name: values for name, values in wanted.items() if command_of(name, values, args) not in done}
     began, minutes = time.monotonic(), {name: minutes_of(values, args) + 1.5 for name, values in left.items()}
@@ -155,8 +149,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"{i + 1} of {len(left)}: {name}; {spent:.0f} minutes spent, about {ahead:.0f} left", flush=True)
         run(name, values, args)
         del minutes[name]
-    rows, clips = (read_rows(args.results / file) for file in ("papers.csv", "papers_clips.csv"))
-    print(write_tables(rows, clips, args.results))
+    rows, clips = (read_rows(args.results / file, TEXT_COLUMNS) for file in ("papers.csv", "papers_clips.csv"))
+    publish(tables(rows, clips), args.results / "papers.md")
 
 
 if __name__ == "__main__":

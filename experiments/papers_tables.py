@@ -1,11 +1,11 @@
-"""Tables of the published systems: every system beside ours at equal bytes, and the papers' claims as differences."""
+"""Tables of the published systems: each system next to ours at equal bytes, and the papers' claims as differences."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
-from lpcnet_cq.evaluation.evaluate import METRICS, mean_and_interval
+from lpcnet_cq.evaluation.metrics import METRICS
+from lpcnet_cq.evaluation.tables import group_by, markdown, mean_cell
 
 CLIP_METRICS = ("pesq", "visqol", "estoi", "snr_db")
 OURS = "ours-"
@@ -28,65 +28,54 @@ CLAIMS = {  # what is compared: first minus second
 }
 
 
-def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
-
-
-def digits(metric: str) -> int:
-    return 3 if metric == "estoi" else 1 if metric == "snr_db" else 2
-
-
-def number(row: dict, key: str, n: int) -> str:
-    return f"{float(row[key]):,.{n}f}" if row.get(key) else ""
+def number(row: dict, key: str, decimals: int) -> str:
+    """Return a cell with a number, empty if the row has none."""
+    return f"{row[key]:,.{decimals}f}" if key in row else ""
 
 
 def ours_at(rows: Sequence[dict], kbps: float, metric: str) -> str:
-    """Return the score of ours at a rate, in a line between the nearest two that were measured."""
-    points = sorted((float(row["kbps"]), float(row[metric])) for row in rows if row.get(metric))
-    return f"{np.interp(kbps, *np.array(points).T):.{digits(metric)}f}" if points else ""
+    """Return the score of our codec at a rate, interpolated linearly between measured rates."""
+    points = sorted((row["kbps"], row[metric]) for row in rows if metric in row)
+    return f"{np.interp(kbps, *np.array(points).T):.{METRICS[metric].decimals}f}" if points else ""
 
 
 def systems_table(rows: Sequence[dict]) -> str:
-    """Lay out every system, with the scores of ours at the same rate and its share of the computation."""
+    """Return all systems as Markdown, with the scores of ours at the same rate and its share of the computation."""
     ours = [row for row in rows if row["system"].startswith(OURS)]
     head = ["system", "parameters", "MMAC/s", "ours, of it", "kbps", "LSF", "residual", "as released counts"]
-    head += [f"{METRICS[m][0]} (ours)" for m in CLIP_METRICS] + ["steps"]
+    head += [f"{METRICS[m].title} (ours)" for m in CLIP_METRICS] + ["steps"]
     lines = []
     for row in sorted(rows, key=lambda row: row["system"].startswith(OURS)):
         theirs = ours and row not in ours
-        share = f"{100 * float(ours[0]['mmac_per_s']) / float(row['mmac_per_s']):.1f} %" if theirs else ""
+        share = f"{100 * ours[0]['mmac_per_s'] / row['mmac_per_s']:.1f} %" if theirs else ""
         cells = [row["system"], number(row, "parameters", 0), number(row, "mmac_per_s", 0), share]
         cells += [number(row, key, 2) for key in ("kbps", "lsf_kbps", "residual_kbps", "released_kbps")]
         for m in CLIP_METRICS:
             beside = f" ({ours_at(ours, float(row['kbps']), m)})" if theirs else ""
-            cells.append(number(row, m, digits(m)) + beside)
+            cells.append(number(row, m, METRICS[m].decimals) + beside)
         lines.append([*cells, number(row, "steps", 0)])
     return markdown(head, lines)
 
 
 def claims_table(rows: Sequence[dict], clips: Sequence[dict]) -> str:
-    """Lay out the claims that can be judged: differences per recording with their 95 % intervals."""
-    kbps = {row["system"]: float(row["kbps"]) for row in rows}
-    by_system: dict[str, dict] = {}
-    for clip in clips:
-        by_system.setdefault(clip["system"], {})[clip["clip"]] = clip
+    """Return the claims that can be tested: differences per recording with their 95 % intervals."""
+    kbps = {row["system"]: row["kbps"] for row in rows}
+    by_system = {name: {clip["clip"]: clip for clip in group} for (name,), group in group_by(clips, "system").items()}
     lines = []
     for claim, (first, second) in CLAIMS.items():
         if not {first, second} <= kbps.keys() & by_system.keys():
             continue
-        cells, (a, b) = [claim, f"{kbps[first] - kbps[second]:+.2f}"], (by_system[first], by_system[second])
+        a, b = by_system[first], by_system[second]
+        cells = [claim, f"{kbps[first] - kbps[second]:+.2f}"]
         for m in CLIP_METRICS:
-            pairs = [(a[clip].get(m), b[clip].get(m)) for clip in a.keys() & b.keys()]
-            mean, half = mean_and_interval([float(x) - float(y) for x, y in pairs if x and y])
-            cells.append(f"{mean:+.{digits(m)}f} ± {half:.{digits(m)}f}")
+            both = [clip for clip in a.keys() & b.keys() if m in a[clip] and m in b[clip]]
+            cells.append(mean_cell((a[clip][m] - b[clip][m] for clip in both), METRICS[m].decimals, "+"))
         lines.append(cells)
-    return markdown(["first against second", "kbps", *(METRICS[m][0] for m in CLIP_METRICS)], lines) if lines else ""
+    head = ["first against second", "kbps", *(METRICS[m].title for m in CLIP_METRICS)]
+    return markdown(head, lines) if lines else ""
 
 
-def write_tables(rows: Sequence[dict], clips: Sequence[dict], folder: Path) -> str:
-    """Write `papers.md` from the rows of systems and of recordings, the last of a system counts; return its text."""
+def tables(rows: Sequence[dict], clips: Sequence[dict]) -> str:
+    """Return both tables from the rows of systems and of recordings; of several rows of a system the last counts."""
     rows = list({row["system"]: row for row in rows}.values())
-    text = "\n".join(filter(None, [systems_table(rows), claims_table(rows, clips)]))
-    (folder / "papers.md").write_text(text, encoding="utf-8")
-    return text
+    return "\n".join(filter(None, [systems_table(rows), claims_table(rows, clips)]))

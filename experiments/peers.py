@@ -1,4 +1,4 @@
-"""The codecs ours is measured against, each as encoder and decoder of packets at 16 kHz, mono.
+"""The speech codecs ours is compared with, each as encoder and decoder of packets at 16 kHz, mono.
 
 | peer | where it comes from |
 |---|---|
@@ -10,8 +10,8 @@
 | Lyra v2 | the three TFLite models of release 1.3.2 in the folder that LYRA_MODELS names; `ai-edge-litert` |
 
 Rates are those of the packets that carry the signal: no container is counted, nor the packet that only flushes a
-codec's delay. Decoded sound is shifted by the codec's own delay, give or take up to three samples where this brings
-it nearer to the original: SI-SDR would punish filters that shift phases for nothing that can be heard.
+codec's delay. The decoded signal is shifted by the codec's delay plus up to three samples, whichever correlates best
+with the original: otherwise SI-SDR would count inaudible phase shifts as distortion.
 """
 
 import ctypes
@@ -28,85 +28,68 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from coders import FULL_SCALE, Peer, align
 
 from dsp.frames import FrameSpec
 from lpcnet_cq.audio import to_pcm16
 
 RATE_HZ = FrameSpec().sample_rate_hz
 HOP_20_MS = RATE_HZ // 50
-FULL_SCALE = 32768.0
 MAX_PACKET = 1500  # bytes
-PLAY = 3  # samples by which the delay of a codec that shifts phases may seem longer or shorter
+MAX_SHIFT = 3  # samples by which the delay of a codec that shifts phases may seem longer or shorter
 POINTS = (9.0, 12.0, 16.0, 20.0, 24.0)  # kbps at which codecs are compared
 
 
 @dataclass(frozen=True)
-class Peer:
-    """One codec.
+class PacketPeer(Peer):
+    """Hold a codec for speech at 16 kHz as encoder and decoder of packets.
 
     Attributes
     ----------
-    title : str
-        Name in tables.
-    rates : tuple
-        Of the codec's own rates those nearest to the points of comparison, kbps.
-    load : callable
-        Loads what the codec needs; raises OSError, ImportError or RuntimeError with the reason where it cannot run.
     encode : callable
         int16 frames (T, hop) and kbps to T packets.
     decode : callable
         Packets to samples (T * hop,) in [-1, 1].
     lag : int
-        Samples by which decoded sound is late.
+        Delay of the decoded signal, samples.
     delay_ms : float
         Algorithmic delay: frame, look-ahead, overlap of filter banks.
     hop : int
         Samples per packet.
     n_bits : callable
         Payload bits of a packet.
-    steerable : bool
-        Takes any rate, and averages near it only.
     """
 
-    title: str
-    rates: tuple[float, ...]
-    load: Callable[[], object]
     encode: Callable[[np.ndarray, float], list[bytes]]
     decode: Callable[[list[bytes]], np.ndarray]
     lag: int
     delay_ms: float
     hop: int = HOP_20_MS
     n_bits: Callable[[bytes], int] = lambda packet: 8 * len(packet)
-    steerable: bool = False
 
+    def packets(self, x: np.ndarray, kbps: float) -> list[bytes]:
+        """Return the packets of x (n,), followed by silence until all of x has left the decoder."""
+        late = self.lag + MAX_SHIFT
+        pad = -(len(x) + late) % self.hop + late
+        return self.encode(np.pad(to_pcm16(x), (0, pad)).reshape(-1, self.hop), kbps)
 
-def encode(peer: Peer, x: np.ndarray, kbps: float) -> list[bytes]:
-    """Code `x` (n,) in [-1, 1] to packets, with silence behind it until all of it has left the decoder."""
-    late = peer.lag + PLAY
-    pad = -(len(x) + late) % peer.hop + late
-    return peer.encode(np.pad(to_pcm16(x), (0, pad)).reshape(-1, peer.hop), kbps)
+    def decoded(self, packets: list[bytes], x: np.ndarray) -> np.ndarray:
+        """Return the decoded samples (n,) of packets, aligned with the original x (n,)."""
+        return align(x, self.decode(packets), range(self.lag - MAX_SHIFT, self.lag + MAX_SHIFT + 1))
 
+    def payload_kbps(self, packets: list[bytes], n_samples: int) -> float:
+        """Return the bitrate of the packets that hold `n_samples`: their payload over their duration."""
+        carrying = packets[: -(-n_samples // self.hop)]
+        return sum(map(self.n_bits, carrying)) / (len(carrying) * self.hop / RATE_HZ) / 1000
 
-def decode(peer: Peer, packets: list[bytes], x: np.ndarray) -> np.ndarray:
-    """Return the sound of packets, (n,), lying on the original `x` (n,)."""
-    y = np.pad(peer.decode(packets), (PLAY, 0))
-    shifted = [y[lag : lag + len(x)] for lag in range(peer.lag, peer.lag + 2 * PLAY + 1)]
-    return max(shifted, key=lambda y: float(y @ x))
+    def code(self, x: np.ndarray, sample_rate_hz: int, kbps: float) -> tuple[np.ndarray, float]:
+        """Return the decoded copy of x (n,), aligned with it, and the measured bitrate in kbps."""
+        packets = self.packets(x, kbps)
+        return self.decoded(packets, x), self.payload_kbps(packets, len(x))
 
-
-def measured_kbps(peer: Peer, packets: list[bytes], n_samples: int) -> float:
-    """Return the rate of the packets that hold `n_samples`, over the time they last."""
-    carrying = packets[: -(-n_samples // peer.hop)]
-    return sum(map(peer.n_bits, carrying)) / (len(carrying) * peer.hop / RATE_HZ) / 1000
-
-
-def missing(peer: Peer) -> str | None:
-    """Say why a peer cannot run here; None if it can."""
-    try:
-        peer.load()
-    except (OSError, ImportError, RuntimeError) as error:
-        return str(error)
-    return None
+    def measured_kbps(self, x: np.ndarray, sample_rate_hz: int, kbps: float) -> float:
+        """Return the measured bitrate of x (n,) in kbps, without decoding."""
+        return self.payload_kbps(self.packets(x, kbps), len(x))
 
 
 def system_library(name: str) -> ctypes.CDLL:
@@ -378,7 +361,7 @@ def lyra_decode(packets: list[bytes]) -> np.ndarray:
 
 # ------------------------------------------------------------------------------------------------ the list
 
-OPUS = Peer("Opus 1.6", POINTS, libopus, opus_encode, opus_decode, lag=104, delay_ms=26.5, steerable=True)
+OPUS = PacketPeer("Opus 1.6", POINTS, libopus, opus_encode, opus_decode, lag=104, delay_ms=26.5, steerable=True)
 LACE, NOLACE = (functools.partial(enhanced_decode, network=network) for network in ("lace", "nolace"))
 AMR_RATES, SPEEX_RATES = (8.85, 12.65, 15.85, 19.85, 23.85), (9.8, 12.8, 16.8, 20.6, 23.8)
 
@@ -386,8 +369,8 @@ PEERS = {
     "opus": OPUS,
     "opus-lace": replace(OPUS, title="Opus 1.6 + LACE", rates=POINTS[:2], load=load_enhancer, decode=LACE),
     "opus-nolace": replace(OPUS, title="Opus 1.6 + NoLACE", load=load_enhancer, decode=NOLACE),
-    "amr-wb": Peer("AMR-WB", AMR_RATES, amr_wb, amr_encode, amr_decode, 95, 25.94, n_bits=amr_bits),
-    "lc3": Peer("LC3, 10 ms", POINTS[2:], lc3_coders, lc3_encode, lc3_decode, 40, 12.5, hop=HOP_20_MS // 2),
-    "speex-wb": Peer("Speex wideband", SPEEX_RATES, speex, speex_encode, speex_decode, 222, 34.0),
-    "lyra-v2": Peer("Lyra v2", (9.2,), lyra, lyra_encode, lyra_decode, 0, 20.0),
+    "amr-wb": PacketPeer("AMR-WB", AMR_RATES, amr_wb, amr_encode, amr_decode, 95, 25.94, n_bits=amr_bits),
+    "lc3": PacketPeer("LC3, 10 ms", POINTS[2:], lc3_coders, lc3_encode, lc3_decode, 40, 12.5, hop=HOP_20_MS // 2),
+    "speex-wb": PacketPeer("Speex wideband", SPEEX_RATES, speex, speex_encode, speex_decode, 222, 34.0),
+    "lyra-v2": PacketPeer("Lyra v2", (9.2,), lyra, lyra_encode, lyra_decode, 0, 20.0),
 }

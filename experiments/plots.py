@@ -1,10 +1,9 @@
-"""What the rows of the benchmark say: table of means, bits saved at equal quality, worst recordings, curves.
+"""Results of the benchmark: table of means, bits saved at equal quality, worst recordings, curves.
 
 A row is a dictionary with codec, kbps_asked, kbps, clip, seconds and a value for each metric measured. A point is one
 codec at one rate: its rows by clip.
 """
 
-import csv
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,10 +11,12 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 from peers import PEERS, POINTS
+from report import publish
 from scipy.interpolate import PchipInterpolator
 
-from lpcnet_cq.evaluation.evaluate import mean_and_interval
-from lpcnet_cq.evaluation.plots import DPI, GRID, INK, MUTED
+from lpcnet_cq.evaluation.metrics import Metric
+from lpcnet_cq.evaluation.plots import INK, MUTED, save, style_axes
+from lpcnet_cq.evaluation.tables import append_rows, markdown, mean_and_interval, mean_cell, mean_kbps
 
 CURVES = ("pesq", "visqol", "estoi")  # metrics whose curves are drawn and compared
 UNCODED = "uncoded"  # rows of the recordings themselves
@@ -53,12 +54,6 @@ def group(rows: Iterable[Mapping]) -> Points:
     return dict(sorted(points.items(), key=lambda item: item[0][1]))
 
 
-def mean_kbps(rows: Iterable[Mapping]) -> float:
-    """Return the rate of all rows together: bits over seconds."""
-    kbps, seconds = np.array([(row["kbps"], row["seconds"]) for row in rows]).T
-    return float(kbps @ seconds / seconds.sum())
-
-
 def title_of(codec: str) -> str:
     return PEERS[codec].title if codec in PEERS else codec
 
@@ -66,28 +61,21 @@ def title_of(codec: str) -> str:
 # ------------------------------------------------------------------------------------------------ table
 
 
-def table(points: Points, own: str, metrics: Mapping[str, tuple], absent: Mapping[str, str]) -> str:
-    """Lay out means with 95 % intervals as Markdown, by rate, ours first; name what is absent with its reason."""
+def table(points: Points, own: str, metrics: Mapping[str, Metric], absent: Mapping[str, str]) -> str:
+    """Return means with 95 % intervals as Markdown, by rate, ours first; codecs that are absent with the reason."""
     order = [own, *PEERS]
     place = {codec: i for i, codec in enumerate(dict.fromkeys([*order, *(codec for codec, _ in points)]))}
     whole = max(map(len, points.values()), default=0)
-    lines = [["codec", "kbps", *(title for title, *_ in metrics.values())]]
-    lines.append(["---", *["---:"] * (len(lines[0]) - 1)])
+    lines = []
     for codec, asked in sorted(points, key=lambda p: (nearest_point(p[1]), place[p[0]], p[1])):
         rows = list(points[codec, asked].values())
         short = f" ({len(rows)} of {whole} clips)" if len(rows) < whole else ""
-        cells = [title_of(codec) + short, f"{mean_kbps(rows):.2f}", *(mean_text(rows, k) for k in metrics)]
+        cells = [title_of(codec) + short, f"{mean_kbps(rows):.2f}"]
+        cells += [mean_cell((row.get(k, np.nan) for row in rows), metric.decimals) for k, metric in metrics.items()]
         lines.append([f"**{cell}**" for cell in cells] if codec == own else cells)
     blank = [""] * (len(metrics) - 1)
     lines += [[name, "", f"not measured here: {reason}", *blank] for name, reason in absent.items()]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
-
-
-def mean_text(rows: Sequence[Mapping], metric: str) -> str:
-    """Write a mean and its interval; a dash where nothing was measured."""
-    mean, half = mean_and_interval([row.get(metric, np.nan) for row in rows])
-    digits = {"estoi": 3, "cer": 3, "sisdr": 1}.get(metric, 2)
-    return f"{mean:.{digits}f} ± {half:.{digits}f}" if np.isfinite(half) else "–"
+    return markdown(["codec", "kbps", *(metric.title for metric in metrics.values())], lines)
 
 
 # ------------------------------------------------------------------------------------------------ equal quality
@@ -106,7 +94,7 @@ def curve(kbps: Sequence[float], quality: Sequence[float]) -> Curve:
 
 
 def saving(ours: Curve, theirs: Curve) -> tuple[str, float]:
-    """Tell what share of their bits ours saves at equal quality.
+    """Return the share of their bits that ours saves at equal quality.
 
     Bjontegaard's difference (VCEG-M33, 2001): means of the logarithm of the rate over the qualities that both reach,
     each curve interpolated monotonically (PCHIP). Curves that have one quality in common are compared there.
@@ -150,17 +138,17 @@ def compare(points: Points, own: str, codec: str, metric: str) -> tuple[str, flo
     return saving(*curves)
 
 
-def savings_table(points: Points, own: str, metrics: Mapping[str, tuple]) -> str:
-    """Lay out the bits that ours saves against each peer as Markdown."""
+def savings_table(points: Points, own: str, metrics: Mapping[str, Metric]) -> str:
+    """Return the share of bits that ours saves against each peer as Markdown."""
     names = [k for k in CURVES if k in metrics]
-    lines = [[f"bits {own} saves against", *(f"at equal {metrics[k][0]}" for k in names)]]
-    lines.append(["---", *["---:"] * len(names)])
+    lines = []
     for codec in dict.fromkeys(name for name, _ in points if name != own):
         found = [compare(points, own, codec, k) for k in names]
         if any(found):
             texts = [f"{f[0].strip('=')} {round(100 * f[1])} %".strip() if f else "–" for f in found]
             lines.append([title_of(codec), *texts])
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines) if lines[2:] else ""
+    head = [f"bits {own} saves against", *(f"at equal {metrics[k].title}" for k in names)]
+    return markdown(head, lines) if lines else ""
 
 
 # ------------------------------------------------------------------------------------------------ worst recordings
@@ -188,24 +176,20 @@ def worst(points: Points, own: str) -> list[dict]:
 # ------------------------------------------------------------------------------------------------ curves
 
 
-def draw(points: Points, own: str, metrics: Mapping[str, tuple], path: Path) -> None:
+def draw(points: Points, own: str, metrics: Mapping[str, Metric], path: Path) -> None:
     """Draw quality over rate, a panel for each metric, ours strongest."""
     fig = Figure(figsize=(13, 5), layout="constrained")
     names = [own, *(codec for codec in PEERS if any(codec == name for name, _ in points))]
     for ax, metric in zip(fig.subplots(1, len(CURVES)), CURVES, strict=True):
         for codec in reversed(names):
             draw_codec(ax, [list(rows.values()) for (name, _), rows in points.items() if name == codec], metric, codec)
-        ax.spines[["top", "right"]].set_visible(False)
-        ax.spines[["left", "bottom"]].set_color(MUTED)
-        ax.tick_params(colors=MUTED, labelsize=9)
-        ax.grid(color=GRID, linewidth=0.6)
-        ax.set_axisbelow(True)
+        style_axes(ax)
         ax.set_xticks(POINTS)
         ax.set_xlabel("kbps, measured", color=MUTED)
-        ax.set_title(metrics[metric][0], loc="left", color=INK)
+        ax.set_title(metrics[metric].title, loc="left", color=INK)
     handles, labels = ax.get_legend_handles_labels()
     fig.legend(handles[::-1], labels[::-1], loc="outside lower center", ncols=len(labels), frameon=False, fontsize=9)
-    fig.savefig(path, dpi=DPI, facecolor="white")
+    save(fig, path)
 
 
 def draw_codec(ax, points: Sequence[Sequence[Mapping]], metric: str, codec: str) -> None:
@@ -225,9 +209,9 @@ def draw_codec(ax, points: Sequence[Sequence[Mapping]], metric: str, codec: str)
 
 
 def write_summary(
-    rows: Iterable[Mapping], own: str, metrics: Mapping[str, tuple], absent: Mapping[str, str], folder: Path
-) -> str:
-    """Write `benchmark.md`, `benchmark.png` and `worst.csv` and return the text of the first."""
+    rows: Iterable[Mapping], own: str, metrics: Mapping[str, Metric], absent: Mapping[str, str], folder: Path
+) -> None:
+    """Write `benchmark.md`, `benchmark.png` and `worst.csv`; print the first."""
     rows = list(rows)
     points = group(row for row in rows if row["codec"] != UNCODED)
     present = {codec for codec, _ in points}
@@ -238,11 +222,9 @@ def write_summary(
     scores = [row["dnsmos"] for row in rows if row["codec"] == UNCODED and "dnsmos" in row]
     if scores:
         text += "\nThe recordings themselves have DNSMOS {:.2f} ± {:.2f}.\n".format(*mean_and_interval(scores))
-    (folder / "benchmark.md").write_text(text, encoding="utf-8")
     draw(points, own, metrics, folder / "benchmark.png")
     entries = worst(points, own)
-    with open(folder / "worst.csv", "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(entries[0]) if entries else ["codec", "kbps_asked", "clip"])
-        writer.writeheader()
-        writer.writerows({k: f"{v:.5g}" if isinstance(v, float) else v for k, v in e.items()} for e in entries)
-    return text
+    (folder / "worst.csv").unlink(missing_ok=True)
+    columns = list(entries[0]) if entries else ["codec", "kbps_asked", "clip"]
+    append_rows(entries, columns, folder / "worst.csv")
+    publish(text, folder / "benchmark.md")

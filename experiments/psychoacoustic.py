@@ -1,37 +1,41 @@
-"""What psychoacoustic calibration buys, and the codec for music against MP3, AAC, Vorbis and Opus.
+"""Gain from the psychoacoustic training loss, and the music codec against MP3, AAC, Vorbis and Opus.
 
     python experiments/psychoacoustic.py DATA [--steps N] [--model WEIGHTS] [--rates 64k,80k,96k,112k,128k]
 
-Models without calibration, with each of the two terms of the paper, with both, and with the later one as well, alike
-in all else, and one without calibration but with twice the parameters, which is scored with 23.4 % more bits. With
---steps each is trained so many steps, where it is not there yet, and scored at 96 kbps; `--model` adds released or
-other weights, at all rates. What is held out of DATA is coded and scored: whole files of ours, packets of the peers.
-Rates are those of two channels; recordings with one get half. Every row of `results/psychoacoustic.csv` is written as
-it is measured and never measured twice. Differences are taken recording by recording before they are averaged.
+The models are trained without the loss, with each of the two terms of the paper, with both, and with the third term
+as well; all else is equal. One more model has no such loss but twice the parameters, and is scored with 23.4 % more
+bits. With --steps, each model that does not exist yet is trained for so many steps; all are scored at 96 kbps.
+`--model` adds released or other weights, at all rates. The held-out recordings of DATA are coded and scored: whole
+files of ours, packets of the peers. Rates are those of two channels; recordings with one channel get half. Every row
+of `results/psychoacoustic.csv` is written as it is measured and is not measured again. Differences are computed for
+each recording before they are averaged.
 """
 
-import argparse
-import csv
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 
-import audio_peers
 import mask_pictures
 import numpy as np
-from audio_peers import AUDIO_PEERS
+from audio_peers import AUDIO_PEERS, CommandPeer
+from coders import Code, own_code, steer
+from report import RESULTS, make_parser, publish
 
 from lpcnet_cq.cli_arguments import bitrate_bps
 from lpcnet_cq.codec import Codec, load
-from lpcnet_cq.evaluation.evaluate import append_rows, mean_and_interval
-from lpcnet_cq.evaluation.music_metrics import nmr_db, visqol_audio
+from lpcnet_cq.evaluation.evaluate import held_out
+from lpcnet_cq.evaluation.metrics import METRICS
+from lpcnet_cq.evaluation.tables import append_rows, group_by, markdown, mean_cell, mean_kbps, read_rows
 from lpcnet_cq.training.config import MusicLoss, TrainConfig
-from lpcnet_cq.training.data import open_corpus, read_clip
+from lpcnet_cq.training.data import read_clip
 from lpcnet_cq.training.presets import PRESETS
 from lpcnet_cq.training.train import train
 
-RESULTS = Path(__file__).parent / "results"
-COLUMNS = ["system", "parameters", "kbps_asked", "kbps", "clip", "channels", "seconds", "visqol_audio", "nmr_db"]
+SCORES = ("visqol_audio", "nmr_db")
+COLUMNS = ["system", "parameters", "kbps_asked", "kbps", "clip", "channels", "seconds", *SCORES]
+TEXT_COLUMNS = ("system", "clip")
+TITLES = [METRICS[metric].title for metric in SCORES]
 KBPS = 96.0  # at which the models are compared
 MORE_BITS = 1.234  # the larger model's share of bits in the paper
 PIECE_S = 8.0  # shorter recordings are single sounds
@@ -50,8 +54,6 @@ DIFFERENCES = [((OURS, KBPS), (name, KBPS)) for name in MODELS if name != OURS]
 DIFFERENCES += [((OURS, KBPS), (TWICE, MORE_KBPS))]
 DIFFERENCES += [(("lpcnet_cq", kbps), ("mp3-lame", 112.0)) for kbps in (96.0, 80.0)]
 
-Code = Callable[[np.ndarray], tuple[np.ndarray, float]]  # a recording to what becomes of it, and kbps
-
 
 def trained(name: str, t: TrainConfig, args) -> Codec | None:
     """Return a model of the experiment, training it if asked to; None if there is none."""
@@ -63,34 +65,14 @@ def trained(name: str, t: TrainConfig, args) -> Codec | None:
     return Codec(folder / "weights.safetensors")
 
 
-def own_code(codec: Codec, kbps: float) -> Code:
-    low, high = codec.bitrates_bps
-
-    def code(x):
-        data = codec.encode(x, codec.sample_rate_hz, bitrate_bps=min(max(1000 * kbps, low), high))
-        return codec.decode(data)[0], 8 * len(data) / (len(x) / codec.sample_rate_hz) / 1000
-
-    return code
-
-
-def read_rows(path: Path) -> dict[tuple, dict]:
-    """Read rows by system, rate asked for and clip; numbers as numbers."""
-    if not path.is_file():
-        return {}
-    with open(path, newline="", encoding="utf-8") as file:
-        read = list(csv.DictReader(file))
-    rows = [{k: v if k in ("system", "clip") else float(v or "nan") for k, v in row.items()} for row in read]
-    return {(row["system"], row["kbps_asked"], row["clip"]): row for row in rows}
-
-
 def measure(system: str, parameters: float, kbps: float, code: Callable[[int], Code], clips: dict, path: Path) -> None:
-    """Add to the file what it lacks of one system at one rate; `code` of a number of channels codes a recording."""
-    done = read_rows(path)
+    """Add to the file what it lacks of one system at one rate; `code(n)` returns what codes n channels."""
+    done = group_by(read_rows(path, TEXT_COLUMNS), "system", "kbps_asked", "clip")
     for name, (x, fs) in clips.items():
         if (system, kbps, name) in done:
             continue
         y, got = code(x.ndim)(x)
-        scores = {"visqol_audio": visqol_audio(x, y, fs), "nmr_db": nmr_db(x, y, fs)}
+        scores = {metric: METRICS[metric].score(x, y, fs) for metric in SCORES}
         row = {"system": system, "parameters": parameters, "kbps_asked": kbps, "kbps": got, "clip": name}
         append_rows([row | {"channels": x.ndim, "seconds": len(x) / fs} | scores], COLUMNS, path)
         text = ", ".join(f"{k} {v:.2f}" for k, v in scores.items())
@@ -98,28 +80,33 @@ def measure(system: str, parameters: float, kbps: float, code: Callable[[int], C
 
 
 def measure_own(name: str, codec: Codec, rates: Iterable[float], clips: dict, path: Path) -> None:
+    low, high = (rate_bps / 1000 for rate_bps in codec.bitrates_bps)
     for kbps in rates:
-        measure(name, codec.n_parameters, kbps, lambda channels, k=kbps: own_code(codec, k * channels / 2), clips, path)
+
+        def code(channels, kbps=kbps):
+            return own_code(codec, min(max(kbps * channels / 2, low), high))
+
+        measure(name, codec.n_parameters, kbps, code, clips, path)
 
 
 def measure_peers(clips: dict, path: Path) -> list[str]:
-    """Measure every peer that can run; return what cannot, with reasons."""
+    """Measure every peer that can run; return those that cannot, with reasons."""
     gone = []
     for name, peer in AUDIO_PEERS.items():
-        if reason := audio_peers.missing(peer):
+        if reason := peer.missing():
             gone.append(f"{peer.title}: {reason}")
             continue
         for kbps in peer.rates:
-            stereo, asked = list(clips.values()), {}
-
-            def code(channels, peer=peer, kbps=kbps, stereo=stereo, asked=asked):
-                rate = kbps * channels / 2
-                if channels not in asked:
-                    asked[channels] = audio_peers.steer(peer, [v for v in stereo if v[0].ndim == channels], rate)
-                return lambda x: audio_peers.code(peer, x, stereo[0][1], asked[channels])
-
+            code = cache(partial(steered_code, peer, kbps, list(clips.values())))
             measure(name, float("nan"), kbps, code, clips, path)
     return gone
+
+
+def steered_code(peer: CommandPeer, kbps: float, recordings: Sequence[tuple[np.ndarray, int]], channels: int) -> Code:
+    """Return what codes recordings of so many channels so that all of them together have their share of `kbps`."""
+    same, fs = [of for of in recordings if of[0].ndim == channels], recordings[0][1]
+    asked = steer(peer, same, kbps * channels / 2, accepted=(1.0, 1.0))
+    return lambda x: peer.code(x, fs, asked)
 
 
 def is_piece(row: dict) -> bool:
@@ -128,40 +115,30 @@ def is_piece(row: dict) -> bool:
 
 
 def table(rows: Iterable[dict]) -> str:
-    """Lay out means with 95 % intervals over recordings, by rate."""
-    points: dict[tuple, list[dict]] = {}
-    for row in rows:
-        points.setdefault((row["system"], row["kbps_asked"]), []).append(row)
-    lines = ["| system | parameters | kbps | ViSQOL audio | NMR, dB |", "| --- | ---: | ---: | ---: | ---: |"]
-    for (system, _), group in sorted(points.items(), key=lambda item: (item[0][1], item[0][0])):
-        seconds = np.array([row["seconds"] for row in group])
-        kbps = float(np.array([row["kbps"] for row in group]) @ seconds / seconds.sum())
-        scores = [mean_and_interval([row[k] for row in group]) for k in ("visqol_audio", "nmr_db")]
-        cells = [f"{mean:.2f} ± {half:.2f}" for mean, half in scores]
+    """Return means with 95 % intervals over recordings as Markdown, by rate."""
+    lines = []
+    for (_, system), group in sorted(group_by(rows, "kbps_asked", "system").items()):
         size = group[0]["parameters"]
-        lines.append(f"| {system} | {'' if np.isnan(size) else f'{size:,.0f}'} | {kbps:.1f} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+        cells = [system, "" if np.isnan(size) else f"{size:,.0f}", f"{mean_kbps(group):.1f}"]
+        lines.append(cells + [mean_cell(row[k] for row in group) for k in SCORES])
+    return markdown(["system", "parameters", "kbps", *TITLES], lines)
 
 
 def differences(rows: Iterable[dict]) -> str:
-    """Lay out mean differences with 95 % intervals, over recordings that both have been measured on."""
-    points: dict[tuple, dict] = {}
-    for row in rows:
-        points.setdefault((row["system"], row["kbps_asked"]), {})[row["clip"]] = row
-    lines = ["| one | less the other | ViSQOL audio | NMR, dB |", "| --- | --- | ---: | ---: |"]
+    """Return mean differences with 95 % intervals as Markdown, over the recordings that both have."""
+    points = {key: {row["clip"]: row for row in group} for key, group in group_by(rows, "system", "kbps_asked").items()}
+    lines = []
     for pair in DIFFERENCES:
         one, other = (points.get(point, {}) for point in pair)
         both = [clip for clip in one if clip in other]
         if both:
-            values = ([one[c][k] - other[c][k] for c in both] for k in ("visqol_audio", "nmr_db"))
             cells = [f"{system}, {kbps:g} kbps" for system, kbps in pair]
-            cells += [f"{mean:+.2f} ± {half:.2f}" for mean, half in map(mean_and_interval, values)]
-            lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+            lines.append(cells + [mean_cell((one[c][k] - other[c][k] for c in both), sign="+") for k in SCORES])
+    return markdown(["one", "less the other", *TITLES], lines, text_columns=2)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = make_parser(__doc__)
     parser.add_argument("data", help="folder of music, as for `make train PRESET=audio`; what it holds out is coded")
     parser.add_argument("--steps", type=int, default=0, help="train what is not there, so many steps")
     parser.add_argument("--model", help="weights to score as `lpcnet_cq`")
@@ -173,8 +150,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     args.results.mkdir(parents=True, exist_ok=True)
     models = {name: codec for name, t in MODELS.items() if (codec := trained(name, t, args))}
     fs = AUDIO.codec.spec.sample_rate_hz
-    held_out = [clip for clip in open_corpus(args.data, "audio/") if clip.split == "dev"]
-    clips = {f"{clip.source}/{clip.path.name}": (read_clip(clip, fs, 2), fs) for clip in held_out}
+    found = held_out(args.data, "audio/")
+    clips = {f"{clip.source}/{clip.path.name}": (read_clip(clip, fs, 2), fs) for clip in found}
     for name, codec in models.items():
         measure_own(name, codec, [KBPS, MORE_KBPS] if name == TWICE else [KBPS], clips, path)
     if args.model:
@@ -182,15 +159,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         rates = [bitrate_bps(text) / 1000 for text in args.rates.split(",")]
         measure_own("lpcnet_cq", models["lpcnet_cq"], rates, clips, path)
     gone = measure_peers(clips, path)
-    rows = read_rows(path).values()
+    rows = read_rows(path, TEXT_COLUMNS)
     groups = {"pieces in stereo": [row for row in rows if is_piece(row)]}
     groups["single sounds"] = [row for row in rows if not is_piece(row)]
     mask_pictures.curves(groups["pieces in stereo"], args.results / "psychoacoustic.png")
     mask_pictures.noise_under_mask(models, clips, args.results / "psychoacoustic_mask.png")
     parts = (f"{name}\n\n{table(group)}\n{differences(group)}\n" for name, group in groups.items() if group)
-    text = "".join(parts) + "\n".join(gone)
-    (args.results / "psychoacoustic.md").write_text(text, encoding="utf-8")
-    print(text)
+    publish("".join(parts) + "\n".join(gone), args.results / "psychoacoustic.md")
 
 
 if __name__ == "__main__":

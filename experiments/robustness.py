@@ -1,21 +1,23 @@
-"""Where speech is not clean English: noise, rooms, low levels, children, other languages; ours against Opus.
+"""Robustness beyond clean English: noise, reverberation, low levels, children, other languages; ours against Opus.
 
-Noise, rooms and levels are put upon held-out clean speech, and the codec is scored on reproducing what it was given.
-Languages are the prompts of the default corpus, none of which the released weights were trained on.
+Noise, reverberation and levels are applied to held-out clean speech; the reference of the scores is the input of the
+codec. Languages are the prompts of the default corpus, none of which the released weights were trained on.
 Run: python experiments/robustness.py DATA [--model WEIGHTS] [--rates 9k,16k,24k]; writes results/robustness.csv, .md
 """
 
-import argparse
 from collections.abc import Iterator
 
 import numpy as np
-from benchmark import OWN, RATE_HZ, RESULTS, own_code, peer_code, rates_of, steer
-from peers import FULL_SCALE, PEERS
+from benchmark import OWN, RATE_HZ, rates_of, steered_code
+from coders import as_pcm16, own_code
+from peers import PEERS
+from report import RESULTS, make_parser, publish
 from scipy.signal import fftconvolve
 
 import lpcnet_cq
-from lpcnet_cq.audio import to_pcm16
-from lpcnet_cq.evaluation.evaluate import estoi, pesq_wb, spread, write_rows
+from lpcnet_cq.evaluation.evaluate import held_out, select_clips
+from lpcnet_cq.evaluation.metrics import estoi, pesq_wb
+from lpcnet_cq.evaluation.tables import group_by, markdown, write_rows
 from lpcnet_cq.training.corpus import default_corpus
 from lpcnet_cq.training.data import Clip, open_corpus, read_clip
 
@@ -63,7 +65,7 @@ def languages() -> Iterator[tuple[str, str, np.ndarray]]:
 def material(clips: list[Clip]) -> Iterator[tuple[str, str, np.ndarray]]:
     """Yield condition, name and samples of everything that is coded."""
     phone = [c for c in clips if c.source == "speechocean762"]
-    for clip in spread([c for c in clips if c not in phone], CLIPS_S):
+    for clip in select_clips([c for c in clips if c not in phone], CLIPS_S):
         for i, (name, change) in enumerate(CONDITIONS.items()):
             x = change(read_clip(clip, RATE_HZ).astype(np.float64), np.random.default_rng(i))
             yield name, clip.path.name, (x * min(1.0, 0.99 / np.abs(x).max())).astype(np.float32)
@@ -73,39 +75,36 @@ def material(clips: list[Clip]) -> Iterator[tuple[str, str, np.ndarray]]:
 
 
 def table(rows: list[dict]) -> str:
-    """Lay out means per condition and rate, and how far the worst recording lies below Opus."""
-    lines = ["| condition | kbps | clips | PESQ ours | PESQ Opus | worst difference | ESTOI ours | ESTOI Opus |"]
-    lines.append("|---|---:|---:|---:|---:|---:|---:|---:|")
-    for key in dict.fromkeys((r["condition"], r["kbps_asked"]) for r in rows):
-        mine = [r for r in rows if (r["condition"], r["kbps_asked"]) == key and np.isfinite(r["pesq"] + r["pesq_opus"])]
-        mean = {k: np.mean([r[k] for r in mine]) for k in ("pesq", "pesq_opus", "estoi", "estoi_opus")}
-        worst = min(r["pesq"] - r["pesq_opus"] for r in mine)
-        lines.append(
-            f"| {key[0]} | {key[1]:g} | {len(mine)} | {mean['pesq']:.2f} | {mean['pesq_opus']:.2f} | {worst:+.2f} "
-            f"| {mean['estoi']:.3f} | {mean['estoi_opus']:.3f} |"
-        )
-    return "\n".join(lines) + "\n"
+    """Return means per condition and rate as Markdown, and the largest deficit of a recording to Opus."""
+    head = ["condition", "kbps", "clips", "PESQ ours", "PESQ Opus", "worst difference", "ESTOI ours", "ESTOI Opus"]
+    lines = []
+    scored = [r for r in rows if np.isfinite(r["pesq"] + r["pesq_opus"])]
+    for (condition, kbps), group in group_by(scored, "condition", "kbps_asked").items():
+        mean = {k: np.mean([r[k] for r in group]) for k in ("pesq", "pesq_opus", "estoi", "estoi_opus")}
+        worst = min(r["pesq"] - r["pesq_opus"] for r in group)
+        cells = [condition, f"{kbps:g}", str(len(group)), f"{mean['pesq']:.2f}", f"{mean['pesq_opus']:.2f}"]
+        lines.append([*cells, f"{worst:+.2f}", f"{mean['estoi']:.3f}", f"{mean['estoi_opus']:.3f}"])
+    return markdown(head, lines)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = make_parser(__doc__)
     parser.add_argument("data", help="folder of speech, as for `make train`; its held-out speakers are coded")
     parser.add_argument("--model", help="weights of ours (default: the released ones)")
     parser.add_argument("--rates", type=rates_of, default="9k,16k,24k")
     args = parser.parse_args()
-    clips = [clip for clip in open_corpus(args.data) if clip.split == "dev"]
+    clips = held_out(args.data)
     codec, opus = lpcnet_cq.load(args.model), PEERS["opus"]
-    codes = {kbps: (own_code(codec, kbps), peer_code(opus, steer(opus, kbps, clips))) for kbps in args.rates}
+    codes = {kbps: (own_code(codec, kbps), steered_code(opus, kbps, clips)) for kbps in args.rates}
     rows = []
     for condition, name, x in material(clips):
         for kbps, (own, peer) in codes.items():
             row = {"condition": condition, "clip": name, "kbps_asked": kbps}
             for suffix, code in (("", own), ("_opus", peer)):
                 y, row[f"kbps{suffix}"] = code(x)
-                y, reference = to_pcm16(y) / FULL_SCALE, x.astype(np.float64)
+                y, reference = as_pcm16(y), x.astype(np.float64)
                 row |= {f"pesq{suffix}": pesq_wb(reference, y), f"estoi{suffix}": estoi(reference, y)}
             rows.append(row)
         print(f"{OWN}, {condition}, {name}: {rows[-1]['pesq']:.2f} against {rows[-1]['pesq_opus']:.2f}", flush=True)
     write_rows(rows, RESULTS / "robustness.csv")
-    (RESULTS / "robustness.md").write_text(table(rows))
-    print(table(rows))
+    publish(table(rows), RESULTS / "robustness.md")

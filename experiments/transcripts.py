@@ -1,40 +1,40 @@
-"""Transcribed speech as features and letters: the material of the recogniser.
+"""Transcribed speech as features and labels, for the recogniser.
 
-A corpus is a folder whose `index.csv` has a column `transcript`. Recordings without one are left out.
+A corpus is a folder whose `index.csv` has a column `transcript`. Recordings without a transcript are left out.
 Letters: B utterances, T frames of 10 ms, F mel bands, L letters.
 """
 
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from lpcnet_cq.training.data import Clip, hold_out, open_corpus, read_clip
+from lpcnet_cq.training.mel import mel_bank
 
 RATE_HZ = 16000
 FRAME, HOP, BANDS = 400, 160, 40  # samples: 25 ms every 10 ms
-FLOOR = 3e-5  # amplitude, full scale 1: what lies below is no speech
+FLOOR = 3e-5  # amplitude added to band amplitudes, full scale 1
 ALPHABET = " ABCDEFGHIJKLMNOPQRSTUVWXYZ'"  # letter i has the label i + 1; 0 is the blank of CTC
-BUCKETS = {400: 16, 800: 8}  # frames that utterances are filled up to, and how many make a batch
+BUCKETS = {400: 16, 800: 8}  # frames that utterances are padded to, and utterances per batch
 MOST_LETTERS = 96
-SPEED = 0.1  # frames are played faster or slower by up to so much
+SPEED = 0.1  # largest relative change of speed
 MASKS, MASKED_BANDS, MASKED_FRAMES = 2, 8, 30
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """Hold a recording and what is said in it."""
+    """Hold a recording and its transcript."""
 
     clip: Clip
     text: str
 
 
 def plain(text: str) -> str:
-    """Return a text in the letters of the alphabet.
+    """Return a text reduced to the letters of the alphabet.
 
     >>> plain("It's 3-fold.")
     "IT'S FOLD"
@@ -66,20 +66,12 @@ def open_transcripts(folder: str | Path) -> dict[str, list[Utterance]]:
     return {name: [Utterance(clip, texts[clip.path]) for clip in part] for name, part in parts.items()}
 
 
-@lru_cache
-def mel_matrix() -> np.ndarray:
-    """Return triangular mel filters (FRAME/2 + 1, F)."""
-    from librosa.filters import mel
-
-    return mel(sr=RATE_HZ, n_fft=FRAME, n_mels=BANDS, norm=None).T
-
-
 def features(x: np.ndarray) -> np.ndarray:
     """Return log-mel features (T, F) of x (n,): each band of mean 0, all of them of deviation 1."""
     n = max(0, len(x) - FRAME) // HOP + 1
     x = np.pad(x, (0, max(0, FRAME - len(x))))
     frames = np.lib.stride_tricks.sliding_window_view(x, FRAME)[::HOP][:n] * np.hanning(FRAME)
-    power = np.abs(np.fft.rfft(frames) * 2 / FRAME) ** 2 @ mel_matrix()
+    power = np.abs(np.fft.rfft(frames) * 2 / FRAME) ** 2 @ mel_bank(BANDS, FRAME, RATE_HZ)
     log = 0.5 * np.log(power + FLOOR**2)
     log -= log.mean(axis=0)
     return (log / max(log.std(), 1e-3)).astype(np.float32)
@@ -91,7 +83,7 @@ def read_features(utterances: Sequence[Utterance]) -> list[np.ndarray]:
 
 
 def fill(frames: Sequence[np.ndarray], T: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return features (B, T, F), filled up with zeros, and their lengths (B,)."""
+    """Return features (B, T, F), padded with zeros, and their lengths (B,)."""
     x = np.zeros((len(frames), T, BANDS), np.float32)
     for row, of in zip(x, frames, strict=True):
         row[: len(of)] = of[:T]
@@ -99,7 +91,7 @@ def fill(frames: Sequence[np.ndarray], T: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 class Batches:
-    """Draw batches of utterances of like length, the same for the same (seed, step) on every run.
+    """Draw batches of utterances of similar length; the same seed and step give the same batch.
 
     Parameters
     ----------
@@ -130,7 +122,7 @@ class Batches:
 
 
 def augment(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Change the speed of features (T, F) and hide some bands and frames.
+    """Change the speed of features (T, F) and set some bands and frames to zero.
 
     References
     ----------

@@ -1,36 +1,39 @@
-"""What goes wrong in the recordings on which a rival is closest to us, or ahead.
+"""Describe the recordings on which a rival is closest to our codec, or ahead.
 
     python experiments/worst.py DATA [--model NAME]
 
-Decodes the ten recordings per rate that `benchmark.py` lists in `results/worst.csv`, and describes each beside the
-median of all held-out recordings: its level and background, its pitch, how much of it lies above 4 kHz, and how
-far the level of decoded speech is off in five bands, frame by frame. Writes `results/worst.md`.
+Decodes the ten recordings per rate that `benchmark.py` lists in `results/worst.csv`, and describes each one next to
+the median of all held-out recordings: level, background, pitch, share of power above 4 kHz, and the level error of
+decoded speech in five bands, per frame. Writes `results/worst.md`.
 """
 
-import argparse
-import csv
 from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
-from benchmark import RATE_HZ, RESULTS, own_code
+from benchmark import RATE_HZ
+from coders import own_code
+from report import RESULTS, make_parser, publish
 from scipy.signal import ShortTimeFFT, get_window
 
 import lpcnet_cq
 from dsp.pitch import pitch_track
-from lpcnet_cq.training.data import open_corpus, read_clip
+from lpcnet_cq.evaluation.evaluate import held_out
+from lpcnet_cq.evaluation.tables import group_by, markdown, read_rows
+from lpcnet_cq.training.data import read_clip
 
 EDGES_HZ = (60, 500, 1000, 2000, 4000, 8000)
 WINDOW = 512
 QUIET, LOUD = 0.1, 0.9  # quantiles of frame levels that stand for background and speech
 TALK_HZ = 4000
+TEXT_COLUMNS = ("codec", "clip", "rival")
 DESCRIBED = ["level, dB", "speech to background, dB", "pitch, Hz", "above 4 kHz, dB"]
 OFF = [f"off, {low / 1000:g} to {high / 1000:g} kHz, dB" for low, high in pairwise(EDGES_HZ)]
 
 
 def band_powers(x: np.ndarray) -> np.ndarray:
     """Return powers (frames, bands) of a signal (n,)."""
-    transform = ShortTimeFFT(get_window("hann", WINDOW), WINDOW // 4, RATE_HZ)
+    transform = ShortTimeFFT(np.asarray(get_window("hann", WINDOW)), WINDOW // 4, RATE_HZ)
     power = np.abs(transform.stft(x)) ** 2
     index = np.digitize(transform.f, EDGES_HZ) - 1
     return np.stack([power[index == k].sum(axis=0) for k in range(len(EDGES_HZ) - 1)], axis=1)
@@ -51,34 +54,28 @@ def describe(x: np.ndarray, y: np.ndarray) -> list[float]:
 
 
 def table(title: str, rows: Sequence[tuple[str, Sequence[float]]]) -> str:
-    lines = [[title, *DESCRIBED, *OFF], ["---", *["---:"] * (len(DESCRIBED) + len(OFF))]]
-    lines += [[name, *(f"{v:.1f}" if i >= 4 else f"{v:.0f}" for i, v in enumerate(values))] for name, values in rows]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    """Return the descriptions of recordings as Markdown."""
+    lines = [[name, *(f"{v:.{int(i >= 4)}f}" for i, v in enumerate(values))] for name, values in rows]
+    return markdown([title, *DESCRIBED, *OFF], lines)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = make_parser(__doc__)
     parser.add_argument("data")
     parser.add_argument("--model", help="weights (default: the released ones)")
     args = parser.parse_args()
     codec = lpcnet_cq.load(args.model)
-    clips = {f"{c.source}/{c.speaker}/{c.path.name}": c for c in open_corpus(args.data) if c.split == "dev"}
-    with open(RESULTS / "worst.csv", newline="", encoding="utf-8") as file:
-        listed = list(csv.DictReader(file))
+    clips = {f"{c.source}/{c.speaker}/{c.path.name}": c for c in held_out(args.data)}
     text = []
-    for rate in dict.fromkeys(row["kbps_asked"] for row in listed):
+    for (kbps,), listed in group_by(read_rows(RESULTS / "worst.csv", TEXT_COLUMNS), "kbps_asked").items():
         found = {}
         for name, clip in clips.items():
             x = read_clip(clip, RATE_HZ)
-            found[name] = describe(x.astype(np.float64), own_code(codec, float(rate))(x)[0].astype(np.float64))
-        here = [row for row in listed if row["kbps_asked"] == rate]
-        rows = [
-            (f"{row['clip']} ({float(row['difference']):+.2f} to {row['rival']})", found[row["clip"]]) for row in here
-        ]
+            found[name] = describe(x.astype(np.float64), own_code(codec, kbps)(x)[0].astype(np.float64))
+        rows = [(f"{row['clip']} ({row['difference']:+.2f} to {row['rival']})", found[row["clip"]]) for row in listed]
         median = np.nanmedian(list(found.values()), axis=0)
-        text.append(table(f"{rate} kbps", [("median of all", median), *rows]))
-        print(text[-1], flush=True)
-    (RESULTS / "worst.md").write_text("\n".join(text), encoding="utf-8")
+        text.append(table(f"{kbps:g} kbps", [("median of all", median), *rows]))
+    publish("\n".join(text), RESULTS / "worst.md")
 
 
 if __name__ == "__main__":

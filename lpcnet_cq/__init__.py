@@ -4,14 +4,22 @@
 Importing the package is quick: JAX is imported with the first codec.
 """
 
+import os
+from typing import TYPE_CHECKING
+
 from lpcnet_cq.errors import BitstreamError
+
+if TYPE_CHECKING:
+    from lpcnet_cq.codec import Codec
 
 __all__ = ["BitstreamError", "load"]
 __version__ = "0.1.0"
 
 
-def load(name_or_path=None):
+def load(name_or_path: str | os.PathLike | None = None) -> "Codec":
     """Load a codec: released weights by name (the default ones if left out), a weights file or a run's folder.
+
+    Every call reads the weights again and returns a new codec.
 
     Returns
     -------

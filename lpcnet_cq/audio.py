@@ -1,14 +1,17 @@
 """Audio files: what comes in becomes float32, what goes out is a 16-bit WAV file, whole or not at all.
 
 Place in the chain: before the encoder and behind the decoder. Delay: none, resampling keeps signals aligned.
-Files are read in blocks, so that a long one needs no more memory than the samples that are coded. A signal of one
-channel is (n,), one of two is (n, 2).
+`dsp.audio_file` reads files, in blocks, so that a long one needs no more memory than the samples that are coded. A
+signal of one channel is (n,), one of two is (n, 2).
 """
 
+import errno
 import io
 import os
+import shutil
 import struct
 import sys
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -17,6 +20,8 @@ from typing import BinaryIO
 
 import numpy as np
 
+from dsp.audio_file import mix, name_of, read_audio_file
+from dsp.audio_file import opened as open_source
 from lpcnet_cq.bitstream.container import SAMPLE_RATES_HZ
 
 BLOCK = 1 << 16  # samples per channel
@@ -82,11 +87,6 @@ def prepare(x: np.ndarray, from_hz: int, to_hz: int, channels: int = 1) -> np.nd
     return x if from_hz == to_hz else resample(x, from_hz, to_hz)
 
 
-def mix(x: np.ndarray, channels: int) -> np.ndarray:
-    """Return (n, c) as float32: as it is if c is 2 and two channels are wanted, else the mean of the channels (n,)."""
-    return x.astype(np.float32) if x.shape[1] == channels == 2 else x.mean(axis=1, dtype=np.float64).astype(np.float32)
-
-
 def resample(x: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
     """Change the sample rate with a linear-phase filter that keeps the signal aligned.
 
@@ -123,16 +123,17 @@ def resample(x: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
     return np.pad(y, [(0, n - len(y))] + [(0, 0)] * (y.ndim - 1))  # soxr rounds to the nearest length, which may be 0
 
 
-def read_audio(source: str | Path, target_hz: int | None = None, channels: int = 1) -> Recording:
-    """Read any audio file to float32 samples.
+def read_audio(source: str | Path | BinaryIO, target_hz: int | None = None, channels: int = 1) -> Recording:
+    """Read any audio file to float32 samples, to the end of its data, whatever length its header gives.
 
-    WAV, FLAC, OGG, AIFF, MP3 and what else libsndfile knows, of any width, rate and number of channels.
-    Channels beyond those wanted are averaged; floats beyond full scale are clipped; both are noted.
+    WAV, FLAC, OGG, AIFF, MP3 and what else libsndfile knows, of any width, rate and number of channels; also files that
+    are cut off, joined or damaged in the middle. Channels beyond those wanted are averaged; floats beyond full scale
+    are clipped; all of this is noted.
 
     Parameters
     ----------
-    source : str or Path
-        File, or "-" for standard input.
+    source : str, Path or binary file object
+        File, pipe, "-" for standard input, or an open file.
     target_hz : int, optional
         Rate to convert to; the file's own without it.
     channels : int
@@ -143,11 +144,11 @@ def read_audio(source: str | Path, target_hz: int | None = None, channels: int =
     ValueError
         If the source cannot be read, is no audio file, holds no samples, or holds NaN or infinite samples.
     """
-    name = "standard input" if str(source) == "-" else f"`{source}`"
-    with opened(source, name) as file:
-        x, original_hz, n_channels = read_channels(file, name, channels)
-    notes = [f"mixed {n_channels} channels to mono"] if n_channels > x.ndim else []
-    n_loud = int(np.count_nonzero(np.abs(x) > 1))
+    audio = read_audio_file(source, channels)
+    x, original_hz, notes = audio.x, audio.sample_rate_hz, list(audio.notes)
+    if original_hz not in SAMPLE_RATES_HZ:
+        raise ValueError(f"{name_of(source)} has {original_hz} Hz; sample rates must be 1000..768000 Hz")
+    n_loud = int(np.count_nonzero((x > 1) | (x < -1)))
     if n_loud:
         np.clip(x, -1, 1, out=x)
         notes.append(f"clipped {n_loud} samples beyond full scale")
@@ -160,34 +161,8 @@ def read_audio(source: str | Path, target_hz: int | None = None, channels: int =
 @contextmanager
 def opened(source: str | Path, name: str) -> Iterator[BinaryIO]:
     """Open a file or standard input so that it can be sought in; a pipe is read into memory first."""
-    try:
-        with nullcontext(sys.stdin.buffer) if str(source) == "-" else open(source, "rb") as file:
-            yield file if file.seekable() else io.BytesIO(file.read())
-    except OSError as error:
-        raise ValueError(f"cannot read {name}: {error.strerror or error}") from error
-
-
-def read_channels(file: BinaryIO, name: str, channels: int) -> tuple[np.ndarray, int, int]:
-    """Return samples (n,) or (n, 2), the sample rate in Hz and the number of channels in the file."""
-    import soundfile
-
-    try:
-        with soundfile.SoundFile(file) as audio:
-            rate_hz, n_channels = audio.samplerate, audio.channels
-            blocks = audio.blocks(BLOCK, dtype="float32", always_2d=True)
-            with np.errstate(invalid="ignore"):  # inf - inf is NaN, which is named below
-                parts = [mix(block, channels) for block in blocks]
-    except (soundfile.SoundFileError, TypeError) as error:  # TypeError: a headerless file has no rate
-        raise ValueError(f"{name} is not an audio file that can be read, such as WAV, FLAC or OGG") from error
-    x = np.concatenate(parts) if parts else np.zeros(0, np.float32)
-    if not len(x):
-        raise ValueError(f"{name} holds no samples")
-    if rate_hz not in SAMPLE_RATES_HZ:
-        raise ValueError(f"{name} has {rate_hz} Hz; sample rates must be 1000..768000 Hz")
-    if not np.isfinite(x).all():
-        seconds = np.argmin(np.isfinite(x).reshape(len(x), -1).all(axis=1)) / rate_hz
-        raise ValueError(f"{name} holds NaN or infinite samples, the first at {seconds:.3f} s")
-    return x, rate_hz, n_channels
+    with open_source(source, name) as file:
+        yield file if file.seekable() else io.BytesIO(file.read())
 
 
 def write_wav(target: str | Path, y: np.ndarray, sample_rate_hz: int) -> None:
@@ -233,6 +208,11 @@ def to_pcm16(y: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(np.asarray(y) * 32768.0), -32768, 32767).astype("<i2")
 
 
+def is_regular(path: str | Path) -> bool:
+    """Say whether a path names an existing file: no folder, pipe or device, no descriptor below /dev or /proc."""
+    return os.path.isfile(path) and not os.path.abspath(path).startswith(("/dev/", "/proc/"))
+
+
 @contextmanager
 def replacing(target: str | Path) -> Iterator[BinaryIO]:
     """Give a binary file whose content appears under its name only when it is whole.
@@ -240,7 +220,8 @@ def replacing(target: str | Path) -> Iterator[BinaryIO]:
     Parameters
     ----------
     target : str or Path
-        File, or "-" for standard output. Devices and named pipes are written to as they are.
+        File, or "-" for standard output. Devices, pipes and open descriptors (/dev/fd/3) are written to as they are.
+        An existing file's permissions are kept.
 
     Raises
     ------
@@ -248,16 +229,20 @@ def replacing(target: str | Path) -> Iterator[BinaryIO]:
         If it cannot be written; it carries the target's name, and nothing is left behind.
     """
     path = os.path.realpath(target)  # through links: the file is replaced, not the link
-    as_it_is = str(target) == "-" or (os.path.exists(path) and not os.path.isfile(path))
-    folder, base = os.path.split(path)
-    partial = path if as_it_is else os.path.join(folder, f".{base}.{os.getpid()}.partial")
+    as_it_is = str(target) == "-" or (os.path.exists(target) and not is_regular(target))
+    # The partial file's name is short: one that holds the target's may exceed what the file system allows.
+    partial = str(target) if as_it_is else os.path.join(os.path.dirname(path), f".{uuid.uuid4().hex}.partial")
     try:
+        if str(target) == "-" and sys.stdout is None:
+            raise OSError(errno.EBADF, "standard output is closed")
         try:
             mode = "wb" if as_it_is else "xb"
             with nullcontext(sys.stdout.buffer) if str(target) == "-" else open(partial, mode) as file:
                 yield file
                 file.flush()
             if not as_it_is:
+                if os.path.exists(path):
+                    shutil.copymode(path, partial)
                 os.replace(partial, path)
         finally:
             if not as_it_is and os.path.exists(partial):

@@ -1,8 +1,21 @@
-"""Parsers of command-line values: bitrates, ranges of bitrates, positive numbers."""
+"""What all commands share: parsers of values such as bitrates, usage errors, and sentences on standard error."""
 
 import argparse
 import re
+import sys
 from collections.abc import Callable
+
+PROGRAM = "lpcnet-cq"
+
+
+class UsageError(Exception):
+    """Say what is wrong with the command line."""
+
+
+def say(sentence: str) -> None:
+    """Write one line to standard error, if there is one."""
+    if sys.stderr is not None:  # it may be closed; `print` would write to standard output instead
+        print(f"{PROGRAM}: {sentence}", file=sys.stderr)
 
 
 def bitrate_bps(text: str) -> int:

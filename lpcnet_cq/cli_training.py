@@ -25,7 +25,7 @@ def add_evaluate(commands) -> argparse.ArgumentParser:
     """Add `evaluate`."""
     evaluate = commands.add_parser("evaluate", help="bitrate and quality on speakers the model has not heard")
     evaluate.add_argument("--data", metavar="FOLDER", help="audio files (default: the default corpus)")
-    evaluate.add_argument("--bitrate", type=bitrate_bps, default="9k", help="bits per second (default: %(default)s)")
+    evaluate.add_argument("--bitrate", type=bitrate_bps, help="bits per second (default: the model's)")
     evaluate.add_argument("--out", metavar="FOLDER", help="where tables and pictures go")
     evaluate.set_defaults(run=run_evaluate)
     return evaluate
@@ -145,7 +145,7 @@ def run_evaluate(args: argparse.Namespace) -> int:
     from lpcnet_cq.evaluation.evaluate import report
 
     codec = lpcnet_cq.load(args.model)
-    report(codec, args.data, args.bitrate, Path(args.out or "runs/evaluation"))
+    report(codec, args.data, args.bitrate or codec.default_bitrate_bps, Path(args.out or "runs/evaluation"))
     return 0
 
 

@@ -1,69 +1,85 @@
-"""The codec a user holds: sound to `.cq` bytes and back, by released or own weights.
+"""The codec that users hold: samples to the bytes of a `.cq` file and back, by released or own weights.
 
-Place in the chain: all of it. Compiled code is made for chunks of one second (files) and of one packet (streams),
-never for a file's length, and is kept in a cache on disk.
+Place in the chain: all of it. `files` does the work for whole signals, `stream` for live ones.
 """
 
 import io
 import os
-from collections.abc import Iterator
 from dataclasses import replace
-from functools import lru_cache
-from itertools import pairwise
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from lpcnet_cq.audio import prepare, resample
-from lpcnet_cq.bitstream import packet
-from lpcnet_cq.bitstream.container import (
-    MAX_ENHANCEMENTS,
-    Header,
-    read_header,
-    read_segments,
-    write_header,
+from lpcnet_cq.bitstream.codec_config import CodecConfig
+from lpcnet_cq.bitstream.container import Header, write_header
+from lpcnet_cq.bitstream.extension import Coding
+from lpcnet_cq.bitstream.packing import Mode, check_mode, write_segments
+from lpcnet_cq.bitstream.summary import summarise
+from lpcnet_cq.checkpoint.weights import find_weights, installed
+from lpcnet_cq.contract import CodecRecord
+from lpcnet_cq.files import (
+    Progress,
+    analyse_signal,
+    count_file_bits,
+    drop_layers,
+    ignore,
+    read_file,
+    synthesise_packets,
 )
-from lpcnet_cq.bitstream.integer_model import IntegerModel
-from lpcnet_cq.bitstream.packing import Packer, cut, write_segments
-from lpcnet_cq.checkpoint.weights import FOLDER, find_weights, load_weights
-from lpcnet_cq.errors import BitstreamError
-from lpcnet_cq.music.config import MusicConfig
-from lpcnet_cq.music.integer_model import LineModel
-from lpcnet_cq.music.runtime import MusicNetwork
-from lpcnet_cq.nn.packet_reader import Reader
-from lpcnet_cq.speech.runtime import Network
+from lpcnet_cq.nn.segment_reader import ReadSegment
+from lpcnet_cq.parts import load_parts
+from lpcnet_cq.registry import record_named
+from lpcnet_cq.stream import Decoder, Encoder
 
-DEFAULT = "cq"
-CHUNK = 50  # packets per compiled call on files: one second
-LAYERS = range(1, MAX_ENHANCEMENTS + 2)
+__all__ = ["DEFAULT", "Codec", "installed", "load"]
+
+DEFAULT = record_named("speech").weights
 
 
 class Codec:
-    """Encode and decode speech, or music, with one set of weights.
+    """Encode and decode signals with one set of weights.
+
+    A codec never changes: threads may share it. Pickled, it is the name of its weights, which are loaded anew where it
+    is unpickled. Processes that use it must be started with the method `spawn`: JAX does not survive a fork.
 
     Parameters
     ----------
-    path : Path
+    path : path
         Weights file.
+
+    Raises
+    ------
+    ValueError
+        If the file is missing or is no weights file of this project.
     """
 
-    def __init__(self, path: Path):
-        floats, integers, self.config, notes, self.sha256 = load_weights(path)
-        self.name = Path(path).stem
-        low, high = notes["reach_bps"]  # what nine of ten training crops reach
-        self.bitrates_bps = int(low), int(high)
-        if isinstance(self.config, MusicConfig):
-            self.entropy = LineModel(integers, self.config)
-            self.network = MusicNetwork(floats, self.entropy, self.config)
-        else:
-            self.entropy = IntegerModel(integers, self.config)
-            self.network = Network(floats, self.entropy, self.config)
-        self.reader = Reader(self.entropy)
-        Q = self.config.n_steps
-        sizes = self.config.step_ratio ** (np.arange(Q) - float(self.config.nominal_step))
-        self.packer = Packer(self.entropy, sizes, range(*notes["steps"]), np.array(notes["usual_bps"]))
-        self.n_parameters = sum(np.size(v) for v in _leaves(floats))
+    def __init__(self, path: str | os.PathLike):
+        self._parts = load_parts(path)
+
+    @property
+    def name(self) -> str:
+        """Name of the weights."""
+        return self._parts.name
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the weights file, whose first 16 digits every stream names."""
+        return self._parts.sha256
+
+    @property
+    def kind(self) -> str:
+        """Kind of codec: "speech" or "music"."""
+        return self._parts.record.kind
+
+    @property
+    def record(self) -> CodecRecord:
+        """All parts of this kind of codec."""
+        return self._parts.record
+
+    @property
+    def config(self) -> CodecConfig:
+        """Dimensions that the weights are made for."""
+        return self._parts.config
 
     @property
     def sample_rate_hz(self) -> int:
@@ -72,16 +88,50 @@ class Codec:
 
     @property
     def channels(self) -> int:
-        """Most channels that are coded; of more the mean is."""
+        """Maximum number of coded channels; more are downmixed to their mean."""
         return self.config.channels
 
     @property
+    def max_layers(self) -> int:
+        """Layers that a packet can have."""
+        return self.record.max_layers
+
+    @property
+    def bitrates_bps(self) -> tuple[int, int]:
+        """Supported bitrate range, lowest and highest."""
+        return self._parts.supported_bps
+
+    @property
+    def default_bitrate_bps(self) -> int:
+        """Rate used if the caller names none."""
+        return int(self._parts.checked_bitrate_bps(None))
+
+    def packet_bytes(self, bitrate_bps: float) -> int:
+        """Return the size of packets at a rate in modes capped (at most) and constant, in whole bytes."""
+        return self._parts.packet_bytes(bitrate_bps)
+
+    @property
     def delay_ms(self) -> float:
-        """Algorithmic delay."""
+        """Algorithmic delay of live coding: frame, look-ahead, decoder."""
         return self.config.delay_ms
 
+    @property
+    def n_parameters(self) -> int:
+        """Number of trained values."""
+        return sum(np.size(v) for v in _leaves(self._parts.floats))
+
+    def macs_per_second(self) -> dict[str, float]:
+        """Return the multiply-accumulates per second of audio by part: `encoder`, `decoder` and `entropy`."""
+        return self.record.complexity(self.config, self._parts.floats)
+
     def encode(
-        self, x: np.ndarray, sample_rate_hz: int, bitrate_bps: float = 9000, layers: int = 1, cbr=False, progress=None
+        self,
+        x: np.ndarray,
+        sample_rate_hz: int,
+        bitrate_bps: float | None = None,
+        layers: int = 1,
+        mode: Mode = "mean",
+        progress: Progress | None = None,
     ) -> bytes:
         """Code a signal to the bytes of a `.cq` file.
 
@@ -90,13 +140,14 @@ class Codec:
         x : array (n,) or (n, channels)
             Samples in [-1, 1]; more channels than the codec has are mixed down, other rates resampled.
         sample_rate_hz : int
-        bitrate_bps : float
-            Average over the file, all its bytes counted.
+        bitrate_bps : float, optional
+            Of the file or of each packet, see `mode`; the model's default if left out.
         layers : int
-            1 or 2. Packets of two layers can be cut to one by `thin`; where the rate is too low for two, there
-            is one from the start.
-        cbr : bool
-            Let no packet be larger than its share of the rate.
+            1 to `max_layers`. Packets of two layers can be cut to one by `thin`; where the rate is too low for two,
+            there is one from the start.
+        mode : str
+            mean: the file has this rate, all its bytes counted. capped: no packet is larger than its share of the
+            rate, in whole bytes. constant: all packets have this size, padded with zero bytes where need be.
         progress : callable, optional
             Called with the fraction done.
 
@@ -107,28 +158,32 @@ class Codec:
         Raises
         ------
         ValueError
-            If `x` holds values that are not finite or has a wrong shape, or rate or layers are out of range.
+            If `x` holds values that are not finite or has a wrong shape, or rate, layers or mode are not allowed.
         """
-        x = prepare(x, sample_rate_hz, self.sample_rate_hz, self.channels)
-        self._check(bitrate_bps, layers)
-        spec = self.config.spec
-        T = spec.n_frames(len(x) + self.config.decoder_delay) if len(x) else 0
+        parts, spec, show = self._parts, self.config.spec, progress or ignore
+        original, x = x, prepare(x, sample_rate_hz, self.sample_rate_hz, self.channels)
+        bitrate_bps = parts.checked_bitrate_bps(bitrate_bps)
+        parts.check_layers(layers)
+        check_mode(mode)
         file = io.BytesIO()
-        header = Header(len(x), sample_rate_hz, round(bitrate_bps), self.sha256, x.ndim)
+        coding = Coding(parts.coding_name, mode, spec.sample_rate_hz, spec.hop, len(original))
+        header = Header(len(x), sample_rate_hz, round(bitrate_bps), self.sha256, x.ndim, coding)
         write_header(file, header)
         packets: list[tuple[bytes, ...]] = []
-        if T:
-            side, z = self.network.analyse(x, T, CHUNK, progress or _ignore)
-            if cbr:
-                layers = min(layers, self.packer.most_layers(bitrate_bps))
-                packets = self.packer.pack_capped(side, z, self.cap_bytes(bitrate_bps), layers)
+        if len(x):
+            side, latents = analyse_signal(parts, x, show)
+            if mode == "mean":
+                seconds, short = len(x) / spec.sample_rate_hz, replace(header, coding=None)
+                heads = header.n_bytes, header.n_bytes - short.n_bytes
+                packets = parts.packer.pack(side, latents, seconds, bitrate_bps, layers, *heads)
             else:
-                packets = self.packer.pack(side, z, len(x) / spec.sample_rate_hz, bitrate_bps, layers, header.n_bytes)
-        write_segments(file, packets, self.config.segment_packets)
-        (progress or _ignore)(1.0)
+                layers, size = min(layers, parts.packer.most_layers(bitrate_bps)), parts.packet_bytes(bitrate_bps)
+                packets = parts.packer.pack_capped(side, latents, size, layers, mode == "constant")
+        write_segments(file, packets, self.config.segment_packets, mode == "constant")
+        show(1.0)
         return file.getvalue()
 
-    def decode(self, data: bytes, progress=None) -> tuple[np.ndarray, int]:
+    def decode(self, data: bytes, progress: Progress | None = None) -> tuple[np.ndarray, int]:
         """Decode the bytes of a `.cq` file.
 
         Parameters
@@ -139,7 +194,7 @@ class Codec:
         Returns
         -------
         y : float32 array (n,) or (n, 2)
-            In [-1, 1], at the rate of the original.
+            In [-1, 1], at the rate of the original, of its length (files of the first releases: about).
         sample_rate_hz : int
 
         Raises
@@ -148,17 +203,16 @@ class Codec:
             If the stream is damaged, foreign, or made by a model that is not this one.
         """
         header, segments = self._read(data)
-        n = packet.join(self.entropy, [part for segment in segments for part in segment.parts])
-        spec, lag = self.config.spec, self.config.decoder_delay
-        pieces, state = [], self.network.start_decoder()
-        for i, part in enumerate(n.runs(CHUNK)):
-            state, y = self.network.decode(state, part, CHUNK)
-            pieces.append(y if header.channels == y.ndim else y.mean(axis=1))
-            (progress or _ignore)((i + 1) * CHUNK / max(len(n.step), 1))
-        pieces.append(np.zeros((lag, 2)[: header.channels], np.float32))
-        y = np.clip(np.concatenate(pieces)[lag : lag + header.n_samples], -1, 1)
-        if header.sample_rate_hz != spec.sample_rate_hz and len(y):
-            y = np.clip(resample(y, spec.sample_rate_hz, header.sample_rate_hz), -1, 1)
+        runs = [n for segment in segments for n in segment.parts]
+        y = synthesise_packets(self._parts, runs, progress or ignore)
+        if header.channels < y.ndim:
+            y = y.mean(axis=1)
+        lag, coding_hz = self.config.decoder_delay, self.sample_rate_hz
+        y = np.clip(y[lag : lag + header.n_samples], -1, 1)
+        if header.sample_rate_hz != coding_hz and len(y):
+            y = np.clip(resample(y, coding_hz, header.sample_rate_hz), -1, 1)
+        if header.coding:
+            y = y[: header.coding.n_samples]  # resampling twice may have added a sample or more
         return y.astype(np.float32), header.sample_rate_hz
 
     def info(self, data: bytes) -> dict:
@@ -169,29 +223,9 @@ class Codec:
         BitstreamError
             As `decode` does.
         """
-        header, segments = self._read(data)
-        K = self.entropy.K
-        layers = 1 + max(segment.enhancements for segment in segments)
-        bits, enhancements = np.zeros(1 + K + self.entropy.S * self.entropy.D), np.zeros(layers - 1)
-        for n in (run for segment in segments for run in segment.runs(self.entropy)):
-            for layer in range(layers - 1, 0, -1):
-                enhancements[layer - 1] += packet.enhancement_bits(self.entropy, None, n).sum()
-                n = packet.coarser(self.entropy, n)
-            bits += packet.n_bits(self.entropy, None, n).sum(axis=0)
-        parts = {"step": bits[0]} | {name: bits[1:][k].sum() for name, k in self.entropy.side_parts.items()}
-        parts["latents"] = bits[1 + K :].sum()
-        parts |= {f"layer {i + 2}": value for i, value in enumerate(enhancements)}
-        parts["overhead"] = 8 * len(data) - sum(parts.values())
-        n_packets = sum(len(part.step) for segment in segments for part in segment.parts)
-        seconds = header.n_samples / self.sample_rate_hz
-        return {
-            "duration_s": seconds,
-            "sample_rate_hz": header.sample_rate_hz,
-            "bitrate_bps": 8 * len(data) / seconds if seconds else 0.0,
-            "size_bytes": len(data),
-            "packets": n_packets,
-            "layers": layers,
-            "bits": {k: round(float(v), 1) for k, v in parts.items()},
+        _, segments = self._read(data)
+        return summarise(data, self.sample_rate_hz) | {
+            "bits": count_file_bits(self._parts, segments, len(data)),
             "model": self.name,
             "model_hash": self.sha256,
             "n_parameters": self.n_parameters,
@@ -199,13 +233,13 @@ class Codec:
         }
 
     def thin(self, data: bytes, layers: int) -> bytes:
-        """Cut the packets of a `.cq` file to fewer layers: bytes are dropped, nothing is coded anew.
+        """Drop enhancement layers from the packets of a `.cq` file: bytes are cut out, nothing is coded anew.
 
         Parameters
         ----------
         data : bytes
         layers : int
-            To keep, 1 or 2; a file that has no more stays as it is.
+            To keep, 1 to `max_layers`; a file that has no more stays as it is.
 
         Raises
         ------
@@ -214,101 +248,40 @@ class Codec:
         ValueError
             If `layers` is out of range.
         """
-        self._check_layers(layers)
-        header, segments = self._read(data)
-        packets = [p for segment in segments for p in cut(segment.payload, segment.ends, layers)]
-        n_bytes = sum(len(part) for layers in packets for part in layers)
-        seconds = header.n_samples / self.sample_rate_hz
-        file = io.BytesIO()
-        write_header(file, replace(header, bitrate_bps=max(1, round(8 * n_bytes / seconds)) if seconds else 1))
-        write_segments(file, packets, self.config.segment_packets)
-        return file.getvalue()
+        self._parts.check_layers(layers)
+        return drop_layers(self._parts, data, layers)
 
-    def encoder(self, bitrate_bps: float = 9000, layers: int = 1, cbr: bool = False):
-        """Return a live encoder, `push(20 ms of samples) -> bytes`."""
-        from lpcnet_cq.stream import Encoder
+    def encoder(self, bitrate_bps: float | None = None, layers: int = 1, mode: Mode = "mean") -> Encoder:
+        """Return a live encoder, `push(frame) -> packet`; arguments as for `encode`.
 
-        self._check_live()
-        self._check(bitrate_bps, layers)
-        if layers > (most := self.packer.most_layers(bitrate_bps)):
+        In mode mean, any ten seconds of speech have the rate within 2 %.
+
+        Raises
+        ------
+        ValueError
+            If rate, layers or mode are not allowed, or the rate is too low for as many layers.
+        """
+        bitrate_bps = self._parts.checked_bitrate_bps(bitrate_bps)
+        self._parts.check_layers(layers)
+        check_mode(mode)
+        if layers > (most := self._parts.packer.most_layers(bitrate_bps)):
             raise ValueError(f"`layers` is {layers}, at {bitrate_bps} bit/s it must be {most} at most")
-        return Encoder(self, bitrate_bps, layers, cbr)
+        return Encoder(self._parts, bitrate_bps, layers, mode)
 
-    def decoder(self, layers: int = 1):
-        """Return a live decoder of packets of up to so many layers, `push(packet or None) -> 20 ms of samples`."""
-        from lpcnet_cq.stream import Decoder
+    def decoder(self, layers: int = 1) -> Decoder:
+        """Return a live decoder of packets of up to so many layers, `push(packet or None) -> frame`.
 
-        self._check_live()
-        self._check_layers(layers)
-        return Decoder(self, layers)
+        Raises
+        ------
+        ValueError
+            If `layers` is out of range.
+        """
+        self._parts.check_layers(layers)
+        return Decoder(self._parts, layers)
 
-    def cap_bytes(self, bitrate_bps: float) -> int:
-        """Return the whole bytes of a packet's share of the rate."""
-        return int(bitrate_bps * self.config.spec.hop / self.sample_rate_hz / 8)
-
-    def _check(self, bitrate_bps, layers):
-        low, high = self.bitrates_bps
-        if not low <= bitrate_bps <= high:
-            raise ValueError(f"`bitrate_bps` is {bitrate_bps}, it must be {low} to {high}")
-        self._check_layers(layers)
-
-    def _check_live(self):
-        if self.channels > 1:
-            raise ValueError(f"`{self.name}` codes music, which is coded in files and not live")
-
-    def _check_layers(self, layers):
-        if layers not in LAYERS:
-            raise ValueError(f"`layers` is {layers}, it must be {LAYERS[0]} to {LAYERS[-1]}")
-        if layers > 1 and self.channels > 1:
-            raise ValueError(f"`layers` is {layers}, music has one")
-
-    def _read(self, data):
+    def _read(self, data: bytes) -> tuple[Header, list[ReadSegment]]:
         """Return the header and what each segment holds."""
-        file = io.BytesIO(data)
-        header = read_header(file)
-        if header.model_hash != self.sha256[:16]:
-            raise BitstreamError(
-                f"the stream was made by the model {header.model_hash}, installed are: {', '.join(installed())}"
-            )
-        segments, count = [], 0
-        for segment in read_segments(file):
-            pasts, parts, ends, offset = None, [], [], 0
-            for i in range(0, segment.n_packets, CHUNK):
-                n_packets = min(CHUNK, segment.n_packets - i)
-                pasts, n, end = self.reader.read(
-                    pasts, segment.payload, offset, n_packets, CHUNK, segment.enhancements
-                )
-                parts.append(n)
-                ends.extend(end.tolist())
-                offset = ends[-1][-1]
-            if offset != len(segment.payload):
-                raise BitstreamError(f"a segment holds {len(segment.payload) - offset} bytes behind its packets")
-            segments.append(_Read(segment.enhancements, segment.payload, parts, ends))
-            count += segment.n_packets
-        need = self.config.spec.n_frames(header.n_samples + self.config.decoder_delay) if header.n_samples else 0
-        if count != need:
-            raise BitstreamError(f"the stream holds {count} packets, its {header.n_samples} samples need {need}")
-        return header, segments
-
-
-class _Read(NamedTuple):
-    """Hold a segment as read: the integers in runs of packets, and where each layer of each packet ends."""
-
-    enhancements: int
-    payload: bytes
-    parts: list[packet.Integers]
-    ends: list[list[int]]
-
-    def runs(self, model: IntegerModel) -> Iterator[packet.Integers]:
-        """Yield the packets in runs that each begin with a context reset."""
-        n, starts = packet.join(model, self.parts), [0, *(ends[-1] for ends in self.ends)][: len(self.ends)]
-        cuts = [i for i, start in enumerate(starts) if packet.resets_context(self.payload, start)]
-        for a, b in pairwise([*cuts, len(starts)]):
-            yield n[a:b]
-
-
-def _ignore(fraction: float) -> None:
-    """Take note of progress, and forget it."""
+        return read_file(self._parts, data)
 
 
 def _leaves(tree):
@@ -316,16 +289,8 @@ def _leaves(tree):
         yield from _leaves(value) if isinstance(value, dict) else [value]
 
 
-def installed() -> dict[str, Path]:
-    """Return the released weights, by the first 16 digits of their hash."""
-    import hashlib
-
-    return {hashlib.sha256(p.read_bytes()).hexdigest()[:16]: p for p in sorted(FOLDER.glob("*.safetensors"))}
-
-
-@lru_cache
 def load(name_or_path: str | os.PathLike | None = None) -> Codec:
-    """Load a codec.
+    """Load a codec; every call reads the weights again and returns a new one.
 
     Parameters
     ----------

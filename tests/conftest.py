@@ -5,7 +5,9 @@ JAX and pay nothing, and command lines started by a test are as strict as the te
 layers add biases (C,) to signals (B, T, C) everywhere, by NumPy's rule.
 """
 
+import importlib.util
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -37,6 +39,29 @@ def quick_compilation():
     jax.config.update("jax_disable_most_optimizations", True)
     yield
     jax.config.update("jax_disable_most_optimizations", False)
+
+
+def imported(name):
+    """Import a module or package of this folder that holds no tests; `name` is its file."""
+    path = Path(__file__).parent / name
+    package = path.parent.name if path.stem == "__init__" else None
+    folders = [str(path.parent)] if package else None
+    spec = importlib.util.spec_from_file_location(package or path.stem, path, submodule_search_locations=folders)
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def second_decoder():
+    """Return the package `second_decoder`: a decoder that shares no code with the package."""
+    return imported("second_decoder/__init__.py")
+
+
+@pytest.fixture(scope="session")
+def vector_maker():
+    """Return the module `vectors/make.py`, which wrote the conformance vectors."""
+    return imported("vectors/make.py")
 
 
 @pytest.fixture(scope="session")

@@ -127,6 +127,17 @@ def test_unreadable_sources_are_named(tmp_path):
             read_audio(tmp_path / name)
 
 
+def test_a_file_that_is_cut_off_is_read_with_a_note(tmp_path):
+    soundfile.write(tmp_path / "a.wav", TONE, 16000)
+    content = (tmp_path / "a.wav").read_bytes()
+    got = read_audio(io.BytesIO(content[: 44 + 8000]), target_hz=8000)
+    assert len(got.x) == 2000
+    assert got.notes == [
+        "the recording is cut off; the header promises 1.000 s, the data hold 0.250 s",
+        "resampled 16000 -> 8000 Hz",
+    ]
+
+
 def test_no_samples_and_odd_rates_are_named(tmp_path):
     soundfile.write(tmp_path / "none.wav", np.zeros(0), 16000)
     with pytest.raises(ValueError, match=r"none\.wav` holds no samples$"):
@@ -193,6 +204,21 @@ def test_impossible_audio_is_refused_before_anything_is_written(tmp_path):
     with pytest.raises(ValueError, match="y of 2147483648 samples must be at most"):
         write_wav(tmp_path / "a.wav", too_long, 16000)
     assert os.listdir(tmp_path) == []
+
+
+def test_names_as_long_as_the_file_system_allows(tmp_path):
+    path = tmp_path / ("x" * 251 + ".wav")
+    write_wav(path, TONE, 16000)
+    assert os.listdir(tmp_path) == [path.name] and len(read_audio(path).x) == 16000
+
+
+def test_closed_standard_streams_are_named(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    with pytest.raises(OSError, match="standard output is closed: '-'"):
+        write_wav("-", TONE, 16000)
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(ValueError, match="cannot read standard input: it is closed"):
+        read_audio("-")
 
 
 def test_failing_leaves_the_old_file_and_nothing_else(tmp_path):

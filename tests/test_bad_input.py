@@ -9,7 +9,8 @@ import pytest
 import soundfile
 
 import lpcnet_cq
-from lpcnet_cq.bitstream.container import HEADER_BYTES, Header, read_header, read_segments, write_header, write_segment
+from lpcnet_cq.bitstream.container import Header, read_header, read_segments, write_header, write_segment
+from lpcnet_cq.bitstream.extension import Coding
 from lpcnet_cq.cli import main
 from lpcnet_cq.errors import BitstreamError
 
@@ -167,15 +168,18 @@ def test_empty_and_foreign_streams(stream, capsys):
 
 def test_a_model_that_is_not_installed(stream, capsys):
     put(forged(stream, model_hash="feedfacefeedface"))
-    for command in (["decode", "a.cq", "b.wav"], ["info", "a.cq"]):
-        said = refused(command, capsys)
-        assert "feedfacefeedface" in said and read_header(io.BytesIO(stream)).model_hash in said
+    said = refused(["decode", "a.cq", "b.wav"], capsys)
+    assert "feedfacefeedface" in said and read_header(io.BytesIO(stream)).model_hash in said
+    assert main(["info", "a.cq"]) == 0
+    words, said = capsys.readouterr()
+    assert "feedfacefeedface, which are missing" in said
+    assert "duration           0.40 s" in words and "codec            speech" in words and "latents" not in words
 
 
 def test_forged_packets_raise_nothing_else(codec, stream):
     """Under right CRCs the packets themselves are the last defence; chance may make some of them decode."""
     random, refusals = np.random.default_rng(4), 0
-    (good,) = read_segments(io.BytesIO(stream[HEADER_BYTES:]))
+    (good,) = read_segments(io.BytesIO(stream[stream[5] :]))
     for _ in range(20):
         payload = bytearray(good.payload)
         payload[random.integers(len(payload))] ^= 1 << random.integers(8)
@@ -195,10 +199,11 @@ def test_forged_packets_raise_nothing_else(codec, stream):
 
 def test_headers_that_promise_other_lengths(codec, stream):
     """Neither memory for 74 hours nor a silent end: the packets must be as many as the samples need."""
-    (good,) = read_segments(io.BytesIO(stream[HEADER_BYTES:]))
+    (good,) = read_segments(io.BytesIO(stream[stream[5] :]))
     for n_samples in (2**32 - 1, 2 * 6400):
-        with pytest.raises(BitstreamError):
-            codec.decode(forged(stream, n_samples=n_samples))
+        for coding in (None, Coding("speech", "mean", 16000, 320, n_samples)):
+            with pytest.raises(BitstreamError, match="packets"):
+                codec.decode(forged(stream, n_samples=n_samples, coding=coding))
     with pytest.raises(BitstreamError):
         codec.decode(forged(stream, (good.n_packets + 1, good.payload)))
     with pytest.raises(BitstreamError):
@@ -231,6 +236,6 @@ def test_full_disk(stream, capsys):
 
 
 def test_header_of_the_stream(stream):
-    assert read_header(io.BytesIO(stream)) == Header(
-        6400, 16000, 9000, read_header(io.BytesIO(stream)).model_hash
-    )
+    model_hash = read_header(io.BytesIO(stream)).model_hash
+    coding = Coding("speech", "mean", 16000, 320, 6400)
+    assert read_header(io.BytesIO(stream)) == Header(6400, 16000, 9000, model_hash, coding=coding)

@@ -17,15 +17,17 @@ pytest.importorskip("matplotlib", reason="the curves need it")
 sys.path.insert(0, str(Path(__file__).parents[1] / "experiments"))
 
 import benchmark
+import coders
 import peers
 import plots
 
 from lpcnet_cq.evaluation.bench import speech_like
+from lpcnet_cq.evaluation.metrics import Metric
 
 RATE_HZ = peers.RATE_HZ
 
 
-@pytest.mark.parametrize("module", [benchmark, peers, plots], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [benchmark, coders, peers, plots], ids=lambda module: module.__name__)
 def test_examples(module):
     assert doctest.testmod(module).failed == 0
 
@@ -91,14 +93,41 @@ def test_curve_rises_and_keeps_every_point_that_no_cheaper_one_reaches(points):
 
 
 def test_rate_to_ask_brings_an_undershooting_codec_onto_the_point():
-    asked = benchmark.to_ask(lambda a: 0.95 * a - 0.1, 12.0)
+    asked = coders.to_ask(lambda a: 0.95 * a - 0.1, 12.0, benchmark.ACCEPTED)
     assert 0.95 * asked - 0.1 == pytest.approx(12.0, rel=1e-3)
-    assert benchmark.to_ask(lambda a: 1.2 * a, 12.0) == 12.0  # more than asked for is the codec's own affair
+    assert coders.to_ask(lambda a: 1.2 * a, 12.0, benchmark.ACCEPTED) == 12.0  # more than requested is left alone
+    assert coders.to_ask(lambda a: 1.2 * a, 12.0, (1.0, 1.0)) == pytest.approx(10.0)
+
+
+def test_recordings_are_weighed_by_seconds_in_the_rate_to_ask():
+    """A codec of 10 kbps for short and 4 for long recordings, whatever is requested, times the request over 7."""
+    peer = replace(PLAIN, steerable=True)
+    measured = lambda self, x, sample_rate_hz, kbps: (10.0 if len(x) == 100 else 4.0) * kbps / 7  # noqa: E731
+    recordings = [(np.zeros(100), 100), (np.zeros(300), 100)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(peers.PacketPeer, "measured_kbps", measured)
+        assert coders.steer(peer, recordings, 11.0, (1.0, 1.0)) == pytest.approx(11.0 * 7 / 5.5)
+        assert coders.steer(PLAIN, recordings, 11.0, (1.0, 1.0)) == 11.0
+
+
+@pytest.mark.parametrize("shape", [(400,), (400, 2)])
+@pytest.mark.parametrize("lag", [-5, 0, 7])
+def test_copies_are_aligned(shape, lag):
+    x = np.random.default_rng(0).standard_normal(shape)
+    kept = slice(10, 380)
+    moved = coders.align(x, np.roll(x, lag, axis=0)[: 400 - 3], range(-8, 9))
+    assert moved.shape == shape
+    np.testing.assert_array_equal(moved[kept], x[kept])
 
 
 # ------------------------------------------------------------------------------------------------ table and lists
 
-METRICS = {"pesq": ("PESQ-WB", None, ()), "visqol": ("ViSQOL", None, ()), "estoi": ("ESTOI", None, ())}
+def mean_product(x, y, sample_rate_hz):
+    return float(np.mean(x * y))
+
+
+TITLES = {"pesq": "PESQ-WB", "visqol": "ViSQOL", "estoi": "ESTOI"}
+METRICS = {name: Metric(title, mean_product) for name, title in TITLES.items()}
 
 
 def rows_of(codec, asked, scores, kbps=None):
@@ -121,13 +150,9 @@ def test_table_is_by_rate_with_ours_first_and_names_what_is_absent():
     assert [line[0] for line in table[2:]] == ["mine", "Opus 1.6", "AMR-WB (1 of 2 clips)", "Lyra v2"]
     assert "| **mine** |" in text
     assert table[3][1:3] == ["8.50", "3.10 ± 1.27"]  # t(0.975, 1) * 0.1 = 1.27
-    assert table[4][2] == "–"  # one clip has no interval
+    assert table[4][2] == "3.50"  # one clip has no interval
     assert "no models" in table[5][2]
     assert {len(line) for line in table} == {2 + len(METRICS)}
-
-
-def test_rates_are_weighed_by_seconds():
-    assert plots.mean_kbps([{"kbps": 8.0, "seconds": 1.0}, {"kbps": 12.0, "seconds": 3.0}]) == pytest.approx(11.0)
 
 
 def test_savings_are_over_the_clips_that_all_points_have():
@@ -155,7 +180,7 @@ def test_worst_recordings_are_against_the_best_opus_of_each():
 class Coarse:
     """A codec of eight bits for every second sample that counts its calls."""
 
-    name, bitrates_bps = "coarse", (60_000, 70_000)
+    name, bitrates_bps, sample_rate_hz = "coarse", (60_000, 70_000), RATE_HZ
 
     def __init__(self):
         self.calls = 0
@@ -176,9 +201,8 @@ def bench(tmp_path, monkeypatch):
         soundfile.write(tmp_path / "data" / folder / "a.wav", speech_like(0.5, RATE_HZ), RATE_HZ)
     codec = Coarse()
     monkeypatch.setattr("lpcnet_cq.load", lambda name: codec)
-    monkeypatch.setattr(plots, "DPI", 30)
-    metric = ("Score", lambda x, y: float(np.mean(x * y)), ())
-    monkeypatch.setattr(benchmark, "METRICS", dict.fromkeys(METRICS, metric))
+    monkeypatch.setattr("lpcnet_cq.evaluation.plots.DPI", 30)
+    monkeypatch.setattr(benchmark, "METRICS", dict.fromkeys(METRICS, Metric("Score", mean_product)))
     monkeypatch.setattr(benchmark, "COLUMNS", ["codec", "kbps_asked", "kbps", "clip", "seconds", *METRICS])
     monkeypatch.setattr(benchmark, "PEERS", {k: replace(p, load=cannot_load) for k, p in peers.PEERS.items()})
 
@@ -232,10 +256,10 @@ def test_a_codec_is_forgotten_alone_and_has_another_name_by_a_label(bench):
 def test_scores_that_lacked_a_package_are_filled_in(bench, monkeypatch, capsys):
     run, _, _ = bench
     whole = benchmark.METRICS
-    monkeypatch.setattr(benchmark, "METRICS", whole | {"estoi": ("Odd", None, ("no_such_module",))})
+    monkeypatch.setattr(benchmark, "METRICS", whole | {"estoi": Metric("Odd", mean_product, ("no_such_module",))})
     assert [row["estoi"] for row in run()] == ["", ""]
     assert "| Odd |  | not measured here: module no_such_module is not installed |" in capsys.readouterr().out
-    monkeypatch.setattr(benchmark, "METRICS", whole | {"pesq": ("Score", lambda x, y: 99.0, ())})
+    monkeypatch.setattr(benchmark, "METRICS", whole | {"pesq": Metric("Score", lambda x, y, fs: 99.0)})
     filled = run()
     assert len(filled) == 2
     assert all(row["estoi"] == row["visqol"] for row in filled)  # measured now
@@ -289,7 +313,7 @@ def test_wrong_words_are_named(wrong, capsys):
 
 # ------------------------------------------------------------------------------------------------ peers
 
-PLAIN = peers.Peer(
+PLAIN = peers.PacketPeer(
     "plain", (256.0,), lambda: None, lambda frames, kbps: [row.tobytes() for row in frames], cannot_load, 104, 20.0
 )
 
@@ -298,34 +322,34 @@ PLAIN = peers.Peer(
 @pytest.mark.parametrize("n_samples", [320, 1000, 3201])
 def test_sound_lies_on_the_original_and_the_flush_is_not_charged(late, n_samples):
     def delayed(packets):
-        y = np.frombuffer(b"".join(packets), "<i2") / peers.FULL_SCALE
+        y = np.frombuffer(b"".join(packets), "<i2") / coders.FULL_SCALE
         return np.concatenate([np.zeros(late), y])[: len(y)]
 
     peer = replace(PLAIN, decode=delayed)
     x = speech_like(1.0, RATE_HZ)[:n_samples].astype(float)
-    packets = peers.encode(peer, x, 256.0)
-    assert np.abs(peers.decode(peer, packets, x) - x).max() <= 0.5 / peers.FULL_SCALE
-    assert peers.measured_kbps(peer, packets, n_samples) == pytest.approx(256.0)
+    packets = peer.packets(x, 256.0)
+    assert np.abs(peer.decoded(packets, x) - x).max() <= 0.5 / coders.FULL_SCALE
+    assert peer.payload_kbps(packets, n_samples) == pytest.approx(256.0)
     assert len(packets) > n_samples / peer.hop  # there was something to flush
 
 
 @pytest.mark.parametrize("name", peers.PEERS)
 def test_installed_peers_code_near_their_rate_and_on_time(name):
     peer = peers.PEERS[name]
-    if peers.missing(peer):
-        pytest.skip(peers.missing(peer))
+    if reason := peer.missing():
+        pytest.skip(reason)
     x = speech_like(1.5, RATE_HZ).astype(float)
     kbps = peer.rates[0]
-    packets = peers.encode(peer, x, kbps)
-    y = peers.decode(peer, packets, x)
+    packets = peer.packets(x, kbps)
+    y = peer.decoded(packets, x)
     assert y.shape == x.shape
     assert np.abs(y).max() <= 1
-    measured = peers.measured_kbps(peer, packets, len(x))
+    measured = peer.payload_kbps(packets, len(x))
     assert measured == pytest.approx(kbps, rel=0.3 if peer.steerable else 0.03)
     around = signal.correlate(y, x)[len(x) - 201 : len(x) + 200]
     assert abs(int(np.argmax(around)) - 200) <= 1
     assert np.corrcoef(x, y)[0, 1] > 0.5
-    again = peers.decode(peer, peers.encode(peer, x, kbps), x)
+    again = peer.decoded(peer.packets(x, kbps), x)
     assert np.array_equal(y, again)  # nothing is left over from the stream before
 
 
@@ -337,11 +361,11 @@ def test_amr_wb_counts_the_bits_of_its_modes():
 
 def test_missing_peers_say_what_is_missing(monkeypatch, tmp_path):
     monkeypatch.delenv("LYRA_MODELS", raising=False)
-    assert "LYRA_MODELS" in str(peers.missing(peers.PEERS["lyra-v2"]))
+    assert "LYRA_MODELS" in str(peers.PEERS["lyra-v2"].missing())
     monkeypatch.setenv("LYRA_MODELS", str(tmp_path))
-    assert "soundstream_encoder.tflite" in str(peers.missing(peers.PEERS["lyra-v2"]))
+    assert "soundstream_encoder.tflite" in str(peers.PEERS["lyra-v2"].missing())
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     peers.libopus.cache_clear()
-    assert peers.missing(peers.PEERS["opus"]) == "module av is not installed"
+    assert peers.PEERS["opus"].missing() == "module av is not installed"
     with pytest.raises(OSError, match="libno-such-library"):
         peers.system_library("no-such-library")

@@ -1,201 +1,226 @@
-"""A second decoder, written from docs/bitstream.md with plain integers alone, reads what ours writes."""
+"""The page docs/bitstream.md is sufficient: a decoder written from it alone reads what the package writes.
+
+That decoder is `second_decoder/`. It reads streams of random models, whose integers and context are far from those of
+audio, and the conformance vectors of the released weights; and it refuses the files that the package refuses.
+"""
 
 import io
-import struct
-from bisect import bisect_right
-from itertools import accumulate
+import json
+import zlib
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import lpcnet_cq
 from lpcnet_cq.bitstream.container import Header, write_header, write_segment
-from lpcnet_cq.bitstream.integer_model import IntegerModel
-from lpcnet_cq.bitstream.packet import Integers, put_layers
+from lpcnet_cq.bitstream.extension import Coding
+from lpcnet_cq.bitstream.packet import Integers, join, put_layers
+from lpcnet_cq.checkpoint.weights import find_weights, load_weights
+from lpcnet_cq.errors import BitstreamError
+from lpcnet_cq.music.config import MusicConfig
+from lpcnet_cq.music.freeze import freeze as freeze_music
+from lpcnet_cq.music.integer_model import LineModel
 from lpcnet_cq.speech.freeze import freeze
+from lpcnet_cq.speech.integer_model import SubframeModel
 from lpcnet_cq.training.presets import PRESETS
 
-CONFIG = PRESETS["tiny"].codec
-M, S, D, Q = CONFIG.order, CONFIG.spec.n_subframes, CONFIG.n_latents, CONFIG.n_steps
-K, H = M + S, CONFIG.hidden
+SPEECH, MUSIC = PRESETS["tiny"].codec, MusicConfig(hidden=8)
+MODEL = "0123456789abcdef"
+VECTORS = Path(__file__).parent / "vectors"
+INDEX = json.loads((VECTORS / "index.json").read_text())
+FIRST = 4  # packets of a vector that are decoded
+FILES = [name for name, recipe in INDEX.items() if recipe["mode"] != "live"]
 
 
 def layer(draw, n_in, n_out, size=1.0):
     return size * draw.standard_normal((n_in, n_out)) / n_in**0.5
 
 
-def entropy_model(draw):
-    """Draw float parameters of an entropy model, none of them zero."""
-    side = {
+def triangular(draw, n):
+    return {"mean": layer(draw, n, n, 0.3), "scale": layer(draw, n, n, 0.3)}
+
+
+def side_model(draw, K):
+    """Draw float parameters of the model of side integers, none of them zero."""
+    return {
         "w1": layer(draw, 2 * K, 64),
         "b1": draw.standard_normal(64),
         "w2": layer(draw, 64, 2 * K),
         "b2": draw.standard_normal(2 * K),
         "skip": layer(draw, 2 * K, K, 0.3),
-        "triangular": {"mean": layer(draw, K, K, 0.3), "scale": layer(draw, K, K, 0.3)},
+        "triangular": triangular(draw, K),
     }
+
+
+def speech_model(draw):
+    """Draw the integer tensors of a speech codec, and return them with the package's entropy model."""
+    S, D, K, W, Q = SPEECH.spec.n_subframes, SPEECH.n_latents, SPEECH.n_side, SPEECH.hidden, SPEECH.n_steps
     latent = {
         "ws": layer(draw, 2 * K, 64),
         "bs": draw.standard_normal(64),
         "step": draw.standard_normal((Q, 64)),
-        "wp": layer(draw, 64, S * H),
-        "bp": draw.standard_normal(S * H),
-        "wy": layer(draw, CONFIG.context * D, H),
-        "w2": layer(draw, H, H),
-        "b2": draw.standard_normal(H),
-        "w3": layer(draw, H, 2 * D),
+        "wp": layer(draw, 64, S * W),
+        "bp": draw.standard_normal(S * W),
+        "wy": layer(draw, SPEECH.context * D, W),
+        "w2": layer(draw, W, W),
+        "b2": draw.standard_normal(W),
+        "w3": layer(draw, W, 2 * D),
         "b3": draw.standard_normal(2 * D),
-        "triangular": {"mean": layer(draw, D, D, 0.3), "scale": layer(draw, D, D, 0.3)},
+        "triangular": triangular(draw, D),
     }
-    return {"side": side, "latent": latent}
+    integers = freeze({"side": side_model(draw, K), "latent": latent}, SPEECH)
+    return integers, SubframeModel(integers, SPEECH)
 
 
-class Symbols:
-    """Follow the page's "Packets": L, R and m, with C taken from the data anew for every symbol."""
-
-    def __init__(self, data, start):
-        self.data, self.start, self.L, self.R, self.m = data, start, 0, 1 << 48, 0
-
-    def next(self, cumulative):
-        n = 6 + self.m
-        C = int.from_bytes(self.data[self.start : self.start + n].ljust(n, b"\0"), "big")
-        r = self.R // 65536
-        symbol = bisect_right(cumulative, (C - self.L) // r) - 1
-        self.L += r * cumulative[symbol]
-        self.R = r * (cumulative[symbol + 1] - cumulative[symbol])
-        while self.R < 1 << 40:
-            self.L, self.R, self.m = 256 * self.L, 256 * self.R, self.m + 1
-        return symbol
-
-    def bits(self, n):
-        return self.next(range(0, 65537, 1 << (16 - n)))
-
-    def end(self):
-        for n in (self.m, self.m + 1, self.m + 2):
-            u = 1 << 48 + 8 * (self.m - n)
-            B = -(-self.L // u)
-            if (B + 1) * u <= self.L + self.R:
-                assert self.data[self.start : self.start + n] == B.to_bytes(n, "big")
-                return self.start + n
-        raise AssertionError("no length fits")
+def music_model(draw):
+    """Draw the integer tensors of a music codec, and return them with the package's entropy model."""
+    b, W = MUSIC.bands, MUSIC.hidden
+    latent = {
+        "w1": layer(draw, 10, W),
+        "bias1": draw.standard_normal((4, W)),
+        "w2": layer(draw, W, W // 2),
+        "bias2": draw.standard_normal((4, W // 2)),
+        "below": layer(draw, 3, W // 2),
+        "w3": layer(draw, W // 2, 1),
+        "skip": draw.standard_normal(4),
+        "bias3": draw.standard_normal(4),
+    }
+    allocation = {"skip": layer(draw, 8 * b, b, 10), "mean": draw.standard_normal((4, b))}
+    entropy = {"side": side_model(draw, MUSIC.n_side), "latent": latent}
+    integers = freeze_music({"entropy": entropy, "allocation": allocation}, MUSIC)
+    return integers, LineModel(integers, MUSIC)
 
 
-def clipped(vectors, c):
-    return [max(-c, min(c, n)) for vector in vectors for n in vector]
+def plain(integers):
+    """Return tensors as nested lists of Python's integers."""
+    return {name: value.tolist() for name, value in integers.items()}
 
 
-def times(u, w):
-    return [sum(a * b for a, b in zip(u, column, strict=True)) for column in zip(*w, strict=True)]
+def written(model, n, n_samples, layers=0, cut=None, channels=1, constant=False):
+    """Return a file of packets, in two segments if `cut` is given; with padding if their size is to be constant."""
+    file = io.BytesIO()
+    write_header(file, Header(n_samples, 16000, 9000, MODEL, channels))
+    for part in (slice(0, cut), slice(cut, None)) if cut else (slice(None),):
+        packets = [b"".join(packet) for packet in put_layers(model, None, n[part], layers)[1]]
+        most = max(map(len, packets)) if constant else 0
+        write_segment(file, [packet.ljust(most, b"\0") for packet in packets], part.stop is None, layers, constant)
+    return file.getvalue()
 
 
-def plus(a, b):
-    return [x + y for x, y in zip(a, b, strict=True)]
-
-
-def activation(z):
-    return [max(0, min(2048, (x + 2048) >> 12)) for x in z]
-
-
-def read_trit(symbols, table, floor, coarse):
-    """Follow the page's "Refinements"."""
-    at = [3 * coarse + t - floor + 40 for t in (-1, 0, 1)]
-    phi = [table[i + 1] - table[i] if 0 <= i <= 80 else 1 for i in at]
-    low, high = (1 + 65533 * phi[i] // sum(phi) for i in (0, 2))
-    return 3 * coarse + symbols.next([0, low, 65536 - high, 65536]) - 1
-
-
-def read_vector(symbols, w, name, c, mean, scale, coarse=None):
-    """Follow the page's "The integers", with the sums over j < k."""
-    v = []
-    for k in range(len(mean)):
-        before = list(enumerate(clipped([v], c)))
-        mu = mean[k] + sum(n * w[f"{name}_tri_mean"][j][k] for j, n in before)
-        sigma = scale[k] + sum(abs(n) * w[f"{name}_tri_scale"][j][k] for j, n in before)
-        m, s = (mu + (1 << 15)) >> 16, max(0, min(63, (sigma + (1 << 19)) >> 20))
-        if coarse:
-            v.append(read_trit(symbols, w["tables"][s][m % 16], m >> 4, coarse[k]))
-            continue
-        d = symbols.next(w["tables"][s][m % 16]) - 40
-        if d == 41:
-            head = symbols.bits(5)
-            b = head // 2
-            d = (1 - 2 * (head % 2)) * ((1 << b) + symbols.bits(b) + 40)
-        v.append((m >> 4) + d)
-    return v
-
-
-def read_packet(symbols, w, known):
-    """Follow the page's "The symbols of a packet"; `known` are q, v', v'' and three y of before."""
-    if symbols.next((0, 64512, 65536)):
-        known = (Q // 2, [0] * K, [0] * K, [[0] * D] * 3, [[0] * D] * 3)
-    before, v1, v2, y, fine = known
-    other = 2048 // (Q - 1)
-    q = symbols.next([0, *accumulate(65536 - (Q - 1) * other if i == before else other for i in range(Q))])
-    U = [256 * n for n in clipped([v1, v2], 31)]
-    out = plus(times(activation(plus(times(U, w["side_w1"]), w["side_b1"])), w["side_w2"]), w["side_b2"])
-    v = read_vector(symbols, w, "side", 31, plus(out[:K], times(U, w["side_skip"])), out[K:])
-    y, latents = read_latents(symbols, w, q, v, v1, y)
-    return (q, v, v1, y, fine), (q, v, latents)
-
-
-def read_refinement(symbols, w, known, packet):
-    """Follow the page's "Refinements": the packet again, its latents and its index finer."""
-    q, v, v1, y, fine = known
-    fine, latents = read_latents(symbols, w, q - 8, v, v1, fine, packet[2])
-    return (q, v, v1, y, fine), (q - 8, v, latents)
-
-
-def read_latents(symbols, w, q, v, v1, y, coarse=None):
-    """Read the latents of all subframes behind the three in y; return the last three, and all."""
-    G = times([256 * n for n in clipped([v, v1], 31)], w["latent_ws"])
-    G = plus(times(activation(plus(G, w["latent_bs"][q])), w["latent_wp"]), w["latent_bp"])
-    latents = []
-    for i in range(S):
-        h = activation(plus(G[i * H : i * H + H], times([256 * n for n in clipped(y, 7)], w["latent_wy"])))
-        h = activation(plus(times(h, w["latent_w2"]), w["latent_b2"]))
-        out = plus(times(h, w["latent_w3"]), w["latent_b3"])
-        latents.append(read_vector(symbols, w, "latent", 7, out[:D], out[D:], coarse and coarse[i]))
-        y = [*y[1:], latents[-1]]
-    return y, latents
-
-
-def read_file(data, w):
-    """Follow the page's "Header" and "Segments", without the checks."""
-    position, packets, last = data[5], [], 0
-    while not last:
-        n_packets, n_bytes = struct.unpack(">HH", data[position : position + 4])
-        last, refined, n_packets = n_packets >> 15, n_packets >> 9 & 63, n_packets & 511
-        known, start = None, position + 8
-        position = start + n_bytes
-        for _ in range(n_packets):
-            symbols = Symbols(data[:position], start)
-            known, packet = read_packet(symbols, w, known)
-            start = symbols.end()
-            if refined:
-                symbols = Symbols(data[:position], start)
-                known, packet = read_refinement(symbols, w, known, packet)
-                start = symbols.end()
-            packets.append(packet)
-        assert start == position
-    assert position == len(data)
-    return packets
-
-
-@pytest.mark.parametrize(("seed", "refined"), [(1, 0), (2, 1)])
-def test_the_page_is_enough_to_read_a_file(seed, refined):
-    """Every integer of a file comes back: some far from their tables, in two segments, with changes of q."""
-    draw = np.random.default_rng(seed)
-    w = freeze(entropy_model(draw), CONFIG)
-    T = 7
-    side, latents = draw.integers(-40, 41, (T, K)), draw.integers(-9, 10, (T, S, D))
-    latents[draw.random(latents.shape) < 0.03] *= 1700
-    n = Integers(draw.integers(0, Q - 8 * refined, T), side, latents)
-    file, model = io.BytesIO(), IntegerModel(w, CONFIG)
-    write_header(file, Header(320 * T, 16000, 9000, "0" * 16))
-    for part in (slice(0, 4), slice(4, T)):
-        run = Integers(n.step[part], n.side[part], n.latents[part])
-        packets = [b"".join(layers) for layers in put_layers(model, None, run, refined)[1]]
-        write_segment(file, packets, part.stop == T, refined)
-    packets = read_file(file.getvalue(), {name: value.tolist() for name, value in w.items()})
+def assert_same(packets, n):
     assert [q for q, _, _ in packets] == n.step.tolist()
     assert [v for _, v, _ in packets] == n.side.tolist()
     assert [y for _, _, y in packets] == n.latents.tolist()
+
+
+@pytest.mark.parametrize("name", ["RangeDecoder", "BoundedRangeDecoder"])
+@pytest.mark.parametrize(("layers", "constant"), [(0, False), (1, False), (1, True)])
+def test_the_page_suffices_to_decode_speech(second_decoder, name, layers, constant):
+    """Integers far from their tables, changes of the step index, two segments, an enhancement layer, padding."""
+    draw = np.random.default_rng(1 + layers)
+    integers, model = speech_model(draw)
+    T, K, S, D = 7, SPEECH.n_side, SPEECH.spec.n_subframes, SPEECH.n_latents
+    side, latents = draw.integers(-40, 41, (T, K)), draw.integers(-9, 10, (T, S, D))
+    latents[draw.random(latents.shape) < 0.03] *= 1700
+    n = Integers(draw.integers(0, SPEECH.n_steps - 8 * layers, T), side, latents)
+    data = written(model, n, 320 * T - 64, layers, cut=4, constant=constant)
+    decoder = second_decoder.decoder_for({"n_steps": SPEECH.n_steps}, plain(integers), getattr(second_decoder, name))
+    assert_same(second_decoder.read_file(data, decoder, MODEL), n)
+
+
+@pytest.mark.parametrize("name", ["RangeDecoder", "BoundedRangeDecoder"])
+def test_the_page_suffices_to_decode_music(second_decoder, name):
+    """Lines and energies beyond any level, flags that are no flags, long and short blocks, two segments."""
+    draw = np.random.default_rng(3)
+    integers, model = music_model(draw)
+    T, K, D = 4, MUSIC.n_side, MUSIC.n_latents
+    side = draw.integers(-12, 33, (T, K))
+    side[draw.random(side.shape) < 0.02] *= 300
+    side[:, 0] = [0, 1, -5, 7]
+    lines = np.rint(draw.laplace(0, 60 * np.exp(-np.arange(D) / 200), (T, 2, D))).astype(int)
+    lines[draw.random(lines.shape) < 0.003] *= 40
+    n = Integers(draw.integers(0, MUSIC.n_steps, T), side, lines)
+    data = written(model, n, 1024 * T - 1024, cut=3, channels=2)
+    config = {"n_steps": MUSIC.n_steps, "bands": MUSIC.bands}
+    decoder = second_decoder.decoder_for(config, plain(integers), getattr(second_decoder, name))
+    assert_same(second_decoder.read_file(data, decoder, MODEL), n)
+
+
+@pytest.fixture(scope="module")
+def released(second_decoder):
+    """Return a maker of second decoders for released weights, and the weights' names in streams."""
+    loaded = {name: load_weights(find_weights(name)) for name in ("cq", "cq-sparse", "audio")}
+    lists = {name: plain(weights.integers) for name, weights in loaded.items()}
+
+    def make(name):
+        config = {"n_steps": loaded[name].config.n_steps}
+        config |= {"bands": MUSIC.bands} if name == "audio" else {}
+        return second_decoder.decoder_for(config, lists[name]), loaded[name].sha256[:16]
+
+    return make
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_vectors_decode_by_the_page(second_decoder, released, name):
+    """The first packets of each: plain Python needs half a minute for a second of music."""
+    decoder, model = released(INDEX[name]["weights"])
+    packets = second_decoder.read_file((VECTORS / f"{name}.cq").read_bytes(), decoder, model, FIRST)
+    expected = np.load(VECTORS / f"{name}.npz")
+    assert len(packets) == min(len(expected["step"]), FIRST)
+    assert_same(packets, Integers(*(expected[key][:FIRST].astype(int) for key in ("step", "side", "latents"))))
+
+
+def repaired(data):
+    """Return a file with right CRCs in its header and its first segment, as far as it has them."""
+    head = data[: data[5] - 4]
+    segment = data[data[5] :]
+    end = 8 + int.from_bytes(segment[2:4], "big")
+    crc = zlib.crc32(segment[:4] + segment[8:end]).to_bytes(4, "big")
+    return head + zlib.crc32(head).to_bytes(4, "big") + segment[:4] + crc + segment[8:]
+
+
+def damaged(base, draw):
+    """Yield files with a wrong byte or bit under right CRCs, and files cut off or continued."""
+    for position in [*range(4, 44), *range(44, len(base), 8)]:
+        data = bytearray(base)
+        data[position] ^= 1 << draw.integers(8) if position > 35 else draw.integers(1, 256)
+        yield repaired(bytes(data)) if position != 5 else bytes(data)
+    yield from (base[: draw.integers(len(base))] for _ in range(5))
+    yield base + b"\0"
+    yield base
+
+
+@pytest.fixture(scope="module")
+def short_file(second_decoder, released):
+    """Return a file of two packets with an enhancement layer and a header extension."""
+    decoder, model = released("cq")
+    data = (VECTORS / "cq-24k-layers.cq").read_bytes()
+    payload, ends = data[data[5] + 8 :], [0]
+    for _ in range(2):
+        ends.append(decoder.packet(payload, ends[-1], 1)[1])
+    file = io.BytesIO()
+    write_header(file, Header(400, 44100, 24000, model, coding=Coding("speech", "mean", 16000, 320, 1101)))
+    write_segment(file, [payload[a:b] for a, b in pairwise(ends)], True, 1)
+    return file.getvalue()
+
+
+def test_the_page_says_what_is_refused(second_decoder, released, short_file):
+    """Both decoders refuse the same files, and read the same from all others."""
+    codec, outcomes = lpcnet_cq.load("cq"), Counter()
+    for data in damaged(short_file, np.random.default_rng(1)):
+        decoder, model = released("cq")
+        try:
+            theirs = second_decoder.read_file(data, decoder, model)
+        except second_decoder.Damaged:
+            theirs = None
+        try:
+            n = join(codec._parts.entropy, [part for segment in codec._read(data)[1] for part in segment.parts])
+            ours = list(zip(*(v.tolist() for v in (n.step, n.side, n.latents)), strict=True))
+        except BitstreamError:
+            ours = None
+        assert ours == theirs, data.hex()
+        outcomes[ours is None] += 1
+    assert outcomes[True] > 50 and outcomes[False] > 3

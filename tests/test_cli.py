@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 import lpcnet_cq
-from lpcnet_cq import cli_training
+from lpcnet_cq import cli_coding, cli_training
 from lpcnet_cq.audio import resample, to_pcm16
 from lpcnet_cq.bitstream.container import Header, read_header, read_segments, write_header, write_segment
 from lpcnet_cq.cli import main
@@ -22,16 +22,32 @@ from lpcnet_cq.errors import BitstreamError
 INSTALLED = "0123456789abcdef"
 
 
+class Coded(bytes):
+    """Be the bytes of a stream, and claim to be fewer."""
+
+    def __new__(cls, data, n_bytes):
+        self = super().__new__(cls, data)
+        self.n_bytes = n_bytes
+        return self
+
+    def __len__(self):
+        return self.n_bytes
+
+
 class StandIn:
     """Behave as a codec does at its border; carry 16-bit PCM in segments, one packet per 50 samples."""
 
     bitrates_bps = (9000, 24000)
+    default_bitrate_bps, max_layers = 9000, 2
     sample_rate_hz, channels, name = 16000, 1, "stand-in"
+    config = SimpleNamespace(spec=SimpleNamespace(hop=320))
+    rate_of_bytes = None  # what `encode` claims to have needed, in bytes for each second; all of them if None
 
     def __init__(self, model_hash=INSTALLED):
         self.model_hash = model_hash
 
-    def encode(self, x, sample_rate_hz, bitrate_bps=9000, layers=1, cbr=False, progress=None):
+    def encode(self, x, sample_rate_hz, bitrate_bps=9000, layers=1, mode="mean", progress=None):
+        self.mode = mode
         pcm = to_pcm16(resample(x, sample_rate_hz, 16000)).tobytes()
         file = io.BytesIO()
         write_header(file, Header(len(pcm) // 2, sample_rate_hz, bitrate_bps, self.model_hash))
@@ -41,7 +57,11 @@ class StandIn:
             write_segment(file, group, last=i == len(groups) - 1)
             if progress:
                 progress((i + 1) / len(groups))
-        return file.getvalue()
+        data = file.getvalue()
+        return data if self.rate_of_bytes is None else Coded(data, round(self.rate_of_bytes * len(x) / sample_rate_hz))
+
+    def packet_bytes(self, bitrate_bps):
+        return int(bitrate_bps * 0.02 / 8)
 
     def decode(self, data, progress=None):
         file = io.BytesIO(data)
@@ -66,8 +86,9 @@ class StandIn:
 def codec(monkeypatch, tmp_path):
     """Stand in for the real codec, in an empty folder; `codec.asked` are the names of models asked for."""
     monkeypatch.chdir(tmp_path)
+    cli_coding.loaded.cache_clear()
     standin = StandIn()
-    standin.asked = []
+    standin.asked, standin.rate_of_bytes = [], 1125
     models = {INSTALLED: "the weights that made it"}
     monkeypatch.setitem(sys.modules, "lpcnet_cq.codec", SimpleNamespace(installed=lambda: models))
     monkeypatch.setattr(
@@ -254,13 +275,13 @@ def test_missing_files_and_folders_are_named(wav, capsys):
     assert main(["decode", "none.cq", "b.wav"]) == 1
     assert error(capsys) == "cannot read `none.cq`: No such file or directory"
     assert main(["encode", wav, "nowhere/a.cq"]) == 1
-    assert error(capsys) == "nowhere/a.cq: No such file or directory"
+    assert error(capsys) == "`nowhere/a.cq`: its folder does not exist"
 
 
 def test_decode_writes_wav_only(wav, capsys):
     main(["encode", wav, "a.cq"])
     assert main(["decode", "a.cq", "b.flac"]) == 2
-    assert error(capsys) == "`b.flac` must be named .wav, which is what decode writes"
+    assert error(capsys) == "`b.flac` must be named .wav, which is what is written"
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
@@ -268,7 +289,7 @@ def test_a_full_disk_is_named(wav, capsys):
     main(["encode", wav, "a.cq"])
     for command in (["encode", wav, "/dev/full"], ["decode", "a.cq", "/dev/full"]):
         assert main(command) == 1
-        assert error(capsys) == "/dev/full: No space left on device"
+        assert error(capsys) == "`/dev/full`: No space left on device"
 
 
 def test_a_broken_pipe_is_one_sentence(wav):
@@ -276,8 +297,8 @@ def test_a_broken_pipe_is_one_sentence(wav):
     main(["encode", wav, "a.cq"])
     read_end, write_end = os.pipe()
     os.close(read_end)
-    code = "import sys; from lpcnet_cq.audio import write_wav; import lpcnet_cq.cli as c\n"
-    code += "c.run_decode = lambda args: write_wav('-', [0.0] * 99999, 16000)\n"
+    code = "import sys; from lpcnet_cq.audio import write_wav; import lpcnet_cq.cli as c, lpcnet_cq.cli_coding as d\n"
+    code += "d.run_decode = lambda args: write_wav('-', [0.0] * 99999, 16000)\n"
     code += "sys.exit(c.main(['decode', '-', '-']))"
     done = subprocess.run(
         [sys.executable, "-c", code], stdout=write_end, stderr=subprocess.PIPE, env=environment()
@@ -324,7 +345,7 @@ def test_evaluation_and_benchmark_get_theirs_and_give_their_status(monkeypatch):
     monkeypatch.setattr(cli_training, "run_evaluate", lambda args: got.append(args) or 7)
     monkeypatch.setattr(cli_training, "run_bench", lambda args: got.append(args) or 7)
     assert main(["evaluate", "--model", "m", "--out", "o"]) == 7
-    assert {"model": "m", "data": None, "bitrate": 9000, "out": "o"}.items() <= vars(got[0]).items()
+    assert {"model": "m", "data": None, "bitrate": None, "out": "o"}.items() <= vars(got[0]).items()
     assert main(["bench", "--model", "m"]) == 7
     assert got[1].model == "m"
 
@@ -355,3 +376,184 @@ def test_help_imports_nothing_heavy(arguments):
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=True
     )
     assert done.stdout.startswith("usage: lpcnet-cq") and done.stdout.endswith("[]\n")
+
+
+# ------------------------------------------------------------------------------------------------ modes and notes
+
+
+@pytest.mark.parametrize(
+    ("option", "mode", "note"),
+    [([], "mean", ""), (["--cap"], "capped", "packets of 22 bytes are 8800 bit/s"), (["--cbr"], "constant", "8800")],
+)
+def test_modes_reach_the_codec_and_whole_bytes_are_said(wav, codec, capsys, option, mode, note):
+    assert main(["encode", wav, "a.cq", *option]) == 0
+    assert codec.mode == mode
+    said = capsys.readouterr().err
+    assert note in said and (said.count("\n") == 1 if note else said == "")
+    main(["encode", wav, "b.cq", *option, "--bitrate", "16k"])
+    assert capsys.readouterr().err == "", "40 bytes are 16 kbit/s"
+
+
+def test_modes_exclude_each_other(wav):
+    with pytest.raises(SystemExit) as stop:
+        main(["encode", wav, "a.cq", "--cap", "--cbr"])
+    assert stop.value.code == 2
+
+
+def test_rates_that_are_not_met_are_said(codec, capsys):
+    soundfile.write("long.wav", 0.3 * np.sin(np.arange(32000) / 7), 16000)
+    codec.rate_of_bytes = 1250
+    assert main(["encode", "long.wav", "a.cq"]) == 0
+    assert capsys.readouterr().err == "lpcnet-cq: wrote 10000 bit/s instead of 9000: the signal needs it\n"
+    assert main(["encode", "long.wav", "b.cq", "--cbr", "--bitrate", "16k"]) == 0
+    assert capsys.readouterr().err == ""
+    soundfile.write("short.wav", 0.3 * np.sin(np.arange(800) / 7), 16000)
+    main(["encode", "short.wav", "c.cq"])
+    assert "the header counts in so short a file" in capsys.readouterr().err
+
+
+def test_clipped_input_and_failed_coding_are_noted(codec, capsys, monkeypatch):
+    soundfile.write("loud.wav", np.clip(3 * np.sin(np.arange(32000) / 7), -1, 1), 16000)
+    assert main(["encode", "loud.wav", "a.cq"]) == 0
+    assert "the input is clipped: 7" in capsys.readouterr().err
+    whole = StandIn.decode
+    monkeypatch.setattr(StandIn, "decode", lambda self, data, progress=None: (0.1 * whole(self, data)[0], 16000))
+    assert main(["encode", "loud.wav", "b.cq"]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[1].startswith("lpcnet-cq: coding failed: bands of the decoded sound are 20 dB off")
+    assert main(["encode", "loud.wav", "c.cq", "--no-check"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--version"])
+    assert stop.value.code == 0 and capsys.readouterr().out == f"lpcnet-cq {lpcnet_cq.__version__}\n"
+
+
+# ------------------------------------------------------------------------------------------------ paths
+
+
+def test_outputs_by_option(wav, capsys):
+    assert main(["encode", wav, "-o", "a.cq"]) == 0 and os.path.exists("a.cq")
+    for arguments in ([], ["b.cq", "-o", "c.cq"]):
+        assert main(["encode", wav, *arguments]) == 2
+        assert "needs one output" in error(capsys)
+    assert sorted(os.listdir()) == ["a.cq", "in.wav"]
+
+
+@pytest.mark.parametrize("link", [None, "hard", "soft"])
+def test_the_input_is_never_the_output(wav, capsys, link):
+    """By whatever name, and even with -f."""
+    before, output = Path(wav).read_bytes(), "in.wav"
+    if link:
+        output = "same"
+        os.link(wav, output) if link == "hard" else os.symlink(wav, output)
+    assert main(["encode", wav, output, "-f"]) == 2
+    assert "is the input" in error(capsys) if link else "must be named .cq" in error(capsys)
+    assert Path(wav).read_bytes() == before
+
+
+@pytest.mark.parametrize("command", ["encode", "decode", "thin"])
+@pytest.mark.parametrize("name", ["a.flac", "a.MP3", "a.opus"])
+def test_outputs_named_like_another_format_are_refused(wav, capsys, command, name):
+    main(["encode", wav, "in.cq"])
+    assert main([command, wav if command == "encode" else "in.cq", name, "-f"]) == 2
+    assert f"`{name}` must be named ." in error(capsys) and not os.path.exists(name)
+
+
+def test_other_suffixes_and_none_are_free(wav):
+    assert main(["encode", wav, "coded"]) == 0
+    assert main(["decode", "coded", "decoded.pcm16"]) == 0
+    assert main(["decode", "coded", "wrong.cq"]) == 2
+
+
+@pytest.mark.parametrize("name", ["b" * 252 + ".cq", "caf\udce9.cq", "two\nlines.cq", "-dash.cq"])
+def test_names_of_any_kind(wav, capsys, name):
+    for output in (f"./{name}", f"./{name[:-3]}.wav"):
+        source = wav if output.endswith(".cq") else f"./{name}"
+        if len(output) > 256:
+            continue
+        assert main(["encode" if source == wav else "decode", source, output]) == 0
+        assert os.path.exists(output)
+    assert main(["encode", wav, f"./{name}"]) == 2
+    error(capsys)
+
+
+def test_pipes_by_name(wav):
+    """A named pipe is written to and read from as it is; nothing else appears."""
+    os.mkfifo("pipe")
+    code = "import sys, shutil; shutil.copyfileobj(open('pipe', 'rb'), open('copy.cq', 'wb'))"
+    with subprocess.Popen([sys.executable, "-c", code]) as reader:
+        assert main(["encode", wav, "pipe"]) == 0
+        assert reader.wait() == 0
+    writer = subprocess.Popen([sys.executable, "-c", "open('pipe', 'wb').write(open('copy.cq', 'rb').read())"])
+    assert main(["decode", "pipe", "b.wav"]) == 0 and writer.wait() == 0
+    np.testing.assert_array_equal(soundfile.read("b.wav")[0], soundfile.read(wav)[0])
+    assert sorted(os.listdir()) == ["b.wav", "copy.cq", "in.wav", "pipe"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/fd"), reason="this system has no /dev/fd")
+def test_process_substitution(wav):
+    """The shell's `>(program)` is a pipe below /dev/fd."""
+    read_end, write_end = os.pipe()
+    assert main(["encode", wav, f"/dev/fd/{write_end}"]) == 0
+    os.close(write_end)
+    with os.fdopen(read_end, "rb") as file:
+        data = file.read()
+    Path("a.cq").write_bytes(data)
+    assert header().n_samples == 8000
+    with open("a.cq", "rb") as file:
+        assert main(["decode", f"/dev/fd/{file.fileno()}", "b.wav"]) == 0
+    with open("redirected", "wb") as file:
+        assert main(["encode", wav, f"/dev/fd/{file.fileno()}"]) == 0
+    assert Path("redirected").read_bytes() == data
+
+
+def test_closed_standard_streams(wav, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", None)
+    assert main(["encode", "-", "a.cq"]) == 1
+    assert error(capsys) == "cannot read standard input: it is closed"
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main(["encode", wav, "-"]) == 1
+    assert error(capsys) == "`-`: standard output is closed"
+    assert main(["encode", wav, "a.cq"]) == 0
+    monkeypatch.undo()
+
+
+def test_messages_never_reach_standard_output(wav, monkeypatch, tmp_path, capsys):
+    """Even if standard error is closed, where `print` would take standard output instead."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "stderr", None)
+    assert main(["encode", "none.wav", "-"]) == 1
+    monkeypatch.undo()
+    assert capsys.readouterr().out == ""
+
+
+def test_folders_as_files_and_files_as_folders_are_refused(wav, capsys):
+    os.mkdir("folder")
+    soundfile.write("folder/a.wav", np.zeros(800), 16000)
+    assert main(["encode", wav, "folder"]) == 2
+    assert "`folder` must be a file" in error(capsys)
+    assert main(["encode", "folder", "-o", wav, "-f"]) == 2
+    assert "must be a folder" in error(capsys)
+
+
+def test_permissions_of_an_overwritten_file_stay(wav):
+    main(["encode", wav, "a.cq"])
+    os.chmod("a.cq", 0o600)
+    assert main(["encode", wav, "a.cq", "-f"]) == 0
+    assert os.stat("a.cq").st_mode & 0o777 == 0o600
+
+
+def test_a_failed_encoding_leaves_the_old_file(wav, codec, monkeypatch, capsys):
+    main(["encode", wav, "a.cq"])
+    before = Path("a.cq").read_bytes()
+
+    def broken(*args, **kwargs):
+        raise ValueError("no")
+
+    monkeypatch.setattr(StandIn, "decode", broken)
+    assert main(["encode", wav, "a.cq", "-f"]) == 1
+    assert error(capsys) == "no" and Path("a.cq").read_bytes() == before
+    assert sorted(os.listdir()) == ["a.cq", "in.wav"]

@@ -4,15 +4,28 @@ Its sound is noise; what is shown here is that bytes, lengths, rates and reports
 """
 
 import io
+import zlib
 
 import jax
 import numpy as np
 import pytest
 from flax import nnx
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import lpcnet_cq
-from lpcnet_cq.bitstream.container import HEADER_BYTES, MAX_PACKETS, SEGMENT_BYTES, Header, write_header, write_segment
+from lpcnet_cq.bitstream.container import (
+    HEADER_BYTES,
+    MAX_PACKETS,
+    SEGMENT_BYTES,
+    Header,
+    read_header,
+    read_segments,
+    write_header,
+    write_segment,
+)
 from lpcnet_cq.bitstream.packet import put_packets
+from lpcnet_cq.bitstream.packing import MODES
 from lpcnet_cq.checkpoint.weights import save_weights
 from lpcnet_cq.codec import Codec
 from lpcnet_cq.errors import BitstreamError
@@ -67,7 +80,14 @@ def test_every_length_comes_back(codec, n):
 def test_other_rates_come_back_at_their_rate_and_length(codec, rate_hz):
     n = rate_hz // 2
     y, found_hz = codec.decode(codec.encode(voice(n, rate_hz), rate_hz))
-    assert found_hz == rate_hz and abs(len(y) - n) <= -(-rate_hz // FS)
+    assert found_hz == rate_hz and len(y) == n
+
+
+@settings(max_examples=12)
+@given(n=st.integers(0, 3000), rate_hz=st.sampled_from([1000, 11025, 22050, 44100, 44101, 96000, 768000]))
+def test_every_length_at_every_rate_comes_back(codec, n, rate_hz):
+    y, found_hz = codec.decode(codec.encode(voice(n, rate_hz), rate_hz))
+    assert found_hz == rate_hz and y.shape == (n,)
 
 
 def test_channels_are_mixed_down(codec):
@@ -115,7 +135,7 @@ def test_info_accounts_for_every_bit(codec, stream):
     assert sum(info["bits"].values()) == pytest.approx(8 * len(stream), abs=1)
     assert info["layers"] == 1 and set(info["bits"]) == {"step", "lsf", "gain", "latents", "overhead"}
     assert all(bits > 0 for bits in info["bits"].values())
-    fixed = 8 * (HEADER_BYTES + SEGMENT_BYTES)
+    fixed = 8 * (stream[5] + SEGMENT_BYTES)
     assert fixed + 3 * info["packets"] < info["bits"]["overhead"] < fixed + 7 * info["packets"]
     assert info["size_bytes"] == len(stream) and info["duration_s"] == 2
     assert info["bitrate_bps"] == 4 * len(stream)
@@ -123,11 +143,64 @@ def test_info_accounts_for_every_bit(codec, stream):
     assert info["n_parameters"] == codec.n_parameters > 0
 
 
+def test_info_says_how_a_file_is_coded(codec):
+    info = codec.info(codec.encode(voice(9001, 44100), 44100, 20000, mode="capped"))
+    assert info["duration_s"] == 9001 / 44100 and info["sample_rate_hz"] == 44100 and info["channels"] == 1
+    assert (info["codec"], info["mode"], info["nominal_bps"]) == ("speech", "capped", 20000)
+
+
+def lying(data, offset, value):
+    """Return a file with other bytes in its header, under a right CRC."""
+    head = bytearray(data[: data[5] - 4])
+    head[offset : offset + len(value)] = value
+    return bytes(head) + zlib.crc32(head).to_bytes(4, "big") + data[data[5] :]
+
+
+LIES = {
+    "two channels": (23, b"\x02"),
+    "music": (25, b"\x21"),
+    "a codec of later": (25, b"\xf1"),
+    "a coding rate of 44.1 kHz": (26, b"\xac\x44"),
+    "no coding rate": (26, b"\0\0"),
+    "another hop": (28, b"\x01\x41"),
+    "another original length": (30, b"\x12\x34"),
+    "another sample rate": (10, b"\x00\x1f\x40"),
+    "a sample less": (6, (2 * FS - 1).to_bytes(4, "big")),
+    "a sample more": (6, (2 * FS + 1).to_bytes(4, "big")),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_headers_that_contradict_themselves_or_the_weights(codec, stream, lie):
+    """Nothing is decoded, and `thin` passes nothing on that could not be decoded."""
+    data = lying(stream, *LIES[lie])
+    for use in (codec.decode, codec.info, lambda data: codec.thin(data, 1)):
+        with pytest.raises(BitstreamError):
+            use(data)
+
+
+def test_files_of_the_first_releases(codec, stream):
+    """Without extension; two channels are refused there as well, and thin leaves the header as it was."""
+    old = lying(stream[:5] + b"\x1b" + stream[6:23] + b"\0\0\0\0", 0, b"") + stream[stream[5] :]
+    np.testing.assert_array_equal(codec.decode(old)[0], codec.decode(stream)[0])
+    assert codec.info(old)["duration_s"] == 2 and codec.info(old)["mode"] is None
+    assert codec.thin(old, 1)[5] == 27
+    with pytest.raises(BitstreamError, match="2 channels"):
+        codec.decode(lying(old[:5] + b"\x1d" + old[6:23] + b"\2\0\0\0\0\0", 0, b"") + old[27:])
+
+
+def test_thinned_files_are_no_longer_capped(codec):
+    data = codec.encode(voice(FS, 2 * FS), 2 * FS, codec.bitrates_bps[1], layers=2, mode="capped")
+    thin = codec.thin(data, 1)
+    assert codec.info(data)["layers"] == 2 and codec.info(thin)["mode"] == "mean"
+    assert len(codec.decode(thin)[0]) == FS and codec.info(thin)["duration_s"] == 0.5
+
+
 def test_info_counts_packets_that_restart_within_a_segment(codec):
     """As under a cap they may: coded from nothing, and counted so."""
     (segment,) = codec._read(codec.encode(voice(FS), FS, 40000))[1]
-    n = next(segment.runs(codec.entropy))
-    packets = [p for part in (n[:20], n[20:]) for p in put_packets(codec.entropy, None, part)[1]]
+    n = next(segment.runs(codec._parts.entropy))
+    packets = [p for part in (n[:20], n[20:]) for p in put_packets(codec._parts.entropy, None, part)[1]]
     file = io.BytesIO()
     write_header(file, Header(FS, FS, 40000, codec.sha256))
     write_segment(file, packets, last=True)
@@ -209,8 +282,8 @@ def test_thin_file_is_what_its_first_layer_says(codec):
 
 def test_layers_that_do_not_fit_are_left_out(codec):
     low, high = codec.bitrates_bps
-    for cbr in (False, True):
-        assert codec.info(codec.encode(voice(FS // 4), FS, low, layers=2, cbr=cbr))["layers"] == 1
+    for mode in MODES:
+        assert codec.info(codec.encode(voice(FS // 4), FS, low, layers=2, mode=mode))["layers"] == 1
     with pytest.raises(ValueError, match="`layers` is 2, at"):
         codec.encoder(low, layers=2)
     for layers in (0, 3):
@@ -220,7 +293,49 @@ def test_layers_that_do_not_fit_are_left_out(codec):
 
 def test_capped_file_has_no_packet_above_the_cap(codec):
     rate_bps = 20000
-    data = codec.encode(voice(FS), FS, rate_bps, cbr=True)
+    data = codec.encode(voice(FS), FS, rate_bps, mode="capped")
     (segment,) = codec._read(data)[1]
     sizes = np.diff([0, *(end[-1] for end in segment.ends)])
-    assert sizes.max() <= codec.cap_bytes(rate_bps) == 50
+    assert sizes.max() <= codec._parts.packet_bytes(rate_bps) == 50
+
+
+@pytest.mark.parametrize(("rate_bps", "layers"), [(20000, 1), (20300, 1), (50000, 2)])
+def test_packets_of_constant_size_have_it_to_the_byte(codec, rate_bps, layers):
+    """Fractions of a byte are left out; the bytes are those of capped packets with zeros behind them."""
+    x = np.concatenate([voice(FS), np.zeros(FS, np.float32)])
+    data = codec.encode(x, FS, rate_bps, layers, mode="constant")
+    file = io.BytesIO(data)
+    read_header(file)
+    (segment,) = read_segments(file)
+    assert segment.constant and segment.packet_bytes == rate_bps // 400
+    assert len(segment.payload) == segment.n_packets * segment.packet_bytes
+    capped = codec.encode(x, FS, rate_bps, layers, mode="capped")
+    assert len(capped) < len(data) and codec.info(data)["layers"] == layers
+    np.testing.assert_array_equal(codec.decode(data)[0], codec.decode(capped)[0])
+    np.testing.assert_array_equal(codec.decode(codec.thin(data, 1))[0], codec.decode(codec.thin(capped, 1))[0])
+
+
+def test_padding_that_is_not_zero_is_refused(codec):
+    data = codec.encode(np.zeros(FS, np.float32), FS, 60000, mode="constant")
+    file = io.BytesIO(data)
+    header = read_header(file)
+    (segment,) = read_segments(file)
+    n = segment.packet_bytes
+    packets = [segment.payload[i : i + n] for i in range(0, len(segment.payload), n)]
+    assert packets[3][-1] == 0, "silence leaves room"
+    damaged = io.BytesIO()
+    write_header(damaged, header)
+    write_segment(damaged, [*packets[:3], packets[3][:-1] + b"\x01", *packets[4:]], True, constant=True)
+    with pytest.raises(BitstreamError, match="not zero"):
+        codec.decode(damaged.getvalue())
+    short = io.BytesIO()
+    write_header(short, header)
+    write_segment(short, [packet[:4] for packet in packets], True, constant=True)
+    with pytest.raises(BitstreamError):
+        codec.decode(short.getvalue())
+
+
+def test_other_modes_are_refused(codec):
+    for call in (lambda: codec.encode(voice(FS), FS, mode="cbr"), lambda: codec.encoder(mode="cbr")):
+        with pytest.raises(ValueError, match="`mode` is 'cbr', it must be one of mean, capped, constant"):
+            call()

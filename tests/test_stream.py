@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
+import lpcnet_cq
 from lpcnet_cq.bitstream import packet
 from lpcnet_cq.checkpoint.weights import save_weights
 from lpcnet_cq.codec import Codec
@@ -57,10 +58,10 @@ def integers(codec, packets):
     """Read packets that follow one another."""
     pasts, parts = None, []
     for data in packets:
-        pasts, n, ends = codec.reader.read(pasts, data, 0, 1, 1)
+        pasts, n, ends = codec._parts.reader.read(pasts, data, 0, 1, 1)
         assert ends.tolist() == [[len(data)]]
         parts.append(n)
-    return packet.join(codec.entropy, parts)
+    return packet.join(codec._parts.entropy, parts)
 
 
 def test_packets_are_those_of_the_signal_one_look_ahead_later(codec, frames, packets):
@@ -69,14 +70,14 @@ def test_packets_are_those_of_the_signal_one_look_ahead_later(codec, frames, pac
     shifted = np.concatenate([np.zeros(ahead, np.float32), frames.ravel()])
     data = codec.encode(shifted[: (T - 1) * HOP], FS)
     _, segments = codec._read(data)
-    file = packet.join(codec.entropy, segments[0].parts)
+    file = packet.join(codec._parts.entropy, segments[0].parts)
     live = integers(codec, packets)
     same = np.mean(file.side[: T - 2] == live.side[: T - 2])
     assert same > 0.99, "rounding may differ where a value lies between two integers"
 
 
 def test_decoder_gives_what_the_packets_say(codec, packets, sound):
-    y = codec.network.decode(codec.network.start_decoder(), integers(codec, packets), T)[1]
+    y = codec._parts.signal.synthesise(codec._parts.signal.start_decoder(), integers(codec, packets))[1]
     assert sound.shape == (T, HOP) and sound.dtype == np.float32
     np.testing.assert_allclose(sound.ravel(), np.clip(y, -1, 1), atol=1e-3)
 
@@ -122,25 +123,25 @@ def test_damaged_packet_is_refused_and_the_decoder_goes_on(codec, packets, sound
     random = np.random.default_rng(2)
     for t in range(6):
         for damage in (b"", packets[t][:-1], packets[t] + b"\x01", random.bytes(80)):
-            before = decoder.pasts
+            before = decoder._pasts
             try:
                 if before:
                     decoder.push(damage)
             except BitstreamError:
                 refused += 1
-                assert decoder.pasts is before
+                assert decoder._pasts is before
         np.testing.assert_array_equal(decoder.push(packets[t]), sound[t])
     assert refused == 20
 
 
 def test_chance_packet_cannot_poison_the_decoder(codec, packets):
     """Integers that no encoder writes may blow up the filters: they give silence, not NaN for ever after."""
-    K, S, D = codec.entropy.K, codec.entropy.S, codec.entropy.D
+    K, S, D = codec._parts.entropy.K, codec._parts.entropy.S, codec._parts.entropy.D
     random = np.random.default_rng(3)
-    state = codec.network.start_decoder()
+    state = codec._parts.signal.start_decoder()
     for _ in range(5):
         wild = (random.choice([-16000, 0, 16000], shape) for shape in ((1, K), (1, S, D)))
-        state, y = codec.network.decode(state, packet.Integers(np.array([5]), *wild), 1)
+        state, y = codec._parts.signal.synthesise(state, packet.Integers(np.array([5]), *wild))
         assert np.isfinite(y).all()
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state))
 
@@ -163,7 +164,7 @@ def test_rate_is_followed(codec):
     assert reach[0] < reach[1]
 
 
-@pytest.mark.parametrize("frame", [np.zeros(HOP - 1), np.zeros((1, HOP)), np.full(HOP, np.nan)])
+@pytest.mark.parametrize("frame", [np.zeros(HOP - 1), np.zeros((1, HOP)), np.full(HOP, np.nan), np.full(HOP, 9e3)])
 def test_wrong_frame_is_refused_in_one_sentence(codec, frame):
     with pytest.raises(ValueError, match="`frame`"):
         codec.encoder(9000).push(frame)
@@ -184,20 +185,127 @@ def test_layers_may_be_missing_from_any_packet(codec, layered):
     first = [base.push(layers[0]) for layers in layered]
     y = [mixed.push(layers[0] if t == 5 else b"".join(layers)) for t, layers in enumerate(layered)]
     np.testing.assert_array_equal(y[:5], both[:5])
-    assert len(mixed.pasts) == 2 and not np.array_equal(first[3], both[3])
+    assert len(mixed._pasts) == 2 and not np.array_equal(first[3], both[3])
     decoder = codec.decoder(layers=2)
     for t, layers in enumerate(layered[:RESET_INTERVAL]):
         decoder.push(layers[0] if t == 5 else b"".join(layers))
-        assert len(decoder.pasts) == (2 if t < 5 else 1)
+        assert len(decoder._pasts) == (2 if t < 5 else 1)
     decoder.push(b"".join(layered[RESET_INTERVAL]))
-    assert len(decoder.pasts) == 2
+    assert len(decoder._pasts) == 2
 
 
 @pytest.mark.parametrize("rate_bps", [20000, 40000])
 def test_no_packet_is_larger_than_the_cap(codec, rate_bps):
     """Not even in noise and clicks, which these weights, drawn at random, know nothing of."""
     random = np.random.default_rng(5)
-    frames = random.standard_normal((30, HOP)) * 10 ** random.uniform(-5, -0.5, (30, 1))
-    encoder = codec.encoder(rate_bps, cbr=True)
+    frames = (random.standard_normal((30, HOP)) * 10 ** random.uniform(-5, -0.5, (30, 1))).clip(-1, 1)
+    encoder = codec.encoder(rate_bps, mode="capped")
     sizes = [len(encoder.push(frame.astype(np.float32))) for frame in frames]
     assert max(sizes) <= rate_bps * HOP / FS / 8 < max(sizes) + 12
+
+
+def test_flush_completes_the_signal_and_ends_it(codec, frames, packets):
+    encoder = codec.encoder(9000)
+    live = [encoder.push(frame) for frame in frames]
+    rest = encoder.flush()
+    assert live == packets and len(rest) == 1, "look-ahead and the decoder's delay are less than a frame"
+    for use in (encoder.flush, lambda: encoder.push(frames[0])):
+        with pytest.raises(ValueError, match="was flushed"):
+            use()
+    assert codec.encoder().flush() == [], "of no signal there are no packets"
+    assert [b"".join(layers) for layers in flushed_layers(codec, frames)] == rest
+
+
+def flushed_layers(codec, frames):
+    encoder = codec.encoder(9000)
+    for frame in frames:
+        encoder.push_layers(frame)
+    return encoder.flush_layers()
+
+
+def test_live_coders_say_what_they_take(codec):
+    for coder in (codec.encoder(), codec.decoder()):
+        assert (coder.frame_size, coder.sample_rate_hz, coder.channels) == (HOP, FS, 1)
+    total = codec.encoder().delay_samples + codec.decoder().delay_samples
+    assert CONFIG.spec.ms(total + HOP) == codec.delay_ms
+
+
+# ------------------------------------------------------------------------------------------------ released weights
+
+
+def lag_of(y, x, most):
+    """Return by how many samples y lags x, from the peak of their cross-correlation; -most to most."""
+    lags = np.arange(-most, most + 1)
+    inner = slice(most, len(x) - most)
+    return int(lags[np.argmax([np.vdot(np.roll(y, -lag, axis=0)[inner], x[inner]) for lag in lags])])
+
+
+@pytest.mark.parametrize(("name", "rate_bps"), [("cq", 16000), ("cq-sparse", 24000), ("audio", 96000)])
+def test_frames_without_the_stated_delay_line_up_with_the_input(name, rate_bps, vowel, plucked):
+    codec = lpcnet_cq.load(name)
+    x = vowel(seconds=2.0) if codec.channels == 1 else np.concatenate([plucked, plucked[::-1], plucked])
+    encoder, decoder = codec.encoder(rate_bps), codec.decoder()
+    size = encoder.frame_size
+    x = x[: len(x) // size * size]
+    packets = [encoder.push(x[i : i + size]) for i in range(0, len(x), size)]
+    y = np.concatenate([decoder.push(data) for data in packets + encoder.flush()])
+    lag = encoder.delay_samples + decoder.delay_samples
+    assert lag + size == round(codec.delay_ms * codec.sample_rate_hz / 1000) and len(y) >= lag + len(x)
+    y = y[lag : lag + len(x)]
+    assert y.shape == x.shape and lag_of(y, x, 50) == 0
+    assert 10 * np.log10(np.sum(x**2) / np.sum((x - y) ** 2)) > 3
+
+
+@pytest.mark.parametrize(("name", "rate_bps"), [("cq", 9000), ("audio", 64000)])
+def test_live_streams_are_those_of_files_but_for_rate_control(name, rate_bps, vowel, plucked):
+    """A file of the signal, begun `delay_samples` earlier, has the side information of the stream."""
+    codec = lpcnet_cq.load(name)
+    x = vowel(seconds=1.0) if codec.channels == 1 else plucked
+    encoder = codec.encoder(rate_bps)
+    size, ahead = encoder.frame_size, encoder.delay_samples
+    x = x[: len(x) // size * size]
+    packets = [encoder.push(x[i : i + size]) for i in range(0, len(x), size)]
+    live = integers(codec, packets)
+    _, segments = codec._read(codec.encode(np.concatenate([0 * x[:ahead], x]), codec.sample_rate_hz, rate_bps))
+    file = packet.join(codec._parts.entropy, segments[0].parts)
+    assert np.mean(file.side[: len(packets)] == live.side) > 0.99, "a value may lie between two integers"
+
+
+def test_streams_of_music_survive_losses(plucked):
+    codec = lpcnet_cq.load("audio")
+    encoder, decoder, undisturbed = codec.encoder(), codec.decoder(), codec.decoder()
+    size = encoder.frame_size
+    x = np.tile(plucked, (3, 1))
+    frames = x[: len(x) // size * size].reshape(-1, size, 2)
+    packets = [encoder.push(frame) for frame in frames]
+    y = np.stack([decoder.push(None if t in (10, 30) else data) for t, data in enumerate(packets)])
+    expected = np.stack([undisturbed.push(data) for data in packets])
+    assert y.shape == frames.shape and y.dtype == np.float32
+    np.testing.assert_array_equal(y[:10], expected[:10])
+    level = np.sqrt(np.mean(y**2, axis=(1, 2)))
+    assert level[11] > 0.1 * level[9] and level[24] < 0.05 * level[9], "concealed, then faded"
+    late = slice(RESET_INTERVAL + 2, 30)
+    np.testing.assert_allclose(y[late], expected[late], atol=1e-3)
+    mono = codec.encoder()
+    assert codec.decoder().push(mono.push(frames[0, :, 0])).shape == (size, 2)
+    with pytest.raises(ValueError, match=r"`frame` has shape \(1024, 3\)"):
+        mono.push(np.zeros((size, 3)))
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_packets_of_constant_size_are_those_of_capped_ones_and_zeros(codec, frames, layers):
+    capped, constant = (codec.encoder(50000, layers, mode) for mode in ("capped", "constant"))
+    plain, filled = codec.decoder(layers), codec.decoder(2)
+    for frame in [*frames[:20], *np.zeros((10, HOP)), *frames[20:40]]:
+        packet, whole = capped.push_layers(frame), constant.push_layers(frame)
+        assert sum(map(len, whole)) == 125
+        assert whole[:-1] == packet[:-1] and whole[-1] == packet[-1].ljust(len(whole[-1]), b"\0")
+        np.testing.assert_array_equal(filled.push(b"".join(whole)), plain.push(b"".join(packet)))
+
+
+def test_padding_that_is_not_zero_is_refused(codec, packets):
+    decoder = codec.decoder()
+    decoder.push(packets[0] + bytes(3))
+    with pytest.raises(BitstreamError, match="too many"):
+        decoder.push(packets[1] + b"\0\1\0")
+    decoder.push(packets[1])

@@ -1,1 +1,1 @@
-"""Bytes: range coder, packets, container, rate control. Integers and NumPy only."""
+"""Integers to bytes: entropy model, range coder, packets, container, rate control. NumPy only."""

@@ -1,6 +1,6 @@
 """Container: the bytes of a `.cq` file around the packets.
 
-Place in the chain: behind the range coder. Cost: 27 bytes a file (29 of music) and 8 a segment, per 10 s of speech or
+Place in the chain: behind the range coder. Cost: 36 bytes a file and 8 a segment, per 10 s of speech or
 2 s of music. Delay: a file's writer gathers up to 500 packets per segment. `docs/bitstream.md` shows the format byte by
 byte.
 
@@ -14,6 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from lpcnet_cq.bitstream import extension
+from lpcnet_cq.bitstream.extension import Coding
 from lpcnet_cq.errors import BitstreamError
 
 MAGIC = b"\xcfcq\n"  # not text; the newline shows transfers that translate line ends
@@ -22,10 +24,11 @@ FIELDS = struct.Struct(">I3sH8s")  # n_samples, sample_rate_hz, bitrate_bps, mod
 CRC = struct.Struct(">I")
 FIXED_BYTES = len(MAGIC) + 2  # magic, version, header length
 HEADER_BYTES = FIXED_BYTES + FIELDS.size + CRC.size
-EXTRAS = struct.Struct(">BB")  # channels, bits 16 to 23 of the rate; only where they are not 1 and 0
+EXTRAS = struct.Struct(">BB")  # channels, bits 16 to 23 of the rate; in short headers only if not 1 and 0
 SEGMENT_HEAD = struct.Struct(">HH")  # packets, enhancements and flag; payload bytes
 SEGMENT_BYTES = SEGMENT_HEAD.size + CRC.size
 LAST = 0x8000
+CONSTANT = 0x4000  # all packets of the segment have one size; zero bytes fill them up
 COUNT_BITS = 9
 MAX_PACKETS = 500  # of 20 ms: 10 s
 MAX_ENHANCEMENTS = 1
@@ -51,11 +54,13 @@ class Header:
         First 16 hexadecimal digits of the SHA-256 of the weights file.
     channels : int
         Of the audio, 1 or 2.
+    coding : Coding, optional
+        The extension; files of the first releases have none.
 
     Raises
     ------
     ValueError
-        If a field lies outside its range.
+        If a field lies outside its range, or the two lengths contradict each other.
 
     Examples
     --------
@@ -68,6 +73,7 @@ class Header:
     bitrate_bps: int
     model_hash: str
     channels: int = 1
+    coding: Coding | None = None
 
     def __post_init__(self):
         if not 0 <= self.n_samples < 1 << 32:
@@ -81,11 +87,21 @@ class Header:
         object.__setattr__(self, "model_hash", self.model_hash[:16].lower())
         if len(self.model_hash) < 16 or set(self.model_hash) - set("0123456789abcdef"):
             raise ValueError(f"model_hash {self.model_hash!r} must begin with 16 hexadecimal digits")
+        if self.coding and self.n_samples != (need := self.coding.coded_samples(self.sample_rate_hz)):
+            original = f"{self.coding.n_samples} at {self.sample_rate_hz} Hz"
+            raise ValueError(f"n_samples {self.n_samples} must be {need}, which {original} become")
+
+    @property
+    def duration_s(self) -> float | None:
+        """Length of the original in seconds; None if only the weights tell the coding sample rate."""
+        return self.coding.n_samples / self.sample_rate_hz if self.coding else None
 
     @property
     def extras(self) -> bytes:
         """What stands behind the fields that every file has."""
         high = self.bitrate_bps >> 16
+        if self.coding:
+            return EXTRAS.pack(self.channels, high) + self.coding.pack()
         return b"" if (self.channels, high) == (1, 0) else EXTRAS.pack(self.channels, high)
 
     @property
@@ -96,12 +112,21 @@ class Header:
 
 @dataclass(frozen=True)
 class Segment:
-    """Hold up to 500 packets, one behind the other, each with its enhancements: all end where their own bits end."""
+    """Hold up to 500 packets, one behind the other, each with its enhancements.
+
+    Packets end where their own bits end. If they are of constant size, zero bytes follow up to `packet_bytes`.
+    """
 
     n_packets: int
     enhancements: int
     payload: bytes
     last: bool
+    constant: bool = False
+
+    @property
+    def packet_bytes(self) -> int:
+        """Size of every packet with what fills it up; 0 if they are not of constant size."""
+        return len(self.payload) // self.n_packets if self.constant and self.n_packets else 0
 
 
 def write_header(file: BinaryIO, header: Header) -> None:
@@ -136,7 +161,8 @@ def read_header(file: BinaryIO) -> Header:
     >>> file = BytesIO()
     >>> write_header(file, Header(48000, 44100, 9000, "0123456789abcdef"))
     >>> read_header(BytesIO(file.getvalue()))
-    Header(n_samples=48000, sample_rate_hz=44100, bitrate_bps=9000, model_hash='0123456789abcdef', channels=1)
+    Header(n_samples=48000, sample_rate_hz=44100, bitrate_bps=9000, model_hash='0123456789abcdef',
+           channels=1, coding=None)
     """
     magic = read_up_to(file, len(MAGIC))
     if not magic:
@@ -155,13 +181,18 @@ def read_header(file: BinaryIO) -> Header:
     n_samples, rate, low, model = FIELDS.unpack_from(body)
     extras = body[FIELDS.size : -CRC.size]  # what later releases put behind is skipped
     channels, high = EXTRAS.unpack_from(extras) if len(extras) >= EXTRAS.size else (1, 0)
+    extended = len(extras) >= EXTRAS.size + extension.FIELDS.size
+    sample_rate_hz = int.from_bytes(rate, "big")
     try:
-        return Header(n_samples, int.from_bytes(rate, "big"), high << 16 | low, model.hex(), channels)
+        coding = Coding.unpack(extras[EXTRAS.size :], n_samples, sample_rate_hz) if extended else None
+        return Header(n_samples, sample_rate_hz, high << 16 | low, model.hex(), channels, coding)
     except ValueError as error:
         raise BitstreamError(f"the .cq header is damaged: {error}") from error
 
 
-def write_segment(file: BinaryIO, packets: Sequence[bytes], last: bool, enhancements: int = 0) -> None:
+def write_segment(
+    file: BinaryIO, packets: Sequence[bytes], last: bool, enhancements: int = 0, constant: bool = False
+) -> None:
     """Write up to 500 packets behind the header or behind another segment.
 
     Parameters
@@ -173,11 +204,13 @@ def write_segment(file: BinaryIO, packets: Sequence[bytes], last: bool, enhancem
         True for the segment that ends the file; every file has one, if only of 0 packets.
     enhancements : int
         Of each packet, 0 or 1.
+    constant : bool
+        Say that all packets have one size, filled up with zero bytes.
 
     Raises
     ------
     ValueError
-        If there are too many packets, bytes or enhancements.
+        If there are too many packets, bytes or enhancements, or packets of constant size differ in size.
     """
     if not 0 <= enhancements <= MAX_ENHANCEMENTS:
         raise ValueError(f"enhancements {enhancements} must be 0..{MAX_ENHANCEMENTS}")
@@ -185,7 +218,9 @@ def write_segment(file: BinaryIO, packets: Sequence[bytes], last: bool, enhancem
     if len(packets) > MAX_PACKETS or len(payload) > MAX_PAYLOAD_BYTES:
         most = f"{MAX_PACKETS} of {MAX_PAYLOAD_BYTES}"
         raise ValueError(f"packets: {len(packets)} of {len(payload)} bytes must be at most {most}")
-    count = len(packets) | enhancements << COUNT_BITS | (LAST if last else 0)
+    if constant and len({len(packet) for packet in packets}) > 1:
+        raise ValueError(f"packets of constant size have {min(map(len, packets))} to {max(map(len, packets))} bytes")
+    count = len(packets) | enhancements << COUNT_BITS | (LAST if last else 0) | (CONSTANT if constant else 0)
     head = SEGMENT_HEAD.pack(count, len(payload))
     file.write(head + CRC.pack(crc32(payload, crc32(head))) + payload)
 
@@ -204,7 +239,7 @@ def read_segment(file: BinaryIO) -> Segment:
     """
     head = read_exactly(file, SEGMENT_BYTES)
     count, n_bytes = SEGMENT_HEAD.unpack_from(head)
-    last, count = count >= LAST, count & ~LAST
+    last, constant, count = bool(count & LAST), bool(count & CONSTANT), count & ~(LAST | CONSTANT)
     enhancements, n_packets = count >> COUNT_BITS, count & ((1 << COUNT_BITS) - 1)
     if n_packets > MAX_PACKETS:
         raise BitstreamError(f"a .cq segment is damaged: it claims {n_packets} of {MAX_PACKETS} packets")
@@ -213,9 +248,11 @@ def read_segment(file: BinaryIO) -> Segment:
     payload = read_exactly(file, n_bytes)
     if CRC.unpack_from(head, SEGMENT_HEAD.size)[0] != crc32(payload, crc32(head[: SEGMENT_HEAD.size])):
         raise BitstreamError("a .cq segment is damaged: its CRC does not match")
+    if constant and n_bytes % max(n_packets, 1):
+        raise BitstreamError(f"a .cq segment is damaged: {n_packets} packets of one size cannot have {n_bytes} bytes")
     if last and file.read(1):
         raise BitstreamError("the .cq file goes on behind its last segment")
-    return Segment(n_packets, enhancements, payload, last)
+    return Segment(n_packets, enhancements, payload, last, constant)
 
 
 def read_segments(file: BinaryIO) -> Iterator[Segment]:

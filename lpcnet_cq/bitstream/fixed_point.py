@@ -1,22 +1,22 @@
 """Fixed-point arithmetic of the entropy model: the same integers on every machine.
 
-Activations have 8 fractional bits, weights 12, sums 20. No sum reaches 2^53, so that doubles hold products exactly.
+Activations have 8 fractional bits, weights 12, sums 20. All sums are below 2^53, so that doubles hold them exactly.
 """
 
 from typing import Any
 
 import numpy as np
 
-Array = Any  # of NumPy, or of the library given to `IntegerModel.on`
+Array = Any  # array of NumPy, or of the library given to `IntegerModel.on`
 ACT_BITS, WEIGHT_BITS, SUM_BITS = 8, 12, 20
-CLIP = 7  # decoded latents enter a context clipped to +-CLIP
+CLIP = 7  # decoded latents are clipped to +-CLIP before they enter a context
 SIDE_CLIP = 31
-ACT_MAX = 8.0  # activations are clipped ReLUs, 0..ACT_MAX, so that they fit integers
+ACT_MAX = 8.0  # activations are ReLUs clipped to 0..ACT_MAX, so that they fit integers
 SIDE_SCALE = 1 / 8  # side integers are larger than latents
 
 
 def fixed_weight(w, factor=1.0) -> np.ndarray:
-    """Return weights times a factor in fixed point, int32."""
+    """Return weights multiplied by a factor, in the fixed point of weights, int32."""
     return np.round(np.asarray(w, np.float64) * factor * (1 << WEIGHT_BITS)).astype(np.int32)
 
 
@@ -26,16 +26,16 @@ def fixed_bias(b) -> np.ndarray:
 
 
 def activate(total: Array) -> Array:
-    """Round a sum to an activation and clip it, all integer."""
+    """Round a sum to an activation and clip it, in integer arithmetic."""
     half = 1 << (SUM_BITS - ACT_BITS - 1)
     return ((total + half) >> (SUM_BITS - ACT_BITS)).clip(0, int(ACT_MAX) << ACT_BITS)
 
 
 def product(u: Array, w: Array) -> Array:
-    """Multiply integers (..., K) and a matrix (K, N) by way of float64, whose 53 bits hold every partial sum exactly.
+    """Multiply integers (..., K) by a matrix (K, N) in float64, whose 53 bits hold every partial sum exactly.
 
-    The sums stay below 2^40, so that no order of summation and no machine can change them; BLAS makes it fast, where it
-    gets two matrices and not a stack of small ones.
+    The sums are below 2^40, so that the result does not depend on the order of summation or on the machine. The product
+    is computed as one product of two matrices, for which BLAS is fast.
     """
     flat = u.reshape(-1, u.shape[-1]).astype(np.float64) @ w.astype(np.float64)
     return flat.astype(np.int64).reshape(*u.shape[:-1], w.shape[-1])

@@ -1,25 +1,25 @@
 """Frequency tables of the discretised logistic distribution, one per scale and fraction of the mean.
 
-Place in the chain: between the entropy model, which gives a mean and a scale, and the range coder. A mean is used to
-1/16, a scale to 1/8 octave; the pair selects one of 64 x 16 tables, each summing to 2^16.
+Place in the chain: between the entropy model, which predicts a mean and a scale, and the range coder. The mean is
+rounded to 1/16, the scale to 1/8 octave; the pair selects one of 64 x 16 tables. Every table sums to 2^16.
 """
 
 import numpy as np
 
 from lpcnet_cq.bitstream.fixed_point import SUM_BITS, Array
 
-MEAN_BITS = 4  # means to 1/16
+MEAN_BITS = 4  # means are rounded to 1/16
 N_SCALES = 64
 SCALES_PER_OCTAVE = 8
 LOG2_SCALE_MIN = -4.0
-HALF_WIDTH = 40  # widest table; integers outside take the escape
+HALF_WIDTH = 40  # tables hold distances up to this; other integers are coded as escapes
 ESCAPE = 2 * HALF_WIDTH + 1  # symbol of an integer outside its table
 TOTAL = 1 << 16
 PER_LOG_GAIN = SCALES_PER_OCTAVE / np.log(2)
 
 
 def logistic_table(scale: float, fraction: float) -> np.ndarray:
-    """Return cumulative frequencies of n - floor(mean), shape (2 * HALF_WIDTH + 3,), the last symbol the escape.
+    """Return cumulative frequencies of n - floor(mean), shape (2 * HALF_WIDTH + 3,); the last symbol is the escape.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def frequency_tables() -> np.ndarray:
 
 
 def locate(mean: Array, scale: Array) -> tuple[Array, Array, Array]:
-    """Return the table (scale and fraction index) and the integer part of the mean, from sums."""
+    """Return scale index and fraction index of the table, and the integer part of the mean, from sums."""
     m = (mean + (1 << (SUM_BITS - MEAN_BITS - 1))) >> (SUM_BITS - MEAN_BITS)
     s = ((scale + (1 << (SUM_BITS - 1))) >> SUM_BITS).clip(0, N_SCALES - 1)
     return s, m & ((1 << MEAN_BITS) - 1), m >> MEAN_BITS

@@ -1,11 +1,12 @@
-"""The entropy model as it is used: integers in, integers out, on every machine alike.
+"""The part of the integer entropy model that all codecs share: dimensions, tables, and the model of side integers.
 
-Place in the chain: between the integers of a packet and the range coder. `freeze` rounds the trained network of
-`entropy` to fixed point; from then on means, scales and frequencies are integer arithmetic on decoded integers, so
-that a stream decodes to the same symbols everywhere. Rounding costs less than 0.1 % of the rate.
+Place in the chain: between the integers of a packet and the range coder. `freeze` rounds a trained network to fixed
+point. Then means, scales and frequencies are computed from decoded integers in integer arithmetic, so that a stream
+decodes to the same symbols on every machine. The rounding costs less than 0.1 % of the rate. Each codec adds its model
+of latents: `speech.integer_model`, `music.integer_model`.
 
-Fixed point: activations have 8 fractional bits, weights 12, sums 20. A mean is used to 1/16, a scale to 1/8 octave;
-the pair selects one of 64 x 16 frequency tables of a logistic distribution, each summing to 2^16.
+Fixed point: activations have 8 fractional bits, weights 12, sums 20. The mean is rounded to 1/16, the scale to 1/8
+octave; the pair selects one of 64 x 16 frequency tables of a logistic distribution. Every table sums to 2^16.
 
 References
 ----------
@@ -17,15 +18,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lpcnet_cq.bitstream.codec_config import CodecConfig
-from lpcnet_cq.bitstream.fixed_point import ACT_BITS, CLIP, SIDE_CLIP, Array, activate, product
+from lpcnet_cq.bitstream.codec_config import PacketConfig
+from lpcnet_cq.bitstream.fixed_point import ACT_BITS, SIDE_CLIP, Array, activate, product
 from lpcnet_cq.bitstream.frequency_tables import ESCAPE, HALF_WIDTH, TOTAL
 
 
 class Triangle(NamedTuple):
-    """Say what the integers of a vector tell of those behind them: the triangular terms.
+    """Triangular terms: each integer of a vector changes means and scales of the integers after it.
 
-    A walk along a vector starts from sums (mean, scale), (..., K) each, which other vectors gave.
+    The state is the sums of means and scales, (..., K) each; the initial state comes from other vectors.
     """
 
     mean: Array
@@ -42,19 +43,20 @@ class Triangle(NamedTuple):
         return state[0][k], state[1][k]
 
     def update_sums(self, state: tuple[Array, Array], k: Array, value: Array) -> tuple[Array, Array]:
-        """Return the sums once integer k is known."""
+        """Return the sums after integer k is decoded."""
         c = value.clip(-self.clip, self.clip)
         return state[0] + c * self.mean[k], state[1] + abs(c) * self.scale[k]
 
 
 class IntegerModel:
-    """Give the frequency table of every integer of a packet from integers decoded before.
+    """Predict the frequency table of every integer of a packet from integers decoded before.
 
-    Means and scales come as sums with 20 fractional bits; `locate` makes tables of them. What the integers of a vector
-    tell of each other is left to `side_context` and `latent_context`.
+    Means and scales are sums with 20 fractional bits, from which `locate` selects tables. `side_context` and
+    `latent_context` hold the dependence between the integers of one vector. Subclasses add `latent_context`,
+    `packet_context` and `latent`.
     """
 
-    def __init__(self, integers: dict[str, np.ndarray], c: CodecConfig):
+    def __init__(self, integers: dict[str, np.ndarray], c: PacketConfig):
         self.w = {k: v.astype(np.float64) for k, v in integers.items() if v.ndim == 2 and not k.endswith("_bs")}
         self.b = {k: v.astype(np.int64) for k, v in integers.items() if v.ndim == 1 or k.endswith("_bs")}
         self.tri = {k: v.astype(np.int64) for k, v in integers.items() if "_tri_" in k}
@@ -63,11 +65,11 @@ class IntegerModel:
         self.layer_steps = c.layer_steps
         self.side_parts = c.side_parts
         self.cumulative: Array = integers["tables"].astype(np.int64)
-        self.bits = (np.log2(TOTAL) - np.log2(np.diff(self.cumulative))).astype(np.float32)  # of every symbol
+        self.bits = (np.log2(TOTAL) - np.log2(np.diff(self.cumulative))).astype(np.float32)  # per symbol
         self.xp = np
 
     def on(self, xp) -> "IntegerModel":
-        """Return the same model with the arrays of another array library, for code compiled with it."""
+        """Return the same model with arrays of the library `xp`, such as `jax.numpy`."""
         other = copy.copy(self)
         other.xp, other.cumulative = xp, xp.asarray(self.cumulative)
         for name in ("w", "b", "tri"):
@@ -75,16 +77,16 @@ class IntegerModel:
         return other
 
     def ternary_frequencies(self, table: Array, middle: Array) -> Array:
-        """Return the frequencies of three neighbouring integers alone, (..., 3), from the table they stand in.
+        """Return the frequencies (..., 3) of a ternary symbol: of three neighbouring integers of a table, rescaled.
 
-        One that the table does not hold counts as of frequency 1; what rounding leaves goes to the middle.
+        Integers outside the table have frequency 1. The middle integer gets the remainder from rounding.
 
         Parameters
         ----------
         table : array (..., 2 * HALF_WIDTH + 3)
             Cumulative frequencies of the distance from the mean's floor.
         middle : array (...)
-            That distance for the middle one.
+            Distance of the middle integer.
         """
         symbol = middle[..., None] + (np.arange(-1, 2) + HALF_WIDTH)
         at = symbol.clip(0, ESCAPE - 1)
@@ -103,16 +105,16 @@ class IntegerModel:
 
     @property
     def side_context(self) -> Triangle:
-        """What side integers tell of each other."""
+        """Context between the side integers of a packet."""
         return Triangle(self.tri["side_tri_mean"], self.tri["side_tri_scale"], SIDE_CLIP)
 
     @property
     def latent_context(self) -> Any:
-        """What the latents of a vector tell of each other."""
-        return Triangle(self.tri["latent_tri_mean"], self.tri["latent_tri_scale"], CLIP)
+        """Context between the latents of a vector."""
+        raise NotImplementedError
 
     def packet_context(self, before: Array, side: Array, step: Array) -> Any:
-        """Return what the side information tells of each subframe's latents, (..., S, H), as sums.
+        """Return the context that the side information gives to each vector of latents.
 
         Parameters
         ----------
@@ -120,31 +122,27 @@ class IntegerModel:
             The two side vectors before, oldest first.
         side : array (..., K)
         step : array (...)
+
+        Returns
+        -------
+        array, or tree of arrays, (..., S, any)
         """
-        w, b = self.w, self.b
-        u = self.xp.concatenate([side, before[..., 1, :]], axis=-1).clip(-SIDE_CLIP, SIDE_CLIP) << ACT_BITS
-        h = activate(product(u, w["latent_ws"]) + b["latent_bs"][step])
-        return (product(h, w["latent_wp"]) + b["latent_bp"]).reshape(*h.shape[:-1], self.S, -1)
+        raise NotImplementedError
 
     def latent(self, context: Any, before: Array) -> Any:
-        """Return sums of means and scales (..., D) of subframes, for `latent_context` to start from.
+        """Return the initial state of `latent_context`.
 
         Parameters
         ----------
-        context : array (..., H)
-            From `packet_context`.
+        context : array, or tree of arrays, (..., any)
+            From `packet_context`, of one vector each.
         before : array (..., context, D)
-            Latents of the subframes before, oldest first.
+            Earlier vectors of latents, oldest first.
         """
-        w, b, D = self.w, self.b, self.D
-        y = before.clip(-CLIP, CLIP).reshape(*before.shape[:-2], -1) << ACT_BITS
-        h = activate(context + product(y, w["latent_wy"]))
-        h = activate(product(h, w["latent_w2"]) + b["latent_b2"])
-        out = product(h, w["latent_w3"]) + b["latent_b3"]
-        return out[..., :D], out[..., D:]
+        raise NotImplementedError
 
     def latents(self, before: Array, side: Array, step: Array, window: Array, n: Array) -> tuple[Array, Array]:
-        """Return sums of means and scales (T, S, D) for all latents of known packets.
+        """Return sums of means and scales (T, S, D) of all latents of known packets.
 
         Parameters
         ----------

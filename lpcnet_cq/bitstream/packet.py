@@ -1,15 +1,16 @@
-"""Packets: the integers of 20 ms, in order, through the integer entropy model and the range coder.
+"""Packet writer: codes the integers of one packet with the integer entropy model and the range coder.
 
-Place in the chain: last of the encoder; `nn.packet_reader` is its mirror in the decoder. Order in a packet: context
-reset flag, latent step index, LSF and gain integers, then the latents of each subframe. `n_bits` says what each integer
-costs. Delay: none.
+Place in the chain: last block of the encoder; `nn.packet_reader` is its mirror in the decoder. Order in a packet:
+context reset flag, latent step index, side integers (in speech LSFs and gains), then the vectors of latents. `n_bits`
+returns the bits of each integer. Delay: none.
 
-A packet may be followed by enhancements, each of which makes the latents' step three times finer: latent n becomes
-3 n + (-1, 0 or 1), coded by what the entropy model expects of the finer integer. A packet without its enhancements is
-a packet like any other, so that layers can be dropped on the way.
+A packet can have enhancement layers. Each layer makes the step size of the latents three times finer: latent n becomes
+3 n + (-1, 0 or 1). This ternary symbol is coded with the distribution that the entropy model predicts for the finer
+integer. A packet without its enhancement layers is an ordinary packet, so that layers can be dropped in transit.
 
-A packet is coded in the context of those before it. Where there is none, at the start of a segment or after a loss,
-a packet must reset the context: it is coded from `start` and says so. `past` is None where nothing is known.
+A packet is coded in the context of the packets before it. At the start of a segment, and after a loss, there is no
+context. Then a packet resets the context: its flag is set, and it is coded from the memory `start`. `past` is None if
+there is no context.
 
 Letters: T packets, S subframes, K side integers, D latents.
 """
@@ -18,14 +19,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lpcnet_cq.bitstream.entropy_model import EntropyModel
 from lpcnet_cq.bitstream.frequency_tables import ESCAPE, HALF_WIDTH, locate
-from lpcnet_cq.bitstream.integer_model import IntegerModel
 from lpcnet_cq.bitstream.range_coder import TOTAL, RangeDecoder, RangeEncoder
 
-ESCAPE_BITS = 15  # most bits of what follows it
-LIMIT = 16000  # no integer is larger: what follows an escape always fits
-SAME_STEP = TOTAL - TOTAL // 32  # frequency of "the step index stays"
-FLAG = (0, TOTAL - TOTAL // 64, TOTAL)  # cumulative: the context goes on, the context is reset
+ESCAPE_BITS = 15  # largest number of bits after an escape
+LIMIT = 16000  # largest magnitude of an integer, so that every distance fits an escape
+SAME_STEP = TOTAL - TOTAL // 32  # frequency of an unchanged step index
+FLAG = (0, TOTAL - TOTAL // 64, TOTAL)  # cumulative frequencies of the flag: 0 keeps the context, 1 resets it
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Integers:
     side: np.ndarray
     latents: np.ndarray
 
-    def __getitem__(self, part: slice) -> "Integers":
+    def __getitem__(self, part: slice | np.ndarray) -> "Integers":
         """Return some of the packets."""
         return Integers(self.step[part], self.side[part], self.latents[part])
 
@@ -44,22 +45,26 @@ class Integers:
         """Return side integers and latents in the order of the packet, (T, K + S*D)."""
         return np.concatenate([self.side, self.latents.reshape(len(self.side), -1)], axis=1)
 
+    def filled(self, T: int) -> "Integers":
+        """Return T packets: these, followed by copies of the last one."""
+        return self[np.minimum(np.arange(T), len(self.step) - 1)]
+
     def runs(self, T: int):
-        """Yield the packets in runs of T, the last one possibly shorter."""
+        """Yield the packets in runs of T; the last run may be shorter."""
         for i in range(0, len(self.step), T):
             yield self[i : i + T]
 
 
 @dataclass(frozen=True)
 class Past:
-    """Hold what the entropy model remembers: `step`, `side` (2, K), `latents` (context, D), oldest first."""
+    """Hold the memory of the entropy model: `step`, `side` (2, K), `latents` (context, D), oldest first."""
 
     step: int
     side: np.ndarray
     latents: np.ndarray
 
 
-def start(model: IntegerModel) -> Past:
+def start(model: EntropyModel) -> Past:
     """Return the memory before the first packet."""
     return Past(
         model.nominal_step,
@@ -68,16 +73,16 @@ def start(model: IntegerModel) -> Past:
     )
 
 
-def join(model: IntegerModel, parts: list[Integers]) -> Integers:
-    """Put runs of packets together, the inverse of `Integers.runs`."""
+def join(model: EntropyModel, parts: list[Integers]) -> Integers:
+    """Concatenate runs of packets: the inverse of `Integers.runs`."""
     empty = Integers(*(np.zeros(s, np.int64) for s in ((0,), (0, model.K), (0, model.S, model.D))))
     return Integers(*(np.concatenate([getattr(n, k) for n in [empty, *parts]]) for k in ("step", "side", "latents")))
 
 
-def coarser(model: IntegerModel, n: Integers) -> Integers:
-    """Return what is left of packets without their last enhancement layer: integers m with n = 3 m + (-1, 0 or 1).
+def coarser(model: EntropyModel, n: Integers) -> Integers:
+    """Return packets without their last enhancement layer: integers m with n = 3 m + (-1, 0 or 1).
 
-    Their step index is that of a step three times as large, which must exist.
+    Their step index is that of a step size three times as large, which must exist.
     """
     return Integers(n.step + model.layer_steps, n.side, (n.latents + 1) // 3)
 
@@ -97,8 +102,8 @@ def step_table(before: int, n_steps: int) -> tuple[int, ...]:
     return (0, *np.cumsum(frequency).tolist())
 
 
-def contexts(model: IntegerModel, past: Past, n: Integers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return what the model expects of all integers: scale index, fraction and floor of the mean, (T, K + S*D)."""
+def contexts(model: EntropyModel, past: Past, n: Integers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return scale index, fraction and floor of the predicted mean of all integers, (T, K + S*D) each."""
     T, S, D = n.latents.shape
     sides = np.concatenate([past.side, n.side])
     before = np.stack([sides[:T], sides[1 : T + 1]], axis=1)
@@ -110,7 +115,7 @@ def contexts(model: IntegerModel, past: Past, n: Integers) -> tuple[np.ndarray, 
     return locate(*join)
 
 
-def slots(model: IntegerModel, expected, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def slots(model: EntropyModel, expected, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return start and frequency of the symbols of `values`, and their distance from the floors of the means."""
     scale, fraction, floor = expected
     distance = values - floor
@@ -119,8 +124,8 @@ def slots(model: IntegerModel, expected, values: np.ndarray) -> tuple[np.ndarray
     return begin, model.cumulative[scale, fraction, symbol + 1] - begin, distance
 
 
-def value_bits(model: IntegerModel, expected, values: np.ndarray) -> np.ndarray:
-    """Return the bits of integers, given the `contexts` they are coded in; arrays of one shape."""
+def value_bits(model: EntropyModel, expected, values: np.ndarray) -> np.ndarray:
+    """Return the bits of integers, given their `contexts`; all arrays have the same shape."""
     scale, fraction, floor = expected
     distance = values - floor
     beyond = np.abs(distance) - HALF_WIDTH
@@ -133,12 +138,12 @@ def value_bits(model: IntegerModel, expected, values: np.ndarray) -> np.ndarray:
     return bits
 
 
-def n_bits(model: IntegerModel, past: Past | None, n: Integers) -> np.ndarray:
+def n_bits(model: EntropyModel, past: Past | None, n: Integers) -> np.ndarray:
     """Return the bits of every integer of the packets, (T, 1 + K + S*D): flag and step, side integers, latents.
 
     Parameters
     ----------
-    model : IntegerModel
+    model : EntropyModel
     past : Past or None
         None: the first packet resets the context.
     n : Integers
@@ -154,12 +159,12 @@ def n_bits(model: IntegerModel, past: Past | None, n: Integers) -> np.ndarray:
     return np.concatenate([head[:, None], bits], axis=1)
 
 
-def put_packets(model: IntegerModel, past: Past | None, n: Integers) -> tuple[Past, list[bytes]]:
+def put_packets(model: EntropyModel, past: Past | None, n: Integers) -> tuple[Past, list[bytes]]:
     """Write packets.
 
     Parameters
     ----------
-    model : IntegerModel
+    model : EntropyModel
     past : Past or None
         None: the first packet resets the context.
     n : Integers
@@ -192,15 +197,15 @@ def put_packets(model: IntegerModel, past: Past | None, n: Integers) -> tuple[Pa
 
 
 def _put_escape(encoder: RangeEncoder, distance: int) -> None:
-    """Write sign and Elias-gamma-like size of a distance beyond the table."""
+    """Write a distance outside the table: bit count and sign in 5 bits, then the bits below the leading one."""
     beyond = abs(distance) - HALF_WIDTH
     size = beyond.bit_length() - 1
     encoder.encode_bits(size << 1 | (distance < 0), 5)
     encoder.encode_bits(beyond - (1 << size), size)
 
 
-def ternary_slots(model: IntegerModel, expected, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return start and frequency of n among 3 m - 1, 3 m and 3 m + 1, by the table that n alone would be coded in."""
+def ternary_slots(model: EntropyModel, expected, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return start and frequency of n among 3 m - 1, 3 m and 3 m + 1, from the table predicted for n."""
     scale, fraction, floor = expected
     m = (n + 1) // 3
     f = model.ternary_frequencies(model.cumulative[scale, fraction], 3 * m - floor)
@@ -209,14 +214,14 @@ def ternary_slots(model: IntegerModel, expected, n: np.ndarray) -> tuple[np.ndar
     return begin[..., 0], np.take_along_axis(f, ternary, -1)[..., 0]
 
 
-def enhancement_bits(model: IntegerModel, past: Past | None, n: Integers) -> np.ndarray:
-    """Return the bits of the enhancements that lead to `n`, (T, S*D); arguments as for `n_bits`."""
+def enhancement_bits(model: EntropyModel, past: Past | None, n: Integers) -> np.ndarray:
+    """Return the bits of the enhancement layers that end at `n`, (T, S*D); arguments as for `n_bits`."""
     expected = [array[:, model.K :] for array in contexts(model, past or start(model), n)]
     return np.log2(TOTAL) - np.log2(ternary_slots(model, expected, n.latents.reshape(len(n.step), -1))[1])
 
 
-def put_enhancements(model: IntegerModel, past: Past | None, n: Integers) -> tuple[Past, list[bytes]]:
-    """Write the enhancements that lead from `coarser(model, n)` to `n`; arguments and results as `put_packets`."""
+def put_enhancements(model: EntropyModel, past: Past | None, n: Integers) -> tuple[Past, list[bytes]]:
+    """Write the enhancement layer between `coarser(model, n)` and `n`; arguments and results as `put_packets`."""
     past = past or start(model)
     expected = [array[:, model.K :] for array in contexts(model, past, n)]
     begin, frequency = (a.tolist() for a in ternary_slots(model, expected, n.latents.reshape(len(n.step), -1)))
@@ -228,18 +233,18 @@ def put_enhancements(model: IntegerModel, past: Past | None, n: Integers) -> tup
     return advance(past, n), enhancements
 
 
-def put_layers(model: IntegerModel, pasts: list[Past] | None, n: Integers, L: int) -> tuple[list[Past], list[tuple]]:
-    """Write packets with L enhancements each.
+def put_layers(model: EntropyModel, pasts: list[Past] | None, n: Integers, L: int) -> tuple[list[Past], list[tuple]]:
+    """Write packets with L enhancement layers each.
 
     Parameters
     ----------
-    model : IntegerModel
+    model : EntropyModel
     pasts : list of 1 + L Past, coarsest first, or None
         None: the first packet resets the context.
     n : Integers
-        Of the finest layer.
+        Integers of the finest layer.
     L : int
-        0 or more; every step index of `n` plus `layer_steps` L must exist.
+        0 or more; for every step index q of `n`, the step index q + `layer_steps` * L must exist.
 
     Returns
     -------
@@ -259,5 +264,5 @@ def put_layers(model: IntegerModel, pasts: list[Past] | None, n: Integers, L: in
 
 
 def resets_context(data: bytes, offset: int = 0) -> bool:
-    """Say whether the packet at `offset` can be read without those before it."""
+    """Return whether the packet at `offset` resets the context, so that it needs no packets before it."""
     return RangeDecoder(data, offset).decode(FLAG) == 1

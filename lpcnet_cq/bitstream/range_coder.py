@@ -1,18 +1,18 @@
-"""Range coder: turns symbols and their integer frequencies into the bytes of one packet, and back.
+"""Range coder: codes symbols with integer frequencies into the bytes of one packet, and decodes them.
 
-Place in the chain: last of the encoder, first of the decoder. Integers only, so every machine decodes the
-same symbols. Bit cost: the ideal code length to within 2**-23 bit a symbol, plus the rounding of a packet to
-whole bytes (4.6 bits a packet on average). Delay: none.
+Place in the chain: last block of the encoder, first block of the decoder. All arithmetic is on integers, so that every
+machine decodes the same symbols. Bits: the ideal code length to within 2**-23 bit per symbol, plus the rounding of a
+packet to whole bytes (4.6 bits per packet on average). Delay: none.
 
-A packet is the interval [low, low + R) within [0, 1), both in units of 2**-(48 + 8m) after m bytes have been
-shifted out. A symbol with frequency f of 2**16 and start c narrows it (Martin 1979, with the carry left to
-Python's integers):
+The state of a packet is the interval [low, low + R) within [0, 1), both in units of 2**-(48 + 8m) after m bytes have
+been shifted out. A symbol with frequency f of 2**16 and start c narrows the interval (Martin 1979; Python's integers
+handle the carry):
 
     r = R >> 16,    low += r c,    R = r f,    then (low, R) *= 256 and m += 1 while R < 2**40.
 
-The packet's bytes are the shortest string whose every continuation lies within the final interval, and among
-those of that length the smallest. So packets need no length field: the decoder follows (low, R) exactly and,
-after the last symbol, knows which bytes the encoder wrote. It compares them, and so sees some of the damage.
+The bytes of a packet are the shortest byte string for which every continuation lies within the final interval; among
+several of this length, the smallest. Therefore packets need no length field: the decoder computes the same (low, R)
+and, after the last symbol, the bytes that the encoder wrote. It compares them with the data, which detects some errors.
 
 References
 ----------
@@ -26,12 +26,12 @@ from lpcnet_cq.errors import BitstreamError
 
 TOTAL_BITS = 16
 TOTAL = 1 << TOTAL_BITS  # sum of the frequencies of every table
-TOP_BITS = 48  # R never exceeds 2**48: two digits of a Python integer
+TOP_BITS = 48  # R <= 2**48: two digits of a Python integer
 BOTTOM = 1 << (TOP_BITS - 8)
 
 
 class RangeEncoder:
-    """Collect the symbols of one packet and give its bytes.
+    """Encode the symbols of one packet.
 
     Examples
     --------
@@ -60,7 +60,7 @@ class RangeEncoder:
         ValueError
             If the slots are empty or lie outside 0..65536.
         """
-        start, freq = int(start), int(freq)  # a NumPy integer would make low wrap around
+        start, freq = int(start), int(freq)  # NumPy integers would overflow
         if not 0 <= start < start + freq <= TOTAL:
             raise ValueError(f"start {start} with freq {freq} must be at least one of the slots 0..{TOTAL}")
         r = self._range >> TOTAL_BITS
@@ -73,7 +73,7 @@ class RangeEncoder:
         self._range = R
 
     def encode_run(self, starts: Sequence[int], freqs: Sequence[int]) -> None:
-        """Add symbols one by one as `encode` does, without its checks: lists of Python's integers, for speed."""
+        """Add several symbols as `encode` does, without its checks; for speed, give lists of Python's integers."""
         low, R, shifted = self._low, self._range, self._shifted
         for start, freq in zip(starts, freqs, strict=True):
             r = R >> TOTAL_BITS
@@ -86,7 +86,7 @@ class RangeEncoder:
         self._low, self._range, self._shifted = low, R, shifted
 
     def encode_bits(self, value: int, n_bits: int) -> None:
-        """Add an integer of n_bits equally likely bits, at a cost of exactly n_bits.
+        """Add an integer of n_bits equally likely bits; it takes exactly n_bits.
 
         Parameters
         ----------
@@ -105,17 +105,17 @@ class RangeEncoder:
         self.encode(value << (TOTAL_BITS - n_bits), 1 << (TOTAL_BITS - n_bits))
 
     def finish(self) -> bytes:
-        """Return the packet: the shortest bytes whose every continuation decodes to the symbols."""
+        """Return the packet: the shortest byte string for which every continuation decodes to the symbols."""
         return shortest_within(self._low, self._range, self._shifted)
 
 
 class RangeDecoder:
-    """Read the symbols of the packet that starts at an offset of data.
+    """Decode the symbols of the packet that starts at an offset of data.
 
     Parameters
     ----------
     data : bytes
-        One or more packets, one behind the other.
+        One or more concatenated packets.
     offset : int
         Index of the packet's first byte, 0..len(data).
 
@@ -130,7 +130,7 @@ class RangeDecoder:
 
     def __init__(self, data: bytes, offset: int = 0) -> None:
         self._data, self._start = data, offset
-        self._position = offset + TOP_BITS // 8  # next byte to take in
+        self._position = offset + TOP_BITS // 8  # index of the next byte to read
         self._range = 1 << TOP_BITS
         head = data[offset : self._position]
         self._above = int.from_bytes(head, "big") << (TOP_BITS - 8 * len(head))  # code - low
@@ -141,8 +141,8 @@ class RangeDecoder:
         Parameters
         ----------
         cumulative : sequence of int
-            Starts of all symbols, ascending from 0, closed by 65536; Python's integers, fastest as a tuple.
-            Not checked here: tables are checked where they are made.
+            Starts of all symbols, ascending from 0, followed by 65536; Python's integers, fastest as a tuple.
+            They are not checked here.
 
         Raises
         ------
@@ -152,7 +152,7 @@ class RangeDecoder:
         r = self._range >> TOTAL_BITS
         slot = self._above // r
         if slot >= TOTAL:  # the remainder of R / 2**16 belongs to no symbol
-            raise BitstreamError(f"the packet at byte {self._start} is damaged: no symbol has its code")
+            raise BitstreamError(f"the packet at byte {self._start} is damaged: its code belongs to no symbol")
         symbol = bisect_right(cumulative, slot) - 1
         start = cumulative[symbol]
         above = self._above - r * start
@@ -180,12 +180,12 @@ class RangeDecoder:
         return self.decode(range(0, TOTAL + 1, 1 << (TOTAL_BITS - n_bits)))
 
     def finish(self) -> int:
-        """Return the offset just behind this packet, once its last symbol is decoded.
+        """Return the offset of the first byte after this packet; call it after the last symbol.
 
         Raises
         ------
         BitstreamError
-            If the data end before the packet does, or the packet's bytes are not those an encoder writes.
+            If the data end before the packet, or no encoder writes such bytes.
         """
         taken = self._data[self._start : self._position]
         n_bytes = self._position - self._start
@@ -196,12 +196,12 @@ class RangeDecoder:
             have = max(0, len(self._data) - self._start)
             raise BitstreamError(f"the packet at byte {self._start} ends after {have} of {len(packet)} bytes")
         if packet != self._data[self._start : end]:
-            raise BitstreamError(f"the packet at byte {self._start} is damaged: no encoder ends like it")
+            raise BitstreamError(f"the packet at byte {self._start} is damaged: no encoder writes its last bytes")
         return end
 
 
 def shortest_within(low: int, R: int, shifted: int) -> bytes:
-    r"""Return the shortest, then smallest, byte string of which every continuation lies in [low, low + R).
+    r"""Return the shortest (then smallest) byte string for which every continuation lies in [low, low + R).
 
     Parameters
     ----------
@@ -215,7 +215,7 @@ def shortest_within(low: int, R: int, shifted: int) -> bytes:
     >>> shortest_within(1 << 40, 1 << 41, 0)
     b'\x01'
     """
-    for extra in (0, 1, 2):  # R lies in 2**40..2**48: two bytes more than were shifted always suffice
+    for extra in (0, 1, 2):  # R is in 2**40..2**48: two bytes more than were shifted out always suffice
         unit_bits = TOP_BITS - 8 * extra
         code = -(-low >> unit_bits)  # rounded up
         if (code + 1) << unit_bits <= low + R:

@@ -1,43 +1,55 @@
-"""Rate control: which latent step size each packet gets.
+"""Rate control: at which operating point each packet is coded.
 
 Place in the chain: between latents and packets, in the encoder alone; the decoder reads the step from the packet.
-A file is coded at one step size up to a packet and at the next one after it, so that its bytes meet the rate and its
-quality stays even. A live stream follows a budget instead; a hard cap tries step sizes packet by packet. Delay: none.
+Operating points are numbered from fine to coarse: first the step sizes of training, then the coarsest of them with a
+growing Lagrange multiplier, for signals of which even the coarsest step costs more than the rate. A file is coded at
+one point up to a packet and at the next one after it, so that its bytes meet the rate and its quality stays even. A
+live stream follows a `Budget`; `packet_fit` meets a limit in every packet. Delay: none.
 
-Letters: T packets, Q step sizes, S subframes, D latents, L enhancements.
+Letters: T packets, Q step sizes, L enhancements.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from lpcnet_cq.bitstream.container import HEADER_BYTES, MAX_PACKETS, SEGMENT_BYTES
-from lpcnet_cq.bitstream.frequency_tables import MEAN_BITS
-from lpcnet_cq.bitstream.integer_model import IntegerModel
-from lpcnet_cq.bitstream.packet import (
-    Integers,
-    Past,
-    advance,
-    coarser,
-    contexts,
-    enhancement_bits,
-    n_bits,
-    put_layers,
-    start,
-)
-from lpcnet_cq.bitstream.rdoq import PRICE, rdoq
+from lpcnet_cq.bitstream.entropy_model import EntropyModel
+from lpcnet_cq.bitstream.packet import Integers, advance, coarser, enhancement_bits, n_bits, start
+from lpcnet_cq.bitstream.rdoq import MULTIPLIER
 
 ROUNDING_BITS = 4.6  # mean cost of ending a packet on a whole byte
 RESET_BITS = 60.0  # of a packet without context, about
 RUN = 500  # packets looked at together: bounds the memory for long files
-DEBT_PER_STEP = 12  # packets
-MAX_DEBT = 100  # packets: two seconds
-PRICES = tuple(PRICE * 2.0**k for k in range(1, 9))  # of bits, in squared steps, under a cap
+COARSER_POINTS = 12  # with the coarsest step: multipliers up to 2^6 times the usual one
+POINTS_PER_OCTAVE = 2
+STEPS_PER_PACKET = 0.2  # of debt: how far `Budget` moves the operating point
+STEPS_PER_CUBE = 0.05  # of debt above zero, cubed
+OFFSET_RATE = 0.001  # steps per packet and packet of debt
+MAX_OFFSET = 8.0  # steps
+MAX_SAVINGS = 4.5  # packets; debts vary as much to the other side: 2 % of ten seconds are ten packets
+FORGOTTEN = 9.0  # packets of savings that silence cannot exceed
 
 
-def packet_costs(model: IntegerModel, n: Integers, L: int = 0) -> np.ndarray:
+def operating_points(steps: range) -> range:
+    """Return the operating points of step indices: the indices, then points of the coarsest with fewer bits."""
+    return range(steps.start, steps.stop + COARSER_POINTS)
+
+
+def step_and_multiplier(point: np.ndarray, steps: range) -> tuple[np.ndarray, np.ndarray]:
+    """Return the step index and the Lagrange multiplier of operating points, arrays of one shape.
+
+    Examples
+    --------
+    >>> step_and_multiplier(np.array([3, 16, 18]), range(17))
+    (array([ 3, 16, 16]), array([0.1, 0.1, 0.2]))
+    """
+    step = np.minimum(point, steps[-1])
+    return step, MULTIPLIER * 2.0 ** ((point - step) / POINTS_PER_OCTAVE)
+
+
+def packet_costs(model: EntropyModel, n: Integers, L: int = 0) -> np.ndarray:
     """Return the expected bits of every packet with L enhancements, (T,), coded as one run."""
     reset = np.arange(len(n.step)) % model.segment_packets == 0
     bits = ROUNDING_BITS * (1 + L) + RESET_BITS * reset
@@ -63,113 +75,71 @@ def rounding_reserve_bits(n_packets: int) -> float:
     return 2 * 2.3 * n_packets**0.5  # uniform over a byte: a deviation of 8 / 12^(1/2) bits a packet
 
 
-def choose_steps(costs: Callable[[int], np.ndarray], budget_bits: float, steps: range, guess: int) -> np.ndarray:
-    """Return step indices (T,) whose packets meet a budget: two neighbouring indices, with one change between them.
+def choose_points(costs: Callable[[int], np.ndarray], budget_bits: float, points: range, guess: int) -> np.ndarray:
+    """Return operating points (T,) whose packets meet a budget: two neighbouring points, with one change between them.
 
     Parameters
     ----------
     costs : callable
-        Bits of every packet (T,) at a step index; called for few indices around the guess.
+        Bits of every packet (T,) at a point; called for few points around the guess.
     budget_bits : float
-    steps : range
-        Indices to choose from, finest first.
+    points : range
+        Points to choose from, finest first.
     guess : int
         Where to look first.
     """
-    q = min(max(guess, steps[0]), steps[-1])
-    while q > steps[0] and costs(q).sum() <= budget_bits:
+    q = min(max(guess, points[0]), points[-1])
+    while q > points[0] and costs(q).sum() <= budget_bits:
         q -= 1
-    while q < steps[-1] and costs(q).sum() > budget_bits:
+    while q < points[-1] and costs(q).sum() > budget_bits:
         q += 1
-    coarse = costs(q)  # the finest affordable index, or the coarsest there is
-    if q == steps[0] or coarse.sum() > budget_bits:
+    coarse = costs(q)  # the finest affordable point, or the coarsest there is
+    if q == points[0] or coarse.sum() > budget_bits:
         return np.full(len(coarse), q)
     total = np.cumsum(costs(q - 1)) + coarse.sum() - np.cumsum(coarse)  # the first k+1 packets fine, the others coarse
     return np.where(np.arange(len(coarse)) < np.searchsorted(total, budget_bits), q - 1, q)
 
 
-def fit_packet(model: IntegerModel, pasts: list[Past] | None, side, z, sizes, cap_bytes: int, steps: range, L: int = 0):
-    """Write one packet of at most `cap_bytes`, at the finest step size that allows it.
+@dataclass(frozen=True)
+class Budget:
+    """Follow a rate packet by packet, so that any ten seconds of speech have it within 2 %.
 
-    Where not even the coarsest does, bits become dearer until the packet fits. If that is not enough, because the past
-    makes every latent expensive, the packet resets the context without latents; and at last, which costs about ten
-    bytes, its side information becomes what the entropy model expects of it.
+    The operating point becomes coarser with the debt: little at first, so that quality stays even, then steeply. What
+    pauses save beyond `MAX_SAVINGS` is spent at once, on finer latents of the pause: later would be out of the ten
+    seconds. Where the debt keeps one sign, because the speech costs more or less than ordinary speech, `offset` moves
+    until it does not.
 
     Parameters
     ----------
-    model : IntegerModel
-    pasts : list of 1 + L Past, or None
-        As for `packet.put_layers`.
-    side : int array (1, K)
-    z : array (1, S, D)
-    sizes : array (Q,)
-    cap_bytes : int
-    steps : range
-        Step indices to choose from.
-    L : int
-        Refinements.
+    bits_per_packet : float
+    debt : float
+        What the stream has spent beyond the rate, in packets' worth of bits; savings are negative.
+    offset : float
+        Added to the operating point of ordinary speech.
 
-    Returns
-    -------
-    pasts : list of Past
-    packet : tuple of 1 + L bytes
-    n : Integers
-    """
-    finest = pasts[-1] if pasts else start(model)
-
-    def put(n, pasts=pasts):
-        after, (packet,) = put_layers(model, pasts, n, L)
-        return sum(map(len, packet)) <= cap_bytes, (after, packet, n)
-
-    def at(q, price=PRICE):
-        return put(rdoq(model, finest, side, z, np.array([q]), sizes, price))
-
-    q = int(np.clip(finest.step, steps[0], steps[-1]))  # near the packet before
-    fits, best = at(q)
-    while fits and q > steps[0]:
-        q -= 1
-        still, finer = at(q)
-        if not still:
-            return best
-        best = finer
-    coarsest = np.array([steps[-1]])
-    empty = Integers(coarsest, side, np.zeros(z.shape, np.int64))
-    attempts = [partial(at, q) for q in range(q + 1, steps.stop)]
-    attempts += [partial(at, steps[-1], price) for price in PRICES]
-    attempts += [partial(put, empty, None), lambda: put(expected_packet(model, coarsest), None)]
-    while not fits and attempts:
-        fits, best = attempts.pop(0)()
-    return best
-
-
-def expected_packet(model: IntegerModel, step: np.ndarray) -> Integers:
-    """Return the packet that is nearest to what the entropy model expects after a reset, its latents 0."""
-    side = np.zeros((1, model.K), np.int64)
-    for k in range(model.K):
-        n = Integers(step, side, np.zeros((1, model.S, model.D), np.int64))
-        _, fraction, floor = (array[0, k] for array in contexts(model, start(model), n))
-        side[0, k] = floor + (fraction >= 1 << (MEAN_BITS - 1))
-    return n
-
-
-@dataclass(frozen=True)
-class Budget:
-    """Follow a rate packet by packet: `debt_bits` is what the stream has spent beyond it.
-
-    The step index rises with the debt, by one for each `DEBT_PER_STEP` packets' worth of bits, so that the mean
-    settles where packets cost what the rate allows.
+    Examples
+    --------
+    >>> budget = Budget(180.0).spend(n_bytes=45)
+    >>> budget.debt, Budget(180.0).point(12.3, range(29)), budget.point(12.3, range(29))
+    (1.0, 12, 13)
     """
 
     bits_per_packet: float
-    debt_bits: float = 0.0
+    debt: float = 0.0
+    offset: float = 0.0
 
-    def step(self, mean_step: float, steps: range) -> int:
-        """Return the step index for the next packet: about the `mean_step` for the rate, which must be in `steps`."""
-        packets = self.debt_bits / self.bits_per_packet
-        return int(np.clip(round(mean_step + packets / DEBT_PER_STEP), steps[0], steps[-1]))
+    def point(self, usual_point: float, points: range) -> int:
+        """Return the operating point of the next packet; `usual_point` is that of ordinary speech at the rate."""
+        pressure = STEPS_PER_PACKET * self.debt + STEPS_PER_CUBE * max(self.debt, 0.0) ** 3
+        return min(max(round(usual_point + self.offset + pressure), points[0]), points[-1])
+
+    @property
+    def least_bytes(self) -> int:
+        """Size of the next packet that keeps the savings at `MAX_SAVINGS`; 0 or less if any size does."""
+        return int(self.bits_per_packet * (1 - MAX_SAVINGS - self.debt) // 8)
 
     def spend(self, n_bytes: int) -> "Budget":
-        """Return the budget after a packet; debts and savings are forgotten beyond `MAX_DEBT` packets."""
-        limit = MAX_DEBT * self.bits_per_packet
-        debt = self.debt_bits + 8 * n_bytes - self.bits_per_packet
-        return Budget(self.bits_per_packet, float(np.clip(debt, -limit, limit)))
+        """Return the budget after a packet; savings beyond `FORGOTTEN` packets are lost."""
+        debt = max(self.debt + 8 * n_bytes / self.bits_per_packet - 1, -FORGOTTEN)
+        offset = self.offset + OFFSET_RATE * debt
+        return replace(self, debt=debt, offset=min(max(offset, -MAX_OFFSET), MAX_OFFSET))

@@ -1,58 +1,60 @@
-"""Rounding of latents that weighs error against bits.
+"""Rate-distortion optimised quantisation (RDOQ) of latents.
 
-Place in the chain: in the encoder, between latents and packets; the decoder does not know. A latent goes to the
-integer nearer to what the entropy model expects where the bits saved are worth the larger error. Delay: none.
+Place in the chain: in the encoder, between latents and packets; the decoder is not affected. A latent is
+rounded towards the predicted mean if the bits saved are worth the larger error. Delay: none.
 
-Letters: T packets, S subframes, D latents, z latents in steps, n integers.
+Letters: T packets, S vectors of latents, D latents, z latents in units of the step size, n integers.
 """
 
 import numpy as np
 
+from lpcnet_cq.bitstream.entropy_model import EntropyModel
 from lpcnet_cq.bitstream.frequency_tables import MEAN_BITS
-from lpcnet_cq.bitstream.integer_model import IntegerModel
 from lpcnet_cq.bitstream.packet import LIMIT, Integers, Past, contexts, value_bits
 
-PRICE = 0.1  # squared steps per bit; at high rate -dD/dR = 2 ln 2 / 12 = 0.116 with D = 1/12
+FURTHER_PASSES = 2  # passes that take the context from the last result instead of the nearest integers
+MULTIPLIER = 0.1  # Lagrange multiplier in squared steps per bit; at high rate -dD/dR = 2 ln 2 / 12 = 0.116, D = 1/12
 
 
 def in_steps(z: np.ndarray, step: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Return latents in steps, within what a packet can hold."""
+    """Return latents in units of the packet's step size, clipped to the range of a packet."""
     return np.clip(z / sizes[step][:, None, None], -LIMIT, LIMIT)
 
 
 def nearest(side: np.ndarray, z: np.ndarray, step: np.ndarray, sizes: np.ndarray) -> Integers:
-    """Return the integers nearest to latents, whatever they cost; arguments as for `rdoq`."""
+    """Round latents to the nearest integers, independent of their bits; arguments as for `rdoq`."""
     return Integers(step, side, np.rint(in_steps(z, step, sizes)).astype(np.int64))
 
 
 def rdoq(
-    model: IntegerModel,
+    model: EntropyModel,
     past: Past,
     side: np.ndarray,
     z: np.ndarray,
     step: np.ndarray,
     sizes: np.ndarray,
-    price: float = PRICE,
+    multiplier: float | np.ndarray = MULTIPLIER,
 ) -> Integers:
-    """Round latents to multiples of each packet's step size, minimising (z - n)^2 + price * bits(n).
+    """Round latents to multiples of each packet's step size, minimising (z - n)^2 + multiplier * bits(n).
 
-    Tried are the nearest integer and the next one towards what the entropy model expects; at a price above `PRICE`
-    also the expected one itself.
+    Candidates are the nearest integer and its neighbour towards the predicted mean; the prediction uses the nearest
+    integers as context. If the multiplier is larger than `MULTIPLIER`, the rounded mean and 0 are candidates as well,
+    and two further passes take the context from the last result, because sparse latents lower the predicted scales.
 
     Parameters
     ----------
-    model : IntegerModel
+    model : EntropyModel
     past : Past
-        Memory before the first packet.
+        Memory of the entropy model before the first packet.
     side : int array (T, K)
     z : array (T, S, D)
-        Latents in units of the middle step.
+        Latents in units of the middle step size.
     step : int array (T,)
         Step indices.
     sizes : array (Q,)
         Relative step sizes.
-    price : float
-        Squared steps per bit.
+    multiplier : float or array (T,)
+        Lagrange multiplier of each packet in squared steps per bit, 0 or more.
 
     Returns
     -------
@@ -64,17 +66,25 @@ def rdoq(
     """
     n = nearest(side, z, step, sizes)
     flat = in_steps(z, step, sizes).reshape(len(z), -1)
-    K = side.shape[1]
-    expected = [array[:, K:] for array in contexts(model, past, n)]
-    mean = expected[2] + expected[1] / (1 << MEAN_BITS)
-    near = n.latents.reshape(len(z), -1)
-    inward = near - np.sign(near - mean).astype(np.int64) * (np.abs(near - mean) >= 0.5)
+    near, K = n.latents.reshape(len(z), -1), side.shape[1]
+    weight = np.asarray(multiplier).reshape(-1, 1)
+    sparse = weight > MULTIPLIER
 
-    def cost(values):
-        return (flat - values) ** 2 + price * value_bits(model, expected, values)
+    def better(n: Integers) -> Integers:
+        expected = [array[:, K:] for array in contexts(model, past, n)]
+        mean = expected[2] + expected[1] / (1 << MEAN_BITS)
 
-    best = np.where(cost(inward) < cost(near), inward, near)
-    if price > PRICE:
-        centre = np.rint(mean).astype(np.int64)
-        best = np.where(cost(centre) < cost(best), centre, best)
-    return Integers(step, side, best.reshape(n.latents.shape))
+        def cost(values):
+            return (flat - values) ** 2 + weight * value_bits(model, expected, values)
+
+        inward = near - np.sign(near - mean).astype(np.int64) * (np.abs(near - mean) >= 0.5)
+        best = np.where(cost(inward) < cost(near), inward, near)
+        for other in (np.rint(mean).astype(np.int64), np.zeros_like(near)) if sparse.any() else ():
+            best = np.where(sparse & (cost(other) < cost(best)), other, best)
+        return Integers(step, side, best.reshape(n.latents.shape))
+
+    n = better(n)
+    for _ in range(FURTHER_PASSES if sparse.any() else 0):
+        again = better(n)
+        n = Integers(step, side, np.where(sparse[..., None], again.latents, n.latents))
+    return n

@@ -1,1 +1,1 @@
-"""Weights on disk."""
+"""Weights files and training checkpoints."""

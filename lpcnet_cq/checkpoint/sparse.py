@@ -1,12 +1,12 @@
-"""Sparse tensors as compact arrays: one bit per group, and the values of the groups that are not zero.
+"""Packing of sparse tensors: one bit per group, and the values of the groups that are not zero.
 
 Place in the chain: between trained weights and a weights file; `NAME` becomes `NAME/mask`, `NAME/values` and
 `NAME/layout`.
 
 | array | type | holds |
 | --- | --- | --- |
-| mask | uint8 | bits of the groups in their order (`sparse_pattern`), most significant first; 1: not zero |
-| values | the tensor's | the groups whose bit is 1, one behind the other |
+| mask | uint8 | bits of the groups in their order (`weight_groups`), most significant first; 1: not zero |
+| values | the tensor's | the groups whose bit is 1, concatenated |
 | layout | int32 | inputs and outputs of a group, then the tensor's shape |
 """
 
@@ -20,18 +20,18 @@ PARTS = ("mask", "values", "layout")
 
 
 def pack_sparse(tensor: np.ndarray, pattern: Pattern = UNSTRUCTURED) -> dict[str, np.ndarray]:
-    """Pack a tensor; `unpack_sparse` gives it back exactly.
+    """Pack a tensor; `unpack_sparse` restores it exactly.
 
     Parameters
     ----------
     tensor : array (..., I, O)
     pattern : Pattern
-        Of the groups that are zero together.
+        Size of the groups that are stored or left out as a whole.
 
     Raises
     ------
     ValueError
-        If the pattern does not fit.
+        If the groups do not tile the tensor.
 
     Examples
     --------
@@ -62,12 +62,12 @@ def unpack_sparse(parts: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def pack_tensors(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Pack the matrices and kernels that get smaller by it, each with the groups that make it smallest.
+    """Pack the matrices and kernels that become smaller, each with the pattern that makes it smallest.
 
     Parameters
     ----------
     tensors : dict
-        By flat names, as `weights.flatten` gives them; other tensors stay as they are.
+        By flat names, as `weights.flatten` returns them. Other tensors do not change.
     """
     packed = {}
     for name, tensor in tensors.items():
@@ -89,7 +89,7 @@ def unpack_tensors(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def packed_bytes(tensors: dict[str, np.ndarray]) -> int:
-    """Return the bytes that tensors or the parts of one take in a weights file, its header aside.
+    """Return the size of tensors, or of the parts of a packed tensor, in a weights file without its header, in bytes.
 
     Examples
     --------

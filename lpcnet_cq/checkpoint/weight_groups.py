@@ -1,7 +1,8 @@
-"""Groups of weights on the matrix view of a kernel: single weights, blocks, whole inputs or outputs.
+"""Groups of weights in the matrix view of a kernel: single weights, blocks, whole inputs or outputs.
 
-A kernel (..., inputs, outputs) is seen as the matrix W (I, O) of y = x W; all axes but the last are inputs. A pattern
-tiles this matrix with groups of equal size. Pruning makes whole groups zero, and weights files store one bit per group.
+The matrix view of a kernel (..., inputs, outputs) is the matrix W (I, O) of y = x W; all axes except the last are
+inputs. A pattern tiles this matrix with groups of equal size. Pruning sets whole groups to zero, and weights files
+store one bit per group.
 
 Letters: I inputs, O outputs, N groups, n weights per group.
 """
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 
 
 class Pattern(NamedTuple):
-    """Hold the size of a group on the matrix view; 0 stands for the whole axis."""
+    """Hold the size of a group in the matrix view; 0 means the whole axis."""
 
     inputs: int
     outputs: int
@@ -18,7 +19,7 @@ class Pattern(NamedTuple):
 
 UNSTRUCTURED = Pattern(1, 1)
 CHANNELS = Pattern(0, 1)  # all weights of one output
-INPUTS = Pattern(1, 0)  # all weights of one input: what makes that input need not be computed
+INPUTS = Pattern(1, 0)  # all weights of one input; if they are zero, this input need not be computed
 PATTERNS = {"single": UNSTRUCTURED, "1x8": Pattern(1, 8), "4x4": Pattern(4, 4), "inputs": INPUTS}
 
 
@@ -46,7 +47,7 @@ def resolve(pattern: Pattern, shape: tuple[int, ...]) -> Pattern:
 
 
 def tiles(pattern: Pattern, shape: tuple[int, ...]) -> bool:
-    """Say whether a pattern's groups tile the matrix view of a shape."""
+    """Return whether the groups of a pattern tile the matrix view of a shape."""
     try:
         resolve(pattern, shape)
     except ValueError:
@@ -55,14 +56,14 @@ def tiles(pattern: Pattern, shape: tuple[int, ...]) -> bool:
 
 
 def to_groups(value: Any, pattern: Pattern) -> Any:
-    """Lay a NumPy or JAX array out by groups, shape (N, n)."""
+    """Rearrange a NumPy or JAX array into groups, shape (N, n)."""
     r, c = resolve(pattern, value.shape)
     O = value.shape[-1]
     return value.reshape(-1, r, O // c, c).transpose(0, 2, 1, 3).reshape(-1, r * c)
 
 
 def from_groups(groups: Any, shape: tuple[int, ...], pattern: Pattern) -> Any:
-    """Invert `to_groups`."""
+    """Rearrange groups into an array of the given shape: the inverse of `to_groups`."""
     r, c = resolve(pattern, shape)
     O = shape[-1]
     return groups.reshape(-1, O // c, r, c).transpose(0, 2, 1, 3).reshape(shape)

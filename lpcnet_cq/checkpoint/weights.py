@@ -1,7 +1,7 @@
-"""Weights and checkpoints as safetensors: flat names, JSON beside them, nothing that executes.
+"""Weights and checkpoints as safetensors files: tensors with flat names, JSON metadata, no executable content.
 
 A weights file holds the float parameters (`encoder/fine/0/kernel`, ...), the integer entropy model (`integer/...`)
-and the configuration; its SHA-256 names the model in every stream. Files to be shipped may be compact (`compact`).
+and the configuration; its SHA-256 names the model in every stream. Released files may be packed (`pack_weights`).
 """
 
 import hashlib
@@ -19,18 +19,16 @@ from safetensors.numpy import save
 
 from dsp.frames import FrameSpec
 from lpcnet_cq.bitstream.codec_config import CodecConfig
-from lpcnet_cq.checkpoint.half_precision import compact, expand
-from lpcnet_cq.music.config import MusicConfig
-from lpcnet_cq.music.freeze import thaw as thaw_music
-from lpcnet_cq.speech.config import SpeechConfig
-from lpcnet_cq.speech.freeze import thaw as thaw_speech
+from lpcnet_cq.checkpoint.earlier_files import current_notes, current_tensors, kind_of
+from lpcnet_cq.checkpoint.half_precision import pack_weights, unpack_weights
+from lpcnet_cq.registry import record_named, record_of
 
 INTEGER = "integer/"
-FOLDER = Path(__file__).parents[1] / "released"  # the released ones
+FOLDER = Path(__file__).parents[1] / "released"  # released weights
 
 
 def flatten(tree: dict, prefix: str = "") -> dict[str, np.ndarray]:
-    """Turn nested dictionaries into one with names joined by '/'."""
+    """Convert nested dictionaries to one dictionary whose names are joined by '/'."""
     flat = {}
     for key, value in tree.items():
         name = f"{prefix}{key}"
@@ -39,7 +37,7 @@ def flatten(tree: dict, prefix: str = "") -> dict[str, np.ndarray]:
 
 
 def unflatten(flat: dict[str, np.ndarray]) -> dict:
-    """Turn names joined by '/' back into nested dictionaries; digits become integers."""
+    """Convert names joined by '/' to nested dictionaries; names of digits become integers."""
     tree: dict = {}
     for name, value in flat.items():
         *path, last = (int(key) if key.isdigit() else key for key in name.split("/"))
@@ -51,13 +49,13 @@ def unflatten(flat: dict[str, np.ndarray]) -> dict:
 
 
 def write_tensors(path: Path, tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
-    """Write a safetensors file whole or not at all."""
+    """Write a safetensors file; if writing fails, no partial file remains."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     data = save({name: np.asarray(value, order="C") for name, value in tensors.items()}, metadata)
     size = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + size])
-    header["__metadata__"] = metadata  # safetensors shuffles its keys: the same values would not make the same file
+    header["__metadata__"] = metadata  # safetensors orders these keys at random, and files would differ
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     partial.write_bytes(len(text).to_bytes(8, "little") + text + data[8 + size :])
@@ -70,10 +68,24 @@ def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         return {name: f.get_tensor(name) for name in f.keys()}, dict(f.metadata() or {})
 
 
-def codec_config_from_dict(values: dict) -> MusicConfig | SpeechConfig:
-    """Rebuild the configuration of a codec from the JSON of a weights file."""
+def codec_config_from_dict(values: dict, kind: str = "") -> CodecConfig:
+    """Rebuild the configuration of a codec from JSON.
+
+    Parameters
+    ----------
+    values : dict
+        Fields of the configuration, `spec` as a dict.
+    kind : str
+        Kind of the codec; empty for values from a file of an earlier release.
+
+    Raises
+    ------
+    ValueError
+        If no codec has this kind.
+    """
+    config = record_named(kind or kind_of({"config": values})).config
     values = dict(values)
-    return (MusicConfig if "bands" in values else SpeechConfig)(spec=FrameSpec(**values.pop("spec")), **values)
+    return config(spec=FrameSpec(**values.pop("spec")), **values)
 
 
 def save_weights(
@@ -91,25 +103,27 @@ def save_weights(
     path : Path
     params : nnx.State
     integers : dict
-        From `tables.freeze` or `music.tables.freeze`.
-    config : SpeechConfig or MusicConfig
+        From the codec's `CodecRecord.freeze`.
+    config : CodecConfig
+        Configuration of a registered codec; the file stores its kind.
     notes : dict
-        JSON values to keep with the file: how it was trained.
+        JSON values to store in the file: `steps`, `mean_rates_bps` and `supported_bps`, and how it was trained.
     small : bool
-        Store the same in fewer bytes (`compact`), for use rather than for more training.
+        Pack the weights (`pack_weights`), for release.
     """
     tensors = flatten(nnx.to_pure_dict(params)) | {INTEGER + k: v for k, v in integers.items()}
-    tensors = compact(tensors) if small else tensors
-    write_tensors(path, tensors, {"config": json.dumps(asdict(config)), "notes": json.dumps(notes)})
+    tensors = pack_weights(tensors) if small else tensors
+    values = {"kind": record_of(config).kind, "config": asdict(config), "notes": notes}
+    write_tensors(path, tensors, {name: json.dumps(value) for name, value in values.items()})
 
 
 def find_weights(name_or_path: str | os.PathLike) -> Path:
-    """Return the path of released weights by their name, of a training run's, or of a weights file.
+    """Return the path of a weights file, given a name of released weights, the folder of a run, or a file.
 
     Raises
     ------
     ValueError
-        If there are no such weights.
+        If no such weights exist.
     """
     name, path = str(name_or_path), Path(name_or_path)
     for candidate in (FOLDER / f"{name}.safetensors", path / "weights.safetensors", path):
@@ -119,8 +133,13 @@ def find_weights(name_or_path: str | os.PathLike) -> Path:
     raise ValueError(f"there are no weights `{name}`; released are: {names}, or give a file or a run's folder")
 
 
+def installed() -> dict[str, Path]:
+    """Return the paths of the released weights, by the first 16 hexadecimal digits of their hashes."""
+    return {hashlib.sha256(p.read_bytes()).hexdigest()[:16]: p for p in sorted(FOLDER.glob("*.safetensors"))}
+
+
 class Weights(NamedTuple):
-    """Hold what a weights file holds, and its SHA-256."""
+    """Hold the content of a weights file, and its SHA-256."""
 
     floats: dict  # nested
     integers: dict[str, np.ndarray]
@@ -132,7 +151,7 @@ class Weights(NamedTuple):
 def read_weights(path: Path, prefix: str) -> tuple[dict, dict[str, np.ndarray], dict, str]:
     """Return the nested floats of a weights file, the tensors below `prefix`, its JSON values, and its SHA-256."""
     tensors, metadata = read_tensors(path)
-    tensors = expand(tensors)
+    tensors = current_tensors(unpack_weights(tensors))
     floats = {k: v for k, v in tensors.items() if not k.startswith(prefix)}
     others = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
     values = {name: json.loads(text) for name, text in metadata.items()}
@@ -140,7 +159,7 @@ def read_weights(path: Path, prefix: str) -> tuple[dict, dict[str, np.ndarray], 
 
 
 def load_weights(path: Path) -> Weights:
-    """Read a weights file.
+    """Read a weights file, also one of an earlier release.
 
     Raises
     ------
@@ -149,23 +168,22 @@ def load_weights(path: Path) -> Weights:
     """
     try:
         floats, integers, values, sha256 = read_weights(path, INTEGER)
-        config = codec_config_from_dict(values["config"])
-        if "entropy" not in floats and integers:  # a compact file
-            thawed = thaw_music(integers, config) if isinstance(config, MusicConfig) else thaw_speech(integers, config)
-            floats |= {"entropy": thawed}
-        return Weights(floats, integers, config, values["notes"], sha256)
-    except Exception as error:  # safetensors has an exception type per fault
+        config = codec_config_from_dict(values["config"], kind_of(values))
+        if "entropy" not in floats and integers:  # a packed file
+            floats |= {"entropy": record_of(config).thaw(integers, config)}
+        return Weights(floats, integers, config, current_notes(values["notes"]), sha256)
+    except Exception as error:  # safetensors raises many types of exceptions
         raise ValueError(f"`{path}` is not a readable weights file: {error}") from error
 
 
 def save_checkpoint(path: Path, state, notes: dict) -> None:
-    """Save any tree of arrays, in the order of its leaves."""
+    """Save a tree of arrays, in the order of its leaves."""
     leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(state)]
     write_tensors(path, {f"{i:05d}": leaf for i, leaf in enumerate(leaves)}, {"notes": json.dumps(notes)})
 
 
 def load_checkpoint(path: Path, like):
-    """Load a tree saved by `save_checkpoint` into the structure of `like`; return it and its notes."""
+    """Load a tree that `save_checkpoint` saved, with the structure of `like`; return the tree and its notes."""
     tensors, metadata = read_tensors(path)
     shapes = [np.shape(leaf) for leaf in jax.tree.leaves(like)]
     leaves = [tensors[name].reshape(shape) for name, shape in zip(sorted(tensors), shapes, strict=True)]

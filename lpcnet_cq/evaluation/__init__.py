@@ -1,1 +1,1 @@
-"""Measurement: quality, speed, complexity, plots."""
+"""Evaluation: quality metrics, speed, complexity, tables and plots."""

@@ -1,7 +1,7 @@
-"""`lpcnet-cq bench`: the speed of the codec and of its differentiable filters on this machine, one core, warm.
+"""`lpcnet-cq bench`: speed of the codec and of its differentiable filters, on one core and after compilation.
 
-Speed is measured here and nowhere else. Every figure is the median of several runs; a real-time factor is processing
-time over audio time, lower is better.
+Every number is the median of several runs. The real-time factor is processing time over audio duration; lower is
+better.
 """
 
 import platform
@@ -17,7 +17,6 @@ import numpy as np
 
 SECONDS = 10.0
 RUNS = 3
-RATES_BPS, MUSIC_RATES_BPS = (9000, 24000), (64000, 96000)
 
 
 def median_s(function, runs: int = RUNS) -> float:
@@ -32,7 +31,7 @@ def median_s(function, runs: int = RUNS) -> float:
 
 
 def speech_like(seconds: float, sample_rate_hz: int) -> np.ndarray:
-    """Make pulses and noise through moving resonances, (n,), so that packets have a usual size."""
+    """Return pulses and noise filtered by changing resonances, (n,); its packets have typical sizes."""
     from scipy.signal import lfilter
 
     rng = np.random.default_rng(0)
@@ -47,15 +46,15 @@ def speech_like(seconds: float, sample_rate_hz: int) -> np.ndarray:
 
 
 def codec_rows(model: str | None) -> list[tuple[str, str]]:
-    """Measure coding of files and of packets."""
+    """Measure the coding of whole files and of single packets."""
     import lpcnet_cq
-    from lpcnet_cq.evaluation.complexity import macs_per_second
 
     codec = lpcnet_cq.load(model)
-    fs, macs = codec.sample_rate_hz, macs_per_second(codec.config, codec.network.floats)
-    x, rates_bps = speech_like(SECONDS, fs), RATES_BPS
-    if codec.channels == 2:
-        x, rates_bps = np.stack([x, np.roll(x, fs // 10)], axis=1), MUSIC_RATES_BPS
+    fs, macs, (low, high) = codec.sample_rate_hz, codec.macs_per_second(), codec.bitrates_bps
+    x = speech_like(SECONDS, fs)
+    if codec.channels > 1:
+        x = np.stack([np.roll(x, i * fs // 10) for i in range(codec.channels)], axis=1)
+    rates_bps = sorted({min(max(rate_bps, low), high) for rate_bps in codec.record.training_bps})
     rows = [
         ("parameters", f"{codec.n_parameters:,}"),
         ("encoder, decoder, entropy model, MMAC/s", ", ".join(f"{v / 1e6:.0f}" for v in macs.values())),
@@ -65,8 +64,7 @@ def codec_rows(model: str | None) -> list[tuple[str, str]]:
         data = codec.encode(x, fs, rate_bps)
         codes: dict[str, Callable] = {"encode": lambda rate_bps=rate_bps: codec.encode(x, fs, rate_bps)}
         codes["decode"] = lambda data=data: codec.decode(data)
-        if codec.channels == 1:
-            codes["live encode + decode"] = lambda rate_bps=rate_bps: stream(codec, x, rate_bps)
+        codes["live encode + decode"] = lambda rate_bps=rate_bps: stream(codec, x, rate_bps)
         for name, code in codes.items():
             factor = median_s(code) / SECONDS
             text = f"{factor:.4f} ({1 / factor:.0f} times real time)"
@@ -76,14 +74,13 @@ def codec_rows(model: str | None) -> list[tuple[str, str]]:
 
 def stream(codec, x: np.ndarray, rate_bps: float) -> None:
     """Code a signal packet by packet."""
-    hop = codec.config.spec.hop
     encoder, decoder = codec.encoder(rate_bps), codec.decoder()
-    for frame in x[: len(x) // hop * hop].reshape(-1, hop):
-        decoder.push(encoder.push(frame))
+    for i in range(len(x) // encoder.frame_size):
+        decoder.push(encoder.push(x[i * encoder.frame_size : (i + 1) * encoder.frame_size]))
 
 
 def cold_rows(model: str | None, x: np.ndarray, fs: int, data: bytes) -> list[tuple[str, str]]:
-    """Measure whole commands on a 10 s file, imports included; compiled code comes from the cache."""
+    """Measure whole commands on a 10 s file, imports included; compiled code is loaded from the cache."""
     import soundfile
 
     with tempfile.TemporaryDirectory() as folder:
@@ -127,7 +124,7 @@ def filter_rows() -> list[tuple[str, str]]:
 
 
 def processor() -> str:
-    """Name the processor and the software that was measured."""
+    """Return the names of processor and software."""
     import jax
 
     name = platform.processor() or platform.machine()

@@ -1,11 +1,12 @@
-"""How much the codec computes: multiplications with accumulation per second of audio, from the layers' shapes.
+"""Complexity of the codec: multiply-accumulates per second of audio, from the shapes of the layers.
 
-Place in the chain: none; printed by the benchmark and held to the budget by a test. Counted are the networks, the
-entropy model, and the filters over samples; left out is what is done once a packet by `analysis` (about 1 MMAC/s)
-and everything without a multiplication per weight: activations, norms, table look-ups.
+Place in the chain: none; printed by the benchmark, and limited by a test. The count includes the networks, the entropy
+model and the filters over samples. It leaves out `analysis`, which runs once per packet (about 1 MMAC/s), and all
+operations without a multiplication per weight: activations, norms, table look-ups.
 """
 
 import math
+from collections.abc import Callable
 
 import jax
 from flax import nnx
@@ -13,39 +14,41 @@ from flax import nnx
 from lpcnet_cq.bitstream.codec_config import CodecConfig
 from lpcnet_cq.music.config import MusicConfig
 from lpcnet_cq.music.model import Model as MusicModel
+from lpcnet_cq.registry import record_of
+from lpcnet_cq.speech.config import SpeechConfig
 from lpcnet_cq.speech.model import Model
 from lpcnet_cq.speech.postfilter import TAPS
 
 
 def macs_per_second(config: CodecConfig, floats: dict | None = None) -> dict[str, float]:
-    """Return the multiply-accumulates per second of audio of one pass through each part.
+    """Return the multiply-accumulates per second of audio of one pass through each part of a codec.
 
     Parameters
     ----------
-    config : SpeechConfig or MusicConfig
+    config : CodecConfig
+        Of any codec with a `complexity`.
     floats : dict, optional
-        Nested parameters of a weights file for speech, where layers may be narrower than the configuration says
-        (`narrow`).
+        Nested parameters of a weights file, whose layers may have fewer channels than the configuration says
+        (`pruning.channels`).
 
     Returns
     -------
     dict
-        `encoder`, `decoder` and `entropy`, of music for two channels. The entropy model runs on both sides: encoding
-        costs encoder + entropy, decoding decoder + entropy.
+        `encoder`, `decoder` and `entropy`; for music they count two channels. The entropy model runs on both sides: the
+        complexity of encoding is encoder + entropy, that of decoding is decoder + entropy.
 
     Examples
     --------
     >>> {part: round(macs / 1e6) for part, macs in macs_per_second(SpeechConfig()).items()}
     {'encoder': 134, 'decoder': 131, 'entropy': 18}
     """
-    if isinstance(config, MusicConfig):
-        return _of_music(config)
+    return record_of(config).complexity(config, floats)
+
+
+def speech_macs_per_second(config: SpeechConfig, floats: dict | None = None) -> dict[str, float]:
+    """Return the complexity of the speech codec, as `macs_per_second` does."""
     spec = config.spec
-    model = nnx.eval_shape(lambda: Model(config, rngs=nnx.Rngs(0)))
-    if floats:
-        graph, params = nnx.split(model, nnx.Param)
-        nnx.replace_by_pure_dict(params, floats)
-        model = nnx.merge(graph, params)
+    model = _shapes(Model, config, floats)
     packets = spec.sample_rate_hz / spec.hop
     coarse, fine = spec.sample_rate_hz / spec.subframe, spec.sample_rate_hz / config.step
     lpc_filter = (config.order + 1) * spec.sample_rate_hz  # A(z) with the pre-emphasis, or its inverse
@@ -60,7 +63,7 @@ def macs_per_second(config: CodecConfig, floats: dict | None = None) -> dict[str
         + lpc_filter,
         "decoder": coarse * (_weights(decoder.coarse) + _weights(decoder.up))
         + fine * (_weights(decoder.noise) + _weights(decoder.fine))
-        + coarse * _comb(model.comb)
+        + coarse * _long_term_postfilter(model.postfilter)
         + envelope
         + lpc_filter,
         "entropy": packets * (_weights(entropy.side) - _unused(entropy.side.triangular))
@@ -69,9 +72,9 @@ def macs_per_second(config: CodecConfig, floats: dict | None = None) -> dict[str
     }
 
 
-def _of_music(c: MusicConfig) -> dict[str, float]:
-    """Return the same for the codec for music: transforms as products with matrices, long and short ones always."""
-    model = nnx.eval_shape(lambda: MusicModel(c, rngs=nnx.Rngs(0)))
+def music_macs_per_second(c: MusicConfig, floats: dict | None = None) -> dict[str, float]:
+    """Return the complexity of the music codec, as `macs_per_second` does; transforms count as matrix products."""
+    model = _shapes(MusicModel, c, floats)
     packets = c.spec.sample_rate_hz / c.spec.hop
     transforms = c.channels * c.n_latents * (c.spec.hop + c.spec.hop / c.splits)
     lines, side, latent = c.channels * c.n_latents, model.entropy.side, model.entropy.latent
@@ -84,24 +87,37 @@ def _of_music(c: MusicConfig) -> dict[str, float]:
     }
 
 
+def _shapes(model: Callable, config: CodecConfig, floats: dict | None):
+    """Return a model whose parameters have the shapes of the given weights, else those of the configuration."""
+    shapes = nnx.eval_shape(lambda: model(config, rngs=nnx.Rngs(0)))
+    if not floats:
+        return shapes
+    graph, params = nnx.split(shapes, nnx.Param)
+    nnx.replace_by_pure_dict(params, floats)
+    return nnx.merge(graph, params)
+
+
 def _weights(module) -> int:
-    """Return the number of weights in matrices and kernels: each is used once per output vector."""
+    """Return the number of weights in matrices and kernels; each is used once per output vector."""
     return sum(p.size for p in jax.tree.leaves(nnx.state(module, nnx.Param)) if len(p.shape) > 1)
 
 
-def _comb(comb) -> int:
-    """Return the multiplications per subframe: six real FFTs at n log2 n, two products of spectra, taps and gains."""
-    n = (comb.past + 1) * comb.L
-    return round(6 * n * math.log2(n)) + 2 * 4 * (n // 2 + 1) + TAPS * comb.n_lags + _weights(comb)
+def _long_term_postfilter(block) -> int:
+    """Return the multiplications of the long-term postfilter per subframe.
+
+    Six real FFTs of n log2 n each, two products of spectra, taps and gains.
+    """
+    n = (block.past + 1) * block.L
+    return round(6 * n * math.log2(n)) + 2 * 4 * (n // 2 + 1) + TAPS * block.n_lags + _weights(block)
 
 
 def _per_subframe(latent) -> int:
-    """Return the weights of the latent model that are used anew in every subframe."""
+    """Return the number of weights of the latent model that are used in every subframe."""
     parts = latent.wy, latent.w2, latent.w3, latent.triangular.mean, latent.triangular.scale
     return sum(p.size for p in parts) - _unused(latent.triangular)
 
 
 def _unused(triangular) -> int:
-    """Return the weights on and below the diagonals, which are never used."""
+    """Return the number of weights on and below the diagonals, which are never used."""
     K = triangular.mean.shape[0]
     return K * (K + 1)

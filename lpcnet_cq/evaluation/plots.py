@@ -1,6 +1,6 @@
-"""Pictures of a training and of what a codec does to speech, as PNG files; needs matplotlib.
+"""Plots of training curves, spectrograms and bit allocation, as PNG files; needs matplotlib.
 
-They are drawn with `Figure` objects alone: no display, no global state, safe in any thread.
+All plots use `Figure` objects: no display, no global state, safe in any thread.
 """
 
 import json
@@ -11,14 +11,17 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from lpcnet_cq.evaluation.tables import by_source
+
 DPI = 130
 INK, MUTED, GRID = "#1f2430", "#6b7280", "#e5e7eb"
-# Blocks keep their colour in every picture (Okabe and Ito's palette, safe for colour-blind readers).
+# A block has the same colour in every plot (Okabe and Ito's palette, safe for colour-blind readers).
 BLOCKS = {"lsf": "#0072B2", "gain": "#E69F00", "latents": "#009E73", "step": "#CC79A7", "overhead": "#999999"}
 DYNAMIC_RANGE_DB = 80.0
 
 
-def _style(ax) -> None:
+def style_axes(ax) -> None:
+    """Give axes the style of all plots: two spines, a light grid."""
     ax.spines[["top", "right"]].set_visible(False)
     ax.spines[["left", "bottom"]].set_color(MUTED)
     ax.tick_params(colors=MUTED, labelsize=8)
@@ -42,19 +45,20 @@ def _label_end(ax, y: float, text: str) -> None:
     )
 
 
-def _save(fig: Figure, path: str | Path) -> None:
+def save(fig: Figure, path: str | Path) -> None:
+    """Write a figure as a PNG file."""
     fig.savefig(path, dpi=DPI, facecolor="white")
 
 
 def read_metrics(path: str | Path) -> dict[str, np.ndarray]:
-    """Columns of a `metrics.jsonl`: name to (n_lines,) float64, NaN where a line lacks the name."""
+    """Return the columns of a `metrics.jsonl` by name, float64 (n_lines,), NaN where a line has no value."""
     lines = [json.loads(s) for s in Path(path).read_text(encoding="utf-8").splitlines() if s.strip()]
     names = dict.fromkeys(k for line in lines for k in line)
     return {k: np.array([line.get(k, np.nan) for line in lines], float) for k in names}
 
 
 def training_curves(metrics: str | Path, path: str | Path, target_bps: float | None = None) -> None:
-    """Draw loss, distortion, rate by block and price of rate over the minutes of a training.
+    """Draw loss, distortion, rate by block and log-mel distance over the minutes of a training.
 
     Parameters
     ----------
@@ -79,17 +83,17 @@ def training_curves(metrics: str | Path, path: str | Path, target_bps: float | N
     fig.suptitle(
         f"Training, {int(m['step'][-1]):,} steps in {t[-1]:.0f} minutes", color=INK, x=0.01, ha="left"
     )
-    _save(fig, path)
+    save(fig, path)
 
 
 def _curve(ax, t: np.ndarray, y: np.ndarray, title: str) -> None:
-    _style(ax)
+    style_axes(ax)
     t, y = t[~np.isnan(y)], y[~np.isnan(y)]
     ax.plot(t, y, color=BLOCKS["lsf"], alpha=0.25, linewidth=0.8)
     n = max(1, len(y) // 40)
     smooth = np.convolve(y, np.ones(n) / n, "valid")
     ax.plot(t[(n - 1) // 2 :][: len(smooth)], smooth, color=BLOCKS["lsf"], linewidth=1.8)
-    settled = smooth[len(smooth) // 50 :]  # the first steps would flatten everything else
+    settled = smooth[len(smooth) // 50 :]  # without the first steps, whose range is much larger
     margin = 0.08 * (np.ptp(settled) or 1.0)
     ax.set_ylim(settled.min() - margin, settled.max() + 2 * margin)
     ax.set_title(title, loc="left", fontsize=9, color=INK)
@@ -97,7 +101,7 @@ def _curve(ax, t: np.ndarray, y: np.ndarray, title: str) -> None:
 
 
 def _rate_curve(ax, t: np.ndarray, m: dict[str, np.ndarray], target_bps: float | None) -> None:
-    _style(ax)
+    style_axes(ax)
     names = {"latents": "latent_bps", "lsf": "lsf_bps", "gain": "gain_bps"}
     names = {k: v for k, v in names.items() if v in m}
     rates = [m[v] / 1000 for v in names.values()]
@@ -113,7 +117,7 @@ def _rate_curve(ax, t: np.ndarray, m: dict[str, np.ndarray], target_bps: float |
 
 
 def log_spectrogram(x: np.ndarray, sample_rate_hz: int) -> np.ndarray:
-    """Power spectrogram (n_bins, n_frames) in dB of (n_samples,): 32 ms Hann windows every 8 ms."""
+    """Return the power spectrogram (n_bins, n_frames) of x (n_samples,) in dB: 32 ms Hann windows every 8 ms."""
     n = round(0.032 * sample_rate_hz)
     x = np.pad(x, n // 2)
     frames = np.lib.stride_tricks.sliding_window_view(x, n)[:: n // 4] * np.hanning(n)
@@ -124,7 +128,7 @@ def log_spectrogram(x: np.ndarray, sample_rate_hz: int) -> np.ndarray:
 def spectrograms(
     x: np.ndarray, y: np.ndarray, sample_rate_hz: int, path: str | Path, title: str = ""
 ) -> None:
-    """Draw the spectrograms of original, decoded and error signal, one above the other, on one scale.
+    """Draw the spectrograms of original, decoded and error signal below each other, on one scale.
 
     Parameters
     ----------
@@ -151,11 +155,11 @@ def spectrograms(
     bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.0f}"))
     if title:
         fig.suptitle(title, color=INK, x=0.01, ha="left")
-    _save(fig, path)
+    save(fig, path)
 
 
 def bit_shares(rows: Sequence[dict], path: str | Path) -> None:
-    """Draw where the bits go: a bar per source and one for all, cut into blocks, in kbps.
+    """Draw the bitrate of every block in kbps: one bar for all clips and one per source.
 
     Parameters
     ----------
@@ -163,13 +167,10 @@ def bit_shares(rows: Sequence[dict], path: str | Path) -> None:
     path : PNG to write.
     """
     names = [k for k in rows[0] if k.endswith("_bits")]
-    sources = sorted({r["source"] for r in rows})
-    groups = {"all": list(rows)} | (
-        {s: [r for r in rows if r["source"] == s] for s in sources} if sources[1:] else {}
-    )
+    groups = by_source(rows)
     fig = Figure(figsize=(10, 1.2 + 0.6 * len(groups)), layout="constrained")
     ax = fig.subplots()
-    _style(ax)
+    style_axes(ax)
     ax.grid(axis="y", visible=False)
     for i, group in enumerate(groups.values()):
         seconds, left = sum(r["seconds"] for r in group), 0.0
@@ -197,6 +198,6 @@ def bit_shares(rows: Sequence[dict], path: str | Path) -> None:
     ax.invert_yaxis()
     ax.tick_params(axis="y", length=0, labelcolor=INK)
     ax.set_xlabel("kbps", color=MUTED, fontsize=8)
-    ax.set_title("Where the bits go", loc="left", fontsize=10, color=INK)
+    ax.set_title("Bitrate by block", loc="left", fontsize=10, color=INK)
     ax.legend(ncols=len(names), frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1, 1))
-    _save(fig, path)
+    save(fig, path)

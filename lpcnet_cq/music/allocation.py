@@ -1,12 +1,13 @@
-"""How coarsely each band is quantised: steps that the decoder works out from the energies it has.
+"""Bit allocation: the step size of every band, computed from the decoded band energies.
 
-Place in the chain: between side information and quantiser, on both sides. The logarithm of a band's step is a linear
-function of the logarithms of all bands' energies, in both channels: a masking threshold spreads over neighbours and
-follows the level just so (a linear fit to the thresholds of `dsp.psychoacoustics` leaves 4.5 dB of 17), and it costs no
-bits. The loss trains it: a mean squared error wants one step everywhere, psychoacoustic terms want steps under the
-mask. Exponents of steps are integers, eighths of an octave, so that the entropy model can reckon with them exactly.
+Place in the chain: between side information and quantiser, in the encoder and in the decoder. The step sizes cost no
+bits. The logarithm of a band's step size is a linear function of the logarithms of all band energies of both channels.
+A linear function suits masking thresholds, which follow the level and spread to neighbouring bands: a linear fit to the
+thresholds of `dsp.psychoacoustics` reduces their deviation from 17 dB to 4.5 dB. The loss trains the function. A mean
+squared error favours one step size for all bands; psychoacoustic terms favour step sizes below the masking threshold.
+Exponents of step sizes are integers in units of 1/8 octave, so that the entropy model computes with them exactly.
 
-Letters: b bands, E energies as `bands.energies` counts them (3 dB each), s exponents of steps.
+Letters: b bands, E energies from `bands.energies` (3 dB per unit), s exponents of step sizes.
 """
 
 import jax
@@ -19,35 +20,36 @@ from lpcnet_cq.nn.quantize import soft_to_hard
 
 PER_OCTAVE = 8  # of amplitude: 0.75 dB
 PER_ENERGY = PER_OCTAVE // 2  # an energy is a power
-FOLLOW = 0.65  # share of a band's level by which its step grows, to start from
-SPREAD = (0.2, 0.6, 0.2)  # of it that comes from the band below, itself, the band above
-SIDE_SHARE = 0.4  # of the side channel's step that follows the middle channel
-OFFSET = -54.0  # of all exponents, to start from
-LIMITS = (-110, 70)
-WEIGHT_UNIT, BIAS_UNIT = 0.1, 16.0  # they are trained in
+FOLLOW = 0.65  # initial slope of a band's log step size over its log energy
+SPREAD = (0.2, 0.6, 0.2)  # initial shares of that slope: the band below, the band itself, the band above
+SIDE_SHARE = 0.4  # initial share of the side channel's step size that follows the mid channel
+OFFSET = -54.0  # initial offset of all exponents
+LIMITS = (-110, 70)  # of the exponents
+WEIGHT_UNIT, BIAS_UNIT = 0.1, 16.0  # units in which weights and biases are trained
 
 
 class Allocation(nnx.Module):
-    """Map energies to exponents of steps, with weights for long and split blocks, and for either channel."""
+    """Map band energies to exponents of step sizes; long and short blocks, and the two channels, have own weights."""
 
     def __init__(self, c: MusicConfig):
         b = c.bands
         spread = np.sum([w * np.eye(b, k=k) for w, k in zip(SPREAD, (-1, 0, 1), strict=True)], axis=0)
         spread = PER_ENERGY * FOLLOW * (spread / spread.sum(axis=0)).astype(np.float32)
-        middle = np.concatenate([spread, 0 * spread])
+        mid = np.concatenate([spread, 0 * spread])
         side = np.concatenate([(1 - SIDE_SHARE) * spread, SIDE_SHARE * spread])
-        weights = np.stack([np.stack([middle, side])] * 2)  # [split][channel][own, other energies][band]
+        weights = np.stack([np.stack([mid, side])] * 2)  # [long, short][channel][own, other energies][band]
         self.skip = nnx.Param(jnp.asarray(weights / WEIGHT_UNIT, jnp.float32))
         self.mean = nnx.Param(jnp.full((2, 2, b), OFFSET / BIAS_UNIT, jnp.float32))
 
     def __call__(self, E: jax.Array, split: jax.Array) -> jax.Array:
-        """Return exponents (..., 2, b), integers in floats with a gradient.
+        """Return exponents (..., 2, b): integers stored as floats, with a gradient.
 
         Parameters
         ----------
         E : array (..., 2, b)
-            Energies of the middle and of the side channel.
+            Energies of the mid and of the side channel.
         split : array (...)
+            1 for packets with short blocks, 0 for others.
         """
         u = jnp.concatenate([E, E[..., ::-1, :]], axis=-1)
         long, short = (
@@ -57,6 +59,6 @@ class Allocation(nnx.Module):
 
 
 def level(c: MusicConfig) -> np.ndarray:
-    """Return the exponents that the packet's step index adds, rounded, int (Q,)."""
+    """Return the rounded number that each step index of a packet adds to all exponents, int (Q,)."""
     octaves = np.log2(c.step_ratio) * (np.arange(c.n_steps) - float(c.nominal_step))
     return np.rint(PER_OCTAVE * octaves).astype(int)

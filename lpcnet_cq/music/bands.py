@@ -1,11 +1,11 @@
-"""Bands of a Bark or less: which line belongs to which, their energies, and the side channel told from the middle.
+"""Bands of at most one Bark: the band of every line, band energies, prediction of the side from the mid channel.
 
-Place in the chain: between the transform and the quantiser. A long block has b bands; a split one has four times b/4
-bands, each of two neighbouring short blocks, so that steps can follow an attack. The integers of a packet's side
-information are made here; `n` of them per packet: the split flag, b energies of the middle channel, b factors by which
-the side channel is predicted from it, b energies of what is left of the side channel. Delay: none.
+Place in the chain: between the transform and the quantiser. A long block has b bands. Short blocks form four groups of
+two neighbouring blocks, and each group has b/4 bands, so that step sizes can follow an attack. This module computes the
+side information of a packet: the flag for short blocks, b energies of the mid channel, b prediction coefficients from
+the mid to the side channel, b energies of the prediction error of the side channel. Delay: none.
 
-Letters: T packets, D lines, b bands, J short blocks, M and S lines of the middle and the side channel.
+Letters: T packets, D lines, b bands, J short blocks, M and S lines of the mid and the side channel.
 """
 
 from functools import lru_cache
@@ -17,27 +17,30 @@ import numpy as np
 from dsp.psychoacoustics import hz_to_bark
 from lpcnet_cq.music.config import MusicConfig
 
-PER_HZ = 1 / 2500  # the highest Bark spans a third of all lines: one energy says too little of its noise
-GROUPS = 4  # of short blocks that have steps of their own
-QUIET = 2.0**-28  # mean square of a line that nobody hears: 24 dB below the threshold in quiet at its lowest
-OFFSET = 16  # energies are integers around 0: powers of two of the mean square, plus this
-LEVELS = (-12, 31)  # their range
-FACTOR = 8  # factors of prediction are integers in eighths
-MOST = 12
-COST_BITS = 5.0  # of a factor, about: half a bit for each octave of energy and line must make up for it
+PER_HZ = 1 / 2500  # divides the highest Bark, a third of all lines: one energy would not describe its noise well
+GROUPS = 4  # groups of short blocks; each group has its own step sizes
+QUIET = 2.0**-28  # mean square of an inaudible line: 24 dB below the minimum of the threshold in quiet
+OFFSET = 16  # added to log2 of the mean square, so that energies are integers around 0
+LEVELS = (-12, 31)  # range of the energies
+FACTOR = 8  # prediction coefficients are integers in units of 1/8
+MOST = 12  # largest magnitude of a coefficient, in these units
+COST_BITS = 5.0  # approximate bits of a coefficient; prediction saves half a bit per line and octave of energy
 
 
 def edges(n_lines: int, n_bands: int, hz_per_line: float) -> np.ndarray:
-    """Return the first lines of bands of equal width, in Bark plus `PER_HZ`, and the end, int (n_bands + 1,)."""
+    """Return the first line of every band and the end of the last, int (n_bands + 1,).
+
+    Bands have equal width on the scale Bark(f) + `PER_HZ` f.
+    """
     f_hz = np.linspace(0, n_lines * hz_per_line, 4096)
     z = np.asarray(hz_to_bark(f_hz)) + PER_HZ * f_hz
     first = np.rint(np.interp(np.linspace(0, z[-1], n_bands + 1), z, f_hz) / hz_per_line).astype(int)
-    return np.maximum(first, np.arange(n_bands + 1))  # none is empty
+    return np.maximum(first, np.arange(n_bands + 1))  # no band is empty
 
 
 @lru_cache
 def layout(c: MusicConfig) -> np.ndarray:
-    """Return the band of every line in a long block and in a split one, int (2, D)."""
+    """Return the band of every line, for a long block and for short blocks, int (2, D)."""
     hz = c.spec.sample_rate_hz / 2 / c.spec.hop
     long = np.repeat(np.arange(c.bands), np.diff(edges(c.n_latents, c.bands, hz)))
     band = np.diff(edges(c.n_latents // c.splits, c.bands // GROUPS, hz * c.splits))
@@ -48,29 +51,32 @@ def layout(c: MusicConfig) -> np.ndarray:
 
 @lru_cache
 def members(c: MusicConfig) -> np.ndarray:
-    """Return 1 where a line belongs to a band, float32 (2, D, b)."""
+    """Return 1 where a line belongs to a band, else 0, float32 (2, D, b)."""
     return (layout(c)[..., None] == np.arange(c.bands)).astype(np.float32)
 
 
 def over_bands(values: jax.Array, split: jax.Array, c: MusicConfig) -> jax.Array:
-    """Return the sums of values (..., D) over bands, (..., b), in blocks that `split` (...) says are split."""
+    """Return the sums of values (..., D) over bands, (..., b); `split` (...) is 1 for packets with short blocks."""
     long, short = (values @ m for m in members(c))
     return jnp.where(split[..., None] > 0, short, long)
 
 
 def over_lines(values: jax.Array, split: jax.Array, c: MusicConfig) -> jax.Array:
-    """Return the values of bands (..., b) at every line, (..., D)."""
+    """Return for every line, (..., D), the value of its band, from values (..., b)."""
     long, short = (values @ m.T for m in members(c))
     return jnp.where(split[..., None] > 0, short, long)
 
 
 def energies(X: jax.Array, split: jax.Array, c: MusicConfig) -> jax.Array:
-    """Return the mean squares of bands as integers, in floats: log2, rounded, within `LEVELS`; (..., b).
+    """Return band energies (..., b): log2 of the mean square plus `OFFSET`, rounded to integers within `LEVELS`.
+
+    The integers are stored as floats.
 
     Parameters
     ----------
     X : array (..., D)
     split : array (...)
+        1 for packets with short blocks, 0 for others.
     c : MusicConfig
     """
     width = over_bands(jnp.ones_like(X), split, c)
@@ -78,13 +84,13 @@ def energies(X: jax.Array, split: jax.Array, c: MusicConfig) -> jax.Array:
 
 
 def factors(M: jax.Array, S: jax.Array, split: jax.Array, c: MusicConfig) -> jax.Array:
-    """Return by how many eighths of the middle channel the side channel is predicted, integers in floats, (..., b).
+    """Return coefficients that predict the side from the mid channel, in units of 1/8: integers in floats, (..., b).
 
-    A sound that is panned to one place is then coded once. Bands that would gain little have 0.
+    With prediction, a panned source is coded only once. Bands in which prediction would gain little have 0.
 
     References
     ----------
-    As the prediction of ISO/IEC 23003-3:2012 (USAC), 7.7.2, with real factors.
+    As the prediction of ISO/IEC 23003-3:2012 (USAC), 7.7.2, with real coefficients.
     """
     mm, ms, ss = (over_bands(v, split, c) for v in (M * M, M * S, S * S))
     a = jnp.round(FACTOR * ms / (mm + QUIET)).clip(-MOST, MOST)

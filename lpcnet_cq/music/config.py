@@ -9,9 +9,9 @@ from lpcnet_cq.bitstream.codec_config import CodecConfig
 
 @dataclass(frozen=True)
 class MusicConfig(CodecConfig):
-    """Hold the dimensions that a weights file of the codec for music is made for.
+    """Hold the dimensions of the codec for music; a weights file is made for one set of them.
 
-    Letters: N `spec.hop`, D `n_latents` lines coded of N, b `bands`, Q `n_steps`.
+    Letters: N `spec.hop` lines of a packet, D `n_latents` coded lines, b `bands`, Q `n_steps`.
     """
 
     spec: FrameSpec = field(
@@ -20,15 +20,14 @@ class MusicConfig(CodecConfig):
     n_steps: int = 25
     n_latents: int = 928  # D: up to 20 kHz
     bands: int = 32  # b, see `music.bands`
-    splits: int = 8  # short transforms in the place of a long one
+    splits: int = 8  # short blocks in place of a long block
     fine: int = 64  # channels of the network over lines
     fine_blocks: int = 2
     hidden: int = 32  # width of the entropy model
-    context: ClassVar[int] = 4  # spectra the entropy model remembers: two packets of two channels
 
     @property
     def n_side(self) -> int:
-        """K, integers of side information in a packet: split flag, energies, factors, energies."""
+        """K, integers of side information in a packet: short-block flag, energies, coefficients, energies."""
         return 1 + 3 * self.bands
 
     @property
@@ -37,10 +36,16 @@ class MusicConfig(CodecConfig):
         return self.channels
 
     @property
+    def context(self) -> int:
+        """Number of earlier spectra in the context of the entropy model: two packets of all channels."""
+        return 2 * self.channels
+
+    @property
     def side_parts(self) -> dict[str, list[int]]:
-        """Return which of the side integers are what."""
+        """Return the indices of the side integers of each part, by the part's name."""
         factors = range(1 + self.bands, 1 + 2 * self.bands)
         return {"energy": [k for k in range(self.n_side) if k not in factors], "factor": list(factors)}
 
+    kind: ClassVar[str] = "music"
     channels: ClassVar[int] = 2
-    segment_packets: ClassVar[int] = 86  # 2 s: at any rate less than a segment's 64 KiB
+    segment_packets: ClassVar[int] = 86  # 2 s: below the segment limit of 64 KiB at every rate

@@ -1,10 +1,15 @@
-"""The entropy model for lines of spectra as it is trained: a scale for every line, from what lies around it.
+"""Entropy model of spectral lines in training: predicts the scale of every line from its neighbours.
 
-Place in the chain: as `lpcnet_cq.speech.entropy`, whose model of side information it shares. One small network serves
-all lines of all frequencies: it sees how large the lines around were in the last two packets and in the other channel,
-measured in steps of the line it speaks of, and the energies of the bands around; and last, the two lines below and the
-one eight below, which in a split block is the short block's own neighbour. The sign of a line and its mean nobody
-knows: all means are 0. Inputs are small integers, eighths of octaves, so that `tables` can repeat it exactly.
+Place in the chain: as `lpcnet_cq.speech.entropy`; the model of side information is the same. One small network serves
+the lines of all frequencies. Its inputs are:
+
+- magnitudes of neighbouring lines in the last two packets and in the other channel, in units of the line's step size;
+- energies of the line's band and of the two neighbouring bands;
+- magnitudes of the lines one, two and eight below. With short blocks, eight below is the next lower line of the same
+  short block.
+
+Signs cannot be predicted, so all means are 0. The inputs are small integers in units of 1/8 octave, so that
+`music.integer_model` computes exactly the same.
 
 Letters: B batch, T packets, D lines, b bands, H hidden width, F features.
 """
@@ -20,35 +25,36 @@ from lpcnet_cq.bitstream.fixed_point import SIDE_CLIP
 from lpcnet_cq.music import bands
 from lpcnet_cq.music.allocation import PER_ENERGY, PER_OCTAVE
 from lpcnet_cq.music.config import MusicConfig
+from lpcnet_cq.nn.capture import sow_input
 from lpcnet_cq.nn.entropy import SideModel, activation, dense
 
 F = 10
-MOST = 255  # larger lines count as this
-RANGE = 32, 63  # features are clipped to -32..63 and counted from 0
-UNIT = 16  # a feature of 16 is 1 for the network: two octaves
-NOTHING = -12  # the logarithm of 0, as if it were 1/3
+MOST = 255  # larger magnitudes are clipped to this
+RANGE = 32, 63  # features are clipped to -32..63, then shifted to 0..95
+UNIT = 16  # features are divided by this; the unit is two octaves
+NOTHING = -12  # logarithm used for 0, about that of 1/3
 BELOW = (1, 2, 8)  # distances of the lines below
 LN2 = float(np.log(2))
-ENERGY = 5  # feature of the band's own energy, from which the scale starts
+ENERGY = 5  # index of the feature of the band's own energy, which gives the initial scale
 SKIP = UNIT / PER_OCTAVE * LN2
-START = -RANGE[0] / UNIT * SKIP - np.log(np.pi / 3**0.5)  # a logistic distribution of that deviation
+START = -RANGE[0] / UNIT * SKIP - np.log(np.pi / 3**0.5)  # standard deviation to scale of a logistic distribution
 
 
 def parts(side, b: int) -> tuple[Any, Any, Any]:
-    """Return split flag (...), energies (..., 2, b) of both channels, and factors (..., b) from (..., K) integers."""
-    xp = jnp if isinstance(side, jax.Array) else np  # of training and of the reader, or of the encoder
+    """Split side integers (..., K) into short-block flag (...), energies (..., 2, b) and coefficients (..., b)."""
+    xp = jnp if isinstance(side, jax.Array) else np  # training and packet reader use JAX, the encoder NumPy
     side = side.clip(-SIDE_CLIP, SIDE_CLIP)
     E = xp.stack([side[..., 1 : 1 + b], side[..., 1 + 2 * b :]], axis=-2)
     return side[..., 0].clip(0, 1), E, side[..., 1 + b : 1 + 2 * b]
 
 
 def shift(xp, n, k: int):
-    """Return lines k below, (..., D): zeros below the first."""
+    """Return for every line, (..., D), the line k below it; zero where there is none."""
     return xp.pad(n, [(0, 0)] * (n.ndim - 1) + [(k, 0)])[..., : n.shape[-1]]
 
 
 def around(xp, n):
-    """Return weighted sums of magnitudes: of a line and its neighbours (weights 1, 2, 1), and of nine lines."""
+    """Return two sums of magnitudes per line: the line and its neighbours (weights 1, 2, 1), and nine lines."""
     m = xp.pad(abs(n).clip(0, MOST), [(0, 0)] * (n.ndim - 1) + [(4, 4)])
     D = n.shape[-1]
     near = m[..., 3 : 3 + D] + 2 * m[..., 4 : 4 + D] + m[..., 5 : 5 + D]
@@ -58,11 +64,11 @@ def around(xp, n):
 
 
 class Context(NamedTuple):
-    """Hold what steps and energies tell of lines, arrays of integers (..., 2, D) for the two channels.
+    """Hold the context of lines that step sizes and energies give: integer arrays (..., 2, D) for the two channels.
 
-    `difference`: exponents of the steps one and two packets before, and of the other channel's last spectrum, less the
-    line's own. `relative`: levels of the line's band, of the band below and of the one above, less the line's own
-    exponent. `place`: band and exponent as they are. `kind` (..., 2): which biases hold.
+    `difference`: step exponents one packet before, two packets before, and of the last spectrum of the other channel,
+    each minus the line's own exponent. `relative`: levels of the line's band, the band below and the band above, each
+    minus the line's own exponent. `place`: band and exponent themselves. `kind` (..., 2): index of the biases.
     """
 
     difference: tuple
@@ -81,11 +87,11 @@ def describe(xp, split, E, s: list, q, spread: list) -> Context:
     split : array (...)
     E : array (..., 2, b)
     s : list of 3 arrays (..., 2, b)
-        Exponents of the steps of these packets, of those before, and of those before these.
+        Exponents of the step sizes of these packets, of the packets before, and of those two packets before.
     q : array (...)
-        What the step index adds to the exponents.
+        Number that the step index adds to the exponents.
     spread : list of 3 callables
-        Bands (..., 2, b) to lines (..., 2, D) as now and as in the two packets before.
+        Each maps bands (..., 2, b) to lines (..., 2, D): for the present packet and for the two packets before.
     """
     now, first, second = (f(v) for f, v in zip(spread, s, strict=True))
     other = xp.stack([first[..., 1, :], now[..., 0, :]], axis=-2)
@@ -100,22 +106,22 @@ def describe(xp, split, E, s: list, q, spread: list) -> Context:
 
 
 def features(xp, log8, own, older, other, context: Context) -> list:
-    """Describe what surrounds each line: F arrays (..., D) of integers from 0 to 95.
+    """Describe the neighbourhood of each line: F arrays (..., D) of integers from 0 to 95.
 
     Parameters
     ----------
     xp : module
         numpy or jax.numpy.
     log8 : callable
-        Eight times the binary logarithm, rounded, of integers; `NOTHING` of 0.
+        Returns the rounded value of 8 log2 of integers; `NOTHING` for 0.
     own, older, other : arrays (..., D)
-        Lines of this channel one and two packets before, and the last ones of the other channel.
+        Lines of this channel one and two packets before, and the last lines of the other channel.
     context : Context
     """
     near, wide = around(xp, own)
     near_2, _ = around(xp, older)
     near_o, wide_o = around(xp, other)
-    four, nine = 2 * PER_OCTAVE, round(PER_OCTAVE * np.log2(9))  # the sums' weights
+    four, nine = 2 * PER_OCTAVE, round(PER_OCTAVE * np.log2(9))  # logarithms of the sums of weights
     values = [
         log8(near) - four + context.difference[0],
         log8(wide) - nine + context.difference[0],
@@ -134,7 +140,7 @@ class LatentModel(nnx.Module):
     def __init__(self, c: MusicConfig, *, rngs: nnx.Rngs):
         H = c.hidden
         self.c = c
-        self.w1, self.bias1 = dense(rngs, F, H), nnx.Param(jnp.zeros((4, H)))  # biases by split and channel
+        self.w1, self.bias1 = dense(rngs, F, H), nnx.Param(jnp.zeros((4, H)))  # biases by block type and channel
         self.w2, self.bias2 = dense(rngs, H, H // 2), nnx.Param(jnp.zeros((4, H // 2)))
         self.below = nnx.Param(0.3 * jax.random.normal(rngs.params(), (len(BELOW), H // 2)))
         self.w3 = nnx.Param(0.1 * jax.random.normal(rngs.params(), (H // 2, 1)))
@@ -151,36 +157,38 @@ class LatentModel(nnx.Module):
             From `features`.
         n : array (B, T, 2, D)
         """
-        kind = kind.reshape(-1).astype(jnp.int32)  # of every row of lines
+        kind = kind.reshape(-1).astype(jnp.int32)  # one per row of lines
         b1, b2, b3, skip = (p[...][kind].T[..., None] for p in (self.bias1, self.bias2, self.bias3, self.skip))
-        rows = (len(kind), n.shape[-1])  # lines run fastest: features and channels come first
+        rows = (len(kind), n.shape[-1])  # the last axis holds the lines; features or channels are the first axis
 
-        def layer(w, v):
-            return (w[...].T @ v.reshape(len(v), -1)).reshape(-1, *rows)
+        def layer(name, v):
+            columns = v.reshape(len(v), -1)
+            sow_input(self, name, lambda: columns.T)
+            return (getattr(self, name)[...].T @ columns).reshape(-1, *rows)
 
         u = jnp.stack(f) / UNIT
-        h = activation(layer(self.w1, u) + b1)
+        h = activation(layer("w1", u) + b1)
         below = jnp.stack([log8_plus(shift(jnp, n, k)) for k in BELOW]) / UNIT
-        h = activation(layer(self.w2, h) + b2 + layer(self.below, below))
-        log_scale = layer(self.w3, h)[0] + b3 + skip * u[ENERGY].reshape(rows)
+        h = activation(layer("w2", h) + b2 + layer("below", below))
+        log_scale = layer("w3", h)[0] + b3 + skip * u[ENERGY].reshape(rows)
         return log_scale.reshape(n.shape)
 
 
 def log8(j: jax.Array) -> jax.Array:
-    """Return eight times the binary logarithm of integers in floats, rounded; `NOTHING` of 0."""
+    """Return the rounded value of 8 log2 of integers stored as floats; `NOTHING` for 0."""
     return jnp.where(j > 0, jnp.round(PER_OCTAVE * jnp.log2(jnp.maximum(j, 1.0))), float(NOTHING))
 
 
 def log8_plus(n: jax.Array) -> jax.Array:
-    """Return eight times log2(1 + |n|), rounded."""
+    """Return the rounded value of 8 log2(1 + |n|)."""
     return log8(1 + jnp.abs(n).clip(0, MOST))
 
 
 class EntropyModel(nnx.Module):
-    """Hold the two models of a packet."""
+    """Hold the model of the side information and the model of the lines."""
 
     def __init__(self, c: MusicConfig, *, rngs: nnx.Rngs):
         K = c.n_side
         self.side = SideModel(K, 64, rngs=rngs)
-        self.side.skip[...] = jnp.concatenate([0.8 * jnp.eye(K), jnp.zeros((K, K))])  # much as in the packet before
+        self.side.skip[...] = jnp.concatenate([0.8 * jnp.eye(K), jnp.zeros((K, K))])  # starts at 0.8 of the last
         self.latent = LatentModel(c, rngs=rngs)

@@ -1,4 +1,4 @@
-"""Rounding of step allocation and entropy model of music to the integers of a weights file, and back."""
+"""Conversion of bit allocation and entropy model of music to the integers of a weights file, and back."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ FIRST_SCALE = -LOG2_SCALE_MIN * SCALES_PER_OCTAVE  # index of the scale 1
 
 
 def freeze(floats: dict, c: MusicConfig) -> dict[str, np.ndarray]:
-    """Round allocation and entropy model to integers.
+    """Round bit allocation and entropy model to integers.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def freeze(floats: dict, c: MusicConfig) -> dict[str, np.ndarray]:
 
 
 def thaw(integers: dict[str, np.ndarray], c: MusicConfig) -> dict:
-    """Invert what `freeze` does to the entropy model, but for rounding.
+    """Return the entropy model as floats: the inverse of `freeze` except for rounding.
 
     Returns
     -------

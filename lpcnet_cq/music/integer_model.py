@@ -1,8 +1,8 @@
-"""The entropy model for lines as it is used: integers in, integers out, on every machine alike.
+"""Entropy model of music in streams: integer arithmetic that gives the same results on every machine.
 
-Place in the chain: as `lpcnet_cq.bitstream.integer_model`, whose fixed point, tables and model of side information it
-shares. The exponents of steps are computed here as well: the decoder's sound hangs on them, and every machine must find
-the same.
+Place in the chain: as `lpcnet_cq.bitstream.integer_model`; fixed point, tables and the model of side information are
+the same. This module also computes the exponents of the step sizes, because the decoder's output depends on them and
+they must be equal on every machine.
 """
 
 from collections.abc import Callable
@@ -19,16 +19,17 @@ from lpcnet_cq.music.allocation import LIMITS, PER_OCTAVE, level
 from lpcnet_cq.music.bands import layout
 from lpcnet_cq.music.config import MusicConfig
 from lpcnet_cq.music.entropy import BELOW, ENERGY, MOST, NOTHING, UNIT, Context, describe, features, parts, shift
+from lpcnet_cq.nn.runtime import own_settings
 
 LOG8 = np.array([NOTHING, *(round(PER_OCTAVE * float(np.log2(j))) for j in range(1, 9 * MOST + 1))])
 CHUNK = 8  # packets per compiled call of the encoder
-FEATURE_SHIFT = ACT_BITS - (UNIT.bit_length() - 1)  # a feature in the fixed point of activations
+FEATURE_SHIFT = ACT_BITS - (UNIT.bit_length() - 1)  # converts features to the fixed point of activations
 
 
 class Lines(NamedTuple):
-    """Walk along the lines of a spectrum: how large the lines below were moves the scale of the next.
+    """Context within a spectrum: the magnitudes of the lines below change the scale of the next line.
 
-    A walk starts from (base, offset, recent): sums (..., D, H/2) and (..., D), and the last lines' sizes (..., 8).
+    The state is (base, offset, recent): sums (..., D, H/2) and (..., D), and magnitudes of the last lines (..., 8).
     """
 
     xp: Any
@@ -37,7 +38,7 @@ class Lines(NamedTuple):
     w3: Array
 
     def batch_sums(self, state: tuple, n: Array) -> tuple[Array, Array]:
-        """Return the sums of mean, all 0, and scale for all lines of known spectra n (..., D)."""
+        """Return the sums of means (all 0) and of scales for all lines of known spectra n (..., D)."""
         base, offset, _ = state
         sizes = self.size(n)
         u = self.xp.stack([shift(self.xp, sizes, k) for k in BELOW], axis=-1)
@@ -52,12 +53,12 @@ class Lines(NamedTuple):
         return 0 * scale, scale
 
     def update_sums(self, state: tuple, k: Array, value: Array) -> tuple:
-        """Return the state once line k is known."""
+        """Return the state after line k is decoded."""
         base, offset, recent = state
         return base, offset, self.xp.concatenate([self.size(value)[None], recent[:-1]])
 
     def size(self, n: Array) -> Array:
-        """Return eight times log2(1 + |n|), in the fixed point of activations."""
+        """Return 8 log2(1 + |n|) in the fixed point of activations."""
         return self.log8[abs(n).clip(0, MOST) + 1] << FEATURE_SHIFT
 
 
@@ -71,14 +72,14 @@ class LineModel(IntegerModel):
 
     @property
     def latent_context(self) -> Lines:
-        """What the lines of a spectrum tell of each other."""
+        """Context between the lines of a spectrum."""
         return Lines(self.xp, self.b["log8"], self.w["line_below"], self.w["line_w3"])
 
     def exponents(self, side: Array) -> Array:
-        """Return the exponents of steps (..., 2, b) at the middle step index, from side integers (..., K)."""
+        """Return the exponents of step sizes (..., 2, b) at the middle step index, from side integers (..., K)."""
         split, E, _ = parts(side, self.bands)
         u = self.xp.concatenate([E, E[..., ::-1, :]], axis=-1) << ACT_BITS
-        w = self.w["steps_w"].reshape(2, 2, -1, self.bands)  # [split][channel]
+        w = self.w["steps_w"].reshape(2, 2, -1, self.bands)  # [long, short][channel]
         b = self.b["steps_bs"].reshape(2, 2, self.bands)
         by_kind = [
             self.xp.stack([product(u[..., i, :], w[kind, i]) + b[kind, i] for i in (0, 1)], axis=-2) for kind in (0, 1)
@@ -87,7 +88,7 @@ class LineModel(IntegerModel):
         return ((total + (1 << (SUM_BITS - 1))) >> SUM_BITS).clip(*LIMITS)
 
     def packet_context(self, before: Array, side: Array, step: Array) -> Context:
-        """Return what the side information tells of the lines of both channels; arguments as in speech."""
+        """Return the context that the side information gives to the lines of both channels; arguments as in speech."""
         sides = [side, before[..., 1, :], before[..., 0, :]]
         split, E, _ = parts(side, self.bands)
         spread = [partial(self.at_lines, split=parts(v, self.bands)[0]) for v in sides]
@@ -95,15 +96,15 @@ class LineModel(IntegerModel):
         return describe(self.xp, split, E, s, self.b["level"][step], spread)
 
     def latent(self, context: Context, before: Array) -> tuple:
-        """Return what a walk along the lines of spectra (..., D) starts from.
+        """Return the initial state of `latent_context` for spectra (..., D).
 
         Parameters
         ----------
         context : Context
-            Of one channel each, from `packet_context`.
+            From `packet_context`, of one channel each.
         before : array (..., 4, D)
-            The spectra before, oldest first: to the middle channel those of both channels of two packets, to the side
-            channel the same one spectrum later.
+            The four spectra coded before, oldest first. For the mid channel these are both channels of the two packets
+            before; for the side channel the sequence is one spectrum later and ends with the packet's mid channel.
         """
         w, b = self.w, self.b
         older, own, other = (before[..., i, :] for i in (0, 2, 3))
@@ -115,9 +116,12 @@ class LineModel(IntegerModel):
         return base, u[..., ENERGY] * skip + b3, self.xp.zeros(max(BELOW), base.dtype)
 
     def latents(self, before: Array, side: Array, step: Array, window: Array, n: Array) -> tuple[Array, Array]:
-        """Do as in speech, compiled, some packets at a time: an encoder asks often, and of thousands of lines."""
+        """Compute as `IntegerModel.latents`, but compiled and for `CHUNK` packets at a time.
+
+        Encoders call this method often, and each packet has thousands of lines.
+        """
         sums = []
-        with jax.enable_x64(True):
+        with own_settings(wide=True):
             for i in range(0, len(n), CHUNK):
                 part = (v[i : i + CHUNK] for v in (before, side, step, window, n))
                 scale = self._compiled(*(np.pad(v, [(0, CHUNK - len(v))] + [(0, 0)] * (v.ndim - 1)) for v in part))
@@ -127,11 +131,11 @@ class LineModel(IntegerModel):
 
     @cached_property
     def _compiled(self) -> Callable:
-        """Return `latents` for packets of a fixed number, without the means."""
+        """Return a compiled version of `latents` for a fixed number of packets, without the means."""
         model = self.on(jnp)
         return jax.jit(lambda *packets: IntegerModel.latents(model, *packets)[1])
 
     def at_lines(self, v: Array, split: Array) -> Array:
-        """Return what bands (..., 2, b) have, at every line (..., 2, D)."""
+        """Return for every line, (..., 2, D), the value of its band, from values (..., 2, b)."""
         long, short = (v[..., i] for i in self.b["layout"])
         return self.xp.where(split[..., None, None] > 0, short, long)

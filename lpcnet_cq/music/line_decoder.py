@@ -1,11 +1,11 @@
-"""The network over lines: what a rounded line most likely was, and how much noise stands where it was rounded to zero.
+"""Network over spectral lines: gains for decoded lines, and the level of the noise that fills lines that are zero.
 
-Place in the chain: in the decoder, between integers and the inverse transform. A small convolutional network runs along
-the lines of a packet, eight at a step (in a split block: one frequency in all short blocks), and sees magnitudes and
-steps of this packet and of the one before. Signs it passes through: it gives a factor for every line, and the share of
-a band's own energy that noise fills empty lines with. Delay: none.
+Place in the chain: in the decoder, between the integers and the inverse transform. A small convolutional network runs
+along the lines of a packet, eight lines per position (with short blocks: one frequency of all short blocks). Its inputs
+are magnitudes and step sizes of this packet and of the packet before. It does not change signs. Its outputs are a gain
+for every line, and the noise level of empty lines as a share of the band energy. Delay: none.
 
-Letters: B batch, T packets, D lines, J lines in a step, C channels.
+Letters: B batch, T packets, D lines, J lines per position, C channels.
 """
 
 import jax
@@ -16,14 +16,14 @@ from lpcnet_cq.music.config import MusicConfig
 from lpcnet_cq.nn.layers import Block, CausalConv, run_all, start_all
 
 INPUTS = 6  # per line
-AHEAD = 1  # steps above that each kernel of three sees
-FULL = 0.5  # of a step: the largest noise
-EMPTY = -1.0  # sigmoid of it is the share of noise to start from
-TOUCH = 0.2  # largest change of a line's magnitude
+AHEAD = 1  # positions above the present one that a kernel of three covers
+FULL = 0.5  # largest noise amplitude, in step sizes
+EMPTY = -1.0  # the sigmoid of this value is the initial share of noise
+TOUCH = 0.2  # largest relative change of a line's magnitude
 
 
 class Decoder(nnx.Module):
-    """Map integers and levels to lines in steps."""
+    """Map integers and band levels to decoded lines in units of their step sizes."""
 
     def __init__(self, c: MusicConfig, *, rngs: nnx.Rngs):
         self.J = c.splits
@@ -35,20 +35,21 @@ class Decoder(nnx.Module):
         self.ahead = AHEAD * (1 + c.fine_blocks)
 
     def start(self, B: int, D: int) -> dict:
-        """Return the state before the first packet: sizes and ratios of the last one, (B, 1, 2, D) each."""
+        """Return the state before the first packet: magnitudes and ratios of the last packet, (B, 1, 2, D) each."""
         return {"size": jnp.zeros((B, 1, 2, D)), "ratio": jnp.zeros((B, 1, 2, D))}
 
     def __call__(self, state: dict, n: jax.Array, ratio: jax.Array, split: jax.Array, noise: jax.Array):
-        """Return the next state and the lines in steps, (B, T, 2, D).
+        """Return the next state and the lines in units of their step sizes, (B, T, 2, D).
 
         Parameters
         ----------
         state : dict
         n : array (B, T, 2, D)
-            Integers, or what is to become integers.
+            Integers; in training possibly values before rounding.
         ratio : array (B, T, 2, D)
-            Deviation of the band over the step, in octaves.
+            Root mean square of the band over the step size, in octaves.
         split : array (B, T)
+            1 for packets with short blocks, 0 for others.
         noise : array (T, 2, D)
             Uniform in [-1, 1).
         """
@@ -64,6 +65,6 @@ class Decoder(nnx.Module):
         u = jnp.pad(u, ((0, 0), (0, self.ahead), (0, 0)))
         out = run_all(self.lines, start_all(self.lines, rows), u)[1][:, self.ahead :]
         touch, share = (v.reshape(n.shape) for v in jnp.split(out, 2, axis=-1))
-        amplitude = jnp.minimum(3**0.5 * jnp.exp2(ratio), FULL)  # uniform noise of the band's energy
+        amplitude = jnp.minimum(3**0.5 * jnp.exp2(ratio), FULL)  # uniform noise with the energy of the band
         fill = zero * amplitude * jax.nn.sigmoid(share + EMPTY) * noise
         return {k: v[:, -1:] for k, v in now.items()}, n * (1 + TOUCH * jnp.tanh(touch)) + fill

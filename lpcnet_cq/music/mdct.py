@@ -1,14 +1,14 @@
-"""The lapped transform of the codec for music: one long block, or several short ones where sound sets in.
+"""Switched MDCT of the codec for music: one long block per packet, or short blocks at a transient.
 
-Place in the chain: first block of the encoder, last of the decoder. A block of N samples is rotated with its
-neighbours around the borders between them, and what lies between two borders goes through a DCT-IV: that is the
-modified discrete cosine transform, and it is orthogonal for any angles of rotation and any overlap. So windows can be
-trained without losing perfect reconstruction, and blocks can be split: borders with a split block on either side
-overlap by an N/8 th, and a split block has borders of its own inside. Delay: one block beyond the packet, one in the
-decoder.
+Place in the chain: first block of the encoder, last block of the decoder. The modified discrete cosine transform is
+computed in two steps: samples on both sides of every block border are rotated in pairs, then a DCT-IV transforms the
+samples between two borders. The result is orthogonal for all rotation angles and all overlaps. Therefore windows can be
+trained without losing perfect reconstruction. It also allows short blocks: a border next to short blocks has an overlap
+of N/8, and there are further borders between the short blocks. Delay: one block beyond the packet in the encoder, one
+block in the decoder.
 
-Letters: B signals, T packets, N samples in a block, J short blocks in it, D lines coded, p and q the samples before and
-behind a border, nearest first.
+Letters: B signals, T packets, N samples in a block, J short blocks per long block, D coded lines, p and q the samples
+before and after a border, nearest first.
 
 References
 ----------
@@ -23,7 +23,7 @@ from flax import nnx
 
 from lpcnet_cq.music.config import MusicConfig
 
-UNIT = 0.1  # angles are trained in: small units make small learning steps
+UNIT = 0.1  # unit in which angles are trained: a small unit makes small learning steps
 
 
 def dct4(L: int) -> np.ndarray:
@@ -33,16 +33,16 @@ def dct4(L: int) -> np.ndarray:
 
 
 def sine_angles(h: int) -> jax.Array:
-    """Return the angles at which 2h samples around a border are rotated for a sine window, (h,), nearest first."""
+    """Return the rotation angles (h,) of a sine window over 2h samples around a border, nearest first."""
     return np.pi / 4 * (1 - (jnp.arange(h, dtype=jnp.float32) + 0.5) / h)
 
 
 class Blocks(nnx.Module):
-    """Transform blocks to lines, and back."""
+    """Transform blocks of samples to lines, and back."""
 
     def __init__(self, c: MusicConfig):
         self.N, self.J, self.D = c.spec.hop, c.splits, c.n_latents
-        self.long = nnx.Param(jnp.zeros(self.N // 2))  # angles beside those of a sine window
+        self.long = nnx.Param(jnp.zeros(self.N // 2))  # added to the angles of a sine window
         self.short = nnx.Param(jnp.zeros(self.N // self.J // 2))
 
     def analyse(self, x: jax.Array, split: jax.Array) -> jax.Array:
@@ -52,24 +52,24 @@ class Blocks(nnx.Module):
         ----------
         x : array (B, T+2, N)
         split : array (B, T+2)
-            1 for blocks to split, 0 for others.
+            1 where short blocks are used, 0 elsewhere.
         """
-        cos, sin = self._turns(jnp.maximum(split[:, :-1], split[:, 1:]))
+        cos, sin = self._rotations(jnp.maximum(split[:, :-1], split[:, 1:]))
         p, q = x[:, :-1, : self.N // 2 - 1 : -1], x[:, 1:, : self.N // 2]
         before, behind = cos * p - sin * q, sin * p + cos * q
         u = jnp.concatenate([behind[:, :-1], before[:, 1:, ::-1]], axis=-1)
         long = u @ dct4(self.N)[:, : self.D]
         v = self._inside(u.reshape(*u.shape[:2], self.J, -1), 1.0) @ dct4(self.N // self.J)[:, : self.D // self.J]
-        short = jnp.swapaxes(v, 2, 3).reshape(long.shape)  # lines of one frequency lie side by side
+        short = jnp.swapaxes(v, 2, 3).reshape(long.shape)  # lines of the same frequency become neighbours
         return jnp.where(split[:, 1:-1, None] > 0, short, long)
 
     def synthesise(self, state: tuple, X: jax.Array, split: jax.Array) -> tuple[tuple, jax.Array]:
-        """Return the blocks before each packet's, (B, T, N): the inverse of `analyse`, one block late.
+        """Return samples (B, T, N): the inverse of `analyse`, delayed by one block.
 
         Parameters
         ----------
         state : tuple
-            Of what is left of the block before, (B, N), and whether it was split, (B,).
+            Incomplete samples of the block before, (B, N), and its short-block flag, (B,).
         X : array (B, T, D)
         split : array (B, T)
         """
@@ -80,16 +80,16 @@ class Blocks(nnx.Module):
         u = jnp.where(split[..., None] > 0, self._inside(v, -1.0).reshape(long.shape), long)
         u = jnp.concatenate([before[:, None], u], axis=1)
         split = jnp.concatenate([was[:, None], split], axis=1)
-        cos, sin = self._turns(jnp.maximum(split[:, :-1], split[:, 1:]))
+        cos, sin = self._rotations(jnp.maximum(split[:, :-1], split[:, 1:]))
         p, q = u[:, :-1, : self.N // 2 - 1 : -1], u[:, 1:, : self.N // 2]
         p, q = cos * p + sin * q, cos * q - sin * p
-        head = jnp.concatenate([before[:, None, : self.N // 2], q[:, :-1]], axis=1)  # its border is turned back already
+        head = jnp.concatenate([before[:, None, : self.N // 2], q[:, :-1]], axis=1)  # already rotated back
         x = jnp.concatenate([head, p[:, :, ::-1]], axis=-1)
         last = jnp.concatenate([q[:, -1], u[:, -1, self.N // 2 :]], axis=-1)
         return (last, split[:, -1]), x
 
-    def _turns(self, split):
-        """Return cosines and sines at borders, (B, borders, N/2) each."""
+    def _rotations(self, split):
+        """Return cosines and sines of the rotation angles at borders, (B, borders, N/2) each."""
         h = self.N // self.J // 2
         long = sine_angles(self.N // 2) + UNIT * self.long[...]
         short = jnp.pad(sine_angles(h) + UNIT * self.short[...], (0, self.N // 2 - h))
@@ -97,7 +97,7 @@ class Blocks(nnx.Module):
         return jnp.cos(angles), jnp.sin(angles)
 
     def _inside(self, v, sign):
-        """Turn the samples around the borders inside split blocks, (B, T, J, N/J), forth (sign 1) or back (-1)."""
+        """Rotate samples (B, T, J, N/J) around the borders between short blocks; sign -1 inverts sign 1."""
         h = v.shape[-1] // 2
         angles = sine_angles(h) + UNIT * self.short[...]
         cos, sin = jnp.cos(angles), sign * jnp.sin(angles)

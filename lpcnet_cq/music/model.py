@@ -1,7 +1,7 @@
-"""The codec for music in one differentiable model: what stands between samples and the integers of a packet.
+"""The codec for music as one differentiable model, from samples to the integers of a packet and back.
 
-Place in the chain: as `lpcnet_cq.speech.model`. `encode` needs no state: a packet's lines hang on its block and the two
-beside it. `decode` carries its state from call to call.
+Place in the chain: as `lpcnet_cq.speech.model`. `encode` needs no state, because the lines of a packet depend only on
+its block and the two neighbouring blocks. `decode` takes a state and returns the next one.
 
 Letters: B batch, T packets, N samples in a block, D lines, b bands, K side integers.
 """
@@ -21,7 +21,7 @@ from lpcnet_cq.nn.quantize import latent_steps
 
 
 class Model(nnx.Module):
-    """Hold all that is trained: windows, allocation of steps, the network over lines, the entropy model."""
+    """Hold all trained parts: windows, bit allocation, the network over lines, the entropy model."""
 
     def __init__(self, c: MusicConfig, *, rngs: nnx.Rngs):
         self.blocks = Blocks(c)
@@ -43,32 +43,32 @@ def start_decoder(model: Model, B: int) -> dict:
 
 
 def exponents(model: Model, side: jax.Array) -> jax.Array:
-    """Return the exponents of the steps (..., 2, b) that side integers (..., K) stand for, at the middle step index."""
+    """Return the exponents of step sizes (..., 2, b) at the middle step index, from side integers (..., K)."""
     split, E, _ = parts(side, model.config.bands)
     return model.allocation(E, split)
 
 
 def at_lines(values: jax.Array, split: jax.Array, c: MusicConfig) -> jax.Array:
-    """Return what bands of two channels (..., 2, b) have, at every line (..., 2, D)."""
+    """Return for every line, (..., 2, D), the value of its band, from values (..., 2, b) of two channels."""
     return bands.over_lines(values, split[..., None], c)
 
 
 def sizes(model: Model, side: jax.Array, s: jax.Array) -> jax.Array:
-    """Return the steps of all lines, (..., 2, D), at the middle step index, from exponents (..., 2, b)."""
+    """Return the step sizes of all lines, (..., 2, D), at the middle step index, from exponents (..., 2, b)."""
     c = model.config
     return jnp.exp2(at_lines(s, parts(side, c.bands)[0], c) / PER_OCTAVE)
 
 
 def encode(model: Model, x: jax.Array, split: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return side integers (B, T, K), in floats, and lines (B, T, 2, D), to be divided by their steps and rounded.
+    """Return side integers (B, T, K) stored as floats, and lines (B, T, 2, D) before division by their step sizes.
 
     Parameters
     ----------
     model : Model
     x : array (B, 2, T+2, N)
-        Blocks of left and right; the first and the last one are not coded.
+        Blocks of left and right; the first and the last block are not coded.
     split : array (B, T+2)
-        1 for blocks to split.
+        1 where short blocks are used, 0 elsewhere.
     """
     c, (B, _, blocks, N) = model.config, x.shape
     both = jnp.stack([x[:, 0] + x[:, 1], x[:, 0] - x[:, 1]], axis=1) / 2
@@ -83,7 +83,7 @@ def encode(model: Model, x: jax.Array, split: jax.Array) -> tuple[jax.Array, jax
 
 
 def decode(model: Model, state: dict, side, s, n, step) -> tuple[dict, jax.Array]:
-    """Decode the integers of packets to sound, one block late.
+    """Decode the integers of packets to samples, delayed by one block.
 
     Parameters
     ----------
@@ -91,7 +91,8 @@ def decode(model: Model, state: dict, side, s, n, step) -> tuple[dict, jax.Array
     state : dict
     side : array (B, T, K)
     s : array (B, T, 2, b)
-        Exponents of the steps, integers in floats: in a stream those of the integer model, the same on every machine.
+        Exponents of the step sizes, integers stored as floats. In a stream they come from the integer model, so that
+        they are the same on every machine.
     n : array (B, T, 2, D)
     step : integer array (B, T)
         Index of the step size.

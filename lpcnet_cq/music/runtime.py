@@ -1,95 +1,141 @@
-"""The model's JAX functions for music behind plain arrays, and the split of blocks: as `lpcnet_cq.speech.runtime`."""
+"""Signal model of music on NumPy arrays: the JAX functions of the model, and the choice of short blocks.
 
-from collections.abc import Callable
+Place in the chain: as `lpcnet_cq.speech.runtime`. Delay: the encoder needs the block after the packet's own block, and
+the decoder's output is delayed by one block.
+"""
+
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from dsp.transients import attacks
+from dsp.transients import AttackState, attacks, next_attacks, start_attacks
 from lpcnet_cq.bitstream.packet import Integers
 from lpcnet_cq.music import model as music
-from lpcnet_cq.music.allocation import PER_OCTAVE
+from lpcnet_cq.music.allocation import PER_ENERGY, PER_OCTAVE
+from lpcnet_cq.music.bands import LEVELS
 from lpcnet_cq.music.config import MusicConfig
 from lpcnet_cq.music.integer_model import LineModel
-from lpcnet_cq.nn.runtime import fill, is_valid_output, with_values
+from lpcnet_cq.nn.runtime import is_valid_output, one_batch, own_settings, with_values
+
+FADE = 2  # units of energy (3 dB each) by which every concealed packet is lower: silent after about ten packets
+REPEATED = 8  # concealed packets that repeat the lines of the last packet: down to -48 dB
 
 
 def short_block_flags(x: np.ndarray, c: MusicConfig) -> np.ndarray:
-    """Return 1 for blocks in which sound sets in, in any channel: float32 (n // N,), for x (channels, n)."""
+    """Return 1 for blocks with an attack in any channel: float32 (n // N,), for x (channels, n)."""
     return np.asarray(attacks(x, c.spec.hop).any(axis=0), np.float32)
 
 
-class MusicNetwork:
-    """Run transform and network over lines on chunks of one signal.
+class EncoderState(NamedTuple):
+    """Hold the encoder's state between packets.
+
+    Attributes
+    ----------
+    blocks : float32 array (2, 2, N)
+        Left and right: the last coded block, and the block after it.
+    split : float32 array (2,)
+        Short-block flags of these two blocks.
+    attacks : AttackState
+    """
+
+    blocks: np.ndarray
+    split: np.ndarray
+    attacks: AttackState
+
+
+class MusicSignalModel:
+    """Run transform and network over lines.
 
     Parameters
     ----------
     floats : dict
         Nested parameters from a weights file.
     entropy : LineModel
-        The integers of the same file: exponents of steps are theirs, the same on every machine.
+        Entropy model of the same file; gives exponents of step sizes that are the same on every machine.
     config : MusicConfig
     """
 
     def __init__(self, floats: dict, entropy: LineModel, config: MusicConfig):
-        self.config, self.floats, self.entropy = config, floats, entropy
-        self.graph, self.params = with_values(music.Model, floats, config)
-        self._encode = jax.jit(lambda params, x, split: music.encode(nnx.merge(self.graph, params), x, split))
-        self._decode = jax.jit(partial(_decode, self.graph))
+        self._config, self._entropy = config, entropy
+        graph, self._params = with_values(music.Model, floats, config)
+        self._start_decoder = jax.jit(lambda params: music.start_decoder(nnx.merge(graph, params), 1))
+        self._encode = jax.jit(lambda params, x, split: music.encode(nnx.merge(graph, params), x, split))
+        self._decode = jax.jit(partial(_decode, graph))
 
-    def start_decoder(self) -> dict:
-        """Return the decoder's state before the first packet."""
-        return jax.jit(lambda p: music.start_decoder(nnx.merge(self.graph, p), 1))(self.params)
+    def start_encoder(self, ahead: np.ndarray) -> EncoderState:
+        """Return the state before the first packet; `ahead` is the first block of the signal, (n,) or (n, 2)."""
+        N = self._config.spec.hop
+        state = EncoderState(np.zeros((2, 2, N), np.float32), np.zeros(2, np.float32), start_attacks((2,)))
+        return self._push(self._push(state, ahead[:0], 1)[0], ahead, 1)[0]
 
-    def analyse(self, x: np.ndarray, T: int, chunk: int, progress: Callable[[float], None]):
-        """Return side integers (T, K) and lines over their steps, before rounding, (T, 2, D), of a whole signal.
-
-        Parameters
-        ----------
-        x : array (n,) or (n, 2)
-        T : int
-            Packets to make of it.
-        chunk : int
-            Packets per compiled call.
-        progress : callable
-            Called with the fraction of encoding that is done.
-        """
-        N = self.config.spec.hop
-        padded_T = -(-T // chunk) * chunk
-        both = np.broadcast_to(x if x.ndim == 2 else x[:, None], (len(x), 2)).T
-        both = np.pad(both, ((0, 0), (N, (padded_T + 1) * N - len(x))))
-        split = short_block_flags(both, self.config)
-        blocks = both.reshape(1, 2, padded_T + 2, N)
-        sides, lines = [], []
-        for i in range(0, padded_T, chunk):
-            around = slice(i, i + chunk + 2)
-            side, X = self._encode(self.params, blocks[:, :, around], split[None, around])
-            sides.append(np.asarray(side[0]).astype(np.int64))
-            s = self.entropy.at_lines(self.entropy.exponents(sides[-1]), sides[-1][:, 0])
-            lines.append(np.asarray(X[0]) * np.exp2(-s / PER_OCTAVE).astype(np.float32))
-            progress(0.5 * (i + chunk) / padded_T)
-        return np.concatenate(sides)[:T], np.concatenate(lines)[:T]
-
-    def decode(self, state: dict, n: Integers, T: int) -> tuple[dict, np.ndarray]:
-        """Decode up to T packets in one call compiled for T; shorter runs are filled up and cut.
+    def analyse(self, state: EncoderState, x: np.ndarray, T: int) -> tuple[EncoderState, np.ndarray, np.ndarray]:
+        """Encode T packets: see `contract.SignalModel`.
 
         Returns
         -------
-        state : dict
-            Of use only if the run was full.
-        y : float32 array (len(n.step)*hop, 2)
+        state : EncoderState
+        side : int64 array (T, K)
+        lines : float32 array (T, 2, D)
+            Mid and side channel, divided by their step sizes at the middle step index, before quantisation.
         """
-        s = self.entropy.exponents(n.side)
-        side, s, lines = (fill(a, T).astype(np.float32) for a in (n.side, s, n.latents))
-        state, y = self._decode(self.params, state, side, s, lines, fill(n.step, T).astype(np.int32))
-        return state, np.asarray(y[0]).T[: len(n.step) * self.config.spec.hop]
+        state, blocks, split = self._push(state, x, T)
+        with own_settings():
+            side, X = self._encode(self._params, one_batch(blocks), one_batch(split))
+        side = np.asarray(side)[0].astype(np.int64)
+        s = self._entropy.at_lines(self._entropy.exponents(side), side[:, 0])
+        return state, side, np.asarray(X)[0] * np.exp2(-s / PER_OCTAVE).astype(np.float32)
+
+    def _push(self, state: EncoderState, x: np.ndarray, T: int) -> tuple[EncoderState, np.ndarray, np.ndarray]:
+        """Add T blocks to the state; return it, all blocks (2, 2 + T, N), and their short-block flags (2 + T,)."""
+        N = self._config.spec.hop
+        both = np.broadcast_to(x if x.ndim == 2 else x[:, None], (len(x), 2)).T
+        both = np.pad(both, ((0, 0), (0, T * N - len(x)))).astype(np.float32)
+        memory, found = next_attacks(state.attacks, both, N)
+        blocks = np.concatenate([state.blocks, both.reshape(2, T, N)], axis=1)
+        split = np.concatenate([state.split, found.any(axis=0).astype(np.float32)])
+        return EncoderState(blocks[:, -2:], split[-2:], memory), blocks, split
+
+    def start_decoder(self) -> dict:
+        """Return the decoder's state before the first packet."""
+        with own_settings():
+            return self._start_decoder(self._params)
+
+    def synthesise(self, state: dict, n: Integers) -> tuple[dict, np.ndarray]:
+        """Decode the T packets of `n`: see `contract.SignalModel`; y is (T*hop, 2)."""
+        s = self._entropy.exponents(n.side)
+        side, s, lines, step = one_batch(n.side), one_batch(s), one_batch(n.latents), one_batch(n.step, np.int32)
+        with own_settings():
+            state, y = self._decode(self._params, state, side, s, lines, step)
+        return state, np.asarray(y)[0].T
+
+    def conceal(self, last: Integers | None, lost: int) -> Integers:
+        """Repeat the lines of the last packet with random signs, and fade lines and energies by 6 dB per packet.
+
+        Lower energies also reduce the step sizes, but by less. The step index corrects the difference, so that the
+        ratio of lines to energies stays the same. With unchanged signs the repeated lines would sound like a buzz.
+        """
+        c, model = self._config, self._entropy
+        if last is None:
+            side = np.zeros((1, model.K), np.int64)
+            side[:, 1:] = LEVELS[0]
+            side[:, 1 + c.bands : 1 + 2 * c.bands] = 0
+            return Integers(np.array([c.nominal_step]), side, np.zeros((1, model.S, model.D), np.int64))
+        side = last.side.copy()
+        for energies in (slice(1, 1 + c.bands), slice(1 + 2 * c.bands, None)):
+            side[:, energies] = np.maximum(side[:, energies] - FADE * lost, LEVELS[0])
+        fallen = np.mean(model.exponents(last.side) - model.exponents(side))
+        missing = (PER_ENERGY * FADE * lost - fallen) / (PER_OCTAVE * np.log2(c.step_ratio))
+        step = np.maximum(last.step - round(float(missing)), 0)
+        signs = np.random.default_rng(lost).choice([-1, 1], last.latents.shape)
+        return Integers(step, side, last.latents * signs * (lost <= REPEATED))
 
 
 def _decode(graph, params, state, side, s, n, step):
-    """Decode; what is no sound becomes silence."""
+    """Decode; if the output is not valid, return silence and the initial state."""
     model = nnx.merge(graph, params)
     after, y = music.decode(model, state, side, s, n, step)
     fresh = music.start_decoder(model, y.shape[0]) | {"position": after["position"]}

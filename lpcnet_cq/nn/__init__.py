@@ -1,1 +1,1 @@
-"""Network layers that speech and music share, and the compiled code around them."""
+"""Network layers, quantisers and compiled code that the codecs share."""

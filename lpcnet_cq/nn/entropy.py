@@ -1,7 +1,7 @@
-"""The parts of a trained entropy model that speech and music share.
+"""Parts of the entropy model in training that speech and music share.
 
-Each integer has a discretised logistic distribution. Its mean and log-scale come from a small network of the decoded
-past, plus strictly triangular terms in the integers decoded before it in the same vector.
+Each integer has a discretised logistic distribution. A small network predicts its mean and log-scale from earlier
+vectors. A strictly triangular matrix adds the effect of the integers before it in the same vector.
 
 Letters: B batch, T packets, K integers of a vector, H hidden width.
 """
@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from lpcnet_cq.bitstream.fixed_point import ACT_MAX, SIDE_CLIP, SIDE_SCALE
+from lpcnet_cq.nn.capture import multiply
 
 
 def activation(x: jax.Array) -> jax.Array:
@@ -28,7 +29,7 @@ def logistic_bits(n: jax.Array, mean: jax.Array, log_scale: jax.Array) -> jax.Ar
 
     References
     ----------
-    T. Salimans et al., "PixelCNN++" (2017), eq. 2. Written for the tail that n lies in, so that nothing cancels.
+    T. Salimans et al., "PixelCNN++" (2017), eq. 2. Computed in the lower tail, which avoids cancellation.
     """
     inv = jnp.exp(-log_scale)
     d = -jnp.abs(n - mean)  # by symmetry: always the lower tail
@@ -42,7 +43,7 @@ def dense(rngs, cin: int, cout: int, gain: float = 1.0) -> nnx.Param:
 
 
 class Triangular(nnx.Module):
-    """Let integer k of a vector shift mean and scale of the integers after it."""
+    """Triangular terms: each integer of a vector shifts mean and log-scale of the integers after it."""
 
     def __init__(self, K: int):
         self.mean = nnx.Param(jnp.zeros((K, K)))  # [from, to]
@@ -56,7 +57,7 @@ class Triangular(nnx.Module):
 
 
 class SideModel(nnx.Module):
-    """Predict LSF and gain integers of a packet from those of the two packets before."""
+    """Predict the side integers of a packet from those of the two packets before."""
 
     def __init__(self, K: int, H: int, *, rngs: nnx.Rngs):
         self.w1, self.b1 = dense(rngs, 2 * K, H), nnx.Param(jnp.zeros(H))
@@ -69,7 +70,7 @@ class SideModel(nnx.Module):
         T = n.shape[1]
         past = jnp.clip(jnp.concatenate([before, n], axis=1), -SIDE_CLIP, SIDE_CLIP)
         u = jnp.concatenate([past[:, 1 : T + 1], past[:, :T]], axis=-1)
-        h = activation(SIDE_SCALE * u @ self.w1[...] + self.b1[...])
-        m, s = jnp.split(h @ self.w2[...] + self.b2[...], 2, axis=-1)
+        h = activation(multiply(self, "w1", SIDE_SCALE * u) + self.b1[...])
+        m, s = jnp.split(multiply(self, "w2", h) + self.b2[...], 2, axis=-1)
         tm, ts = self.triangular(n, SIDE_CLIP)
-        return m + u @ self.skip[...] + tm, s + SIDE_SCALE * ts
+        return m + multiply(self, "skip", u) + tm, s + SIDE_SCALE * ts

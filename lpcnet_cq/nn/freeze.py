@@ -1,4 +1,4 @@
-"""Rounding of the trained entropy model of side information to the integers of a weights file, and back."""
+"""Conversion of the entropy model of side information to the integers of a weights file, and back."""
 
 import numpy as np
 
@@ -7,19 +7,19 @@ from lpcnet_cq.bitstream.frequency_tables import LOG2_SCALE_MIN, PER_LOG_GAIN, S
 
 
 def table_steps(K):
-    """Return the unit and the offset of K means and K log-scales, the latter in table steps."""
+    """Return units and offsets (2K,) that convert K means, and K log-scales to steps of the frequency tables."""
     unit = np.concatenate([np.ones(K), np.full(K, PER_LOG_GAIN)])
     return unit, np.concatenate([np.zeros(K), np.full(K, -LOG2_SCALE_MIN * SCALES_PER_OCTAVE)])
 
 
 def freeze_output(w, b, K):
-    """Freeze a layer that gives K means and K log-scales."""
+    """Round a layer whose outputs are K means and K log-scales to fixed point."""
     unit, offset = table_steps(K)
     return fixed_weight(np.asarray(w) * unit), fixed_bias(np.asarray(b) * unit + offset)
 
 
 def freeze_triangular(p, prefix, scale_factor) -> dict[str, np.ndarray]:
-    """Round the triangular terms of a vector of integers, means and log-scales."""
+    """Round the triangular terms of means and log-scales to fixed point."""
     return {
         f"{prefix}_mean": fixed_bias(np.triu(p["mean"], 1)),
         f"{prefix}_scale": fixed_bias(np.triu(p["scale"], 1) * scale_factor * PER_LOG_GAIN),
@@ -27,7 +27,7 @@ def freeze_triangular(p, prefix, scale_factor) -> dict[str, np.ndarray]:
 
 
 def freeze_side(side: dict) -> dict[str, np.ndarray]:
-    """Round the model of side information, `entropy.SideModel`, to integers."""
+    """Round the model of side information, `entropy.SideModel`, to fixed point."""
     w2, b2 = freeze_output(side["w2"], side["b2"], side["skip"].shape[1])
     return {
         "side_w1": fixed_weight(side["w1"], SIDE_SCALE),
@@ -40,17 +40,17 @@ def freeze_side(side: dict) -> dict[str, np.ndarray]:
 
 
 def thaw_weight(n: np.ndarray, factor: Array = 1.0) -> np.ndarray:
-    """Invert `fixed_weight`, but for rounding; float32."""
+    """Return float32 weights: the inverse of `fixed_weight` except for rounding."""
     return np.asarray(n / (factor * (1 << WEIGHT_BITS)), np.float32)
 
 
 def thaw_bias(n: np.ndarray, factor: Array = 1.0, offset: Array = 0.0) -> np.ndarray:
-    """Invert `fixed_bias` of values that were multiplied by a factor before an offset was added; float32."""
+    """Return float32 values, given fixed-point biases of factor * value + offset."""
     return np.asarray((n / (1 << SUM_BITS) - offset) / factor, np.float32)
 
 
 def thaw_triangular(integers: dict[str, np.ndarray], prefix: str, scale_factor: float) -> dict[str, np.ndarray]:
-    """Invert `freeze_triangular`, but for rounding."""
+    """Return the inverse of `freeze_triangular` except for rounding."""
     return {
         "mean": thaw_bias(integers[f"{prefix}_mean"]),
         "scale": thaw_bias(integers[f"{prefix}_scale"], scale_factor * PER_LOG_GAIN),
@@ -58,7 +58,7 @@ def thaw_triangular(integers: dict[str, np.ndarray], prefix: str, scale_factor: 
 
 
 def thaw_side(integers: dict[str, np.ndarray]) -> dict:
-    """Invert `freeze_side`, but for rounding."""
+    """Return the inverse of `freeze_side` except for rounding."""
     n, unit = integers, table_steps(integers["side_skip"].shape[1])
     return {
         "w1": thaw_weight(n["side_w1"], SIDE_SCALE),

@@ -1,7 +1,8 @@
-"""Causal layers with explicit state: the same code for a whole signal and for packets one by one.
+"""Causal layers with explicit state: whole signals and single packets run the same code.
 
-Every layer is called as `state, y = layer(state, x)` on arrays (B, T, C); `layer.start(B)` is the state at the
-start of a signal. A network's look-ahead is not in its layers but in how its input is shifted (see `coder`).
+Every layer is called as `state, y = layer(state, x)` on arrays (B, T, C); `layer.start(B)` returns the state at the
+start of a signal. Layers have no look-ahead. The look-ahead of a network is a shift of its input (see
+`speech.residual_coder`).
 
 Letters: B batch, T time, C channels, k kernel length, d dilation, r stride.
 """
@@ -11,13 +12,15 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import lax
 
+from lpcnet_cq.nn.capture import sow_input
+
 
 class CausalConv(nnx.Module):
-    """Convolve over time, looking back only."""
+    """Causal convolution over time."""
 
     def __init__(self, cin: int, cout: int, k: int, *, stride: int = 1, dilation: int = 1, gain: float = 1.0, rngs):
         self.cin, self.stride, self.dilation = cin, stride, dilation
-        self.past = (k - 1) * dilation + 1 - stride  # samples of history the first output needs
+        self.past = (k - 1) * dilation + 1 - stride  # past samples that the first output needs
         bound = gain / (cin * k) ** 0.5
         self.kernel = nnx.Param(bound * jax.random.normal(rngs.params(), (k, cin, cout)))
         self.bias = nnx.Param(jnp.zeros(cout))
@@ -29,6 +32,7 @@ class CausalConv(nnx.Module):
     def __call__(self, state: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Return the next state and y, shape (B, T // stride, cout)."""
         xs = jnp.concatenate([state, x], axis=1)
+        sow_input(self, "kernel", lambda: unfold(xs, self.kernel.shape[0], self.stride, self.dilation))
         y = lax.conv_general_dilated(
             xs,
             self.kernel[...],
@@ -40,8 +44,28 @@ class CausalConv(nnx.Module):
         return xs[:, xs.shape[1] - self.past :], y + self.bias[...]
 
 
+def unfold(xs: jax.Array, k: int, stride: int = 1, dilation: int = 1) -> jax.Array:
+    """Return the matrix X (B, rows, k*C) with which a convolution becomes the product Y = X W.
+
+    Parameters
+    ----------
+    xs : array (B, T, C)
+        Input including its past; rows = (T - (k - 1) * dilation - 1) // stride + 1.
+    k, stride, dilation : int
+        Parameters of the convolution. Its kernel has the shape (k, C, O), and W is kernel.reshape(k*C, O).
+
+    Examples
+    --------
+    >>> unfold(jnp.array([[[1.0], [2.0], [3.0]]]), k=2).tolist()
+    [[[1.0, 2.0], [2.0, 3.0]]]
+    """
+    span = (k - 1) * dilation
+    taps = [xs[:, j * dilation : xs.shape[1] - span + j * dilation : stride] for j in range(k)]
+    return jnp.concatenate(taps, axis=-1)
+
+
 class Block(nnx.Module):
-    """Add to x what a normalised, dilated convolution and a pointwise one make of it."""
+    """Residual block: RMS norm, dilated convolution, SiLU and pointwise convolution; the result is added to x."""
 
     def __init__(self, c: int, k: int, dilation: int, *, rngs):
         self.scale = nnx.Param(jnp.ones(c))
@@ -61,7 +85,7 @@ class Block(nnx.Module):
 
 
 def start_all(layers, B: int) -> list:
-    """Return the start states of a chain of layers."""
+    """Return the initial states of a chain of layers."""
     return [layer.start(B) for layer in layers]
 
 

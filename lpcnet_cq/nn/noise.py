@@ -1,7 +1,7 @@
-"""Noise that encoder and decoder need not agree on, yet every decoder makes alike.
+"""Uniform noise for the decoder, the same in every decoder.
 
-Uniform noise as a pure function of the position in the stream, by an integer hash: free of bits, independent of
-chunk sizes and of the machine. The decoder network shapes it where texture need not be coded.
+An integer hash computes the noise from the position in the stream. So the noise costs no bits and does not depend on
+chunk sizes or on the machine. The decoder network shapes it and uses it instead of noise-like detail that is not coded.
 """
 
 import jax

@@ -1,9 +1,9 @@
-"""Reading packets: the integer entropy model and the range decoder, compiled together.
+"""Packet reader: the integer entropy model and the range decoder, compiled together.
 
-Place in the chain: first of the decoder, the mirror of `packet.put_packets` and `packet.put_enhancements`. All of it
-is arithmetic on 64-bit integers (and on doubles that hold integers below 2^53), so that every machine reads the same
-symbols; compiled, because a second of speech is ten thousand symbols, each of which the next one waits for.
-Delay: none. `rangecoder` and `tables` say the same in Python's integers.
+Place in the chain: first block of the decoder, the mirror of `packet.put_packets` and `packet.put_enhancements`. All
+arithmetic is on 64-bit integers, or on doubles that hold integers below 2^53, so that every machine reads the same
+symbols. The code is compiled because one second of speech has ten thousand symbols, and each symbol depends on those
+before it. Delay: none. `bitstream.range_coder` and `bitstream.frequency_tables` do the same with Python's integers.
 
 Letters: T packets, K side integers, S subframes, D latents, L enhancements, c context.
 """
@@ -16,27 +16,28 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from lpcnet_cq.bitstream.entropy_model import EntropyModel
 from lpcnet_cq.bitstream.fixed_point import Array
 from lpcnet_cq.bitstream.frequency_tables import ESCAPE, HALF_WIDTH, locate
-from lpcnet_cq.bitstream.integer_model import IntegerModel
 from lpcnet_cq.bitstream.packet import FLAG, LIMIT, Integers, Past, start, step_table
 from lpcnet_cq.bitstream.range_coder import BOTTOM, TOP_BITS, TOTAL, TOTAL_BITS
 from lpcnet_cq.errors import BitstreamError
+from lpcnet_cq.nn.runtime import own_settings
 
-BUFFER_BYTES = 1 << 16  # more than a segment's payload; what lies behind it reads as zeros
+BUFFER_BYTES = 1 << 16  # more than the payload of a segment; the bytes after the payload are zeros
 HEAD_BYTES = TOP_BITS // 8
 DAMAGE = {
-    1: "a packet is damaged: no symbol has its code",
+    1: "a packet is damaged: its code belongs to no symbol",
     2: f"a packet is damaged: it holds an integer beyond {LIMIT}",
-    3: "a packet is damaged: its step size has no finer layers",
+    3: "a packet is damaged: its step size allows no enhancement layer",
     4: "a packet needs the packets before it, which are lost",
     5: "a packet is cut off",
-    6: "a packet is damaged: no encoder ends like it",
+    6: "a packet is damaged: no encoder writes its last bytes",
 }
 
 
 class Code(NamedTuple):
-    """State of the range decoder: code - low, range, next byte, first fault met (0: none)."""
+    """State of the range decoder: code - low, range, index of the next byte, first fault found (0: none)."""
 
     above: jax.Array
     R: jax.Array
@@ -45,7 +46,10 @@ class Code(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """What the entropy model remembers: `step` of the base, `side` (2, K), `latents` (1 + L, c, D), `known`."""
+    """Context of the entropy model: `step` of the base layer, `side` (2, K), `latents` (1 + L, c, D).
+
+    `known` is False if the packets before are lost.
+    """
 
     step: Array
     side: Array
@@ -54,7 +58,7 @@ class Memory(NamedTuple):
 
 
 def note_fault(code: Code, wrong: jax.Array, fault: int) -> Code:
-    """Note the first fault."""
+    """Store the number of a fault if it is the first one."""
     return code._replace(fault=jnp.where(wrong & (code.fault == 0), fault, code.fault))
 
 
@@ -67,10 +71,10 @@ def open_code(data: jax.Array, offset: jax.Array) -> Code:
 
 
 def narrow(code: Code, data: jax.Array, begin: jax.Array, frequency: jax.Array) -> Code:
-    """Move into the interval of a symbol."""
+    """Narrow the interval to that of a symbol."""
     r = code.R >> TOTAL_BITS
     above, R, p = code.above - r * begin, r * frequency, code.position
-    for _ in range(2):  # R was 2^40 at least, the frequency is 1 at least: two bytes bring it back
+    for _ in range(2):  # R >= 2^40 before and frequency >= 1: two bytes suffice
         low = R < BOTTOM
         above = jnp.where(low, above << 8 | data[p].astype(jnp.int64), above)
         R, p = jnp.where(low, R << 8, R), jnp.where(low, p + 1, p)
@@ -78,7 +82,7 @@ def narrow(code: Code, data: jax.Array, begin: jax.Array, frequency: jax.Array) 
 
 
 def decode(code: Code, data: jax.Array, cumulative: jax.Array) -> tuple[Code, jax.Array]:
-    """Return the next symbol; `cumulative` holds the starts of all symbols, closed by 65536."""
+    """Return the next symbol; `cumulative` holds the starts of all symbols, followed by 65536."""
     r = code.R >> TOTAL_BITS
     slot = code.above // r
     code = note_fault(code, slot >= TOTAL, 1)
@@ -97,8 +101,8 @@ def decode_bits(code: Code, data: jax.Array, n_bits: jax.Array) -> tuple[Code, j
 
 
 def close_code(code: Code, data: jax.Array, offset: jax.Array, n_bytes: jax.Array) -> tuple[Code, jax.Array]:
-    """Return the offset just behind a packet, by the rule of `rangecoder.shortest_within`."""
-    tail = jnp.int64(0)  # the last six bytes taken in: the code modulo 2^48
+    """Return the offset of the first byte after a packet, by the rule of `range_coder.shortest_within`."""
+    tail = jnp.int64(0)  # the last six bytes read: the code modulo 2^48
     for i in range(HEAD_BYTES):
         tail = tail << 8 | data[code.position - HEAD_BYTES + i].astype(jnp.int64)
     low = (tail - code.above) & ((1 << TOP_BITS) - 1)
@@ -115,7 +119,7 @@ def close_code(code: Code, data: jax.Array, offset: jax.Array, n_bytes: jax.Arra
 
 
 def get_escape(code: Code, data: jax.Array) -> tuple[Code, jax.Array]:
-    """Read a distance beyond the tables, as `packet` writes it."""
+    """Read a distance outside the tables, as `packet` writes it."""
     code, head = decode_bits(code, data, jnp.int64(5))
     size = head >> 1
     code, rest = decode_bits(code, data, size)
@@ -124,21 +128,30 @@ def get_escape(code: Code, data: jax.Array) -> tuple[Code, jax.Array]:
 
 
 class Reader:
-    """Read runs of packets; compiled anew for each number of packets and of enhancements.
+    """Read runs of packets; code is compiled once per number of packets and of enhancement layers.
 
     Parameters
     ----------
-    model : IntegerModel
+    model : EntropyModel
     """
 
-    def __init__(self, model: IntegerModel):
-        with jax.enable_x64(True):
+    def __init__(self, model: EntropyModel):
+        with own_settings(wide=True):
             self.model = model.on(jnp)
             self.steps = jnp.asarray([step_table(q, model.n_steps) for q in range(model.n_steps)])
         self.fresh = start(model)
-        self._read = jax.jit(self._packets, static_argnums=(5, 6))
+        self._read = jax.jit(self._packets, static_argnums=(6, 7))
 
-    def read(self, pasts: list[Past] | None, data: bytes, offset: int, n: int, T: int, L: int = 0):
+    def read(
+        self,
+        pasts: list[Past] | None,
+        data: bytes,
+        offset: int,
+        n: int,
+        T: int,
+        L: int = 0,
+        packet_bytes: int = 0,
+    ) -> tuple[list[Past], Integers, np.ndarray]:
         """Read the `n` packets at `offset`.
 
         Parameters
@@ -151,30 +164,32 @@ class Reader:
         n : int
             Packets to read, at most T.
         T : int
-            Packets that the compiled code reads; what it makes of the bytes behind packet n is left out.
+            Packets that the compiled code reads; its results after packet n are discarded.
         L : int
-            Refinements behind each packet.
+            Enhancement layers of each packet.
+        packet_bytes : int
+            Constant distance between the starts of packets; 0 if packets follow each other without padding.
 
         Returns
         -------
         pasts : list of Past
         n : Integers
-            Of the finest layer.
+            Integers of the finest layer.
         ends : int array (n, 1 + L)
-            Offsets behind each layer.
+            Offsets of the first byte after each layer.
 
         Raises
         ------
         BitstreamError
-            If no encoder writes such bytes, or the first packet needs packets that are not known.
+            If no encoder writes such bytes, or the first packet needs earlier packets that are not known.
         """
         before = pasts or [self.fresh] * (1 + L)
         buffer = np.zeros(BUFFER_BYTES + HEAD_BYTES, np.uint8)
         buffer[: len(data)] = np.frombuffer(data, np.uint8)
         latents = np.stack([past.latents for past in before])
-        with jax.enable_x64(True):
+        with own_settings(wide=True):
             memory = Memory(np.int64(before[0].step), before[0].side, latents, np.bool_(pasts is not None))
-            args = buffer, np.int64(offset), np.int64(len(data))
+            args = buffer, np.int64(offset), np.int64(len(data)), np.int64(packet_bytes)
             out = jax.device_get(self._read(memory, *args, np.int64(n), T, L))
         after, step, side, y, ends, fault = out
         for code in fault[:n][fault[:n] > 0][:1]:
@@ -183,19 +198,19 @@ class Reader:
         kept = [Past(int(after.step - up), after.side, v) for up, v in zip(ups, after.latents, strict=True)]
         return kept, Integers(step[:n], side[:n], y[:n]), ends[:n]
 
-    def _packets(self, memory, data, offset, n_bytes, n, T, L):
+    def _packets(self, memory, data, offset, n_bytes, packet_bytes, n, T, L):
         def one(carry, t):
             memory, offset = carry
             after, at, out = self._packet(memory, data, offset, n_bytes, L)
-            here = t < n
-            keep = jax.tree.map(partial(jnp.where, here), (after, at), (memory, offset))
+            at = jnp.where(packet_bytes > 0, jnp.minimum(offset + packet_bytes, n_bytes), at)
+            keep = jax.tree.map(partial(jnp.where, t < n), (after, at), (memory, offset))
             return keep, out
 
         (memory, _), outs = lax.scan(one, (memory, offset), jnp.arange(T))
         return memory, *outs
 
     def _packet(self, memory, data, offset, n_bytes, L):
-        """Read one packet with its enhancements."""
+        """Read one packet with its enhancement layers."""
         model, K = self.model, self.model.K
         code = open_code(data, offset)
         code, reset = decode(code, data, jnp.asarray(FLAG))
@@ -221,7 +236,7 @@ class Reader:
         return memory, ends[-1], (q, side.reshape(K), coarse, jnp.stack(ends), code.fault)
 
     def _latents(self, code, data, context, window, coarse):
-        """Read the latents of all subframes, (S, D), after those in the `window` (c, D) before."""
+        """Read the latents of all vectors, (S, D); `window` (c, D) holds the vectors before them."""
 
         def subframe(carry, given):
             code, window = carry
@@ -234,7 +249,7 @@ class Reader:
         return code, window, rows
 
     def _vector(self, code, data, context_model, state, n, coarse=None):
-        """Read a vector of n integers; where `coarse` is given, integers 3 coarse + (-1, 0 or 1)."""
+        """Read a vector of n integers; if `coarse` is given, they are 3 coarse + (-1, 0 or 1)."""
 
         def body(k, carry):
             code, state, values = carry

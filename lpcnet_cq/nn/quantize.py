@@ -1,9 +1,9 @@
-"""Trainable quantisers: lattice codebooks for envelope and gain, step sizes for the latents.
+"""Trainable quantisers: transform quantisers for envelope and gain, step sizes for the latents.
 
-Place in the chain: LSF vector -> integers v -> codeword mu + B v, with mu and B trained together with everything
-else. A lattice is a codebook without a search: K^M codewords, M x M parameters, and rounding for its search. The
-waveform loss reaches B through the synthesis filter (that is Collaborative Quantization), the rate reaches it
-through v. Bit cost: what `entropy` gives the integers. Delay: none.
+Place in the chain: LSF vector -> v -> integers n -> codeword mu + B n; mu and B are trained together with all other
+parts. A transform quantiser needs no codebook search: it has K^M codewords but only M x M parameters, and the encoder
+rounds v. The gradient of the waveform loss reaches B through the synthesis filter (Collaborative Quantization); the
+gradient of the rate reaches B through v. Bits: those that the entropy model needs for the integers. Delay: none.
 
 Letters: M dimensions, v real coordinates, n integers.
 """
@@ -15,7 +15,7 @@ from jax import lax
 
 
 def soft_to_hard(v: jax.Array, hardness: jax.Array | float) -> jax.Array:
-    """Move from v (hardness 0) to round(v) (hardness 1), with the gradient of the identity.
+    """Return v + hardness * (round(v) - v), from v (hardness 0) to round(v) (hardness 1); its gradient is 1.
 
     References
     ----------
@@ -26,7 +26,7 @@ def soft_to_hard(v: jax.Array, hardness: jax.Array | float) -> jax.Array:
 
 
 class TransformQuantiser(nnx.Module):
-    """Quantise vectors to the trainable lattice { mu + B n : n integer }.
+    """Transform quantiser: codewords mu + B n with integer n and trainable mu and B.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class TransformQuantiser(nnx.Module):
     basis : array (M, M)
         Initial B; its columns are the quantiser's steps.
     scale : float
-        Unit in which B is trained: small units make small relative learning steps.
+        Unit in which B is trained; a small unit makes small relative learning steps.
     """
 
     def __init__(self, mean: jax.Array, basis: jax.Array, scale: float):
@@ -54,5 +54,5 @@ class TransformQuantiser(nnx.Module):
 
 
 def latent_steps(n_steps: int, step_ratio: float) -> jax.Array:
-    """Relative latent step sizes, shape (Q,), finest first, 1 in the middle."""
+    """Return the relative latent step sizes, shape (Q,), finest first; the middle one is 1."""
     return step_ratio ** (jnp.arange(n_steps, dtype=jnp.float32) - n_steps // 2)

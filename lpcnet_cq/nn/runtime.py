@@ -1,7 +1,9 @@
-"""Compiled code: where it is cached, how it gets its weights, how runs of packets are filled up to its shape."""
+"""Settings, cache and weights of compiled JAX code."""
 
 import os
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import jax
@@ -9,31 +11,65 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-MAX_OUTPUT = 1000.0  # amplitude, full scale 1: nothing an encoder writes comes near it
+MAX_OUTPUT = 1000.0  # amplitude, full scale 1: far above the output of any stream that an encoder writes
+
+_process: int | None = None  # id of the process in which JAX first ran
+
+
+@contextmanager
+def own_settings(wide: bool = False) -> Iterator[None]:
+    """Run JAX code with the codec's own settings, independent of the settings of the calling program.
+
+    Parameters
+    ----------
+    wide : bool
+        True enables 64-bit types, which the integer entropy model needs; networks run without them.
+
+    Raises
+    ------
+    RuntimeError
+        If this process was forked after JAX first ran: a forked process does not have JAX's threads.
+    """
+    global _process
+    _process = _process or os.getpid()
+    if _process != os.getpid():
+        raise RuntimeError(
+            "the codec cannot run in a process forked from one that used it: start processes with the method `spawn`"
+        )
+    with jax.enable_x64(wide), jax.numpy_dtype_promotion("strict"), jax.numpy_rank_promotion("allow"):
+        yield
 
 
 def use_cache() -> None:
-    """Keep compiled code in the user's cache folder, unless JAX was told of another."""
-    if jax.config.jax_compilation_cache_dir is None:  # pyright: ignore[reportAttributeAccessIssue]
-        root = Path(os.environ.get("LPCNET_CQ_CACHE") or Path.home() / ".cache" / "lpcnet_cq")
-        jax.config.update("jax_compilation_cache_dir", str(root / "jax"))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+    """Store compiled code in the user's cache folder, if it is writable and JAX has no other cache folder."""
+    if jax.config.jax_compilation_cache_dir is not None:  # pyright: ignore[reportAttributeAccessIssue]
+        return
+    try:
+        folder = Path(os.environ.get("LPCNET_CQ_CACHE") or Path.home() / ".cache" / "lpcnet_cq") / "jax"
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except (OSError, RuntimeError):  # RuntimeError: no home folder
+        return
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 
 def with_values(model: Callable, floats: dict, config) -> tuple:
-    """Return the graph of a model and its parameters with the values of a weights file."""
+    """Return the graph of a model, and its parameters with the values from a weights file."""
     use_cache()
-    abstract = nnx.eval_shape(lambda: model(config, rngs=nnx.Rngs(0)))
-    graph, params = nnx.split(abstract, nnx.Param)
-    nnx.replace_by_pure_dict(params, jax.tree.map(jnp.asarray, floats))
+    with own_settings():
+        abstract = nnx.eval_shape(lambda: model(config, rngs=nnx.Rngs(0)))
+        graph, params = nnx.split(abstract, nnx.Param)
+        nnx.replace_by_pure_dict(params, jax.tree.map(jnp.asarray, floats))
     return graph, params
 
 
-def fill(a: np.ndarray, T: int) -> np.ndarray:
-    """Return packets (t, ...) as a batch of one, (1, T, ...), the last one repeated."""
-    return np.pad(a, [(0, T - len(a))] + [(0, 0)] * (a.ndim - 1), mode="edge")[None]
+def one_batch(a: np.ndarray, dtype: type = np.float32) -> np.ndarray:
+    """Return an array as a batch of one, (1, ...), converted to `dtype`."""
+    return np.asarray(a, dtype)[None]
 
 
 def is_valid_output(y: jax.Array) -> jax.Array:
-    """Say whether what was decoded is sound: integers of a damaged stream may blow filters up."""
-    return jnp.max(jnp.abs(y)) < MAX_OUTPUT  # not so for NaN either
+    """Return whether decoded samples are finite and bounded; a damaged stream can make the filters unstable."""
+    return jnp.max(jnp.abs(y)) < MAX_OUTPUT  # False for NaN too

@@ -1,12 +1,10 @@
-"""Which weights are zero together: single ones, blocks, or whole output channels.
+"""Operations on groups of weights that are pruned together: single weights, blocks, or whole channels.
 
-Place in the chain: below `sparsify` (training) and `sparse_weights` (storage). A kernel (..., inputs, outputs) is seen
-as the matrix W (I, O) of y = x W, all axes but the last being inputs; a pattern tiles it with groups that stay or go
-as a whole. With groups of one weight, all here is the classic elementwise case.
+Place in the chain: below `sparsify`. A pattern (`checkpoint.weight_groups`) divides the matrix W (I, O) of y = x W into
+groups of equal size. With groups of one weight, every operation here is the usual elementwise one.
 
 Letters: I inputs, O outputs, N groups, n weights per group.
 """
-
 
 import jax
 import jax.numpy as jnp
@@ -14,19 +12,19 @@ import jax.numpy as jnp
 from lpcnet_cq.checkpoint.weight_groups import Pattern, from_groups, resolve
 
 
-def spread(keep: jax.Array, shape: tuple[int, ...], pattern: Pattern) -> jax.Array:
-    """Give every weight what its group has, (N,) to `shape`."""
+def expand_mask(keep: jax.Array, shape: tuple[int, ...], pattern: Pattern) -> jax.Array:
+    """Expand a mask of groups (N,) to a mask of weights of a shape."""
     r, c = resolve(pattern, shape)
     return from_groups(jnp.broadcast_to(keep[:, None], (keep.shape[0], r * c)), shape, pattern)
 
 
-def norms(groups: jax.Array) -> jax.Array:
-    """Score groups by their norm, (N,)."""
+def group_norms(groups: jax.Array) -> jax.Array:
+    """Return the Euclidean norms (N,) of groups (N, n)."""
     return jnp.sqrt(jnp.sum(groups**2, axis=1))
 
 
 def soft_threshold(groups: jax.Array, threshold: jax.Array | float) -> jax.Array:
-    """Shrink every group by `threshold` in root mean square, to zero if it has no more than that.
+    """Reduce the root mean square of every group by `threshold`; a group with less becomes zero.
 
     The proximal operator of threshold * sum_g sqrt(n) ||w_g||_2; for n = 1, sign(w) max(|w| - threshold, 0).
 
@@ -45,26 +43,27 @@ def soft_threshold(groups: jax.Array, threshold: jax.Array | float) -> jax.Array
     >>> soft_threshold(jnp.array([[3.0], [-1.0], [0.5]]), 1.0).tolist()
     [[2.0], [-0.0], [0.0]]
     """
-    size = norms(groups) / groups.shape[1] ** 0.5
+    size = group_norms(groups) / groups.shape[1] ** 0.5
     share = jnp.maximum(size - threshold, 0) / jnp.where(size > 0, size, 1.0)
     return groups * share[:, None]
 
 
-def select(scores: jax.Array, alive: jax.Array, sparsity: jax.Array) -> jax.Array:
-    """Keep the best groups: all but round(N * sparsity), and none that is dead already.
+def select_groups(scores: jax.Array, alive: jax.Array, sparsity: jax.Array) -> jax.Array:
+    """Select the groups with the largest scores: all but round(N * sparsity), and only groups that are alive.
 
     Parameters
     ----------
     scores : array (N,)
-        At least 0.
+        Non-negative.
     alive : bool array (N,)
-        What may be kept.
+        Groups that may be selected.
     sparsity : scalar
+        Share of groups to prune, 0 to 1.
 
     Returns
     -------
     bool array (N,)
-        Of equal scores, the later ones stay.
+        True for selected groups. Among groups with equal scores, those with higher indices are selected first.
     """
     N = scores.shape[0]
     order = jnp.argsort(jnp.where(alive, scores, -1.0))

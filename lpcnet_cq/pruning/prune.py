@@ -1,8 +1,9 @@
-"""Pruning: `prune(config, workdir)` turns trained weights into sparse ones, by a short training that ends sparse.
+"""Pruning: `prune(config, workdir)` makes trained weights sparse by a short training.
 
-Place in the chain: behind `training.train`, whose loop, rate control and files it uses: after each step `sparsify`
-decides what the weights are. It writes what `train` writes, the weights compactly (`half_precision`), so that zeros are
-bytes saved; with the pattern "inputs" whole channels go, and with them their computation (`channels`).
+Place in the chain: after `training.train`, whose loop, rate control and files it uses unchanged: after each step
+`sparsify` decides which weights are zero. It writes what `train` writes, with packed weights
+(`half_precision.pack_weights`), so that zeros save bytes. With the pattern "inputs", whole channels and their
+computation are removed (`channels`).
 """
 
 import time
@@ -18,11 +19,11 @@ from flax import nnx
 
 from lpcnet_cq.checkpoint.weight_groups import INPUTS, PATTERNS, Pattern, tiles
 from lpcnet_cq.nn.runtime import use_cache
-from lpcnet_cq.pruning.channels import has_prunable_inputs, narrow
+from lpcnet_cq.pruning.channels import has_prunable_inputs, prune_channels
 from lpcnet_cq.pruning.config import PruneConfig
 from lpcnet_cq.pruning.input_moments import Moments, input_moments
 from lpcnet_cq.pruning.schedule import spread_over
-from lpcnet_cq.pruning.sparsify import make_settle
+from lpcnet_cq.pruning.sparsify import make_sparse_update
 from lpcnet_cq.training import loop
 from lpcnet_cq.training.config import TrainConfig
 from lpcnet_cq.training.loop import Budget, Place, Run, State, start_state, take_step
@@ -37,9 +38,9 @@ Moment = Callable[[nnx.State], Moments]
 
 
 def is_pruned(pattern: Pattern, dense: tuple[str, ...], name: str, leaf: Any) -> bool:
-    """Choose the layers of networks and entropy model; with INPUTS, those whose inputs can be taken away.
+    """Return whether a parameter is pruned: layers of networks and of the entropy model.
 
-    Tables and what `dense` names stay as they are.
+    With INPUTS, only the layers whose inputs can be removed. Tables and what `dense` names are never pruned.
     """
     if pattern == INPUTS:
         return has_prunable_inputs(name, leaf)
@@ -47,16 +48,15 @@ def is_pruned(pattern: Pattern, dense: tuple[str, ...], name: str, leaf: Any) ->
 
 
 def make_moments(t: TrainConfig, start: Prepared) -> Moment:
-    """Return a function that gives the moments of all layers' inputs at parameters, over some batches."""
+    """Return a function of parameters that computes the moments of all layers' inputs, over some batches."""
     task = task_of(t.codec)
     material = [start.batches.batch(i) for i in range(MOMENT_BATCHES)]
     one = jnp.float32(1.0)
 
-    def forward(params, batch, step):
-        model = nnx.merge(start.graph, params)
+    def forward(model, batch, step):
         return task.objective(model, t.loss, batch, step, hardness=one, lam=one, progress=one)
 
-    found_in = jax.jit(lambda params, batch, step: input_moments(forward, params, batch, step))
+    found_in = jax.jit(lambda params, batch, step: input_moments(forward, nnx.merge(start.graph, params), batch, step))
     keys = jax.random.split(jax.random.key(t.seed), MOMENT_BATCHES)
     steps = [draw_steps(key, start.drawn, *task.shape(material[0])) for key in keys]
 
@@ -68,10 +68,10 @@ def make_moments(t: TrainConfig, start: Prepared) -> Moment:
 
 
 def make_pruning(p: PruneConfig, steps: int, moments: Moment):
-    """Return what makes a run of so many steps end sparse: `Run.settle`, and a function that starts its masks."""
+    """Return `Run.settle` of a run of so many steps that ends sparse, and a function that returns its first masks."""
     pattern, schedule = PATTERNS[p.pattern], spread_over(steps, p.sparsity, p.until, p.events)
     chosen = partial(is_pruned, pattern, task_of(p.train.codec).dense)
-    apply, init = make_settle(p.method, schedule, moments, pattern=pattern, which=chosen, shrink=p.shrink)
+    apply, init = make_sparse_update(p.method, schedule, moments, pattern=pattern, which=chosen, shrink=p.shrink)
 
     def settle(before: State, after: State) -> State:
         params, masks = apply(before.params, after.params, before.masks)
@@ -117,6 +117,6 @@ def prune(p: PruneConfig, workdir: Path, quiet: bool = False) -> Path:
     state, notes = loop.train(run, workdir, p.as_dict(), start.params, control, masks, quiet)
     params = state.params
     if PATTERNS[p.pattern] == INPUTS:
-        nnx.replace_by_pure_dict(params, narrow(nnx.to_pure_dict(params)))
+        nnx.replace_by_pure_dict(params, prune_channels(nnx.to_pure_dict(params)))
     notes |= {"method": p.method, "sparsity": p.sparsity, "pattern": p.pattern}
     return finish(t, workdir, start, params, notes, small=True)

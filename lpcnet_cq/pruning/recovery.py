@@ -1,13 +1,14 @@
-"""Compressed sensing at a layer: the sparse weights whose output is nearest to that of the dense ones.
+"""Compressed sensing at a layer: the sparse weights whose output is closest to that of the dense weights.
 
-Place in the chain: called by `sparsify` at pruning steps for layers whose input statistics are known. The layer's
-output y = X W is the measurement of W by its inputs X; sought is
+Place in the chain: called by `sparsify` at pruning steps for layers whose input statistics are known. The output
+Y = X W of a layer is a measurement of W by its inputs X. The problem to solve is
 
-    min ||X W - X W^||^2  over W^ with a given number of groups other than zero.
+    min ||X W - X W^||^2  over W^ with a given number of non-zero groups.
 
-Only G = X' X / T enters. Support by iterative hard thresholding, values by least squares on the support.
+The inputs enter as G = X' X / T only. The support is found by iterative hard thresholding, the values by least squares
+on the support.
 
-Letters: B batch, T rows of X, k taps, C channels, I = k C inputs, O outputs, N groups.
+Letters: T rows of X, I inputs, O outputs, N groups.
 """
 
 import jax
@@ -16,35 +17,26 @@ from jax import lax
 from jax.scipy.linalg import solve
 
 from lpcnet_cq.checkpoint.weight_groups import Pattern, to_groups
-from lpcnet_cq.pruning.patterns import norms, select, spread
+from lpcnet_cq.pruning.patterns import expand_mask, group_norms, select_groups
 
 ITERATIONS = 30  # of hard thresholding
-RIDGE = 1e-3  # in units of an input's power: inputs that are nearly alike keep their weights
+RIDGE = 1e-3  # relative to the power of an input: keeps the weights of nearly equal inputs
 
 
-def second_moment(x: jax.Array, k: int = 1, stride: int = 1, dilation: int = 1) -> jax.Array:
-    """Return G = X' X / T of the inputs of a layer, shape (k*C, k*C).
-
-    Parameters
-    ----------
-    x : array (B, time, C)
-        What the layer convolves, its past included; for a dense layer, any (B, rows, C).
-    k, stride, dilation : int
-        Of a convolution whose kernel has the shape (k, C, O); the rows of G are those of kernel.reshape(k*C, O).
+def second_moment(x: jax.Array) -> jax.Array:
+    """Return G = X' X / T of the inputs x (..., I) of a layer, shape (I, I), over all T rows.
 
     Examples
     --------
-    >>> second_moment(jnp.array([[[1.0], [2.0], [3.0]]]), k=2).tolist()
+    >>> second_moment(jnp.array([[[1.0, 2.0], [2.0, 3.0]]])).tolist()
     [[2.5, 4.0], [4.0, 6.5]]
     """
-    reach = (k - 1) * dilation
-    taps = [x[:, j * dilation : x.shape[1] - reach + j * dilation : stride] for j in range(k)]
-    X = jnp.concatenate(taps, axis=-1).reshape(-1, k * x.shape[-1])
+    X = x.reshape(-1, x.shape[-1])
     return jnp.matmul(X.T, X, precision="highest") / X.shape[0]
 
 
 def output_error(W: jax.Array, W_hat: jax.Array, G: jax.Array | None = None) -> jax.Array:
-    """Return ||X W - X W^||^2 / ||X W||^2, of the weights themselves where X is unknown; 0 where W is 0."""
+    """Return ||X W - X W^||^2 / ||X W||^2; without G the same ratio of the weights themselves; 0 if W is 0."""
 
     def energy(A):
         return jnp.vdot(A, A if G is None else jnp.matmul(G, A, precision="highest"))
@@ -54,9 +46,9 @@ def output_error(W: jax.Array, W_hat: jax.Array, G: jax.Array | None = None) -> 
 
 
 def least_squares(G: jax.Array, W: jax.Array, support: jax.Array, ridge: float) -> jax.Array:
-    """Return min ||X W - X W^||^2 / T + ridge ||W - W^||^2 over W^ that is zero off the support.
+    """Return the W^ that minimises ||X W - X W^||^2 / T + ridge ||W - W^||^2 and is zero outside of the support.
 
-    Column by column the normal equations (G_SS + ridge I) w^_S = (G w + ridge w)_S.
+    Every column solves the normal equations (G_SS + ridge I) w^_S = (G w + ridge w)_S.
 
     Parameters
     ----------
@@ -76,11 +68,11 @@ def least_squares(G: jax.Array, W: jax.Array, support: jax.Array, ridge: float) 
 
 
 def recover(G: jax.Array, W: jax.Array, alive: jax.Array, sparsity: jax.Array, pattern: Pattern):
-    """Find sparse weights that do what W does to the layer's inputs.
+    """Find sparse weights whose outputs approximate those of W for the layer's inputs.
 
-    Weights are counted in units of what they contribute, V = diag(G)^1/2 W: a large weight on a silent input is a
-    small one. From the largest groups of V on, each iteration moves against the gradient of the error and keeps the
-    largest groups, which never makes the error larger; then least squares on the support.
+    Weights are scaled by the power of their inputs, V = diag(G)^1/2 W, so that a large weight of a weak input counts
+    little. The search starts from the largest groups of V. Each iteration takes a gradient step on the error and keeps
+    the largest groups, which never increases the error. Least squares on the final support gives the values.
 
     Parameters
     ----------
@@ -89,7 +81,7 @@ def recover(G: jax.Array, W: jax.Array, alive: jax.Array, sparsity: jax.Array, p
     alive : bool array (N,)
         Groups that may be kept.
     sparsity : scalar
-        Share of groups to be zero.
+        Share of groups to prune, 0 to 1.
     pattern : Pattern
 
     Returns
@@ -107,13 +99,13 @@ def recover(G: jax.Array, W: jax.Array, alive: jax.Array, sparsity: jax.Array, p
     step = 1 / jnp.linalg.eigvalsh(G)[-1]
 
     def threshold(U):
-        keep = select(norms(to_groups(U, pattern)), alive, sparsity)
-        return jnp.where(spread(keep, U.shape, pattern), U, 0.0), keep
+        keep = select_groups(group_norms(to_groups(U, pattern)), alive, sparsity)
+        return jnp.where(expand_mask(keep, U.shape, pattern), U, 0.0), keep
 
     def iterate(_, of):
         U, _ = of
         return threshold(U + step * jnp.matmul(G, V - U, precision="highest"))
 
     U, keep = lax.fori_loop(0, ITERATIONS, iterate, threshold(V))
-    best = least_squares(G, V, spread(keep, V.shape, pattern), RIDGE)
+    best = least_squares(G, V, expand_mask(keep, V.shape, pattern), RIDGE)
     return jnp.where(jnp.all(jnp.isfinite(best)), best, U) / size, keep

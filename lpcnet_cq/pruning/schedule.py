@@ -1,6 +1,6 @@
-"""When to prune and how far: the cubic ramp of gradual pruning, in optimiser steps.
+"""Pruning schedule: the steps at which weights are pruned, and the sparsity after each, by a cubic ramp.
 
-Place in the chain: none in the codec; `sparsify` asks it at every step of a training run.
+Place in the chain: none in the codec; `sparsify` evaluates it at every step of a training run.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 @dataclass(frozen=True)
 class Schedule:
-    """Hold the steps at which weights are pruned, and the share that is zero after the first and the last.
+    """Hold the steps at which weights are pruned, and the share of zeros after the first and the last of them.
 
     Raises
     ------
@@ -20,8 +20,8 @@ class Schedule:
     """
 
     begin: int  # t0, first pruning step
-    end: int  # t0 + n dt, last pruning step: from there on what is zero stays zero
-    every: int = 1  # dt, steps between prunings
+    end: int  # t0 + n dt, last pruning step
+    every: int = 1  # dt, steps between pruning steps
     final: float = 0.8  # s_f, share of zeros from `end` on
     initial: float = 0.0  # s_0, share of zeros at `begin`
 
@@ -35,7 +35,7 @@ class Schedule:
 
 
 def spread_over(steps: int, final: float, until: float = 0.6, events: int = 6) -> Schedule:
-    """Prune a run of so many steps from its first one to the share `until`; what is left of it mends the damage.
+    """Return a schedule from the first step of a run to the share `until`; the rest of the run trains without pruning.
 
     Examples
     --------
@@ -47,7 +47,7 @@ def spread_over(steps: int, final: float, until: float = 0.6, events: int = 6) -
 
 
 def target_sparsity(schedule: Schedule, step) -> jax.Array:
-    """Return the share of zeros due at a step; `initial` before `begin`, `final` after `end`.
+    """Return the required share of zeros at a step: `initial` before `begin`, `final` after `end`.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def target_sparsity(schedule: Schedule, step) -> jax.Array:
 
 
 def is_event(schedule: Schedule, step) -> jax.Array:
-    """Say whether weights are pruned at a step: every `every` steps from `begin`, and at `end`.
+    """Return whether weights are pruned at a step: every `every` steps from `begin`, and at `end`.
 
     Examples
     --------

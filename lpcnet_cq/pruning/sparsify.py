@@ -1,15 +1,15 @@
-"""Sparsification while training: CSP and four baselines, as one optax transformation for any tree of parameters.
+"""Sparsification during training: CSP and four baselines, as one optax transformation for any tree of parameters.
 
-Place in the chain: the last transformation of an optimiser, behind the learning rate, since it decides what the
-weights are after the step. A method is made of the same four parts, switched on and off (`methods`):
+Place in the chain: the last transformation of an optimiser, after the learning rate, because it determines the weights
+after the step. Every method uses some of the same four parts (`methods`):
 
-1. sparsity inducing: proximal steps of lambda ||W||_1 (ISTA) between prunings;
-2. pruning: the smallest groups become zero, as many as the schedule says;
-3. compression-error reduction: the survivors take over the work of what was pruned (`sparse_recovery`);
-4. holding: what is zero stays zero, the task's gradient trains the survivors.
+1. sparsity induction: proximal steps of lambda ||W||_1 (ISTA) between pruning steps;
+2. pruning: the groups with the smallest norms are set to zero, as many as the schedule requires;
+3. compression-error reduction: the remaining weights are refitted to the outputs of the dense layer (`recovery`);
+4. masking: pruned weights stay zero while the gradient of the task trains the others.
 
-The page `docs/sparsify.md` says which of this is K. Zhen et al., "Sparsification via compressed sensing for automatic
-speech recognition" (ICASSP 2021, arXiv 2102.04932), and which is ours.
+`docs/sparsify.md` states which parts are from K. Zhen et al., "Sparsification via compressed sensing for automatic
+speech recognition" (ICASSP 2021, arXiv 2102.04932), and which are new here.
 """
 
 import math
@@ -24,19 +24,19 @@ import optax
 from jax import lax
 
 from lpcnet_cq.checkpoint.weight_groups import UNSTRUCTURED, Pattern, from_groups, tiles, to_groups
-from lpcnet_cq.pruning.patterns import norms, select, soft_threshold, spread
+from lpcnet_cq.pruning.patterns import expand_mask, group_norms, select_groups, soft_threshold
 from lpcnet_cq.pruning.recovery import output_error, recover
 from lpcnet_cq.pruning.schedule import Schedule, is_event, target_sparsity
 
 
 class Method(NamedTuple):
-    """Hold what tells one method from another."""
+    """Hold the settings in which methods differ."""
 
-    events: Schedule  # when it prunes, and how far
+    events: Schedule  # the steps at which it prunes, and the sparsity after each
     shrinks: bool = False  # part 1, from the schedule's begin to its end
-    rest: float = 0.0  # share of the time after a pruning without part 1: survivors recover
-    recovers: bool = False  # part 3, where the inputs' moments are given
-    regrows: bool = False  # zeros may come back until the end of the schedule
+    rest: float = 0.0  # share of the interval after a pruning step in which part 1 is off
+    recovers: bool = False  # part 3, if the moments of the inputs are given
+    regrows: bool = False  # pruned weights may become non-zero again until the end of the schedule
 
 
 def methods(schedule: Schedule) -> dict[str, Method]:
@@ -51,11 +51,11 @@ def methods(schedule: Schedule) -> dict[str, Method]:
 
 
 class SparseState(NamedTuple):
-    """Hold masks and statistics of the chosen leaves, by name."""
+    """Hold masks and statistics of the pruned leaves, by name."""
 
     step: jax.Array
-    masks: dict[str, jax.Array]  # True where a weight lives, shaped like the leaf
-    error: dict[str, jax.Array]  # share of energy lost by the last pruning: of outputs where known, else of weights
+    masks: dict[str, jax.Array]  # False where a weight is pruned, shaped like the leaf
+    error: dict[str, jax.Array]  # energy lost by the last pruning, as a share: of outputs if known, else of weights
 
 
 class Leaf(NamedTuple):
@@ -67,14 +67,14 @@ class Leaf(NamedTuple):
 
 
 def name_of(path) -> str:
-    """Name a leaf as weights files do; the `value` at the end of Flax's paths is left out."""
+    """Return the name of a leaf in weights files; the `value` at the end of Flax's paths is left out."""
     if path and getattr(path[-1], "name", None) == "value":
         path = path[:-1]
     return jax.tree_util.keystr(path, simple=True, separator="/")
 
 
 def is_matrix(name: str, value: Any) -> bool:
-    """Choose all leaves with inputs and outputs."""
+    """Return whether a leaf has inputs and outputs."""
     return value.ndim >= 2
 
 
@@ -91,7 +91,7 @@ def sparsify(
     which: Callable[[str, Any], bool] = is_matrix,
     shrink: float | Callable[[jax.Array], jax.Array] = 1e-3,
 ) -> optax.GradientTransformationExtraArgs:
-    """Return the transformation that makes weights sparse by a method, as its last step a training step.
+    """Return the optax transformation that makes weights sparse; it must be the last one of the optimiser.
 
     Parameters
     ----------
@@ -100,24 +100,25 @@ def sparsify(
     schedule : Schedule
         In steps of the optimiser.
     pattern : Pattern
-        Of the groups that are zero together.
+        Shape of the groups that are pruned together.
     which : callable
-        which(name, leaf) says whether a leaf is made sparse; it must be a matrix or kernel that the pattern tiles.
+        which(name, leaf) returns whether a leaf is pruned; it must be a matrix or kernel that the pattern tiles.
     shrink : float or callable
-        Threshold of a proximal step, in units of the root mean square of a leaf's living weights: lambda times the
-        learning rate, the same for layers of all scales. A callable takes the step, so that it can follow the rate.
-        Methods without proximal steps leave it aside.
+        Threshold of a proximal step (lambda times the learning rate), relative to the root mean square of the
+        remaining weights of a leaf. A callable takes the step, so that it can follow the learning rate. Methods
+        without proximal steps ignore it.
 
     Returns
     -------
     optax.GradientTransformationExtraArgs
-        Its `update(updates, state, params, moments=...)` takes, by name, the second moments (I, I) of the inputs of
-        layers, for "csp" to recover their output; needed at pruning steps (`is_event`) only, ignored at others.
+        Its `update(updates, state, params, moments=...)` takes the second moments (I, I) of the layers' inputs by
+        name. The method "csp" uses them at pruning steps (`is_event`); they are ignored at all others.
 
     Raises
     ------
     ValueError
-        If there is no such method, no leaf is chosen, a pattern does not fit, or moments belong to no chosen leaf.
+        If the method is unknown, no leaf is selected, the pattern does not tile a leaf, or moments are given for a
+        leaf that is not pruned.
 
     Examples
     --------
@@ -138,7 +139,7 @@ def sparsify(
 
     def update(updates, state, params=None, *, moments=None, **_):
         if params is None:
-            raise ValueError("update needs the params: sparsity is a property of weights, not of their updates")
+            raise ValueError("update needs the params: sparsity is a property of weights, not of updates")
         moments = moments or {}
         if stray := moments.keys() - state.masks.keys():
             raise ValueError(f"moments for `{min(stray)}`, which is not made sparse")
@@ -162,23 +163,26 @@ def sparsify(
     return optax.GradientTransformationExtraArgs(init, update)
 
 
-def make_settle(method: str, schedule: Schedule, moments: Callable[[Any], dict[str, jax.Array]], **options: Any):
-    """Return what makes a training loop with steps of its own end sparse.
+def make_sparse_update(
+    method: str, schedule: Schedule, moments: Callable[[Any], dict[str, jax.Array]], **options: Any
+):
+    """Return the sparsification for a training loop that does not use optax's `update`.
 
     Parameters
     ----------
     method, schedule, options
         As for `sparsify`.
     moments : callable
-        moments(params) gives the second moments of layers' inputs; called at pruning steps of methods that use them.
+        moments(params) returns the second moments of the layers' inputs; it is called at pruning steps of methods
+        that use them.
 
     Returns
     -------
-    settle : callable
-        settle(before, after, state) says what becomes of parameters that a step took from `before` to `after`, and
-        returns the next state with them.
+    update : callable
+        update(before, after, state) takes the parameters before and after a training step, and returns the
+        sparsified parameters and the next state.
     init : callable
-        init(params) is the state before the first step.
+        init(params) returns the state before the first step.
     """
     sparse = sparsify(method, schedule, **options)
     m = methods(schedule)[method]
@@ -188,17 +192,17 @@ def make_settle(method: str, schedule: Schedule, moments: Callable[[Any], dict[s
         updates, state = sparse.update(jax.tree.map(jnp.subtract, after, before), state, before, moments=G)
         return jax.tree.map(jnp.add, before, updates), state
 
-    def settle(before, after, state):
+    def update(before, after, state):
         G = None
         if m.recovers and is_event(m.events, state.step):
             G = {name: of for name, of in moments(after).items() if name in state.masks}
         return apply(before, after, state, G)
 
-    return settle, sparse.init
+    return update, sparse.init
 
 
 def _start(params: Any, which: Callable[[str, Any], bool], pattern: Pattern) -> SparseState:
-    """Choose the leaves; all their weights live."""
+    """Select the leaves to prune; no weight is pruned yet."""
     named = {name_of(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(params)}
     found = {name: leaf for name, leaf in named.items() if which(name, leaf)}
     if not found:
@@ -215,27 +219,27 @@ def _same(leaf: Leaf) -> Leaf:
 
 
 def _is_shrinking(m: Method, schedule: Schedule, step: jax.Array) -> jax.Array:
-    """Part 1 runs from begin to end, in the later share of the time between two prunings."""
+    """Return whether part 1 is on: from begin to end, in the last part of the interval between two pruning steps."""
     phase = (step - schedule.begin) % schedule.every
     return (step >= schedule.begin) & (step <= schedule.end) & (phase >= math.ceil(m.rest * schedule.every))
 
 
 def _shrink(pattern: Pattern, amount: jax.Array, leaf: Leaf) -> Leaf:
-    """Take a proximal step; what is shrunk to zero may still come back until it is pruned."""
+    """Take a proximal step; a weight that becomes zero by it is not masked, and may grow again until it is pruned."""
     w = leaf.weights
     rms = jnp.sqrt(jnp.sum(w**2) / jnp.sum(leaf.mask, dtype=w.dtype))
     return leaf._replace(weights=from_groups(soft_threshold(to_groups(w, pattern), amount * rms), w.shape, pattern))
 
 
 def _prune(m: Method, pattern: Pattern, share: jax.Array, G: jax.Array | None, leaf: Leaf) -> Leaf:
-    """Make the smallest groups zero and, where the inputs are known, let the others take over their work."""
+    """Set the smallest groups to zero; if the moments of the inputs are known, refit the others."""
     w = leaf.weights
     alive = jnp.any(to_groups(leaf.mask, pattern), axis=1) | m.regrows
     W = w.reshape(-1, w.shape[-1])
     if m.recovers and G is not None:
         W_hat, keep = recover(G, W, alive, share, pattern)
-        mask = spread(keep, w.shape, pattern)
+        mask = expand_mask(keep, w.shape, pattern)
         return Leaf(W_hat.reshape(w.shape), mask, output_error(W, W_hat, G))
-    mask = spread(select(norms(to_groups(w, pattern)), alive, share), w.shape, pattern)
+    mask = expand_mask(select_groups(group_norms(to_groups(w, pattern)), alive, share), w.shape, pattern)
     pruned = jnp.where(mask, w, 0.0)
     return Leaf(pruned, mask, output_error(w, pruned))

@@ -1,6 +1,6 @@
-"""The three published autoencoders: a frame to a code of half as many samples, and back, with the code's quantiser.
+"""The three published autoencoders: each maps a frame to a quantised code with half as many samples, and decodes it.
 
-Place in the chain: one module of the cascade. Frames are independent of each other. Delay: none beyond the frame.
+Place in the chain: one module of the cascade. Frames are independent of each other. Delay: the frame only.
 
 Letters: F frames, W samples of a frame, C channels.
 """
@@ -32,7 +32,7 @@ def knet_layers(c: AutoencoderConfig, rngs: nnx.Rngs) -> tuple[list, list]:
 
 
 def stack(block, cin: int, c: int, hidden: int, rngs: nnx.Rngs) -> list:
-    """Return two blocks with dilations 1 and 2, the last without an activation after its sum."""
+    """Return two blocks with dilations 1 and 2; the second has no activation after its sum."""
     first, second = STACK
     return [block(cin, c, hidden, first, False, rngs=rngs), block(c, c, hidden, second, True, rngs=rngs)]
 
@@ -58,7 +58,7 @@ def bottleneck_layers(c: AutoencoderConfig, rngs: nnx.Rngs) -> tuple[list, list]
 
 
 def gated_layers(c: AutoencoderConfig, rngs: nnx.Rngs) -> tuple[list, list]:
-    """Return encoder and decoder of NWC (Zhen et al. 2021): the decoder begins with the code added to all channels."""
+    """Return encoder and decoder of NWC (Zhen et al. 2021); the decoder first adds the code to all channels."""
     C, H = c.channels, c.hidden
     encoder = [
         Conv(1, C, OUTER_K, activation=leaky, rngs=rngs),
@@ -97,7 +97,7 @@ class Autoencoder(nnx.Module):
 
 
 def run(layers, x: jax.Array) -> jax.Array:
-    """Run layers on frames (..., L), each by itself; return (..., L')."""
+    """Run layers on independent frames (..., L); return (..., L')."""
     h = x.reshape(-1, x.shape[-1], 1)
     for layer in layers:
         h = layer(h)

@@ -1,8 +1,8 @@
 """Blocks of the published networks: K-Net's residual units, CMRL's bottlenecks, NWC's gates and separable convolution.
 
-All convolve whole frames with zeros on both sides ("same"); nothing is remembered from frame to frame. Every block
-is called on arrays (F, L, C) and says what a frame costs: `macs(L)` gives multiply-accumulates for L samples in, and
-how many samples come out.
+All blocks convolve whole frames, padded with zeros on both sides ("same"), without a state between frames. Every block
+is called on arrays (F, L, C). Its method `macs(L)` returns the multiply-accumulates for L input samples, and the number
+of output samples.
 
 Letters: F frames, L samples, C channels, k kernel length, d dilation.
 """
@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import lax
 
-K = 9  # kernel length of everything but gates and NWC's outer layers
+K = 9  # kernel length, except for gates and NWC's outer layers
 GATE_K = 15
 SLOPE = 0.2  # of leaky ReLU
 PRELU_START = 0.3
@@ -24,13 +24,13 @@ def leaky(x: jax.Array) -> jax.Array:
 
 
 def shuffle(x: jax.Array, up: int) -> jax.Array:
-    """Turn channels into samples, (F, L, up C) to (F, up L, C): sub-pixel upsampling."""
+    """Sub-pixel upsampling: rearrange channels as samples, (F, L, up C) to (F, up L, C)."""
     F, L, C = x.shape
     return x.reshape(F, L * up, C // up)
 
 
 def chain_macs(layers, L: int) -> tuple[int, int]:
-    """Return multiply-accumulates of layers one behind the other for L samples in, and samples out."""
+    """Return the multiply-accumulates of a chain of layers for L input samples, and the number of output samples."""
     total = 0
     for layer in layers:
         macs, L = layer.macs(L)
@@ -39,10 +39,10 @@ def chain_macs(layers, L: int) -> tuple[int, int]:
 
 
 class Conv(nnx.Module):
-    """Convolve (F, L, cin) to (F, up L / stride, cout / up), activated.
+    """Convolve (F, L, cin) to (F, up L / stride, cout / up), with an activation.
 
-    Weights start as He's normal distribution. The last convolution of a residual branch, and that of a decoder, start
-    at nothing (`silent`): a new network is as deep as its shortcuts, and adds nothing to what others decoded.
+    Weights are initialised by He's normal distribution. The last convolutions of residual branches and of decoders are
+    initialised with zeros (`silent`): a new network then consists of its shortcuts, and its output is zero.
     """
 
     def __init__(self, cin, cout, k=K, *, stride=1, dilation=1, up=1, activation=None, silent=False, rngs: nnx.Rngs):
@@ -90,7 +90,7 @@ class Unit(nnx.Module):
 
 
 class Residual(nnx.Module):
-    """K-Net's block: two units, added to x, or to a third unit of x where length or channels change."""
+    """K-Net's block: two units and a shortcut, which is a third unit if the length or the channels change."""
 
     def __init__(self, cin: int, cout: int, *, stride=1, dilation=1, up=1, silent=False, rngs: nnx.Rngs):
         same = cin == cout and stride == up == 1
@@ -109,7 +109,7 @@ class Residual(nnx.Module):
 
 
 class Bottleneck(nnx.Module):
-    """CMRL's block: wide to narrow, dilated narrow, narrow to wide, added to x."""
+    """CMRL's block: fewer channels, dilated convolution, more channels; the result is added to x."""
 
     def __init__(self, cin: int, c: int, hidden: int, dilation: int, flat: bool, *, rngs: nnx.Rngs):
         self.flat = flat  # the last block of a stack has no activation after the sum
@@ -134,7 +134,7 @@ class Bottleneck(nnx.Module):
 
 
 class Gated(nnx.Module):
-    """NWC's block: a narrow signal times a tanh gate, added to x; x of one channel is added to all."""
+    """NWC's block: a signal with few channels times a tanh gate, added to x; x with one channel is added to all."""
 
     def __init__(self, cin: int, c: int, hidden: int, dilation: int, flat: bool, *, rngs: nnx.Rngs):
         self.flat = flat
@@ -155,7 +155,7 @@ class Gated(nnx.Module):
 
 
 class Separable(nnx.Module):
-    """Convolve each channel by itself, then mix channels, activate and upsample."""
+    """Separable convolution: convolve each channel, then mix channels, activate and upsample."""
 
     def __init__(self, c: int, up: int, *, rngs: nnx.Rngs):
         self.taps = nnx.Param((2 / K) ** 0.5 * jax.random.normal(rngs.params(), (K, c)))

@@ -1,7 +1,8 @@
-"""A trained published system as a codec: sound to bytes and back, by `encode`, `decode` and `info` as our own has them.
+"""A trained published system as a codec: `encode`, `decode` and `info` with the interface of our own codec.
 
-Place in the chain: all of it. The file is that of `container`: header with model hash, segments with CRC. The first
-packet is the level of the whole signal, one byte; each further one is a frame. Decoding is hard, always.
+Place in the chain: the whole codec. The file format is that of `container`: header with model hash, segments with CRC.
+The first packet is the level of the whole signal, one byte; each further packet is a frame. Decoding always uses hard
+symbols.
 """
 
 import io
@@ -24,11 +25,11 @@ from lpcnet_cq.published.packet import get_frame, layout, put_frame, symbol_bits
 from lpcnet_cq.published.weights import load_system
 
 CHUNK = 32  # frames per compiled call: about a second
-SEGMENT_PACKETS = 250  # 64 KiB hold so many at any rate the papers use
+SEGMENT_PACKETS = 250  # fit in 64 KiB at all rates of the papers
 
 
 class PublishedCodec:
-    """Encode and decode speech with one set of weights, at the one rate they were trained for.
+    """Encode and decode speech with one set of weights, at the rate for which they were trained.
 
     Parameters
     ----------
@@ -53,16 +54,16 @@ class PublishedCodec:
         self._encode, self._decode = compiled(published.encode), compiled(published.decode)
         self._recode_soft = compiled(published.recode_soft)
 
-    channels = 1
+    kind, channels = "speech", 1
 
     @property
     def sample_rate_hz(self) -> int:
-        """Rate at which the codec works."""
+        """Sample rate of the codec."""
         return self.config.spec.sample_rate_hz
 
     @property
     def delay_ms(self) -> float:
-        """Algorithmic delay, the level of the whole signal left out."""
+        """Algorithmic delay, without the level, which needs the whole signal."""
         return self.config.delay_ms
 
     def encode(self, x: np.ndarray, sample_rate_hz: int, bitrate_bps: float | None = None) -> bytes:
@@ -71,15 +72,15 @@ class PublishedCodec:
         Parameters
         ----------
         x : array (n,)
-            Samples in [-1, 1]; other rates are resampled.
+            Samples in [-1, 1]; other sample rates are resampled.
         sample_rate_hz : int
         bitrate_bps : float, optional
-            The rate of the weights; they have no other.
+            Must be the rate of the weights.
 
         Raises
         ------
         ValueError
-            If `x` is not a vector of finite floats, or the rate is another.
+            If `x` is not a vector of finite floats, or the bitrate is not that of the weights.
         """
         if bitrate_bps is not None and bitrate_bps != self.bitrates_bps[0]:
             raise ValueError(f"`bitrate_bps` is {bitrate_bps}, these weights are made for {self.bitrates_bps[0]}")
@@ -98,12 +99,12 @@ class PublishedCodec:
         return file.getvalue()
 
     def decode(self, data: bytes) -> tuple[np.ndarray, int]:
-        """Return float32 samples (n,) in [-1, 1] and their rate, that of the original.
+        """Return float32 samples (n,) in [-1, 1] and their sample rate, which is that of the original.
 
         Raises
         ------
         BitstreamError
-            If the data are damaged, foreign, or made by another model.
+            If the data are damaged, not a `.cq` file, or from another model.
         """
         header, level, s = self.read(data)
         state, pieces = published.start_decoder(self.config, 1), []
@@ -114,7 +115,7 @@ class PublishedCodec:
         return self._finish(pieces, level, header.n_samples, header.sample_rate_hz), header.sample_rate_hz
 
     def info(self, data: bytes) -> dict:
-        """Say what a file holds and where its bits go, without synthesis; raises as `decode` does."""
+        """Return the content of a file and the bits of its parts, without synthesis; raises as `decode` does."""
         header, _, s = self.read(data)
         M, bits = self.config.n_lsf, symbol_bits(self.tables, s, self.config)
         parts = {"lsf": bits[:, :M].sum(), "gain": float(LEVEL_BITS), "latents": bits[:, M:].sum()}
@@ -134,7 +135,7 @@ class PublishedCodec:
         }
 
     def recode_soft(self, x: np.ndarray, sample_rate_hz: int) -> np.ndarray:
-        """Return x (n,) as soft assignments would sound, which no bytes carry: the released code's way of testing."""
+        """Return x (n,) coded with soft assignments, as the released code tests it; no file can hold them."""
         n = len(x)
         x = prepare(x, sample_rate_hz, self.sample_rate_hz)
         level, T = level_index(x, self.config), self._n_frames(len(x))
@@ -146,12 +147,12 @@ class PublishedCodec:
         return self._finish(pieces, level, len(x), sample_rate_hz)[:n]
 
     def _n_frames(self, n_samples):
-        """Return how many frames complete the last sample, whose speech comes one overlap late."""
+        """Return the number of frames needed to decode the last sample; the output is delayed by one overlap."""
         spec = self.config.spec
         return spec.n_frames(n_samples + spec.look_ahead) if n_samples else 0
 
     def _chunks(self, x, level, T):
-        """Yield scaled speech (1, CHUNK*hop) and its LSFs, if any, for the calls that code T frames."""
+        """Yield scaled speech (1, CHUNK*hop) and its LSFs, if any, for each call, until T frames are coded."""
         hop, total = self.config.spec.hop, -(-T // CHUNK) * CHUNK
         x = np.pad(x * np.float32(level_gain(level, self.config)), (0, total * hop - len(x)))
         lsf = analyse_lsf(x, self.config) if self.config.n_lsf and T else None
@@ -159,7 +160,7 @@ class PublishedCodec:
             yield x[None, i * hop : (i + CHUNK) * hop], None if lsf is None else lsf[None, i : i + CHUNK]
 
     def _finish(self, pieces, level, n_samples, sample_rate_hz):
-        """Join decoded pieces: cut the lag, undo the level, restore the rate."""
+        """Join decoded pieces, remove the delay, and restore level and sample rate."""
         lag = self.config.spec.look_ahead
         y = np.concatenate([*pieces, np.zeros(lag, np.float32)])[lag : lag + n_samples]
         y = resample(y / np.float32(level_gain(level, self.config)), self.sample_rate_hz, sample_rate_hz)

@@ -1,6 +1,6 @@
-"""How much a published system computes: multiplications with accumulation per second of audio, from layers' shapes.
+"""Complexity of a published system: multiply-accumulates per second of audio, from the shapes of the layers.
 
-Counted are the networks and the filters over samples; left out are activations, assignments and the LPC analysis.
+The count includes the networks and the filters over samples, but not activations, assignments and LPC analysis.
 """
 
 from flax import nnx
@@ -11,14 +11,14 @@ from lpcnet_cq.published.model import Model
 
 
 def shapes_of(c: SystemConfig) -> Model:
-    """Return a model without values."""
+    """Return a model that has shapes but no values."""
     return nnx.eval_shape(lambda: Model(c, rngs=nnx.Rngs(0)))
 
 
 def mmac_per_s(c: SystemConfig) -> dict[str, float]:
-    """Return millions of multiply-accumulates per second of audio, of the `encoder` and of the `decoder`.
+    """Return the multiply-accumulates of `encoder` and `decoder`, in millions per second of audio.
 
-    An encoder runs the decoders of all modules but the last, whose residual nobody codes.
+    An encoder also runs the decoders of all modules except the last, to compute the input of the next module.
     """
     modules = shapes_of(c).modules
     lpc_filter = (c.order + 1) * c.spec.sample_rate_hz if c.n_lsf else 0

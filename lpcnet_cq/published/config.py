@@ -1,7 +1,7 @@
-"""The published systems as frozen dataclasses: what a decoder must know, the training recipe, and the presets.
+"""Configuration of the published systems: dimensions of the decoder, training recipe, and presets.
 
-Frames are 512 samples that overlap by 32. `FrameSpec` says so with a window of 512, a hop of 480, and the overlap as
-look-ahead; the subframe is the overlap as well, so that filters can change where frames meet.
+Frames have 512 samples and overlap by 32. In `FrameSpec` this is a window of 512, a hop of 480, and a look-ahead equal
+to the overlap. The subframe also equals the overlap, so that filters can change at the border of two frames.
 
 References
 ----------
@@ -20,7 +20,7 @@ FRAMES = FrameSpec(window=512, hop=480, look_ahead=32, subframe=32)
 
 @dataclass(frozen=True)
 class AutoencoderConfig:
-    """Choose the blocks and the widths of one autoencoder."""
+    """Hold the type of the blocks and the widths of one autoencoder."""
 
     kind: Literal["knet", "bottleneck", "gated"]
     channels: int = 100
@@ -29,19 +29,19 @@ class AutoencoderConfig:
 
 @dataclass(frozen=True)
 class SystemConfig:
-    """Hold what a weights file is made for."""
+    """Hold the dimensions of a system; a weights file is made for one set of them."""
 
     autoencoder: AutoencoderConfig
     n_modules: int = 1  # autoencoders of the cascade
-    lpc: Literal["none", "fixed", "trained"] = "none"  # LSF codebook, if there is an LPC front end
-    level: float = 0.1  # active level of the scaled speech; files with a peak of 1 have about this one
-    window_at: Literal["analysis", "synthesis"] = "synthesis"  # where frames are faded
+    lpc: Literal["none", "fixed", "trained"] = "none"  # LSF codebook; "none": no LPC front end
+    level: float = 0.1  # active level of the scaled speech; about the level of files with a peak of 1
+    window_at: Literal["analysis", "synthesis"] = "synthesis"  # where the fades are applied to frames
     zero_state: bool = False  # as released: LPC filters start from zero in every frame, see `zero_state`
     spec: FrameSpec = FRAMES
     order: int = 16  # M, LPC order
-    n_centroids: int = 32  # of each code
+    n_centroids: int = 32  # per code
     n_lsf_centroids: int = 256  # shared by all LSFs
-    temperature: float = 300.0  # start of the soft assignments' alpha
+    temperature: float = 300.0  # initial alpha of the soft assignments
 
     def __post_init__(self):
         if self.n_modules < 1:
@@ -70,36 +70,36 @@ class SystemConfig:
 
     @property
     def frames_per_second(self) -> float:
-        """Rate of the frames."""
+        """Number of frames per second."""
         return self.spec.sample_rate_hz / self.spec.hop
 
     @property
     def delay_ms(self) -> float:
-        """Algorithmic delay: a frame, and how far the LPC window reaches beyond it."""
+        """Algorithmic delay: one frame, and the part of the LPC window after it."""
         return self.spec.ms(self.spec.window + (self.lpc_spec.look_ahead if self.n_lsf else 0))
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Hold one training run; `train(recipe, workdir)` needs nothing else."""
+    """Hold the settings of one training run; `train(recipe, workdir)` needs nothing else."""
 
     system: SystemConfig
-    bitrates_bps: tuple[float, ...]  # aimed at with the first module, with the first two, ...; the last is the system's
+    bitrates_bps: tuple[float, ...]  # targets with one module, two modules, ...; the last is the system's
     time_weight: float = 60.0
     mel_weight: float = 10.0
     quantisation_weight: float = 10.0
-    tau: float = 2.0  # first price of a bit per code sample; the rate control moves it
-    learning_rates: tuple[float, float, float] = (2e-3, 2e-3, 2e-4)  # peaks: first module, each further one, all
-    shares: tuple[float, float, float] = (2, 1, 1)  # of the run, of the same three phases; a last 0: greedy only
+    tau: float = 2.0  # initial Lagrange multiplier per bit of a code sample; the rate control changes it
+    learning_rates: tuple[float, float, float] = (2e-3, 2e-3, 2e-4)  # peaks: first module, each further module, all
+    shares: tuple[float, float, float] = (2, 1, 1)  # of the run, for the same phases; a last 0: greedy only
     warmup: float = 0.05  # share of a phase over which its learning rate rises, before it falls as a cosine
     unquantised: float = 0.05  # share of a new module's phase before its quantiser acts
-    unpriced: float = 0.3  # share of a further module's phase over which its price rises from nothing
-    hard: bool = True  # decoders get hard symbols from then on, with the gradient of soft ones; False: as published
-    softness: float = 0.2  # share of alpha that soft assignments have: always if `hard`, at first if not
-    loss_on: Literal["speech", "residual"] = "speech"  # "residual": as released, a loss that never meets the filters
+    unpriced: float = 0.3  # share of a further module's phase in which its Lagrange multiplier rises from 0
+    hard: bool = True  # after that, decoders get hard symbols with the gradient of soft ones; False: as published
+    softness: float = 0.2  # factor of alpha in soft assignments; if `hard` is False, only at the start
+    loss_on: Literal["speech", "residual"] = "speech"  # "residual": as released, a loss before the synthesis filter
     data: str = ""  # folder of audio; empty: the default corpus
-    minutes: float = 60.0  # budget of processor time, of all cores together
-    steps: int = 0  # run exactly so many steps, whatever the clock says (0: by `minutes`)
+    minutes: float = 60.0  # processor time of all cores together
+    steps: int = 0  # exact number of steps, independent of `minutes`; 0: use `minutes`
     seed: int = 0
     batch: int = 2  # crops
     frames: int = 16  # of a crop
@@ -114,7 +114,7 @@ class Recipe:
 
     @property
     def bitrate_bps(self) -> float:
-        """Rate of the whole system."""
+        """Bitrate of the whole system."""
         return self.bitrates_bps[-1]
 
     def as_dict(self) -> dict:
@@ -145,18 +145,19 @@ def recipe_from_dict(values: dict) -> Recipe:
     """Invert `Recipe.as_dict`, also after JSON, which has no tuples."""
     fields: dict[str, Any] = dict(values)
     fields |= {name: tuple(values[name]) for name in ("bitrates_bps", "learning_rates", "shares")}
-    return Recipe(**fields | {"system": system_from_dict(values["system"])})
+    fields["system"] = system_from_dict(values["system"])
+    return Recipe(**fields)
 
 
 K_NET = AutoencoderConfig("knet", channels=64)
 BOTTLENECK, GATED = AutoencoderConfig("bottleneck"), AutoencoderConfig("gated")
 
 PRESETS = {
-    # A step of K-Net computes twice as much as one of the others; half the batch takes as long.
+    # A step of K-Net needs twice the computation of the others; with half the batch it takes the same time.
     "knet": Recipe(SystemConfig(K_NET, window_at="analysis"), bitrates_bps=(9000.0,), mel_weight=5.0, batch=1),
-    # Loss and scale are K-Net's; the two codes share the rate as 1.5 to 2.5, the targets of the released fine-tuning.
+    # Loss and scale are those of K-Net; the codes share the rate 1.5 : 2.5, as the targets of the released fine-tuning.
     "cmrl": Recipe(SystemConfig(BOTTLENECK, n_modules=2), bitrates_bps=(3375.0, 9000.0), mel_weight=5.0),
-    # Behind an LPC front end files are scaled to a standard deviation of 1.
+    # Systems with an LPC front end scale files to a standard deviation of 1.
     "lpc-cmrl": Recipe(SystemConfig(BOTTLENECK, lpc="fixed", level=1.0), bitrates_bps=(9000.0,), tau=12.0),
     "cq-2020": Recipe(SystemConfig(BOTTLENECK, lpc="trained", level=1.0), bitrates_bps=(9000.0,), tau=12.0),
     "nwc-2021": Recipe(SystemConfig(GATED, lpc="trained", level=1.0), bitrates_bps=(12000.0,), tau=12.0),

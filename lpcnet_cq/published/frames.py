@@ -1,7 +1,7 @@
-"""Overlapping frames in JAX, with state: cut, fade, and add up again.
+"""Overlapping frames in JAX, with state: framing, fades, and overlap-add.
 
-Frame t covers the samples from t*hop to t*hop + window; neighbours share the overlap, which is the `look_ahead` of the
-`FrameSpec`. State is what the next call still needs: the overlap's samples.
+Frame t covers the samples from t*hop to t*hop + window. Neighbouring frames share the overlap, the `look_ahead` of the
+`FrameSpec`. The state is the samples of the overlap, which the next call needs.
 
 Letters: B batch, T frames, W samples of a frame.
 """
@@ -14,14 +14,14 @@ from dsp.frames import FrameSpec
 
 
 def fade(spec: FrameSpec) -> np.ndarray:
-    """Return the window (W,): a Hann rise over the overlap, ones, a Hann fall; shifted by the hop it adds up to 1."""
+    """Return the window (W,): Hann rise over the overlap, ones, Hann fall; copies shifted by the hop sum to 1."""
     V = spec.look_ahead
     rise = np.sin(0.5 * np.pi * (np.arange(V) + 0.5) / V) ** 2
     return np.concatenate([rise, np.ones(spec.window - 2 * V), rise[::-1]]).astype(np.float32)
 
 
 def split(tail: jax.Array, x: jax.Array, spec: FrameSpec) -> tuple[jax.Array, jax.Array]:
-    """Return the next tail and frames (B, T, W) of `tail` (B, overlap) and what follows it, x (B, T*hop)."""
+    """Return the next tail and the frames (B, T, W) of `tail` (B, overlap) followed by x (B, T*hop)."""
     B, N = x.shape
     V = spec.look_ahead
     whole = jnp.concatenate([tail, x], axis=1)
@@ -31,7 +31,7 @@ def split(tail: jax.Array, x: jax.Array, spec: FrameSpec) -> tuple[jax.Array, ja
 
 
 def overlap_add(tail: jax.Array, frames: jax.Array, spec: FrameSpec) -> tuple[jax.Array, jax.Array]:
-    """Return the next tail and the T*hop samples that are complete, given the frame before's `tail` (B, overlap)."""
+    """Return the next tail and T*hop complete samples; `tail` (B, overlap) comes from the frame before."""
     B, T, _ = frames.shape
     V = spec.look_ahead
     ends = jnp.concatenate([tail[:, None], frames[..., spec.hop :]], axis=1)

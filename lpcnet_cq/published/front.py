@@ -1,7 +1,8 @@
-"""The front end on whole signals, in NumPy: a coded level, and the LSFs of every frame.
+"""Front end on whole signals, in NumPy: a coded level, and the LSFs of every frame.
 
-Place in the chain: first block of the encoder, and of training. The level takes the place of the papers' uncounted
-normalisation of whole files: 8 bits a file. Left out is their 50-Hz high-pass filter, which their decoder never undoes.
+Place in the chain: first block of the encoder, and of training. The papers normalise whole files and do not count the
+bits of the scale; here a level with 8 bits per file replaces it. Their 50 Hz high-pass filter, which the decoder does
+not undo, is left out.
 """
 
 import numpy as np
@@ -16,11 +17,11 @@ from lpcnet_cq.training.active_level import active_level_dbov
 
 LEVEL_BITS = 8
 LEVEL_STEP_DB = 0.25
-LSF_TAIL = 1e-3  # share of the LSFs beyond each end of the levels
+LSF_TAIL = 1e-3  # share of the LSFs outside of the levels, at each end
 
 
 def level_index(x: np.ndarray, c: SystemConfig) -> int:
-    """Return the active level of a signal in steps of 0.25 dB below full scale, 0..255; quieter ones count as 255.
+    """Return the active level of a signal in steps of 0.25 dB below full scale, clipped to 0..255.
 
     Examples
     --------
@@ -33,12 +34,12 @@ def level_index(x: np.ndarray, c: SystemConfig) -> int:
 
 
 def level_gain(index: int, c: SystemConfig) -> float:
-    """Return the factor from a signal of that level to the level the networks work at."""
+    """Return the factor that scales a signal of this level to the level of the networks."""
     return c.level * 10 ** (index * LEVEL_STEP_DB / 20)
 
 
 def lpc_window(n: int) -> np.ndarray:
-    """Return a window (n,) that rises over its first quarter and falls over its last, as halves of a Hann window."""
+    """Return a window (n,): Hann rise over the first quarter, ones, Hann fall over the last quarter."""
     hann = get_window("hann", n // 2)
     return np.concatenate([hann[: n // 4], np.ones(n // 2), hann[n // 4 :]])
 
@@ -46,7 +47,7 @@ def lpc_window(n: int) -> np.ndarray:
 def analyse_lsf(x: np.ndarray, c: SystemConfig) -> np.ndarray:
     """Return the LSFs (T, M) of the frames of x (T*hop,), float32, rad.
 
-    Frame t begins one overlap before sample t*hop; its window begins half a frame earlier still.
+    Frame t begins one overlap before sample t*hop; its window begins half a frame before the frame.
 
     References
     ----------
@@ -62,7 +63,7 @@ def analyse_lsf(x: np.ndarray, c: SystemConfig) -> np.ndarray:
 
 
 def lsf_levels(lsf: np.ndarray, n_centroids: int) -> np.ndarray:
-    """Return the initial codebook (n_centroids,): evenly spaced levels over the range of each LSF, all in one list.
+    """Return the initial codebook (n_centroids,): evenly spaced levels over the range of each LSF, concatenated.
 
     Parameters
     ----------
@@ -76,13 +77,13 @@ def lsf_levels(lsf: np.ndarray, n_centroids: int) -> np.ndarray:
 
 
 def prepare(x: np.ndarray, c: SystemConfig, T: int) -> dict[str, np.ndarray]:
-    """Return the T frames in the middle of crops, `x` (B, T*hop), and where there is an LPC front end their `lsf`.
+    """Return the T frames in the middle of crops, `x` (B, T*hop), and with an LPC front end their `lsf`.
 
     Parameters
     ----------
     x : array (B, N)
-        Crops of at least T + 2 frames: the level is that of all they hold, as a file's is, and the LSFs see beyond
-        the frames' ends.
+        Crops of at least T + 2 frames. The level is that of the whole crop, as it is of a whole file, and the windows
+        of the LSFs extend beyond the frames.
     c : SystemConfig
     T : int
     """

@@ -1,6 +1,6 @@
 """The published losses, on frames: root mean square error in time, and in four mel resolutions.
 
-Place in the chain: training only. Frames are faded at both ends first, so that the spectra are not those of cut edges.
+Place in the chain: training only. Frames must be faded at both ends, because sharp edges would change their spectra.
 
 Letters: B batch, T frames, W samples of a frame.
 
@@ -9,39 +9,27 @@ References
 S. Kankanahalli, arXiv 1710.09064 (2018), section 2.4; weights as in the released code of each system.
 """
 
-from functools import lru_cache
-
 import jax
 import jax.numpy as jnp
-import numpy as np
+
+from lpcnet_cq.training.mel import mel_bank
 
 MEL_BANKS = (8, 16, 32, 128)
 FLOOR = 1e-7  # added to mean squares and to band powers
 
 
-@lru_cache
-def mel_bank(n: int, W: int, sample_rate_hz: int) -> np.ndarray:
-    """Return n triangles of height 1, evenly spaced in mel from 0 to half the sample rate, shape (W/2+1, n)."""
-    nyquist = sample_rate_hz / 2
-    mel = np.linspace(0, 2595 * np.log10(1 + nyquist / 700), n + 2)
-    edges = 700 * (10 ** (mel / 2595) - 1)
-    f = np.linspace(0, nyquist, W // 2 + 1)[:, None]
-    rise, fall = (f - edges[:-2]) / np.diff(edges[:-1]), (edges[2:] - f) / np.diff(edges[1:])
-    return np.maximum(0, np.minimum(rise, fall)).astype(np.float32)
-
-
 def time_loss(x: jax.Array, y: jax.Array) -> jax.Array:
-    """Return the mean over frames of the root mean square error, frames (B, T, W)."""
+    """Return the root mean square error of frames (B, T, W), averaged over frames."""
     return jnp.mean(jnp.sqrt(jnp.mean((x - y) ** 2, axis=-1) + FLOOR))
 
 
 def mel_loss(x: jax.Array, y: jax.Array, sample_rate_hz: int) -> jax.Array:
-    """Return the root mean square distance of log band powers (natural logarithm), mean over frames and banks."""
+    """Return the root mean square distance of log band powers (natural log), averaged over frames and filter banks."""
     W = x.shape[-1]
     X, Y = (jnp.abs(jnp.fft.rfft(v)) ** 2 / W for v in (x, y))
     distances = []
     for n in MEL_BANKS:
-        bank = mel_bank(n, W, sample_rate_hz)
+        bank = mel_bank(n, W, sample_rate_hz, "htk")
         d = jnp.log(X @ bank + FLOOR) - jnp.log(Y @ bank + FLOOR)
         distances.append(jnp.mean(jnp.sqrt(jnp.mean(d**2, axis=-1) + FLOOR)))
     return jnp.stack(distances).mean()

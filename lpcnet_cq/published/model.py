@@ -1,11 +1,12 @@
 """A published system in JAX: LPC front end with quantised LSFs, cascade of autoencoders, synthesis.
 
-Place in the chain: everything between scaled speech and symbols, and back. Training and codec run the same functions;
-they differ in which parts are soft. Filters and overlaps carry their state from frame to frame and from call to call,
-so that unquantised frames give back the speech itself, one overlap late; `zero_state` says what the released code does.
+Place in the chain: from scaled speech to symbols, and from symbols to speech. Training and codec run the same
+functions; in training some parts use soft assignments. Filters and overlaps keep their state between frames and between
+calls, so that unquantised frames reproduce the speech exactly, delayed by one overlap. `zero_state` describes the
+released code, which has no such state.
 
-Frame t covers the samples from t*hop - overlap to (t+1)*hop of the input; its filter covers what the frame before
-does not, so that no frame's residual needs the filter of the next.
+Frame t covers the samples from t*hop - overlap to (t+1)*hop of the input. Its filter covers the samples that are not in
+the frame before, so that the residual of a frame does not need the filter of the next one.
 
 Letters: B batch, T frames, W samples of a frame, V overlap, M order, K = M + modules * W / 2 symbols of a frame.
 """
@@ -56,9 +57,9 @@ def start_decoder(c: SystemConfig, B: int) -> dict:
 
 
 def filters_of(c: SystemConfig, lsf: jax.Array) -> jax.Array:
-    """Return A(z) (1 - mu z^-1), shape (B, T, M+2), of decoded LSFs (B, T, M) in any order.
+    """Return A(z) (1 - mu z^-1), shape (B, T, M+2), from decoded LSFs (B, T, M) in any order.
 
-    Where frames start from zero, A(z) alone (B, T, M+1): pre-emphasis runs on.
+    With `zero_state`, return A(z) only, (B, T, M+1), because the pre-emphasis keeps its state.
     """
     a = lsf_to_lpc(order_lsf(lsf))
     if c.zero_state:
@@ -67,7 +68,7 @@ def filters_of(c: SystemConfig, lsf: jax.Array) -> jax.Array:
 
 
 def analyse(c: SystemConfig, state: dict, x: jax.Array, a: jax.Array | None) -> tuple[dict, jax.Array]:
-    """Return the next state and frames (B, T, W) of speech x (B, T*hop), or of its residual by `a` of `filters_of`."""
+    """Return the next state and frames (B, T, W) of speech x (B, T*hop), or of its residual if `a` is given."""
     if a is not None and c.zero_state:
         x_state, x = filters.residual(state["x"], x, zero_state.emphasis(state["x"]))
         tail, frames = split(state["tail"], x, c.spec)
@@ -78,7 +79,7 @@ def analyse(c: SystemConfig, state: dict, x: jax.Array, a: jax.Array | None) -> 
 
 
 def cascade(model: Model, frames: jax.Array, n_modules: int, trained: tuple = (), acting: Acting | None = None):
-    """Code frames with the first modules, each coding what those before it left.
+    """Code frames with the first modules; each module codes the error of those before it.
 
     Parameters
     ----------
@@ -86,7 +87,7 @@ def cascade(model: Model, frames: jax.Array, n_modules: int, trained: tuple = ()
     frames : array (B, T, W)
     n_modules : int
     trained : tuple
-        Modules whose quantisers act by `acting`; the others are hard, and pass no gradient.
+        Modules whose quantisers use `acting`; the others are hard and pass no gradient.
     acting : Acting, optional
 
     Returns
@@ -106,7 +107,7 @@ def cascade(model: Model, frames: jax.Array, n_modules: int, trained: tuple = ()
 
 
 def synthesise(c: SystemConfig, state: dict, frames: jax.Array, a: jax.Array | None) -> tuple[dict, jax.Array]:
-    """Return the next state and speech (B, T*hop), one overlap late, of decoded frames (B, T, W)."""
+    """Return the next state and speech (B, T*hop), delayed by one overlap, from decoded frames (B, T, W)."""
     if a is not None and c.zero_state:
         tail, e = overlap_add(state["tail"], zero_state.synthesise(frames, a) * fade(c.spec), c.spec)
         y_state, y = filters.synthesise(state["y"], e, zero_state.emphasis(state["y"]))
@@ -115,7 +116,7 @@ def synthesise(c: SystemConfig, state: dict, frames: jax.Array, a: jax.Array | N
     tail, e = overlap_add(state["tail"], faded, c.spec)
     if a is None:
         return state | {"tail": tail}, e
-    # Where a frame begins, the filter of the frame before goes on for one subframe, the overlap.
+    # At the start of a frame, the filter of the frame before is used for one more subframe, the overlap.
     before = jnp.concatenate([state["a"], jnp.repeat(a, c.spec.n_subframes, axis=1)], axis=1)
     y_state, y = filters.synthesise(state["y"], e, before[:, :-1])
     return {"a": before[:, -1:], "y": y_state, "tail": tail}, y
@@ -134,7 +135,7 @@ def encode(model: Model, state: dict, x: jax.Array, lsf: jax.Array | None) -> tu
 
 
 def decode(model: Model, state: dict, s: jax.Array) -> tuple[dict, jax.Array]:
-    """Return the next state and speech (B, T*hop), one overlap late, of symbols (B, T, K)."""
+    """Return the next state and speech (B, T*hop), delayed by one overlap, from symbols (B, T, K)."""
     c = model.config
     a = filters_of(c, model.lsf.values(s[..., : c.n_lsf])) if c.n_lsf else None
     codes = jnp.split(s[..., c.n_lsf :], c.n_modules, axis=-1)
@@ -143,9 +144,9 @@ def decode(model: Model, state: dict, s: jax.Array) -> tuple[dict, jax.Array]:
 
 
 def recode_soft(model: Model, states: tuple[dict, dict], x: jax.Array, lsf: jax.Array | None):
-    """Return the next states and what soft assignments would sound like: the released code's way of testing.
+    """Return the next states and speech decoded from soft assignments, as the released code tests it.
 
-    No bytes carry soft assignments; this is here to measure what scores made in this way are worth.
+    No file can hold soft assignments. This function serves to measure by how much they raise scores.
     """
     c, a = model.config, None
     soft = Acting(jnp.float32(1), jnp.float32(1), jnp.float32(0))

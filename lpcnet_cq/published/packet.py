@@ -1,8 +1,8 @@
-"""Frames as bytes: hard symbols through static frequency tables and the range coder.
+"""Packets of frames: hard symbols, coded with static frequency tables and the range coder.
 
-Place in the chain: last of the encoder, first of the decoder. A frame is one self-delimiting packet: the LSF symbols,
-each by the table of its index, then the codes, module by module, each by its module's table. Zero-order, as the papers
-count their bits; but here the tables are fixed, and every bit is in the file.
+Place in the chain: last block of the encoder, first block of the decoder. A frame is one self-delimiting packet. It
+holds the LSF symbols, with one table per LSF index, and then the codes, with one table per module. The model is
+zero-order, as in the bit counts of the papers, but here the tables are fixed and all bits are in the file.
 
 Letters: M order, n modules, K symbols of a frame.
 """
@@ -18,7 +18,7 @@ CODE, LSF = "code", "lsf"
 
 
 def frequency_table(counts: np.ndarray) -> np.ndarray:
-    """Return cumulative frequencies, int32 (n + 1,), ending at 2^16: in proportion to counts (n,), none 0.
+    """Return cumulative frequencies up to 2^16, int32 (n + 1,), proportional to counts (n,); no frequency is 0.
 
     Examples
     --------
@@ -33,7 +33,7 @@ def frequency_table(counts: np.ndarray) -> np.ndarray:
 
 
 def frequency_tables(s: np.ndarray, c: SystemConfig) -> dict[str, np.ndarray]:
-    """Count the symbols s (T, K) of training frames into tables, one per module and one per LSF index.
+    """Return frequency tables of the symbols s (T, K) of training frames: one per module and one per LSF index.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def frequency_tables(s: np.ndarray, c: SystemConfig) -> dict[str, np.ndarray]:
 
 
 def layout(tables: dict[str, np.ndarray], c: SystemConfig) -> list[tuple[int, ...]]:
-    """Return the table of each of a frame's K symbols, in the order of the packet."""
+    """Return the tables of the K symbols of a frame, in the order of the packet."""
     lsf = [tuple(t) for t in tables[LSF].tolist()] if c.n_lsf else []
     return lsf + [tuple(t) for t in tables[CODE].tolist() for _ in range(c.n_code)]
 
@@ -63,7 +63,7 @@ def put_frame(places: Sequence[tuple[int, ...]], s: np.ndarray) -> bytes:
 
 
 def get_frame(places: Sequence[tuple[int, ...]], data: bytes, offset: int) -> tuple[np.ndarray, int]:
-    """Return the symbols (K,) of the packet at `offset`, and the offset behind it.
+    """Return the symbols (K,) of the packet at `offset`, and the offset of the first byte after it.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""Soft-to-hard scalar quantisers: shared centroids, soft assignments in training, the nearest one in the codec.
+"""Soft-to-hard scalar quantisers: shared centroids, soft assignments in training, nearest centroid in the codec.
 
-Place in the chain: between encoder and decoder of an autoencoder, and at the LSFs. Bit cost: what `packet` gives the
-symbols. Delay: none. A decoder only ever sees hard symbols, and rates are steered by hard symbols.
+Place in the chain: between encoder and decoder of an autoencoder, and for the LSFs. Bits: those of the symbols in
+`packet`. Delay: none. Streams contain hard symbols only, and the rate control uses the rate of hard symbols.
 
 Letters: K centroids b, x values of any shape, p assignments (..., K).
 
@@ -11,6 +11,7 @@ S. Kankanahalli, "End-to-end optimized speech coding with deep neural networks",
 E. Agustsson et al., "Soft-to-hard vector quantization", arXiv 1704.00648 (2017).
 """
 
+import warnings
 from typing import NamedTuple
 
 import jax
@@ -19,21 +20,21 @@ import numpy as np
 from flax import nnx
 from jax import lax
 
-FACTORS = np.geomspace(1e3, 1e-3, 300)  # by which centroids may be spread
-RARE = 1e-4  # share that a symbol is taken to have at least, where bits are counted
+FACTORS = np.geomspace(1e3, 1e-3, 300)  # factors to try for the spread of centroids
+RARE = 1e-4  # smallest share of a symbol in bit counts
 
 
 class Acting(NamedTuple):
-    """Say how the quantisers of trained parts act at one moment of a training; scalars, 0..1.
+    """Hold the state of quantisers at one step of a training; scalars, 0..1.
 
     Attributes
     ----------
     on : array
-        0 lets values through untouched (the first steps of a new module), 1 quantises.
+        0 passes values unchanged (in the first steps of a new module), 1 quantises.
     sharpness : array
         Factor of alpha.
     hard : array
-        1 lets the decoder have hard symbols, with the gradient of the soft ones; 0 the soft ones, as published.
+        1: the decoder gets hard symbols with the gradient of soft ones. 0: it gets soft ones, as published.
     """
 
     on: jax.Array
@@ -59,26 +60,27 @@ class Centroids(nnx.Module):
 
 
 def clusters(z: np.ndarray, K: int, rounds: int = 20) -> np.ndarray:
-    """Return K centroids of values z (n,), ascending: Lloyd's k-means, begun at evenly spaced quantiles.
+    """Return K centroids of values z (n,), ascending: SciPy's k-means (Lloyd), started at evenly spaced quantiles.
+
+    A centroid without values does not move.
 
     Examples
     --------
     >>> clusters(np.array([0.0, 0.1, 0.2, 5.0, 5.2]), 2).round(6).tolist()
     [0.1, 5.1]
     """
-    z = np.sort(z.astype(np.float64))
-    b = np.quantile(z, (np.arange(K) + 0.5) / K)
-    for _ in range(rounds):
-        nearest = np.searchsorted(0.5 * (b[1:] + b[:-1]), z)
-        n, total = np.bincount(nearest, minlength=K), np.bincount(nearest, z, minlength=K)
-        b = np.where(n > 0, total / np.maximum(n, 1), b)
-    return b
+    from scipy.cluster.vq import kmeans2
+
+    z = z.astype(np.float64)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "One of the clusters is empty")
+        return np.sort(kmeans2(z, np.quantile(z, (np.arange(K) + 0.5) / K), iter=rounds, minit="matrix")[0])
 
 
 def spread(b: np.ndarray, z: np.ndarray, bits: float) -> np.ndarray:
-    """Return centroids b (K,), ascending, so far apart that the symbols of values z (n,) have an entropy of `bits`.
+    """Scale ascending centroids b (K,) so that the symbols of values z (n,) have an entropy of `bits`.
 
-    The middle one lies at the median of the values.
+    The middle centroid is moved to the median of the values.
 
     Examples
     --------
@@ -98,26 +100,27 @@ def spread(b: np.ndarray, z: np.ndarray, bits: float) -> np.ndarray:
 
 
 def symbols(log_p: jax.Array) -> jax.Array:
-    """Return the hard symbols of assignments, int32: the nearest centroids."""
+    """Return the hard symbols, int32: indices of the nearest centroids."""
     return jnp.argmax(log_p, axis=-1).astype(jnp.int32)
 
 
 def quantise(q: Centroids, x: jax.Array, acting: Acting | None) -> tuple[jax.Array, jax.Array]:
-    """Return what the decoder gets for x, and log assignments.
+    """Return the quantised x, as the decoder gets it, and the log assignments.
 
     Parameters
     ----------
     q : Centroids
     x : array
     acting : Acting, optional
-        Differentiable, by sum_k p_k b_k; without it the nearest centroid, as the codec has it, and no gradient.
+        If given, the result is differentiable, by sum_k p_k b_k. Otherwise it is the nearest centroid, as in the codec,
+        and has no gradient.
     """
     if acting is None:
         log_p = q.log_assignment(x)
         return lax.stop_gradient(q.values(symbols(log_p))), lax.stop_gradient(log_p)
     log_p = q.log_assignment(x, acting.sharpness)
     b = q.centroids[...]
-    # Beyond the outermost centroids no assignment moves any more: there the gradient passes as it is, back to them.
+    # Beyond the outermost centroids assignments are constant; there the gradient passes unchanged to move values back.
     beyond = x - jnp.clip(x, *lax.stop_gradient((b.min(), b.max())))
     soft = jnp.einsum("...k,k->...", jnp.exp(log_p), b) + beyond - lax.stop_gradient(beyond)
     value = soft + acting.hard * lax.stop_gradient(q.values(symbols(log_p)) - soft)
@@ -125,21 +128,21 @@ def quantise(q: Centroids, x: jax.Array, acting: Acting | None) -> tuple[jax.Arr
 
 
 def penalty(log_p: jax.Array) -> jax.Array:
-    """Return the mean of sum_k sqrt(p_k) - 1: nothing exactly where assignments are hard."""
+    """Return the mean of sum_k sqrt(p_k) - 1, which is 0 only if all assignments are hard."""
     return jnp.mean(jnp.exp(0.5 * log_p).sum(axis=-1)) - 1
 
 
 def frame_bits(log_p: jax.Array, table: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Return the bits of a frame's symbols, soft and hard, by a table of shares, and the shares of the hard ones.
+    """Return the bits of a frame's symbols, soft and hard, for a table of shares, and the shares of the hard symbols.
 
-    A table that is the same for all frames is what a coder has. The entropy of a frame's own symbols, or of a small
-    batch's, is lower, and no coder reaches it without sending the table.
+    A coder has one table for all frames. The entropy of the symbols of one frame, or of a small batch, is lower; a
+    coder could reach it only if it transmitted the table.
 
     Parameters
     ----------
     log_p : array (B, T, N, K)
     table : array (K,) or (N, K)
-        One table for all N symbols of a frame (codes), or one for each position (LSFs). Gets no gradient.
+        One table for all N symbols of a frame (codes), or one for each position (LSFs). It gets no gradient.
 
     Returns
     -------

@@ -1,8 +1,8 @@
-"""The rate control of training: running tables of symbols, and a price of bits that brings the rate to its target.
+"""Rate control in training: running tables of symbols, and a Lagrange multiplier that brings the rate to its target.
 
-Place in the chain: training only. A batch is too small to tell what its symbols cost, so bits are counted by tables
-that run over the last twenty steps, as the codec counts them by tables of a whole training. The price follows the
-relative excess of the rate in proportion and in sum.
+Place in the chain: training only. A batch is too small to estimate the bits of its symbols. So bits are counted with
+tables averaged over about twenty steps; the codec uses tables of a whole training. A proportional-integral controller
+sets the Lagrange multiplier from the relative excess of the rate.
 """
 
 from typing import NamedTuple
@@ -15,14 +15,14 @@ from lpcnet_cq.published.packet import CODE, LSF
 from lpcnet_cq.published.quantiser import RARE
 from lpcnet_cq.training.lagrangian import relative_excess
 
-MEMORY = 0.05  # share of the newest step in everything that runs
-PROPORTIONAL = 2.0  # log tau is higher by this times the excess
-INTEGRAL = 0.03  # and rises by this times the excess and the pace, each step
-PACKET_BITS = 4.6  # that a packet takes beyond its symbols, on average
+MEMORY = 0.05  # weight of the newest step in running averages
+PROPORTIONAL = 2.0  # proportional gain: log tau per relative excess
+INTEGRAL = 0.03  # integral gain: rise of log tau per step, relative excess and pace
+PACKET_BITS = 4.6  # mean bits by which a packet exceeds its symbols
 
 
 class Control(NamedTuple):
-    """Hold the state of the rate control: log price, running excess of the rate, running shares of all symbols."""
+    """Hold the state of the rate control: log multiplier, running relative excess, running shares of all symbols."""
 
     log_tau: jax.Array
     excess: jax.Array
@@ -30,7 +30,7 @@ class Control(NamedTuple):
 
 
 def start_control(c: SystemConfig, tau: float) -> Control:
-    """Return the state before the first step: even shares."""
+    """Return the state before the first step, with equal shares."""
     tables = {CODE: jnp.full((c.n_modules, c.n_centroids), 1 / c.n_centroids, jnp.float32)}
     if c.n_lsf:
         tables[LSF] = jnp.full((c.n_lsf, c.n_lsf_centroids), 1 / c.n_lsf_centroids, jnp.float32)
@@ -38,12 +38,12 @@ def start_control(c: SystemConfig, tau: float) -> Control:
 
 
 def price(control: Control) -> jax.Array:
-    """Return the price of a bit per code sample."""
+    """Return the Lagrange multiplier tau per bit of a code sample."""
     return jnp.exp(control.log_tau + PROPORTIONAL * control.excess)
 
 
 def used_bps(c: SystemConfig, tables: dict, n_modules: int) -> float:
-    """Return the rate of LSFs, the first modules and packets' rounding, by the entropies of their shares."""
+    """Return the rate of LSFs, first modules and byte rounding of packets, from the entropies of their shares."""
     shares = [(c.n_code, tables[CODE][:n_modules])] + ([(1, tables[LSF])] if c.n_lsf else [])
     bits = sum(n * float(-(p * jnp.log2(jnp.maximum(p, RARE))).sum()) for n, p in shares)
     return (bits + PACKET_BITS) * c.frames_per_second
@@ -59,16 +59,16 @@ def follow(
     control : Control
     c : SystemConfig
     on : scalar
-        0 leaves price and excess as they are.
+        0 keeps multiplier and excess unchanged.
     pace : scalar
-        Learning rate relative to its peak in the phase, 0..1: a price that goes on rising where the rate can follow
-        no longer overshoots.
+        Learning rate relative to its peak in the phase, 0..1. Late in a phase the rate follows slowly, and without this
+        factor the multiplier would overshoot.
     bps : scalar
-        Rate of the step's symbols; one that is not finite counts as on target.
+        Rate of the step's symbols; a value that is not finite counts as the target.
     target_bps : float
-        Rate to be met, packets' rounding to bytes included.
+        Target rate, including the rounding of packets to bytes.
     shares : dict
-        Of the step's symbols.
+        Shares of the step's symbols.
     """
     excess = on * relative_excess(bps, target_bps - PACKET_BITS * c.frames_per_second)
     running = control.excess + MEMORY * on * (excess - control.excess)

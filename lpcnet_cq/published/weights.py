@@ -15,7 +15,7 @@ TABLE = "table/"
 
 
 class Weights(NamedTuple):
-    """Hold what a weights file holds, and its SHA-256."""
+    """Hold the content of a weights file, and its SHA-256."""
 
     floats: dict  # nested
     tables: dict[str, np.ndarray]
@@ -25,7 +25,7 @@ class Weights(NamedTuple):
 
 
 def save_system(path: Path, params: nnx.State, tables: dict[str, np.ndarray], c: SystemConfig, notes: dict) -> None:
-    """Save parameters, frequency tables and configuration; `notes`, JSON values, say how they were trained."""
+    """Save parameters, frequency tables and configuration; `notes` are JSON values about the training."""
     tensors = flatten(nnx.to_pure_dict(params)) | {TABLE + name: table for name, table in tables.items()}
     write_tensors(path, tensors, {"system": json.dumps(asdict(c)), "notes": json.dumps(notes)})
 
@@ -41,5 +41,5 @@ def load_system(path: Path) -> Weights:
     try:
         floats, tables, values, sha256 = read_weights(path, TABLE)
         return Weights(floats, tables, system_from_dict(values["system"]), values["notes"], sha256)
-    except Exception as error:  # safetensors has an exception type per fault
+    except Exception as error:  # safetensors raises many types of exceptions
         raise ValueError(f"`{path}` is not a readable weights file of a published system: {error}") from error

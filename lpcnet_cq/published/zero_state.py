@@ -1,8 +1,9 @@
-"""LPC filters as the released code has them, from zero in every frame: an ablation, not a way to code.
+"""LPC filters of the released code, which start with a zero state in every frame; used for an ablation only.
 
-Place in the chain: instead of the filters with state in `model`, where `SystemConfig.zero_state` says so. Pre-emphasis
-and its inverse run on; A(z) begins anew in each of seven windowed pieces of a frame, 1/A(z) in each frame, and a fade
-hides the seams. What is cut off at the pieces' ends is lost: even unquantised frames do not give the speech back.
+Place in the chain: replaces the filters with state in `model` if `SystemConfig.zero_state` is set. Pre-emphasis and
+de-emphasis keep their state. A(z) starts from zero in each of seven windowed pieces of a frame, 1/A(z) in each frame,
+and fades smooth the borders. The filter responses are truncated at the ends of the pieces, so that even unquantised
+frames do not reproduce the speech.
 
 Letters: B batch, T frames, F = B T, W samples of a frame, M order, P pieces of a frame.
 
@@ -22,14 +23,14 @@ from lpcnet_cq.speech.analysis import PREEMPHASIS
 
 
 def emphasis(state: jax.Array) -> jax.Array:
-    """Return 1 - mu z^-1 as coefficients for a filter with that state, (B, 1, M+2)."""
+    """Return the coefficients of 1 - mu z^-1, padded for a filter with this state, (B, 1, M+2)."""
     return jnp.zeros((len(state), 1, state.shape[1] + 1)).at[..., :2].set(jnp.array([1.0, -PREEMPHASIS]))
 
 
 def pieces(W: int) -> tuple[FrameSpec, np.ndarray]:
-    """Return how a frame is cut into seven pieces that overlap by half, and their Hann windows (P, W/4).
+    """Return the framing of a frame into seven pieces that overlap by half, and their Hann windows (P, W/4).
 
-    The first rises and the last falls at once, so that all windows add up to 1 over the frame.
+    The first window has no rise and the last has no fall, so that all windows sum to 1 over the frame.
     """
     spec = FrameSpec(window=W // 4, hop=W // 8, look_ahead=W // 8, subframe=W // 8)
     windows = np.tile(fade(spec), (W // spec.hop - 1, 1))
@@ -38,7 +39,7 @@ def pieces(W: int) -> tuple[FrameSpec, np.ndarray]:
 
 
 def residual(frames: jax.Array, a: jax.Array) -> jax.Array:
-    """Return the residual (B, T, W) of frames by A(z), `a` (B, T, M+1), every piece from zero."""
+    """Filter frames by A(z), `a` (B, T, M+1), with a zero state in every piece; return the residual (B, T, W)."""
     B, T, W = frames.shape
     spec, windows = pieces(W)
     x = frames.reshape(B * T, W)
@@ -51,7 +52,7 @@ def residual(frames: jax.Array, a: jax.Array) -> jax.Array:
 
 
 def synthesise(frames: jax.Array, a: jax.Array) -> jax.Array:
-    """Return speech frames (B, T, W) of residual frames by 1/A(z), `a` (B, T, M+1), every frame from zero."""
+    """Filter residual frames (B, T, W) by 1/A(z), `a` (B, T, M+1), with a zero state in every frame; return speech."""
     B, T, W = frames.shape
     _, y = filters.synthesise(jnp.zeros((B * T, a.shape[-1] - 1)), frames.reshape(B * T, W), a.reshape(B * T, 1, -1))
     return y.reshape(B, T, W)

@@ -1,8 +1,8 @@
-"""How finely the latents of a subframe are rounded: learned from the decoded envelope and level.
+"""Bit allocation: a trained factor on the scale of every latent, computed from the decoded envelope and gains.
 
-Place in the chain: a factor on the latents' scales, after the noise shape of `lapped`; encoder and decoder compute it
-alike from what is decoded, so that it costs no bits. W(z) alone asks for one noise-to-signal ratio everywhere; training
-finds where more noise is not heard, in pauses behind loud speech for instance, and spends the bits elsewhere.
+Place in the chain: after the noise shape of `lapped`. Encoder and decoder compute the same factor from decoded values,
+so that it costs no bits. With W(z) alone, the noise-to-signal ratio is the same at all times. Training finds where more
+noise is inaudible, for instance in pauses after loud speech, and uses the bits elsewhere.
 
 Letters: B batch, T packets, S subframes per packet, C conditions per subframe, D latents.
 """
@@ -11,14 +11,16 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from lpcnet_cq.nn.capture import multiply
+
 HIDDEN = 128
-DECAY = 0.005  # neper per subframe: the loudest level of the past is forgotten by 10 dB per second
-LARGEST = 2.0  # neper: bounds of the factor
-START_LEVEL = -10.0  # neper
+DECAY = 0.005  # natural log units per subframe: the peak level falls by 10 dB per second
+LARGEST = 2.0  # bound of the magnitude of the log factor (natural log)
+START_LEVEL = -10.0  # log gain (natural log)
 
 
 class Allocation(nnx.Module):
-    """Map envelopes and levels of a packet and the one before it to the log of a factor per latent."""
+    """Map envelopes and levels of this packet and the packet before to the log of a factor per latent."""
 
     def __init__(self, conditions: int, S: int, D: int, *, rngs: nnx.Rngs):
         C = S * (conditions + 1)
@@ -32,32 +34,34 @@ class Allocation(nnx.Module):
         return {"peak": jnp.full((B, 1), START_LEVEL), "seen": jnp.zeros((B, 1, len(self.w1[...]) // 2))}
 
     def __call__(self, state: dict, cond: jax.Array, log_gain: jax.Array) -> tuple[dict, jax.Array]:
-        """Return the next state and the log of the factors, (B, T*S, D), neper.
+        """Return the next state and the natural log of the factors, (B, T*S, D).
 
         Parameters
         ----------
         state : dict
         cond : array (B, T*S, C)
-            From `coder.conditions`.
+            From `residual_coder.conditions`.
         log_gain : array (B, T*S)
-            Decoded log gains, neper.
+            Decoded log gains (natural log).
         """
         B, N = log_gain.shape
         peak = recent_peak(state["peak"], log_gain)
         seen = jnp.concatenate([cond, (log_gain - peak)[..., None]], axis=-1).reshape(B, N // self.S, -1)
         before = jnp.concatenate([state["seen"], seen[:, :-1]], axis=1)
-        h = jax.nn.silu(jnp.concatenate([before, seen], axis=-1) @ self.w1[...] + self.b1[...])
-        y = (h @ self.w2[...] + self.b2[...]).reshape(B, N, -1)
+        h = jax.nn.silu(multiply(self, "w1", jnp.concatenate([before, seen], axis=-1)) + self.b1[...])
+        y = (multiply(self, "w2", h) + self.b2[...]).reshape(B, N, -1)
         return {"peak": peak[:, -1:], "seen": seen[:, -1:]}, y.clip(-LARGEST, LARGEST)
 
 
 def recent_peak(before: jax.Array, log_gain: jax.Array) -> jax.Array:
-    """Return the largest of present and past levels, each lowered by `DECAY` per subframe of its age, (B, S).
+    """Return the decaying peak level of each subframe, (B, S).
+
+    It is the maximum of the present level and of all past levels, each reduced by `DECAY` per subframe since then.
 
     Parameters
     ----------
     before : array (B, 1)
-        That of the subframe before the first.
+        Peak level of the subframe before the first.
     log_gain : array (B, S)
     """
     fall = DECAY * jnp.arange(log_gain.shape[1] + 1, dtype=log_gain.dtype)

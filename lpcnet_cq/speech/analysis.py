@@ -1,7 +1,7 @@
-"""The encoder's LPC front end: speech to one unquantised LSF vector per packet, by `dsp`.
+"""LPC analysis of the encoder, by `dsp`: one unquantised LSF vector per packet.
 
-Place in the chain: first block of the encoder, and of training. Pre-emphasis, 30 ms window reaching one look-ahead
-beyond the packet, autocorrelation, lag window, Levinson-Durbin, line spectral frequencies.
+Place in the chain: after the high-pass filter in the encoder; first block in training. Steps: pre-emphasis, 30 ms
+window that ends one look-ahead after the packet, autocorrelation, lag window, Levinson-Durbin, LSF conversion.
 """
 
 import numpy as np
@@ -13,16 +13,16 @@ from dsp.lsf import lpc_to_lsf
 PREEMPHASIS = 0.68  # 3GPP TS 26.190, 5.1
 LAG_WINDOW_HZ = 60.0
 WHITE_NOISE = 1e-4  # -40 dB, the correction of TS 26.190, 5.2.1
-VERSION = 1  # of this analysis: caches of features are keyed by it
+VERSION = 1  # of this analysis; part of the key of cached features
 
 
 def analyse_windows(windows: np.ndarray, spec: FrameSpec, order: int = 16) -> np.ndarray:
-    """Return the LSF of analysis windows.
+    """Return the LSFs of analysis windows.
 
     Parameters
     ----------
     windows : array (..., window + 1)
-        Speech in [-1, 1], one sample more in front for the pre-emphasis.
+        Speech in [-1, 1]; the first sample serves only the pre-emphasis.
     spec : FrameSpec
     order : int
         LPC order M, even.
@@ -46,7 +46,7 @@ def analyse_windows(windows: np.ndarray, spec: FrameSpec, order: int = 16) -> np
 def analyse_lsf(x: np.ndarray, spec: FrameSpec, order: int = 16) -> np.ndarray:
     """Return one LSF vector per packet of a whole signal, shape (ceil(n_samples / hop), M).
 
-    The signal is continued with zeros on both sides.
+    The signal is padded with zeros on both sides.
 
     Parameters
     ----------
@@ -61,5 +61,5 @@ def analyse_lsf(x: np.ndarray, spec: FrameSpec, order: int = 16) -> np.ndarray:
     total = n * spec.hop + spec.look_ahead
     padded = np.pad(np.asarray(x, np.float32)[:total], (front, max(0, total - len(x))))
     windows = np.lib.stride_tricks.sliding_window_view(padded, spec.window + 1)[:: spec.hop]
-    block = 2000  # windows at a time: bounded memory on long signals
+    block = 2000  # windows per call, which bounds the memory for long signals
     return np.concatenate([analyse_windows(windows[i : i + block], spec, order) for i in range(0, n, block)])

@@ -8,7 +8,7 @@ from lpcnet_cq.bitstream.codec_config import CodecConfig
 
 @dataclass(frozen=True)
 class SpeechConfig(CodecConfig):
-    """Hold the dimensions that a weights file of the speech codec is made for.
+    """Hold the dimensions of the codec for speech; a weights file is made for one set of them.
 
     Letters: M `order`, S `spec.n_subframes` per packet, D `n_latents` per subframe, Q `n_steps`.
     """
@@ -19,13 +19,13 @@ class SpeechConfig(CodecConfig):
     coarse: int = 128  # channels at the subframe rate
     fine_blocks: int = 2
     coarse_blocks: int = 3
-    noise: int = 4  # channels of noise the decoder receives at the fine rate
-    context: int = 3  # subframes of decoded past the entropy model sees
+    noise: int = 4  # channels of noise at the input of the decoder, at the fine rate
+    context: int = 3  # earlier subframes in the context of the entropy model
     hidden: int = 128  # width of the entropy model
 
     @property
     def n_latents(self) -> int:
-        """D, latents per subframe: one per sample, of which entropy coding makes most cost nothing."""
+        """D, latents per subframe: one per sample. Most are zero and cost almost no bits."""
         return self.spec.subframe
 
     @property
@@ -40,8 +40,9 @@ class SpeechConfig(CodecConfig):
 
     @property
     def side_parts(self) -> dict[str, list[int]]:
-        """Return which of the side integers are what."""
+        """Return the indices of the side integers of each part, by the part's name."""
         return {"lsf": list(range(self.order)), "gain": list(range(self.order, self.n_side))}
 
+    kind: ClassVar[str] = "speech"
     channels: ClassVar[int] = 1
-    segment_packets: ClassVar[int] = 500  # of a file between two context resets: 10 s
+    segment_packets: ClassVar[int] = 500  # packets of a file between two context resets: 10 s

@@ -1,12 +1,12 @@
-"""The entropy model as it is trained: a mean and a scale for every integer of a packet.
+"""Entropy model of speech in training: predicts mean and scale of every integer of a packet.
 
-Place in the chain: between the quantisers and the packet. In training it is this float network; in a stream it is
-the integer network that `tables.freeze` makes of it, so that every machine decodes the same symbols. Cost: about
-7 MMAC per second of audio. Delay: none, it sees decoded past only.
+Place in the chain: between the quantisers and the packet. Training uses this floating-point network. Streams use the
+integer network that `speech.freeze` makes from it, so that every machine decodes the same symbols. Cost: about 7 MMAC
+per second of audio. Delay: none, because the inputs are decoded integers of the past.
 
-Each integer has a discretised logistic distribution. Its mean and log-scale come from a small network of the
-decoded past (packets before for the side information; side information and subframes before for the latents), plus
-strictly triangular terms in the integers decoded before it in the same vector.
+Each integer has a discretised logistic distribution. A small network predicts its mean and log-scale: side information
+from earlier packets, latents from side information and earlier subframes. A strictly triangular matrix adds the effect
+of the integers before it in the same vector.
 
 Letters: B batch, T packets, S subframes per packet, K integers of a vector, H hidden width.
 """
@@ -16,14 +16,15 @@ import jax.numpy as jnp
 from flax import nnx
 
 from lpcnet_cq.bitstream.fixed_point import CLIP, SIDE_CLIP, SIDE_SCALE
+from lpcnet_cq.nn.capture import multiply
 from lpcnet_cq.nn.entropy import SideModel, Triangular, activation, dense
 from lpcnet_cq.speech.config import SpeechConfig
 
-LOG_SCALE = -1.0  # of latents, to start from: most are 0
+LOG_SCALE = -1.0  # initial log-scale of latents, most of which are 0
 
 
 class LatentModel(nnx.Module):
-    """Predict the latents of a subframe from the side information and the latents of the subframes before."""
+    """Predict the latents of a subframe from the side information and the latents of earlier subframes."""
 
     def __init__(self, c: SpeechConfig, K: int, *, rngs: nnx.Rngs):
         D, H, S = c.n_latents, c.hidden, c.spec.n_subframes
@@ -53,19 +54,19 @@ class LatentModel(nnx.Module):
         B, T, _ = side.shape
         past_side = jnp.concatenate([side_before, side[:, :-1]], axis=1)
         u = SIDE_SCALE * jnp.clip(jnp.concatenate([side, past_side], axis=-1), -SIDE_CLIP, SIDE_CLIP)
-        h = activation(u @ self.ws[...] + self.step[...][step] + self.bs[...])
-        h = (h @ self.wp[...] + self.bp[...]).reshape(B, T * self.S, -1)
+        h = activation(multiply(self, "ws", u) + self.step[...][step] + self.bs[...])
+        h = (multiply(self, "wp", h) + self.bp[...]).reshape(B, T * self.S, -1)
         past = jnp.clip(jnp.concatenate([before, n], axis=1), -CLIP, CLIP)
         y = jnp.concatenate([past[:, i : i + T * self.S] for i in range(self.context)], axis=-1)
-        h = activation(h + y @ self.wy[...])
-        h = activation(h @ self.w2[...] + self.b2[...])
-        m, s = jnp.split(h @ self.w3[...] + self.b3[...], 2, axis=-1)
+        h = activation(h + multiply(self, "wy", y))
+        h = activation(multiply(self, "w2", h) + self.b2[...])
+        m, s = jnp.split(multiply(self, "w3", h) + self.b3[...], 2, axis=-1)
         tm, ts = self.triangular(n, CLIP)
         return m + tm, s + ts
 
 
 class EntropyModel(nnx.Module):
-    """Hold the two models of a packet."""
+    """Hold the model of the side information and the model of the latents."""
 
     def __init__(self, c: SpeechConfig, *, rngs: nnx.Rngs):
         K = c.order + c.spec.n_subframes

@@ -1,7 +1,7 @@
-"""Line spectral frequencies to filters, in JAX: ordering, interpolation, polynomials.
+"""Conversion of line spectral frequencies to filters in JAX: ordering, interpolation, polynomials.
 
-Place in the chain: decoded LSF vectors (one a packet) become the coefficients of one filter per subframe, the same
-in the encoder, in the decoder and in training, and differentiable all the way.
+Place in the chain: converts decoded LSF vectors, one per packet, to the coefficients of one filter per subframe.
+Encoder, decoder and training use the same code. All operations are differentiable.
 
 Letters: B batch, T packets, S subframes per packet, M order.
 """
@@ -11,15 +11,16 @@ import jax.numpy as jnp
 
 from dsp.frames import FrameSpec
 
-MIN_DISTANCE = 0.015  # rad, about 38 Hz at 16 kHz: keeps 1/A(z) stable and its resonances bounded
+MIN_DISTANCE = 0.015  # rad, about 38 Hz at 16 kHz: keeps 1/A(z) stable and limits its resonances
 
 GAMMA = 0.92  # W(z) = A(z/gamma) on plain speech, A of pre-emphasised speech: 3GPP TS 26.190, 5.4
 
 
 def order_lsf(lsf: jax.Array) -> jax.Array:
-    """Sort frequencies and hold them `MIN_DISTANCE` apart within (0, pi).
+    """Sort frequencies and keep them at least `MIN_DISTANCE` apart within (0, pi).
 
-    Sorting and one maximum each way; leaves a vector that is in order already as it is.
+    One running maximum upwards and one running minimum downwards after sorting. A vector that meets the conditions
+    does not change.
     """
     M = lsf.shape[-1]
     k = jnp.arange(1, M + 1, dtype=lsf.dtype) * MIN_DISTANCE
@@ -29,9 +30,9 @@ def order_lsf(lsf: jax.Array) -> jax.Array:
 
 
 def interpolation_weights(spec: FrameSpec) -> jax.Array:
-    """Weight of the present LSF vector in each subframe, shape (S,); the previous one has the rest.
+    """Return the weight w of the present LSF vector in each subframe, shape (S,); the previous one has 1 - w.
 
-    A vector belongs to the centre of its analysis window, a filter to the centre of its subframe.
+    The position of a vector is the centre of its analysis window; that of a filter is the centre of its subframe.
     """
     S, L = spec.n_subframes, spec.subframe
     centre = spec.hop + spec.look_ahead - spec.window / 2
@@ -45,7 +46,7 @@ def interpolate_lsf(previous: jax.Array, lsf: jax.Array, spec: FrameSpec) -> jax
     Parameters
     ----------
     previous : array (B, M)
-        The vector of the packet before.
+        Vector of the packet before.
     lsf : array (B, T, M)
         Vectors of T packets, rad.
 
@@ -60,7 +61,7 @@ def interpolate_lsf(previous: jax.Array, lsf: jax.Array, spec: FrameSpec) -> jax
 
 
 def lsf_to_lpc(lsf: jax.Array) -> jax.Array:
-    """Multiply out the line spectral polynomials, A(z) = (P(z) + Q(z)) / 2, for even M.
+    """Return LPC coefficients from the product form of the line spectral polynomials, A(z) = (P(z) + Q(z)) / 2, M even.
 
     P(z) = (1 + z^-1) prod_{odd k} (1 - 2 cos w_k z^-1 + z^-2) and Q(z) with (1 - z^-1) and even k.
 
@@ -97,5 +98,5 @@ def lsf_to_lpc(lsf: jax.Array) -> jax.Array:
 
 
 def expand_bandwidth(a: jax.Array, gamma: float) -> jax.Array:
-    """Replace A(z) by A(z/gamma): a_k gamma^k."""
+    """Return the coefficients a_k gamma^k of A(z/gamma)."""
     return a * gamma ** jnp.arange(a.shape[-1], dtype=a.dtype)

@@ -1,8 +1,8 @@
-"""Time-varying LPC filters in JAX, differentiable, with state: the loop that CQ closes.
+"""Time-varying LPC filters in JAX, differentiable, with explicit state.
 
-Place in the chain: `residual` turns speech into the excitation that is coded, `synthesise` turns the decoded
-excitation back into speech; the gradient of a loss on speech passes through `synthesise` into both the excitation
-and the coefficients, hence into the LSF codebook. Cost: M multiplications a sample each. Delay: none.
+Place in the chain: `residual` converts speech to the excitation that is coded; `synthesise` converts the decoded
+excitation to speech. The gradient of a loss on speech passes through `synthesise` into the excitation and into the
+coefficients, and from there into the LSF codebook. Cost: M multiplications per sample for each filter. Delay: none.
 
 Letters: B batch, S subframes, L samples per subframe, M order, N = S L samples.
 """
@@ -71,7 +71,7 @@ def _recursion(state, e, a):
 def _adjoint(ybar, sbar, a):
     """Solve lambda[n] = ybar[n] - sum_k a_k[n+k] lambda[n+k], backwards in time, all (time, ..., B).
 
-    The transposed direct form: the state holds what later samples will still subtract from earlier ones.
+    This is the transposed direct form: the state holds the terms that later samples subtract from earlier ones.
     `sbar` (M, B) is the cotangent of the final state, newest sample first.
     """
     S, L = a.shape[0], ybar.shape[0] // a.shape[0]
@@ -142,6 +142,6 @@ def synthesise(state: jax.Array, e: jax.Array, a: jax.Array) -> tuple[jax.Array,
     C.-Y. Yu and G. Fazekas, "Differentiable time-varying linear prediction in the context of end-to-end
     analysis-by-synthesis" (2024), arXiv 2406.05128.
     """
-    # (order, batch) with the batch last keeps the recursion on contiguous vectors
+    # with the layout (order, batch) the recursion works on contiguous vectors
     final, y = _all_pole(state[:, ::-1].T, e.T, jnp.moveaxis(a[..., 1:], 0, -1))
     return final[::-1].T, y.T

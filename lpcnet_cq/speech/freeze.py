@@ -1,4 +1,4 @@
-"""Rounding of the trained entropy model of speech to the integers of a weights file, and back."""
+"""Conversion of the trained entropy model of speech to the integers of a weights file, and back."""
 
 import numpy as np
 
@@ -49,9 +49,10 @@ def freeze(entropy: dict, c: SpeechConfig) -> dict[str, np.ndarray]:
 
 
 def thaw(integers: dict[str, np.ndarray], c: SpeechConfig) -> dict:
-    """Invert `freeze`, but for rounding: files that hold the entropy model as integers alone can be trained on.
+    """Return the inverse of `freeze` except for rounding.
 
-    Of two biases that `freeze` adds up, the first gets the sum.
+    Training can start from files that hold the entropy model as integers only. `freeze` adds some pairs of biases; here
+    the first bias of a pair gets the sum, the second is zero.
 
     Returns
     -------

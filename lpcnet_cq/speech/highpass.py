@@ -1,9 +1,9 @@
-"""The encoder's high pass: rumble and hum below speech are taken away before anything is coded.
+"""High-pass filter of the encoder: removes rumble and hum below the speech band before coding.
 
-Place in the chain: the very first block of the encoder, on speech at the codec's rate; nothing undoes it. Bits go to
-what is heard, and decoded speech has less background than its recording. The price is phase: up to some hundred hertz
-the decoded waveform runs ahead of the recording's, which measures of the waveform notice and listeners do not.
-Delay: none. Training sees speech with its rumble: the filter is no part of the model.
+Place in the chain: first block of the encoder, at the codec's sample rate; the decoder does not undo it. The filter
+saves bits, and decoded speech has less low-frequency noise than the recording. It also changes the phase: below a few
+hundred hertz, the decoded waveform leads the original. Waveform measures such as the SNR are sensitive to this,
+listeners are not. Delay: none. Training uses unfiltered speech; the filter is not part of the model.
 """
 
 from functools import lru_cache
@@ -26,12 +26,12 @@ def start_highpass() -> np.ndarray:
 
 
 def highpass(state: np.ndarray, x: np.ndarray, sample_rate_hz: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the next state and the signal without what lies below `CUTOFF_HZ`.
+    """Return the next state and the signal filtered by a high-pass filter with the cutoff `CUTOFF_HZ`.
 
     Parameters
     ----------
     state : array (1, 2)
-        From `start_highpass`, or from the samples before.
+        From `start_highpass`, or from the call before.
     x : array (n,)
     sample_rate_hz : int
 
@@ -42,7 +42,7 @@ def highpass(state: np.ndarray, x: np.ndarray, sample_rate_hz: int) -> tuple[np.
 
     Examples
     --------
-    >>> _, y = highpass(start_highpass(), np.ones(16000), 16000)  # an offset is gone within a tenth of a second
+    >>> _, y = highpass(start_highpass(), np.ones(16000), 16000)  # an offset decays within 0.1 s
     >>> bool(abs(y[1600:]).max() < 1e-6)
     True
 

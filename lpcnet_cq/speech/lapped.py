@@ -1,12 +1,13 @@
-"""The straight road through the residual coder: a lapped transform, and the noise shape of its quantisation.
+"""Transform path of the residual coder: a lapped transform, and the shape of its quantisation noise.
 
-Place in the chain: beside the networks of `coder`. The excitation of two subframes becomes one vector of latents, and
-two vectors of latents one subframe of excitation. The pair starts as a modified discrete cosine transform, which
-reconstructs perfectly, so that the error of the codec vanishes with the step size; training moves it from there, and
-the networks learn what it does not do. Delay: one subframe, which the decoder has anyway.
+Place in the chain: in parallel with the networks of `residual_coder`. The transform maps the excitation of two
+subframes to one vector of latents; the inverse maps two vectors of latents to one subframe of excitation. Both start as
+a modified discrete cosine transform, which reconstructs perfectly. Therefore the error of the codec goes to zero with
+the step size. Training changes the transform, and the networks learn to correct its output. Delay: one subframe, which
+the decoder needs anyway.
 
-Every latent is multiplied by a scale before it is rounded: the weighted magnitude that the excitation has at the
-latent's frequency. Rounding then makes noise that is white behind the weighting filter W(z), where it is heard least.
+Before rounding, every latent is multiplied by a scale: the perceptually weighted magnitude of the excitation at the
+latent's frequency. Then the quantisation noise is white behind the weighting filter W(z), where it is least audible.
 
 Letters: B batch, S subframes, L samples per subframe = latents D, M order.
 """
@@ -19,12 +20,12 @@ from flax import nnx
 from lpcnet_cq.speech.analysis import PREEMPHASIS
 from lpcnet_cq.speech.envelope import GAMMA, expand_bandwidth
 
-LARGEST = 3.0  # neper: bounds of the noise shape
-UNIT = 0.1  # the transform is trained in: small units make small relative learning steps
+LARGEST = 3.0  # bound of the magnitude of the noise shape (natural log)
+UNIT = 0.1  # unit in which the transform is trained: a small unit makes small relative learning steps
 
 
 def mdct(L: int) -> np.ndarray:
-    """Return the modified discrete cosine transform with sine window, (2L, L): columns are basis functions.
+    """Return the modified discrete cosine transform with sine window, (2L, L); its columns are the basis functions.
 
     References
     ----------
@@ -45,24 +46,24 @@ class Lapped(nnx.Module):
         self.back = nnx.Param(jnp.swapaxes(basis, 1, 2))
 
     def analyse(self, before: jax.Array, e: jax.Array) -> jax.Array:
-        """Return one vector per subframe, (B, S, L), of that subframe and the one before it.
+        """Return one vector per subframe, (B, S, L), computed from this subframe and the one before it.
 
         Parameters
         ----------
         before : array (B, L)
-            The subframe before the first.
+            Subframe before the first.
         e : array (B, S, L)
         """
         shifted = jnp.concatenate([before[:, None], e[:, :-1]], axis=1)
         return UNIT * (shifted @ self.forward[0] + e @ self.forward[1])
 
     def synthesise(self, before: jax.Array, y: jax.Array) -> jax.Array:
-        """Return for every vector the subframe before it, (B, S, L): the inverse of `analyse`, one subframe late.
+        """Return one subframe per vector, (B, S, L): the inverse of `analyse`, delayed by one subframe.
 
         Parameters
         ----------
         before : array (B, L)
-            The vector before the first.
+            Vector before the first.
         y : array (B, S, L)
         """
         shifted = jnp.concatenate([before[:, None], y[:, :-1]], axis=1)
@@ -70,14 +71,14 @@ class Lapped(nnx.Module):
 
 
 def noise_shape(a: jax.Array, L: int) -> jax.Array:
-    """Return log |W(z) / A(z)| of the excitation at the latents' frequencies, (..., L), neper.
+    """Return ln |W(z) / A(z)| at the frequencies of the latents, (..., L).
 
     Parameters
     ----------
     a : array (..., M+1)
-        LPC of the pre-emphasised speech, A(z). The excitation is that of A(z) (1 - mu z^-1).
+        LPC coefficients of the pre-emphasised speech, A(z). The excitation is the output of A(z) (1 - mu z^-1).
     L : int
-        Latents; number d has the frequency pi (d + 1/2) / L.
+        Number of latents; latent d has the frequency pi (d + 1/2) / L.
 
     References
     ----------

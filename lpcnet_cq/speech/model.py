@@ -1,8 +1,8 @@
-"""Collaborative Quantization: envelope and residual coder in one differentiable model.
+"""Collaborative Quantization: envelope quantiser and residual coder in one differentiable model.
 
-Place in the chain: everything between the LPC analysis and the integers of a packet, and back. `encode_side`,
-`encode_latents` and `decode` carry their state from call to call, so that a packet, a chunk and a whole signal run
-through the same code; training runs all three in a row.
+Place in the chain: from the LPC analysis to the integers of a packet, and from these integers to speech. `encode_side`,
+`encode_latents` and `decode` take a state and return the next one, so that single packets, chunks and whole signals run
+the same code. Training calls all three, one after another.
 
 Letters: B batch, T packets, S subframes per packet, N samples, M order, D latents, K = M + S side integers.
 """
@@ -25,14 +25,14 @@ from lpcnet_cq.speech.postfilter import LongTermPostfilter
 from lpcnet_cq.speech.residual_coder import Decoder, Encoder, condition_size, conditions
 
 GAIN_FLOOR = 1e-9  # mean square: a third of a 16-bit step
-LOG_GAINS = (-16.0, 4.0)  # neper; beyond them lie damaged streams only
-LSF_UNIT, GAIN_UNIT = 0.02, 0.1  # units the lattices are trained in
-LSF_STEP, GAIN_STEP = 0.06, 0.5  # initial lattice steps: rad, neper
-STEP = 2.0  # initial step of the latents at the middle index, in deviations of the excitation
+LOG_GAINS = (-16.0, 4.0)  # range of log gains (natural log); only damaged streams have others
+LSF_UNIT, GAIN_UNIT = 0.02, 0.1  # units in which the transform quantisers are trained
+LSF_STEP, GAIN_STEP = 0.06, 0.5  # initial steps of the quantisers: rad, natural log
+STEP = 2.0  # initial step size of the latents at the middle index, in standard deviations of the excitation
 
 
 class Model(nnx.Module):
-    """Hold all that is trained: two lattices, two networks, the entropy model, the latents' scales."""
+    """Hold all trained parts: quantisers, transform, networks, bit allocation, postfilter, entropy model."""
 
     def __init__(self, c: SpeechConfig, *, rngs: nnx.Rngs, lsf_mean=None, lsf_axes=None):
         M, S = c.order, c.spec.n_subframes
@@ -47,7 +47,7 @@ class Model(nnx.Module):
         self.encoder = Encoder(c, rngs=rngs)
         self.decoder = Decoder(c, rngs=rngs)
         self.entropy = EntropyModel(c, rngs=rngs)
-        self.comb = LongTermPostfilter(condition_size(c) + 1, c.spec.subframe, c.spec.sample_rate_hz, rngs=rngs)
+        self.postfilter = LongTermPostfilter(condition_size(c) + 1, c.spec.subframe, c.spec.sample_rate_hz, rngs=rngs)
         self.log_scale = nnx.Param(jnp.full(c.n_latents, -np.log(STEP), jnp.float32))
         self.config = c
 
@@ -79,15 +79,15 @@ def start_decoder(model: Model, B: int) -> dict:
         "a": jnp.zeros((B, 1, M + 2)).at[..., 0].set(1.0),
         "y": jnp.zeros((B, M + 1)),
         "net": model.decoder.start(B),
-        "comb": model.comb.start(B),
+        "postfilter": model.postfilter.start(B),
         "position": jnp.zeros((), jnp.uint32),
     }
 
 
 def decode_envelope(model: Model, before: jax.Array, n_lsf: jax.Array):
-    """Return LSF of packets (B, T, M) and subframes (B, T*S, M), filters (B, T*S, M+2), latents' scales (B, T*S, D).
+    """Return LSFs of packets (B, T, M) and subframes (B, T*S, M), filters (B, T*S, M+2), scales (B, T*S, D).
 
-    The filters hold the pre-emphasis: A(z) (1 - mu z^-1), so that they analyse and synthesise plain speech.
+    The filters include the pre-emphasis: they are A(z) (1 - mu z^-1) and apply to plain speech.
     """
     lsf = order_lsf(model.lsf.synthesise(n_lsf))
     sub = interpolate_lsf(before, lsf, model.config.spec)
@@ -109,14 +109,14 @@ def encode_side(model: Model, state: dict, x: jax.Array, lsf: jax.Array, hardnes
     lsf : array (B, T, M)
         Unquantised LSF.
     hardness : scalar
-        0 leaves the vectors as they are, 1 rounds.
+        0 does not change the vectors, 1 rounds.
 
     Returns
     -------
     state : dict
     side : dict
-        Integers `lsf` (B, T, M) and `gain` (B, T, S); decoded `sub` LSF (B, T*S, M), `log_gain` (B, T*S); residual
-        `e` (B, N) through the decoded envelope, divided by the decoded gain; `cond` for the networks; `scale`.
+        Integers `lsf` (B, T, M) and `gain` (B, T, S); decoded `sub` LSFs (B, T*S, M) and `log_gain` (B, T*S); residual
+        `e` (B, N), filtered by the decoded envelope and divided by the decoded gain; `cond` for the networks; `scale`.
     """
     B, T, _ = lsf.shape
     S, L = model.config.spec.n_subframes, model.config.spec.subframe
@@ -155,7 +155,7 @@ def encode_latents(model: Model, state: dict, side: dict, x_ahead: jax.Array):
     -------
     state : dict
     z : array (B, T*S, D)
-        Latents in units of the middle step; divide by the step, then round.
+        Latents in units of the middle step size, before division by the packet's step size and rounding.
     """
     B = x_ahead.shape[0]
     hop = model.config.spec.hop
@@ -169,7 +169,7 @@ def encode_latents(model: Model, state: dict, side: dict, x_ahead: jax.Array):
 
 
 def decode(model: Model, state: dict, n_lsf, n_gain, n_latents, step: jax.Array):
-    """Decode the integers of packets to speech, one subframe late.
+    """Decode the integers of packets to speech, delayed by one subframe.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def decode(model: Model, state: dict, n_lsf, n_gain, n_latents, step: jax.Array)
     -------
     state : dict
     y : array (B, N)
-        Speech; y[n] answers to the encoder's x[n - subframe].
+        Speech; y[n] corresponds to the encoder's x[n - subframe].
     """
     c = model.config
     B, T, _ = n_lsf.shape
@@ -207,7 +207,7 @@ def decode(model: Model, state: dict, n_lsf, n_gain, n_latents, step: jax.Array)
     filters = jnp.concatenate([state["a"], a], axis=1)
     e = e * jnp.repeat(jnp.exp(gains[:, 1:-1]), c.spec.subframe, axis=1)
     y_state, y = synthesise(state["y"], e, filters[:, :-1])
-    comb, y = model.comb(state["comb"], y, cond)
+    postfilter, y = model.postfilter(state["postfilter"], y, cond)
     after = {
         "lsf": lsf_hat[:, -1],
         "gain": gains[:, -2:],
@@ -216,7 +216,7 @@ def decode(model: Model, state: dict, n_lsf, n_gain, n_latents, step: jax.Array)
         "a": filters[:, -1:],
         "y": y_state,
         "net": net,
-        "comb": comb,
+        "postfilter": postfilter,
         "position": state["position"] + jnp.uint32(T * S * F),
     }
     return after, y

@@ -1,10 +1,10 @@
-"""An adaptive comb filter: voiced speech is strengthened by what it was a pitch period ago.
+"""Long-term postfilter: adds earlier pitch periods to decoded speech, which strengthens its harmonics.
 
-Place in the chain: the decoder's last block, on synthesised speech. Quantisation noise lies between the harmonics as
-well as on them; adding earlier periods keeps the harmonics and averages the noise. No lag is sent and none is decided:
-every lag counts by a softmax of its normalised cross-correlation, so that the output is a smooth function of the input,
-on every machine the same but for rounding. The gains come from a small network, which starts from no filter at all.
-Delay: none, it looks back only.
+Place in the chain: last block of the decoder, on synthesised speech. Quantisation noise is present on and between the
+harmonics. Adding earlier periods keeps the harmonics and averages the noise. No lag is transmitted or selected. A
+softmax over the normalised cross-correlation weights all lags. So the output is a smooth function of the input, and it
+is the same on every machine except for rounding. A small network computes the gains; they are zero before training.
+Delay: none, because the filter uses past samples only.
 
 Letters: B batch, S subframes, L samples per subframe, K taps, n sample of a subframe, m start of an earlier subframe
 within a frame of the past: the lag is (frame length - L) - m.
@@ -12,7 +12,7 @@ within a frame of the past: the lag is (frame length - L) - m.
 References
 ----------
 J.-H. Chen and A. Gersho, "Adaptive postfiltering for quality enhancement of coded speech", IEEE TSAP 3 (1995), for the
-comb; J. Büthe et al., "LACE: a light-weight, causal model for enhancing coded speech", WASPAA 2023, for its training.
+filter; J. Büthe et al., "LACE: a light-weight, causal model for enhancing coded speech", WASPAA 2023, for its training.
 """
 
 import jax
@@ -23,21 +23,21 @@ from flax import nnx
 from lpcnet_cq.nn.layers import CausalConv
 
 SHORTEST_S, LONGEST_S = 0.002, 0.018  # lags: 500 to 56 Hz
-BLOCKS = 4  # subframes over which the past is compared with the present
-TAPS = 5  # around every lag
+BLOCKS = 4  # subframes over which present and past are correlated
+TAPS = 5  # filter taps around every lag
 HIDDEN = 32
-SHARPNESS = 40.0  # of the softmax, to start from: 0.1 of correlation is a factor of 50
-FLOOR = 1e-6  # energy of a subframe, full scale 1, that counts as none
-LARGEST = 1.0  # bound of the gains
+SHARPNESS = 40.0  # initial sharpness of the softmax: 0.1 more correlation multiplies the weight by about 50
+FLOOR = 1e-6  # added to the energy of subframes, full scale 1, so that silence has a correlation of zero
+LARGEST = 1.0  # bound of the magnitude of the gains
 
 
 class LongTermPostfilter(nnx.Module):
-    """Hold the network that chooses the gains, and how lags compete."""
+    """Hold the network for the gains, and the parameters of the softmax over lags."""
 
     def __init__(self, conditions: int, L: int, sample_rate_hz: int, *, rngs: nnx.Rngs):
         shortest, longest = round(SHORTEST_S * sample_rate_hz), round(LONGEST_S * sample_rate_hz)
         self.L, self.n_lags = L, longest - shortest
-        self.past = -(-longest // L)  # subframes a frame reaches back
+        self.past = -(-longest // L)  # past subframes in a frame
         self.first = self.past * L - longest + 1  # m of the longest lag; the shortest comes last
         self.look = CausalConv(conditions + 2, HIDDEN, 3, rngs=rngs)
         self.gains = CausalConv(HIDDEN, 1 + TAPS, 1, gain=0.0, rngs=rngs)
@@ -57,7 +57,7 @@ class LongTermPostfilter(nnx.Module):
         y : array (B, S*L)
             Synthesised speech.
         cond : array (B, S, C)
-            What the decoder knows of each subframe.
+            Conditions of each subframe, from `residual_coder.conditions`.
         """
         B, S, _ = cond.shape
         ys = jnp.concatenate([state["y"], y], axis=1)
@@ -76,12 +76,12 @@ class LongTermPostfilter(nnx.Module):
         return {"y": ys[:, S * self.L :], "look": look}, y.reshape(B, -1)
 
     def correlation(self, frames: jax.Array) -> jax.Array:
-        """Return the normalised cross-correlation of the last `BLOCKS` subframes with those of every lag, (B, S, m).
+        """Return the normalised cross-correlation of the last `BLOCKS` subframes with the past, per lag, (B, S, m).
 
         Parameters
         ----------
         frames : array (B, S+BLOCKS-1, past*L + L)
-            Subframes with the past before them, the first ones for comparison only.
+            Subframes, each with its past; the first `BLOCKS` - 1 serve only the correlation.
         """
         L, S = self.L, frames.shape[1] - BLOCKS + 1
         lags = slice(self.first, self.first + self.n_lags)
@@ -98,7 +98,7 @@ class LongTermPostfilter(nnx.Module):
 
 
 def slide(kernel: jax.Array, frames: jax.Array) -> jax.Array:
-    """Return sum_k kernel[k] frame[k + m] for every m at which the kernel lies within the frame, (..., m), by FFT."""
+    """Return sum_k kernel[k] frame[k + m], by FFT, for every m at which the kernel lies inside the frame, (..., m)."""
     n = frames.shape[-1]
-    product = jnp.conj(jnp.fft.rfft(kernel, n)) * jnp.fft.rfft(frames, n)  # nothing wraps around: k + m < n
+    product = jnp.conj(jnp.fft.rfft(kernel, n)) * jnp.fft.rfft(frames, n)  # no circular overlap: k + m < n
     return jnp.fft.irfft(product, n)[..., : n - kernel.shape[-1] + 1]

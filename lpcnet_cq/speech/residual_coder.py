@@ -1,9 +1,9 @@
-"""The residual coder: a small convolutional autoencoder around the excitation, in Flax NNX.
+"""Network path of the residual coder: a small convolutional autoencoder of the excitation, in Flax NNX.
 
-Place in the chain: the encoder sees the residual divided by its decoded gain and, ahead of it by the analysis
-look-ahead, the speech; it gives D latents per subframe. The decoder turns decoded latents, envelope and gains into
-the excitation of the subframe before: its look-ahead of one subframe, which costs one subframe of delay.
-All convolutions are causal; what a network may see of the future is decided by the shift of its input alone.
+Place in the chain: the encoder receives the residual divided by its decoded gain, and the speech shifted ahead by the
+analysis look-ahead. Its output is D latents per subframe. The decoder converts decoded latents, envelope and gains to
+the excitation of the subframe before. This look-ahead of one subframe causes a delay of one subframe. All convolutions
+are causal; a shift of the input alone decides how much of the future a network sees.
 
 Letters: B batch, S subframes, L samples per subframe, P samples per fine step, F = L / P fine steps per subframe,
 D latents, M order.
@@ -21,23 +21,23 @@ COARSE_DILATIONS = (1, 2, 4)
 
 
 def condition_size(config: SpeechConfig) -> int:
-    """Return the number of values `conditions` gives per subframe."""
+    """Return the number of values per subframe that `conditions` returns."""
     return config.order + 3
 
 
 def conditions(lsf: jax.Array, mean_lsf: jax.Array, log_gain: jax.Array, before: jax.Array) -> jax.Array:
-    """Describe decoded envelope and level to the networks, shape (B, S, M + 3).
+    """Return the decoded envelope and level as network inputs, shape (B, S, M + 3).
 
     Parameters
     ----------
     lsf : array (B, S, M)
-        Decoded, interpolated LSF, rad.
+        Decoded and interpolated LSFs, rad.
     mean_lsf : array (M,)
-        Subtracted, so that values are small.
+        Mean that is subtracted from the LSFs.
     log_gain : array (B, S)
-        Decoded log gains, neper.
+        Decoded log gains (natural log).
     before : array (B, 2)
-        The log gains of the two subframes before.
+        Log gains of the two subframes before.
     """
     g = jnp.concatenate([before, log_gain], axis=1)
     level = jnp.stack([0.3 * (log_gain + 6), g[:, 2:] - g[:, 1:-1], g[:, 1:-1] - g[:, :-2]], axis=-1)
@@ -72,9 +72,9 @@ class Encoder(nnx.Module):
         ----------
         state : dict
         e : array (B, N)
-            Residual over decoded gain.
+            Residual divided by its decoded gain.
         x : array (B, N)
-            Speech over its level, running ahead of `e` by the look-ahead.
+            Speech divided by its level, ahead of `e` by the look-ahead.
         cond : array (B, S, M+3)
         """
         B = e.shape[0]
@@ -114,9 +114,9 @@ class Decoder(nnx.Module):
         ----------
         state : dict
         y : array (B, S, D)
-            Decoded latents, steps included.
+            Decoded latents, multiplied by their step size.
         cond : array (B, S, M+4)
-            Conditions and the log of the latent step.
+            Conditions and the log of the latent step size.
         noise : array (S*F, C)
             Uniform noise for the fine rate.
         """

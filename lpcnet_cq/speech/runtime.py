@@ -1,122 +1,127 @@
-"""The model's JAX functions behind plain arrays: compiled per chunk shape, kept in a cache on disk.
+"""Signal model of speech on NumPy arrays: high-pass filter, LPC analysis, and the JAX functions of the model.
 
-Place in the chain: between `codec` or `stream`, which hold bytes and NumPy arrays, and `model`. A chunk is any
-number of packets of one signal; the state goes from chunk to chunk.
+Place in the chain: between `codec` or `stream`, which work on bytes and NumPy arrays, and `model`. A call for a file
+codes many packets, a call for a live stream codes one. The state is passed from call to call, so that both run the same
+code.
 """
 
-from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from lpcnet_cq.bitstream.integer_model import IntegerModel
+from lpcnet_cq.bitstream.entropy_model import EntropyModel
 from lpcnet_cq.bitstream.packet import Integers
-from lpcnet_cq.nn.runtime import fill, is_valid_output, with_values
+from lpcnet_cq.nn.runtime import is_valid_output, one_batch, own_settings, with_values
 from lpcnet_cq.speech import model as cq
-from lpcnet_cq.speech.analysis import analyse_lsf
+from lpcnet_cq.speech.analysis import analyse_windows
 from lpcnet_cq.speech.config import SpeechConfig
 from lpcnet_cq.speech.highpass import highpass, start_highpass
 
+FADE = 0.7  # natural log units per concealed packet, which is 6 dB: silent after about ten packets
+REPEATED = 2  # concealed packets that repeat the latents of the last packet
 
-class Network:
-    """Run encoder and decoder networks on chunks of one signal.
+
+class EncoderState(NamedTuple):
+    """Hold the encoder's state between packets.
+
+    Attributes
+    ----------
+    networks : dict
+        State of `model.start_encoder`.
+    highpass : float64 array (1, 2)
+    buffer : float32 array (n,)
+        Last filtered samples; the next analysis window and the next packet begin with them.
+    """
+
+    networks: dict
+    highpass: np.ndarray
+    buffer: np.ndarray
+
+
+class SpeechSignalModel:
+    """Run the encoder and the decoder of speech.
 
     Parameters
     ----------
     floats : dict
         Nested parameters from a weights file.
-    entropy : IntegerModel
-        The integers of the same file.
+    entropy : EntropyModel
+        Entropy model of the same file; gives the dimensions of concealed packets.
     config : SpeechConfig
     """
 
-    def __init__(self, floats: dict, entropy: IntegerModel, config: SpeechConfig):
-        self.config, self.floats = config, floats
-        self.graph, self.params = with_values(cq.Model, floats, config)
-        self._encode = jax.jit(partial(_encode, self.graph))
-        self._decode = jax.jit(partial(_decode, self.graph))
+    def __init__(self, floats: dict, entropy: EntropyModel, config: SpeechConfig):
+        self._config, self._entropy = config, entropy
+        graph, self._params = with_values(cq.Model, floats, config)
+        self._start_encoder = jax.jit(lambda params: cq.start_encoder(nnx.merge(graph, params), 1))
+        self._start_decoder = jax.jit(lambda params: cq.start_decoder(nnx.merge(graph, params), 1))
+        self._encode = jax.jit(partial(_encode, graph))
+        self._decode = jax.jit(partial(_decode, graph))
+        basis = np.asarray(self._params["gain"]["basis"][...], np.float64) * cq.GAIN_UNIT
+        self._gain_per_log_unit = np.linalg.solve(basis, np.ones(len(basis)))  # real-valued gain integers (S,)
 
-    def start_encoder(self) -> dict:
-        """Return the encoder's state before the first packet."""
-        return jax.jit(lambda p: cq.start_encoder(nnx.merge(self.graph, p), 1))(self.params)
+    def start_encoder(self, ahead: np.ndarray) -> EncoderState:
+        """Return the state before the first packet; `ahead` (n,) is the first `look_ahead` samples of the signal."""
+        spec = self._config.spec
+        size = max(spec.window + 1 - spec.hop, spec.look_ahead)
+        state, x = highpass(start_highpass(), ahead, spec.sample_rate_hz)
+        buffer = np.zeros(size + spec.look_ahead, np.float32)
+        buffer[size : size + len(x)] = x
+        with own_settings():
+            return EncoderState(self._start_encoder(self._params), state, buffer[-size:])
+
+    def analyse(self, state: EncoderState, x: np.ndarray, T: int) -> tuple[EncoderState, np.ndarray, np.ndarray]:
+        """Encode T packets: see `contract.SignalModel`.
+
+        Returns
+        -------
+        state : EncoderState
+        side : int64 array (T, K)
+            LSF and gain integers.
+        z : float32 array (T, S, D)
+            Latents in units of the middle step size, not yet quantised.
+        """
+        c, spec = self._config, self._config.spec
+        filter_state, x = highpass(state.highpass, x, spec.sample_rate_hz)
+        x = np.concatenate([state.buffer, x, np.zeros(T * spec.hop - len(x), np.float32)])
+        first = len(x) - (T - 1) * spec.hop - spec.window - 1
+        windows = np.lib.stride_tricks.sliding_window_view(x, spec.window + 1)[first :: spec.hop]
+        lsf = one_batch(analyse_windows(windows, spec, c.order))
+        with own_settings():
+            networks, side, z = self._encode(
+                self._params, state.networks, one_batch(x[-T * spec.hop - spec.look_ahead :]), lsf
+            )
+        side, z = np.asarray(side)[0].astype(np.int64), np.asarray(z)[0]
+        after = EncoderState(networks, filter_state, x[len(x) - len(state.buffer) :])
+        return after, side, z.reshape(T, -1, z.shape[-1])
 
     def start_decoder(self) -> dict:
         """Return the decoder's state before the first packet."""
-        return jax.jit(lambda p: cq.start_decoder(nnx.merge(self.graph, p), 1))(self.params)
+        with own_settings():
+            return self._start_decoder(self._params)
 
-    def analyse(self, x: np.ndarray, T: int, chunk: int, progress: Callable[[float], None]):
-        """Return side integers (T, K) and latents before rounding (T, S, D) of a whole signal.
+    def synthesise(self, state: dict, n: Integers) -> tuple[dict, np.ndarray]:
+        """Decode the T packets of `n`: see `contract.SignalModel`; y is (T*hop,)."""
+        M = self._config.order
+        side, latents = one_batch(n.side), one_batch(n.latents.reshape(-1, n.latents.shape[-1]))
+        step = one_batch(n.step, np.int32)
+        with own_settings():
+            state, y = self._decode(self._params, state, side[..., :M], side[..., M:], latents, step)
+        return state, np.asarray(y)[0]
 
-        Parameters
-        ----------
-        x : array (n,)
-        T : int
-            Packets to make of it.
-        chunk : int
-            Packets per compiled call.
-        progress : callable
-            Called with the fraction of encoding that is done.
-        """
-        spec = self.config.spec
-        padded_T = -(-T // chunk) * chunk
-        _, x = highpass(start_highpass(), x, spec.sample_rate_hz)
-        x = np.pad(x, (0, padded_T * spec.hop + spec.look_ahead - len(x)))
-        lsf = analyse_lsf(x[: -spec.look_ahead], spec, self.config.order)
-        state, sides, zs = self.start_encoder(), [], []
-        for i in range(0, padded_T, chunk):
-            a, b = i * spec.hop, (i + chunk) * spec.hop
-            state, side, z = self.encode(state, x[a : b + spec.look_ahead], lsf[i : i + chunk])
-            sides.append(side)
-            zs.append(z)
-            progress(0.8 * (i + chunk) / padded_T)
-        return np.concatenate(sides)[:T], np.concatenate(zs)[:T]
-
-    def encode(self, state: dict, x: np.ndarray, lsf: np.ndarray) -> tuple[dict, np.ndarray, np.ndarray]:
-        """Encode T packets.
-
-        Parameters
-        ----------
-        state : dict
-        x : array (T*hop + look_ahead,)
-            Speech of the packets and the look-ahead behind them.
-        lsf : array (T, M)
-
-        Returns
-        -------
-        state : dict
-        side : int64 array (T, K)
-        z : array (T, S, D)
-            Latents before rounding.
-        """
-        state, side, z = self._encode(self.params, state, jnp.asarray(x, jnp.float32)[None], jnp.asarray(lsf)[None])
-        T = len(lsf)
-        return state, np.asarray(side[0]).astype(np.int64), np.asarray(z[0]).reshape(T, -1, z.shape[-1])
-
-    def decode(self, state: dict, n: Integers, T: int) -> tuple[dict, np.ndarray]:
-        """Decode up to T packets in one call compiled for T; shorter runs are filled up and cut.
-
-        Returns
-        -------
-        state : dict
-            Of use only if the run was full.
-        y : float32 array (len(n.step)*hop,)
-        """
-        side, latents, step = (fill(a, T) for a in (n.side, n.latents, n.step))
-        latents = latents.reshape(1, -1, n.latents.shape[-1])
-        M = self.config.order
-        side = side.astype(np.float32)
-        state, y = self._decode(
-            self.params, state, side[..., :M], side[..., M:], latents.astype(np.float32), step.astype(np.int32)
-        )
-        return state, np.asarray(y[0])[: len(n.step) * self.config.spec.hop]
-
-    def gain_coordinates(self, log_gain: float) -> np.ndarray:
-        """Return what to add to a packet's gain integers, (S,), real, to change its level by `log_gain` neper."""
-        basis = np.asarray(self.params["gain"]["basis"][...], np.float64) * cq.GAIN_UNIT
-        return np.linalg.solve(basis, np.full(len(basis), log_gain))
+    def conceal(self, last: Integers | None, lost: int) -> Integers:
+        """Repeat the envelope of the last packet with a falling gain; repeat its latents for `REPEATED` packets."""
+        c, entropy = self._config, self._entropy
+        if last is None:
+            latents = np.zeros((1, entropy.S, entropy.D), np.int64)
+            return Integers(np.array([c.nominal_step]), np.zeros((1, entropy.K), np.int64), latents)
+        gain = last.side[:, c.order :] - FADE * lost * self._gain_per_log_unit
+        side = np.concatenate([last.side[:, : c.order], np.rint(gain).astype(np.int64)], axis=1)
+        return Integers(last.step, side, last.latents if lost <= REPEATED else 0 * last.latents)
 
 
 def _encode(graph, params, state, x, lsf):
@@ -128,7 +133,7 @@ def _encode(graph, params, state, x, lsf):
 
 
 def _decode(graph, params, state, n_lsf, n_gain, n_latents, step):
-    """Decode; what is no sound becomes silence and fresh filters."""
+    """Decode; if the output is not valid, return silence and the initial state."""
     model = nnx.merge(graph, params)
     after, y = cq.decode(model, state, n_lsf, n_gain, n_latents, step)
     fresh = cq.start_decoder(model, y.shape[0]) | {"position": after["position"]}

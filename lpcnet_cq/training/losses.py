@@ -15,6 +15,7 @@ import numpy as np
 
 from lpcnet_cq.speech.envelope import GAMMA, expand_bandwidth
 from lpcnet_cq.speech.filters import residual
+from lpcnet_cq.training.mel import mel_bank
 
 MEL_BANDS = {128: 12, 256: 20, 512: 40, 1024: 64, 2048: 80}  # window: bands
 SPECTRUM_WINDOWS = (256, 512, 1024)
@@ -42,9 +43,7 @@ def hann(W: int) -> np.ndarray:
 @lru_cache
 def mel_matrix(sample_rate_hz: int, W: int) -> np.ndarray:
     """Return triangular mel filters of unit sum, shape (W/2+1, bands)."""
-    from librosa.filters import mel
-
-    m = mel(sr=sample_rate_hz, n_fft=W, n_mels=MEL_BANDS[W], norm=None).T
+    m = mel_bank(MEL_BANDS[W], W, sample_rate_hz)
     return (m / np.maximum(m.sum(axis=0), 1e-9)).astype(np.float32)
 
 

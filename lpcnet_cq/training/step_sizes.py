@@ -25,7 +25,7 @@ def step_range(t: TrainConfig, notes: dict | None = None) -> tuple[float, float]
     width = t.span * t.codec.n_steps
     centre = t.codec.n_steps / 2
     if notes:
-        mean_bps, steps = notes["usual_bps"][::-1], np.arange(*notes["steps"])[::-1]
+        mean_bps, steps = notes["mean_rates_bps"][::-1], np.arange(*notes["steps"])[::-1]
         centre = 0.5 + float(np.interp(np.mean(np.log(t.bitrates_bps)), np.log(mean_bps), steps))
         centre = min(max(centre, width / 2), t.codec.n_steps - width / 2)
     return centre - width / 2, centre + width / 2

@@ -13,6 +13,7 @@ import numpy as np
 from flax import nnx
 
 from lpcnet_cq.checkpoint.weights import Weights, find_weights, load_weights, save_weights
+from lpcnet_cq.registry import record_of
 from lpcnet_cq.training import loop
 from lpcnet_cq.training.config import Stages, TrainConfig
 from lpcnet_cq.training.corpus import cache_folder
@@ -124,8 +125,8 @@ def start_control(t: TrainConfig) -> jax.Array:
 def measure_rates(t: TrainConfig, start: Prepared, params: nnx.State) -> dict:
     """Return what a codec must know of its rates, for the notes of its weights.
 
-    `steps` are the indices that training drew, from and to; `usual_bps` the mean rate at each of them; `reach_bps` the
-    supported range: the lowest rate that nine of ten crops reach at the coarsest step, and the highest that a share of
+    `steps` are the indices that training drew, from and to; `mean_rates_bps` the mean rate at each of them;
+    `supported_bps` the lowest rate that nine of ten crops reach at the coarsest step, and the highest that a share of
     them, `Task.rate_share`, reaches at the finest.
     """
     task, (first, stop) = task_of(t.codec), start.drawn
@@ -142,14 +143,14 @@ def measure_rates(t: TrainConfig, start: Prepared, params: nnx.State) -> dict:
     low, high = np.quantile(table[-1], 0.9), np.quantile(table[0], 1 - task.rate_share)
     return {
         "steps": [steps.start, steps.stop],
-        "usual_bps": [round(float(np.mean(row))) for row in table],
-        "reach_bps": [100 * math.ceil(low / 100), 100 * math.floor(high / 100)],
+        "mean_rates_bps": [round(float(np.mean(row))) for row in table],
+        "supported_bps": [100 * math.ceil(low / 100), 100 * math.floor(high / 100)],
     }
 
 
 def finish(t: TrainConfig, workdir: Path, start: Prepared, params: nnx.State, notes: dict, small: bool = False) -> Path:
     """Round the entropy model to integers, measure the rates, and save the weights; return their path."""
-    integers = task_of(t.codec).freeze(jax.tree.map(np.asarray, nnx.to_pure_dict(params)), t.codec)
+    integers = record_of(t.codec).freeze(jax.tree.map(np.asarray, nnx.to_pure_dict(params)), t.codec)
     notes = notes | start.notes | {"bitrates_bps": list(t.bitrates_bps)} | measure_rates(t, start, params)
     path = workdir / "weights.safetensors"
     save_weights(path, params, integers, t.codec, notes, small)

@@ -190,7 +190,5 @@ def test_segments_have_limits():
 
 def test_documented_example_is_a_file():
     text = (Path(__file__).parents[2] / "docs" / "bitstream.md").read_text(encoding="utf-8")
-    example = "".join(
-        line for line in text.split("## An example")[1].split("##")[0].splitlines() if line[:4] == "    "
-    )
+    example = "".join(line for line in text.split("## An example")[1].split("##")[0].splitlines() if line[:4] == "    ")
     assert bytes.fromhex(example) == written(HEADER, GROUPS[:1])

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from lpcnet_cq.bitstream.frequency_tables import N_SCALES, TOTAL
-from lpcnet_cq.bitstream.integer_model import IntegerModel
 from lpcnet_cq.bitstream.packet import (
     FLAG,
     HALF_WIDTH,
@@ -23,6 +22,7 @@ from lpcnet_cq.bitstream.packet import (
     start,
     step_table,
 )
+from lpcnet_cq.speech.integer_model import SubframeModel
 from lpcnet_cq.training.presets import PRESETS
 
 CONFIG = PRESETS["tiny"].codec
@@ -63,7 +63,7 @@ def integer_model(seed=1):
         """Means near 0, scales near table 22."""
         return np.concatenate([draw(-(1 << 18), 1 << 18, n), draw(20 << 20, 24 << 20, n)])
 
-    return IntegerModel(
+    return SubframeModel(
         {
             "side_w1": weights(2 * K, 64),
             "side_b1": draw(-(1 << 20), 1 << 20, 64),

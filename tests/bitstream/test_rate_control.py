@@ -5,7 +5,15 @@ import pytest
 
 from lpcnet_cq.bitstream import rate_control as rate
 from lpcnet_cq.bitstream.container import HEADER_BYTES, MAX_PACKETS, SEGMENT_BYTES
-from lpcnet_cq.bitstream.rate_control import Budget, choose_steps, file_budget_bits, rounding_reserve_bits
+from lpcnet_cq.bitstream.rate_control import (
+    Budget,
+    choose_points,
+    file_budget_bits,
+    operating_points,
+    rounding_reserve_bits,
+    step_and_multiplier,
+)
+from lpcnet_cq.bitstream.rdoq import MULTIPLIER
 
 T, Q = 60, 11
 OWN = np.random.default_rng(1).uniform(100, 200, T)
@@ -17,7 +25,7 @@ def costs(step):
 
 
 def choose(budget_bits, guess=5):
-    return choose_steps(costs, budget_bits, range(Q), guess)
+    return choose_points(costs, budget_bits, range(Q), guess)
 
 
 @pytest.mark.parametrize("share", [0.65, 0.8, 0.95, 1.0, 1.001, 1.25, 1.5])
@@ -46,28 +54,64 @@ def test_heads_are_paid_from_the_budget(packets):
     )
 
 
-@pytest.mark.parametrize("bits_per_packet", [140.0, 180.0, 240.0])
-def test_stream_settles_on_its_rate(bits_per_packet):
-    """Packets of changing difficulty; a finer step costs 8 % more, as with real latents."""
-    random = np.random.default_rng(2)
-    budget, sizes, steps = Budget(bits_per_packet), [], []
-    for t in range(6000):
-        step = budget.step(5, range(Q))
-        difficulty = 180 + 40 * np.sin(t / 40) + 30 * random.standard_normal()
-        n_bytes = max(1, round(difficulty * 1.08 ** (5 - step) / 8))
-        budget = budget.spend(n_bytes)
-        sizes.append(8 * n_bytes)
-        steps.append(step)
-    assert np.mean(sizes[1000:]) == pytest.approx(bits_per_packet, rel=0.01)
-    assert {0 <= s < Q for s in steps} == {True} and len(set(steps)) > 2
+def test_points_beyond_the_coarsest_step_raise_the_multiplier():
+    points = operating_points(range(2, 15))
+    step, multiplier = step_and_multiplier(np.array(points), range(2, 15))
+    assert step.tolist() == [*range(2, 15), *[14] * rate.COARSER_POINTS]
+    assert (multiplier[:13] == MULTIPLIER).all() and (np.diff(multiplier[12:]) > 0).all()
+    assert multiplier[-1] == pytest.approx(64 * MULTIPLIER)
 
 
-def test_debts_and_savings_are_forgotten_beyond_a_limit():
-    rich, poor = Budget(180.0), Budget(180.0)
+def talk(random, n):
+    """Return the bits of packets of read speech at the middle step: syllables, phrases, pauses of 0.2 to 0.5 s."""
+    bits = np.empty(0)
+    while len(bits) < n:
+        phrase, pause = random.integers(60, 150), random.integers(10, 25)
+        wave = np.sin(np.arange(phrase) / 2 + random.uniform(0, 6))
+        syllables = 195 + 70 * wave + 40 * random.standard_normal(phrase)
+        bits = np.concatenate([bits, np.clip(syllables, 60, None), np.full(pause, 55.0)])
+    return bits[:n]
+
+
+def follow(usual_bits, bits_per_packet, usual_point=10):
+    """Code packets as a live encoder does: a step costs 8 % more; return the bits of each."""
+    points, budget, spent = operating_points(range(17)), Budget(bits_per_packet), []
+    for usual in usual_bits:
+        sizes = np.ceil(usual * bits_per_packet / 180 * 1.08 ** (usual_point - np.array(points)) / 8).astype(int)
+        point = budget.point(usual_point, points)
+        if sizes[point] < budget.least_bytes:
+            point = int(np.argmax(sizes <= budget.least_bytes))
+        budget = budget.spend(int(sizes[point]))
+        spent.append(8 * sizes[point])
+    return np.array(spent)
+
+
+@pytest.mark.parametrize("bits_per_packet", [180.0, 240.0, 320.0, 480.0])
+@pytest.mark.parametrize("level", [0.8, 1.0, 1.25])
+def test_any_ten_seconds_of_speech_have_the_rate(bits_per_packet, level):
+    """Within 2 %, from the first packet on, whether the speech costs less or more than ordinary speech."""
+    spent = follow(level * talk(np.random.default_rng(2), 6000), bits_per_packet)
+    ten_seconds = np.convolve(spent, np.ones(500), "valid") / (500 * bits_per_packet)
+    assert np.abs(ten_seconds - 1).max() < 0.02
+
+
+def test_savings_of_silence_are_not_spent_later():
+    """Digital silence costs next to nothing at any step; the speech behind it has the rate, not more."""
+    speech = talk(np.random.default_rng(3), 1500)
+    spent = follow(np.concatenate([speech, np.full(1500, 1.0), speech]), 180.0)
+    assert spent[1600:3000].max() < 60
+    assert spent[3000:3500].sum() == pytest.approx(500 * 180, rel=0.025)
+
+
+def test_debts_move_the_point():
+    budget, points = Budget(180.0), operating_points(range(17))
+    poor, rich = (Budget(180.0).spend(n) for n in (100, 0))
+    assert poor.debt == pytest.approx(100 / 22.5 - 1) and rich.debt == -1
+    assert poor.point(10, points) > budget.point(10, points) == 10 >= rich.point(10, points)
     for _ in range(3000):
-        rich, poor = rich.spend(1), poor.spend(200)
-    assert abs(rich.debt_bits) <= rate.MAX_DEBT * 180 and abs(poor.debt_bits) <= rate.MAX_DEBT * 180
-    assert rich.step(5, range(Q)) == 0 and poor.step(5, range(Q)) == Q - 1
+        poor, rich = poor.spend(200), rich.spend(0)
+    assert rich.point(10, points) == points[0] and poor.point(10, points) == points[-1]
+    assert rich.least_bytes > 22 and poor.least_bytes < 0
 
 
 def test_reserve_covers_the_rounding_of_nineteen_files_in_twenty():

@@ -1,15 +1,14 @@
-"""Rate-distortion optimised rounding, judged by its own definition and by the bits it saves."""
+"""Rate-distortion optimised quantisation, judged by its own definition and by the bits it saves."""
 
 import numpy as np
 import pytest
 from flax import nnx
 
-from lpcnet_cq.bitstream import rdoq as rounding
-from lpcnet_cq.bitstream.integer_model import IntegerModel
 from lpcnet_cq.bitstream.packet import Integers, n_bits, start
-from lpcnet_cq.bitstream.rdoq import rdoq
+from lpcnet_cq.bitstream.rdoq import MULTIPLIER, rdoq
 from lpcnet_cq.speech.entropy import EntropyModel
 from lpcnet_cq.speech.freeze import freeze
+from lpcnet_cq.speech.integer_model import SubframeModel
 from lpcnet_cq.training.presets import PRESETS
 
 CONFIG = PRESETS["tiny"].codec
@@ -19,7 +18,7 @@ SIZES = CONFIG.step_ratio ** (np.arange(CONFIG.n_steps) - CONFIG.n_steps // 2.0)
 @pytest.fixture(scope="module")
 def model():
     entropy = nnx.to_pure_dict(nnx.state(EntropyModel(CONFIG, rngs=nnx.Rngs(0))))
-    return IntegerModel(freeze(entropy, CONFIG), CONFIG)
+    return SubframeModel(freeze(entropy, CONFIG), CONFIG)
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +28,9 @@ def material(model):
     return side, 1.2 * rng.standard_normal((40, model.S, model.D)), rng.integers(0, CONFIG.n_steps, 40)
 
 
-def test_without_a_price_latents_go_to_the_nearest_integer(model, material):
+def test_multiplier_of_zero_gives_the_nearest_integers(model, material):
     side, z, step = material
-    n = rdoq(model, start(model), side, z, step, SIZES, price=0.0)
+    n = rdoq(model, start(model), side, z, step, SIZES, multiplier=0.0)
     np.testing.assert_array_equal(n.latents, np.rint(z / SIZES[step][:, None, None]))
 
 
@@ -45,7 +44,7 @@ def test_bits_are_saved_and_no_latent_moves_by_more_than_a_step(model, material)
     saved = n_bits(model, None, plain).sum() - n_bits(model, None, n).sum()
     added = ((n.latents - scaled) ** 2 - (plain.latents - scaled) ** 2).sum()
     assert added > 0
-    assert rounding.PRICE * saved > added
+    assert MULTIPLIER * saved > added
 
 
 def test_side_integers_and_steps_stay(model, material):
@@ -55,10 +54,28 @@ def test_side_integers_and_steps_stay(model, material):
     assert n.step is step
 
 
-def test_dearer_bits_are_fewer(model, material):
+def test_bits_fall_with_the_multiplier(model, material):
     side, z, step = material
     bits = [
-        n_bits(model, None, rdoq(model, start(model), side, z, step, SIZES, price)).sum()
-        for price in (0.0, 0.1, 0.4, 1.6, 25.6)
+        n_bits(model, None, rdoq(model, start(model), side, z, step, SIZES, multiplier)).sum()
+        for multiplier in (0.0, 0.1, 0.4, 1.6, 25.6)
     ]
     assert (np.diff(bits) < 0).all()
+
+
+def test_every_packet_may_have_its_own_multiplier(model, material):
+    """Those with the usual one are as they would be alone, those with a larger one have fewer bits."""
+    side, z, step = material
+    usual = rdoq(model, start(model), side, z, step, SIZES)
+    last = np.where(np.arange(40) < 39, MULTIPLIER, 25.6)
+    mixed = rdoq(model, start(model), side, z, step, SIZES, last)
+    np.testing.assert_array_equal(mixed.latents[:39], usual.latents[:39])
+    assert n_bits(model, None, mixed).sum(1)[39] < n_bits(model, None, usual).sum(1)[39]
+
+
+def test_a_huge_multiplier_gives_the_cheapest_packet(model, material):
+    """Cheaper than that of zeros alone: what the entropy model expects is a candidate, too."""
+    side, z, step = material
+    n = rdoq(model, start(model), side, z, step, SIZES, 1e9)
+    zeros = Integers(step, side, np.zeros_like(n.latents))
+    assert n_bits(model, None, n).sum() <= 1.01 * n_bits(model, None, zeros).sum()

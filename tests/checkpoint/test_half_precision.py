@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from lpcnet_cq.bitstream.frequency_tables import frequency_tables
-from lpcnet_cq.checkpoint.half_precision import compact, expand, smallest
+from lpcnet_cq.checkpoint.half_precision import pack_weights, smallest_dtype, unpack_weights
 from lpcnet_cq.checkpoint.weights import flatten, load_weights, save_weights
 from lpcnet_cq.codec import Codec
 from lpcnet_cq.speech.freeze import freeze
@@ -23,22 +23,22 @@ NOTES = {"steps": [0, 17], "usual_bps": list(range(34000, 0, -2000)), "reach_bps
 
 @given(arrays(np.int64, (3, 2), elements=st.integers(-(2**40), 2**40) | st.integers(-300, 70000)))
 def test_integers_fit_their_type_and_no_smaller_one(values):
-    found = smallest(values)
+    found = smallest_dtype(values)
     np.testing.assert_array_equal(found, values)
     narrower = [np.dtype(f"{kind}{found.dtype.itemsize // 2}") for kind in "iu" if found.dtype.itemsize in (2, 4)]
     assert all(np.any(values.astype(of) != values) for of in narrower)
 
 
 def test_floats_beyond_half_precision_are_refused():
-    with pytest.raises(ValueError, match="70000 is beyond half precision"):
-        smallest(np.full(1000, -7e4, np.float32))
+    with pytest.raises(ValueError, match="70000 is too large for half precision"):
+        smallest_dtype(np.full(1000, -7e4, np.float32))
 
 
 def test_tables_come_back_in_a_third_of_the_bytes():
     tensors = {"integer/tables": frequency_tables()}
-    stored = compact(tensors)
+    stored = pack_weights(tensors)
     assert sum(t.nbytes for t in stored.values()) < tensors["integer/tables"].nbytes / 3
-    np.testing.assert_array_equal(expand(stored)["integer/tables"], tensors["integer/tables"])
+    np.testing.assert_array_equal(unpack_weights(stored)["integer/tables"], tensors["integer/tables"])
 
 
 @pytest.fixture(scope="module")

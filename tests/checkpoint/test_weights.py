@@ -10,12 +10,15 @@ from flax import nnx
 from safetensors.numpy import save_file
 
 from lpcnet_cq.checkpoint.weights import (
+    find_weights,
     flatten,
     load_checkpoint,
     load_weights,
+    read_tensors,
     save_checkpoint,
     save_weights,
     unflatten,
+    write_tensors,
 )
 from lpcnet_cq.speech.entropy import EntropyModel
 from lpcnet_cq.speech.model import Model
@@ -63,6 +66,27 @@ def test_weights_come_back(params, tmp_path):
         np.testing.assert_array_equal(back.integers[name], value)
         assert back.integers[name].dtype == value.dtype
     assert [p.name for p in path.parent.iterdir()] == ["a.safetensors"], "nothing half-written is left"
+
+
+def test_files_of_earlier_releases_are_read_in_present_terms(params, tmp_path):
+    """They name no kind of codec, call the postfilter a comb, and the rates otherwise."""
+    path, notes = tmp_path / "a", {"steps": [0, 2], "usual_bps": [2, 1], "reach_bps": [1, 2]}
+    save_weights(path, params, {}, CONFIG, notes)
+    tensors, metadata = read_tensors(path)
+    assert json.loads(metadata.pop("kind")) == "speech"
+    write_tensors(path, {k.replace("postfilter/", "comb/"): v for k, v in tensors.items()}, metadata)
+    back = load_weights(path)
+    assert back.config == CONFIG
+    assert back.notes == {"steps": [0, 2], "mean_rates_bps": [2, 1], "supported_bps": [1, 2]}
+    assert flatten(back.floats).keys() == flatten(nnx.to_pure_dict(params)).keys()
+
+
+def test_released_files_of_music_and_speech_are_told_apart():
+    assert [load_weights(find_weights(name)).config.kind for name in ("cq", "cq-sparse", "audio")] == [
+        "speech",
+        "speech",
+        "music",
+    ]
 
 
 def test_same_values_make_the_same_file(params, tmp_path):

@@ -132,16 +132,25 @@ def test_taper():
     assert np.array_equal(hann.lpc, levinson_durbin(r)[0])
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int16])
-def test_any_type_and_layout(dtype):
+@pytest.mark.parametrize(
+    ("dtype", "full_scale"), [(np.float32, 1), (np.float64, 1), (np.int16, 2**15), (np.int32, 2**31)]
+)
+def test_any_type_and_layout(dtype, full_scale):
     x = (1000 * np.stack([speechlike(i) for i in range(4)])).astype(dtype)
-    expected = analyze(x.astype(float), SPEC, 8)
+    expected = analyze(x.astype(float) / full_scale, SPEC, 8)
     other = np.asfortranarray(x)
     other.flags.writeable = False
     found = analyze(other[::-1], SPEC, 8)
     for name in ("lpc", "gain", "residual", "lsf", "reflection", "prediction_gain_db"):
         assert getattr(found, name).dtype == np.float64
         np.testing.assert_allclose(getattr(found, name)[::-1], getattr(expected, name), rtol=1e-6, atol=1e-9)
+
+
+def test_the_layout_of_audio_files_is_refused_with_its_shape():
+    x = np.stack([speechlike(), speechlike(1)], axis=1)
+    with pytest.raises(ValueError, match=r"^`x` has shape \(8000, 2\), it must be .*last axis: pass its transpose$"):
+        analyze(x, SPEC)
+    assert analyze(x.T, SPEC).lpc.shape == (2, 25, 17)
 
 
 def test_is_frozen_but_can_be_changed_by_replace():
@@ -166,6 +175,7 @@ def test_refuses_bad_arguments():
         (dict(x=1.0), "x"),
         (dict(x=np.zeros((2, 0))), "x"),
         (dict(x=np.nan * x), "x"),
+        (dict(x=x.astype(np.int64)), "x"),
         (dict(order=0), "order"),
         (dict(order=480), "order"),
         (dict(taper=np.ones(479)), "taper"),

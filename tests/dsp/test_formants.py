@@ -6,7 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.signal import lfilter
 
-from dsp.formants import _BREAK_COST, _MISSING_COST, formant_tracks, formants, poles
+from dsp.formants import _BREAK_COST, _MISSING_COST, _SKIP_COST, formant_tracks, formants, poles
 from dsp.lpc import autocorrelation, levinson_durbin
 
 RATE_HZ = 10000.0
@@ -90,6 +90,29 @@ def test_tracks_follow_a_glide_past_spurious_and_missing_resonances():
     assert abs(plain[10, 1] - truth[10, 1]) > 500  # where frame by frame the third one moves up
 
 
+def test_a_formant_that_is_missing_throughout_leaves_the_others_their_numbers():
+    rows = [resonators([500, 2500, 3500, 4500], [70, 100, 120, 160])] * 5
+    np.testing.assert_allclose(formant_tracks(rows, RATE_HZ)[0], [[500, np.nan, 2500, 3500]] * 5, rtol=1e-6)
+
+
+def test_no_narrow_resonance_is_passed_over_to_come_nearer_to_the_neutral_ones():
+    rows = [resonators([490, 1350, 1690, 3500, 4400], [60, 80, 90, 150, 250])] * 5
+    found, _ = formant_tracks(rows, RATE_HZ, neutral_hz=550)
+    np.testing.assert_allclose(found, [[490, 1350, 1690, 3500]] * 5, rtol=1e-6)
+
+
+def test_the_range_has_two_ends():
+    a = resonators([300, 700, 1200, 2500, 4500], [60, 80, 90, 100, 50])
+    np.testing.assert_allclose(formants(a, RATE_HZ, 3, low_hz=500, high_hz=2000)[0], [700, 1200, np.nan], rtol=1e-6)
+    found, _ = formant_tracks([a] * 3, RATE_HZ, low_hz=500, high_hz=3000)
+    np.testing.assert_allclose(found, [[700, 1200, 2500, np.nan]] * 3, rtol=1e-6)
+
+
+def test_many_filters_are_what_each_is_alone():
+    a = np.array([resonators([f, 2000], [80, 90]) for f in np.linspace(500, 1000, 2100)])
+    np.testing.assert_allclose(poles(a, RATE_HZ)[0][:, 0], np.linspace(500, 1000, 2100), atol=1e-3)
+
+
 def test_tracks_of_a_batch_are_those_of_its_members():
     rng = np.random.default_rng(1)
     f = np.array([500, 1500, 2500, 3500]) * rng.uniform(0.85, 1.15, (2, 7, 4))
@@ -122,6 +145,7 @@ def test_precisions_and_layouts(dtype):
         (lambda: poles([1.0, 0.5], 0), "`sample_rate_hz` is 0"),
         (lambda: formants([1.0, 0.5], RATE_HZ, 0), "`n_formants` is 0"),
         (lambda: formants([1.0, 0.5], RATE_HZ, low_hz=-1), "`low_hz` is -1"),
+        (lambda: formants([1.0, 0.5], RATE_HZ, low_hz=500, high_hz=400), "`high_hz` is 400"),
         (lambda: formants([1.0, 0.5], RATE_HZ, max_bandwidth_hz=np.nan), "`max_bandwidth_hz` is nan"),
         (lambda: formant_tracks([1.0, 0.5], RATE_HZ), "`a` has shape"),
         (lambda: formant_tracks([[1.0, 0.5]], RATE_HZ, 9), "`n_formants` is 9"),
@@ -137,6 +161,9 @@ def cost_of(path, resonances):
     """Sum what the docstring says a path costs; None is a missing formant."""
     total = 0.0
     for t, frame in enumerate(path):
+        used = [c for c in frame if c is not None]
+        skipped = set(range(max(used, default=0))) - set(used)
+        total += sum(_SKIP_COST * (1 - resonances[1][t][c] / 700) for c in skipped)
         for i, c in enumerate(frame):
             f, b = (None, None) if c is None else (resonances[0][t][c], resonances[1][t][c])
             total += _MISSING_COST if f is None else abs(f - 500 * (2 * i + 1)) / 1000 + b / f

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 from scipy.io import wavfile
-from scipy.signal import lfilter
+from scipy.signal import lfilter, resample_poly
 
 from dsp.__main__ import main
 
@@ -55,6 +55,31 @@ def test_table_measures_a_vowel(folder, capsys):
     np.testing.assert_allclose(columns["level_dbfs"][steady], 10 * np.log10(2 * np.mean(x**2)), atol=1.5)
 
 
+@pytest.mark.parametrize("sample_rate_hz", [22050, 44100, 48000, 96000, 192000])
+def test_the_rate_of_the_file_moves_no_formant(folder, capsys, sample_rate_hz):
+    expected = table(capsys, "vowel.wav")
+    x = resample_poly(vowel(), sample_rate_hz // 50, RATE_HZ // 50)
+    wavfile.write("fast.wav", sample_rate_hz, x.astype(np.float32))
+    columns = table(capsys, "fast.wav")
+    np.testing.assert_allclose(columns["time_s"], expected["time_s"], atol=1e-9)
+    for name in ("pitch_hz", "f1_hz", "f2_hz", "f3_hz", "f4_hz"):
+        np.testing.assert_allclose(columns[name][5:-5], expected[name][5:-5], rtol=0.02)
+    np.testing.assert_allclose(columns["level_dbfs"][5:-5], expected["level_dbfs"][5:-5], atol=0.5)
+
+
+def test_ranges_are_options_and_their_ends_are_flagged(folder, capsys):
+    assert not table(capsys, "vowel.wav")["pitch_at_edge"][5:-5].any()
+    assert main(["vowel.wav", "--no-picture", "--pitch", "70", "100", "--format", "csv"]) == 0
+    out, _ = capsys.readouterr()
+    rows = list(csv.DictReader(io.StringIO(out)))[5:-5]
+    assert all(row["pitch_at_edge"] == "1" for row in rows if row["pitch_hz"])
+    columns = table(capsys, "vowel.wav", "--formants", "90", "3000", "--neutral", "520")
+    assert np.isnan(columns["f4_hz"][5:-5]).all() and columns["formant_at_edge"][5:-5].all()
+    assert np.isfinite(columns["f3_hz"][5:-5]).all()
+    assert main(["vowel.wav", "--no-picture", "--formants", "90", "3000"]) == 0
+    assert "frames have formants at or beyond an end of 90 to 3000 Hz\n" in capsys.readouterr().err
+
+
 def test_the_three_formats_say_the_same(folder, capsys):
     columns = table(capsys, "vowel.wav")
     assert main(["vowel.wav", "--no-picture", "--format", "json"]) == 0
@@ -68,6 +93,7 @@ def test_the_three_formats_say_the_same(folder, capsys):
         np.testing.assert_array_equal(from_json, values)
     for line, time_s, level_dbfs in zip(lines[2:], columns["time_s"], columns["level_dbfs"], strict=True):
         assert line.split()[:2] == [f"{time_s:.3f}", f"{level_dbfs:.1f}"]
+    assert {line.split()[-1] for line in lines[2:]} <= {"-", "p", "f", "pf"}
 
 
 def test_picture_is_a_png_beside_which_nothing_is_left(folder, capsys):
@@ -109,15 +135,68 @@ def test_other_formats_are_read_by_soundfile(folder, capsys, monkeypatch):
     np.testing.assert_allclose(table(capsys, "vowel.flac")["level_dbfs"], expected, atol=0.01)
     monkeypatch.setitem(sys.modules, "soundfile", None)
     assert main(["vowel.flac"]) == 1
-    assert "not a WAV file, and other formats need the package soundfile" in capsys.readouterr().err
+    assert "this format needs the package soundfile" in capsys.readouterr().err
     assert main(["vowel.wav", "--no-picture"]) == 0
+
+
+def test_notes_of_the_reader_go_to_standard_error(folder, capsys):
+    (folder / "cut.wav").write_bytes(riff(folder)[:5000])
+    assert main(["cut.wav", "--no-picture"]) == 0
+    said = "the recording is cut off; the header promises 0.400 s, the data hold 0.155 s\n"
+    assert capsys.readouterr().err == said
+
+
+def run(command, **streams):
+    """Run a shell command in which $DSP is the program."""
+    environment = os.environ | {"DSP": f"{sys.executable} -m dsp"}
+    return subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True, **streams)
+
+
+@pytest.mark.parametrize(
+    ("command", "n_lines", "error"),
+    [
+        ("cat vowel.wav | $DSP - --no-picture", 42, ""),
+        ("$DSP - --no-picture < vowel.wav", 42, ""),
+        ("$DSP <(cat vowel.wav) --no-picture", 42, ""),
+        ("$DSP vowel.wav --no-picture 2>&-", 42, ""),
+        ("$DSP nowhere.wav --no-picture 2>&-; [ $? = 1 ]", 0, ""),
+        ("$DSP - --no-picture <&-; [ $? = 1 ]", 0, "dsp: cannot read standard input: it is closed\n"),
+        ("$DSP vowel.wav --no-picture >&-; [ $? = 1 ]", 0, "dsp: cannot write the table: standard output is closed\n"),
+        (
+            "$DSP vowel.wav --no-picture >/dev/full; [ $? = 1 ]",
+            0,
+            "dsp: cannot write the table: No space left on device\n",
+        ),
+        ("$DSP . --no-picture; [ $? = 1 ]", 0, "dsp: cannot read `.`: Is a directory\n"),
+        (
+            "$DSP /dev/zero --no-picture; [ $? = 1 ]",
+            0,
+            "dsp: `/dev/zero` is not an audio file that can be read: Format not recognised\n",
+        ),
+    ],
+)
+def test_pipes_devices_and_closed_streams(folder, command, n_lines, error):
+    done = run(command)
+    assert (done.returncode, done.stdout.count("\n"), done.stderr) == (0, n_lines, error)
+
+
+@pytest.mark.parametrize("name", ["x" * 251 + ".wav", "caf\udce9.wav", "-.wav", "a\nb.wav"])
+def test_odd_names_have_a_picture(folder, capsys, name):
+    os.rename("vowel.wav", name)
+    assert main([f"./{name}"]) == 0
+    assert sorted(os.listdir()) == sorted([name, name[:-4] + ".png"])
+
+
+def test_names_that_are_too_long_are_one_sentence(folder, capsys):
+    assert main(["vowel.wav", "-o", "x" * 300]) == 1
+    assert capsys.readouterr().err == f"dsp: cannot write {'x' * 300}: File name too long\n"
 
 
 def test_channels_are_mixed_and_said_to_be(folder, capsys):
     wavfile.write("two.wav", RATE_HZ, np.stack([vowel(), -vowel()], axis=1).astype(np.float32))
     assert main(["two.wav", "--no-picture", "--format", "csv"]) == 0
     out, err = capsys.readouterr()
-    assert err == "mixed 2 channels into one\n"
+    assert err.splitlines()[0] == "mixed 2 channels to mono" and "the channels cancel" in err
     assert float(out.splitlines()[5].split(",")[1]) == -120
 
 
@@ -161,6 +240,11 @@ def test_odd_recordings_have_a_table_and_a_picture(folder, capsys, sample_rate_h
         (["vowel.wav", "--at", "9"], "--at: 9 s is not within the file's 0 to 0.400 s"),
         (["vowel.wav", "--at", "nan"], "--at: nan s is not within"),
         (["vowel.wav", "--no-picture", "-f"], "--no-picture leaves nothing to do"),
+        (["vowel.wav", "--pitch", "600", "60"], "--pitch: 600 60 is not 30 <= LOW < HIGH <= 3200"),
+        (["vowel.wav", "--pitch", "nan", "60"], "--pitch: nan 60 is not"),
+        (["vowel.wav", "--pitch", "60"], "argument --pitch: expected 2 arguments"),
+        (["vowel.wav", "--formants", "90", "9000"], "--formants: 90 9000 is not 0 <= LOW < HIGH <= 8000"),
+        (["vowel.wav", "--neutral", "50"], "--neutral: 50 is not 200 to 1500"),
     ],
 )
 def test_wrong_usage_is_exit_code_2(folder, capsys, arguments, words):
@@ -203,7 +287,7 @@ def test_bad_data_is_exit_code_1(folder, capsys, kind):
 
 def test_a_missing_file_is_exit_code_1(folder, capsys):
     assert main(["nowhere.wav"]) == 1
-    assert capsys.readouterr().err == "dsp: cannot read nowhere.wav: No such file or directory\n"
+    assert capsys.readouterr().err == "dsp: cannot read `nowhere.wav`: No such file or directory\n"
 
 
 def test_help_needs_no_numpy():

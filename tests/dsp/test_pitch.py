@@ -22,7 +22,7 @@ def vowel(f0_hz, fs=RATE_HZ):
     return lfilter([1.0], np.poly(np.concatenate([z, z.conj()])).real, x)
 
 
-@given(st.floats(62, 390), st.sampled_from([8000, 16000, 44100]), st.integers(0, 2**32 - 1))
+@given(st.floats(62, 590), st.sampled_from([8000, 16000, 44100]), st.integers(0, 2**32 - 1))
 def test_period_of_harmonic_tones(f0_hz, fs, seed):
     rng = np.random.default_rng(seed)
     N = int(0.04 * fs)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dsp.transients import attacks
+from dsp.transients import attacks, next_attacks, start_attacks
 
 FS, FRAME = 44100, 1024
 
@@ -41,3 +41,18 @@ def test_channels_are_apart_and_wrong_arguments_refused():
         attacks(x, 1023)
     with pytest.raises(ValueError, match="scalar"):
         attacks(0.0, FRAME)
+
+
+def test_chunks_of_frames_give_what_the_whole_signal_gives():
+    random = np.random.default_rng(3)
+    x = random.standard_normal((2, 40 * FRAME)) * np.repeat(10 ** random.uniform(-3, 0, (2, 160)), FRAME // 4, axis=1)
+    state, found, start = start_attacks((2,)), [], 0
+    for frames in (1, 0, 5, 2, 31, 1):
+        state, part = next_attacks(state, x[:, start : start + frames * FRAME], FRAME)
+        found.append(part)
+        start += frames * FRAME
+    whole = attacks(x, FRAME)
+    assert 10 < whole.sum() < whole.size
+    np.testing.assert_array_equal(np.concatenate(found, axis=1), whole)
+    with pytest.raises(ValueError, match="whole frames"):
+        next_attacks(state, x[:, :1000], FRAME)

@@ -11,7 +11,7 @@ from lpcnet_cq.evaluation.complexity import macs_per_second
 from lpcnet_cq.music.config import MusicConfig
 from lpcnet_cq.music.model import Model as MusicModel
 from lpcnet_cq.nn.layers import count_parameters
-from lpcnet_cq.pruning.channels import narrow
+from lpcnet_cq.pruning.channels import prune_channels
 from lpcnet_cq.speech.config import SpeechConfig
 from lpcnet_cq.speech.model import Model
 from lpcnet_cq.training.presets import PRESETS
@@ -73,7 +73,7 @@ def test_narrow_layers_cost_less():
     point = floats["decoder"]["fine"][0]["point"]
     point["kernel"] = np.where(np.arange(c.fine)[:, None] < c.fine // 2, point["kernel"], 0)
     spared = 1000 * (5 + 1) * c.fine * c.fine // 2
-    assert macs_per_second(c, narrow(floats))["decoder"] == macs_per_second(c)["decoder"] - spared
+    assert macs_per_second(c, prune_channels(floats))["decoder"] == macs_per_second(c)["decoder"] - spared
 
 
 @pytest.mark.parametrize("name", PRESETS)

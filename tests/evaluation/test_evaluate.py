@@ -7,10 +7,11 @@ import pytest
 import soundfile
 
 from lpcnet_cq.evaluation import evaluate as ev
+from lpcnet_cq.evaluation import metrics
 from lpcnet_cq.training.data import Clip
 
 pictures = pytest.importorskip("lpcnet_cq.evaluation.plots", reason="needs matplotlib")
-RATE_HZ = ev.METRIC_RATE_HZ
+RATE_HZ = metrics.METRIC_RATE_HZ
 
 
 def speech(seconds, seed=0):
@@ -43,7 +44,7 @@ def write_log(path):
 class EightBit:
     """A codec of one byte a sample: known rate, known distortion."""
 
-    sample_rate_hz, channels = RATE_HZ, 1
+    kind, sample_rate_hz, channels = "speech", RATE_HZ, 1
 
     def encode(self, x, sample_rate_hz, bitrate_bps):
         return struct.pack("<II", sample_rate_hz, len(x)) + np.round(x * 127).astype(np.int8).tobytes()
@@ -68,10 +69,10 @@ def clips(tmp_path):
 
 @pytest.fixture
 def fast(monkeypatch):
-    """Only the metrics that need no package, and small pictures."""
+    """Score with the metrics that need no package, and draw small pictures."""
     monkeypatch.setattr(pictures, "DPI", 40)
     monkeypatch.setattr(ev, "N_SAMPLES", 1)
-    monkeypatch.setattr(ev, "METRICS", {k: v for k, v in ev.METRICS.items() if not v[2]})
+    monkeypatch.setattr(ev, "metrics_for", lambda codec: {k: metrics.METRICS[k] for k in ("si_sdr_db", "snr_db")})
 
 
 def test_rates_and_scores_are_those_of_the_bytes(clips, tmp_path, fast):
@@ -125,72 +126,27 @@ def test_limit_takes_every_speaker_before_a_second_clip(tmp_path):
             path = tmp_path / f"{speaker}{i}.wav"
             soundfile.write(path, np.zeros(RATE_HZ), RATE_HZ)
             clips.append(Clip(path, speaker, "dev"))
-    assert sorted(c.speaker for c in ev.spread(clips, 4.0)) == list("abcd")
-    assert sorted(c.speaker for c in ev.spread(clips, 8.0)) == sorted("abcd" * 2)
-    assert ev.spread(clips[::-1], 6.0) == ev.spread(clips, 6.0)
-    assert ev.spread(clips, None) == clips
-
-
-# ------------------------------------------------------------------------------------------------ metrics
-
-
-def test_snr_and_si_sdr_of_orthogonal_noise():
-    t = np.arange(RATE_HZ) / RATE_HZ
-    x, n = np.sin(2 * np.pi * 200 * t), np.cos(2 * np.pi * 200 * t)
-    assert ev.snr_db(x, x + 0.1 * n) == pytest.approx(20.0)
-    assert ev.si_sdr_db(x, 3 * (x + 0.1 * n) + 0.5) == pytest.approx(20.0)
-    assert ev.snr_db(x, 0 * x) == pytest.approx(0.0)
-
-
-@pytest.mark.parametrize(
-    ("name", "best", "worst"),
-    [("pesq", (4.6, 4.65), 3.0), ("estoi", (0.999, 1.001), 0.9), ("visqol", (3.5, 5.0), 3.0)],
-)
-def test_packages_score_identity_high_and_noise_low(name, best, worst):
-    if name in ev.missing_metrics():
-        pytest.skip(f"module {ev.missing_metrics()[name]} is not installed")
-    x = speech(3.0)
-    metric = ev.METRICS[name][1]
-    assert best[0] <= metric(x, x) <= best[1]
-    assert metric(x, x + 0.05 * np.random.default_rng(1).normal(size=len(x))) < worst
+    assert sorted(c.speaker for c in ev.select_clips(clips, 4.0)) == list("abcd")
+    assert sorted(c.speaker for c in ev.select_clips(clips, 8.0)) == sorted("abcd" * 2)
+    assert ev.select_clips(clips[::-1], 6.0) == ev.select_clips(clips, 6.0)
+    assert ev.select_clips(clips, None) == clips
 
 
 @pytest.mark.parametrize("level", [0, 1])
 def test_silence_has_no_score(level):
     """Neither of silence, nor of silence in the place of speech."""
     x, silence = level * speech(1.0), np.zeros(RATE_HZ, np.float32)
-    row = ev.score(Clip(ev.Path("a.wav"), "s", "dev"), x, silence, b"", ev.METRICS, RATE_HZ)
-    assert all(np.isnan(row[k]) for k in ev.METRICS)
-
-
-@pytest.mark.parametrize("name", ["pesq", "estoi"])
-def test_clips_too_short_to_score_count_as_missing(name):
-    if name in ev.missing_metrics():
-        pytest.skip(f"module {ev.missing_metrics()[name]} is not installed")
-    x = speech(0.2)
-    assert np.isnan(ev.METRICS[name][1](x, x))
+    row = ev.score(Clip(ev.Path("a.wav"), "s", "dev"), x, silence, b"", metrics.METRICS, RATE_HZ)
+    assert all(np.isnan(row[k]) for k in metrics.METRICS)
 
 
 def test_missing_packages_are_named_in_the_table(clips, tmp_path, fast, monkeypatch):
-    ev.METRICS["odd"] = ("Odd Score", lambda x, y: 0.0, ("no_such_module",))
-    assert ev.missing_metrics() == {"odd": "no_such_module"}
+    odd = metrics.Metric("Odd Score", lambda x, y, sample_rate_hz: 0.0, ("no_such_module",))
+    monkeypatch.setattr(ev, "metrics_for", lambda codec: {"odd": odd, "snr_db": metrics.METRICS["snr_db"]})
     rows = ev.evaluate(EightBit(), clips, 9000, tmp_path / "out")
-    assert "odd" not in rows[0]
-    assert (
-        "Not measured: Odd Score (module 'no_such_module' is missing)"
-        in (tmp_path / "out/evaluation.md").read_text()
-    )
-
-
-def test_interval_is_students():
-    from scipy import stats
-
-    v = np.random.default_rng(0).normal(3, 0.2, 12)
-    mean, half = ev.mean_and_interval([*v, np.nan])
-    low, high = stats.t.interval(0.95, 11, np.mean(v), stats.sem(v))
-    assert (mean - half, mean + half) == pytest.approx((low, high))
-    assert np.isnan(ev.mean_and_interval([1.0])[1])
-    assert np.isnan(ev.mean_and_interval([np.nan])[0])
+    assert "odd" not in rows[0] and "snr_db" in rows[0]
+    text = (tmp_path / "out/evaluation.md").read_text()
+    assert "Not measured: Odd Score (module 'no_such_module' is missing)" in text
 
 
 def test_table_weighs_rates_by_seconds():
@@ -198,10 +154,28 @@ def test_table_weighs_rates_by_seconds():
         {"source": "a", "speaker": "s", "seconds": 1.0, "bytes": 2000, "snr_db": 1.0},
         {"source": "a", "speaker": "t", "seconds": 3.0, "bytes": 2000, "snr_db": 3.0},
     ]
-    last = ev.table(rows, {}).splitlines()[-1]
-    assert [c.strip() for c in last.strip("|").split("|")] == ["all", "2", "2", "0.1", "8.00", "2.00 ± 12.71"]
-    alone = ev.table(rows[:1], {}).splitlines()[-1]
-    assert alone.endswith("| 1.00 |")  # one clip has no interval
+    last = ev.table(rows, metrics.METRICS, {}).splitlines()[-1]
+    assert [c.strip() for c in last.strip("|").split("|")] == ["all", "2", "2", "0.1", "8.00", "2.0 ± 12.7"]
+    alone = ev.table(rows[:1], metrics.METRICS, {}).splitlines()[-1]
+    assert alone.endswith("| 1.0 |")  # one clip has no interval
+
+
+def test_summary_has_the_rate_of_all_seconds_and_means_with_intervals():
+    rows = [
+        {"seconds": 1.0, "kbps": 16.0, "snr_db": 1.0, "estoi": 0.5},
+        {"seconds": 3.0, "kbps": 8.0, "snr_db": 3.0, "estoi": float("nan")},
+    ]
+    found = ev.summary(rows)
+    assert (found["clips"], found["kbps"], found["snr_db"], found["estoi"]) == (2, 10.0, 2.0, 0.5)
+    assert found["snr_db_interval"] == pytest.approx(12.706, abs=1e-3) and np.isnan(found["estoi_interval"])
+
+
+def test_held_out_clips_are_those_of_no_training(tmp_path):
+    for name in ("train/a", "dev/b", "dev/c"):
+        (tmp_path / name).mkdir(parents=True)
+        soundfile.write(tmp_path / name / "x.wav", speech(0.5), RATE_HZ)
+    assert [clip.speaker for clip in ev.held_out(tmp_path)] == ["b", "c"]
+    assert len(ev.held_out(tmp_path, limit_s=0.1)) == 1
 
 
 # ------------------------------------------------------------------------------------------------ pictures

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from lpcnet_cq.bitstream import packet
+from lpcnet_cq.checkpoint.weights import flatten
 from lpcnet_cq.errors import BitstreamError
-from lpcnet_cq.music.freeze import freeze
+from lpcnet_cq.music.freeze import freeze, thaw
 from lpcnet_cq.music.integer_model import LineModel
 from lpcnet_cq.music.model import exponents
 from lpcnet_cq.nn.packet_reader import Reader
@@ -87,3 +88,16 @@ def test_damage_is_an_error(model, coded):
     with pytest.raises(BitstreamError, match="lost"):
         second = packet.put_packets(integers, packet.start(integers), coded[:1])[1][0]
         reader.read(None, second, 0, 1, T)
+
+
+def test_thawed_integers_freeze_to_themselves(perturbed):
+    """Weights exactly; sums to the 24 bits of a float."""
+    _, values = perturbed
+    frozen = freeze(values, C)
+    entropy = thaw(frozen, C)
+    assert flatten(entropy).keys() == flatten(values["entropy"]).keys()
+    again = freeze(values | {"entropy": entropy}, C)
+    for name, value in frozen.items():
+        sums = value.ndim == 1 or name.endswith("_bs") or "_tri_" in name
+        slack = {"rtol": 2.0**-23, "atol": 2} if sums else {"rtol": 0}
+        np.testing.assert_allclose(again[name], value, **slack, err_msg=name)

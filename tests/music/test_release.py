@@ -8,7 +8,7 @@ import pytest
 
 import lpcnet_cq
 from lpcnet_cq.bitstream.packet import join
-from lpcnet_cq.evaluation.music_metrics import nmr_db
+from lpcnet_cq.evaluation.metrics import nmr_db
 from lpcnet_cq.training.presets import PRESETS
 
 VECTOR = Path(__file__).parents[1] / "vectors" / "audio.cq"  # `chords()` at 64 kbps
@@ -54,7 +54,7 @@ def test_it_is_as_large_as_promised(codec):
 def test_a_stream_written_before_is_read_as_before(codec):
     """Integers bit for bit; sound, which floats make, nearly."""
     data = VECTOR.read_bytes()
-    n = join(codec.entropy, [part for segment in codec._read(data)[1] for part in segment.parts])
+    n = join(codec._parts.entropy, [part for segment in codec._read(data)[1] for part in segment.parts])
     digest = sha256(b"".join(np.asarray(v, "<i8").tobytes() for v in (n.step, n.side, n.latents)))
     assert digest.hexdigest()[:16] == INTEGERS
     y, fs = codec.decode(data)

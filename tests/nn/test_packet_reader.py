@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lpcnet_cq.bitstream.integer_model import IntegerModel
 from lpcnet_cq.bitstream.packet import LIMIT, Integers, coarser, put_layers, put_packets, resets_context, start
 from lpcnet_cq.checkpoint.weights import unflatten
 from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.nn.packet_reader import Reader
 from lpcnet_cq.speech.freeze import freeze
+from lpcnet_cq.speech.integer_model import SubframeModel
 from lpcnet_cq.training.presets import PRESETS
 
 CONFIG = PRESETS["tiny"].codec
@@ -41,7 +41,7 @@ def random_model(seed=1):
     flat = {k: 0.7 * draw.standard_normal(shape) / shape[0] ** 0.5 for k, shape in shapes.items()}
     for part, n in (("side", K), ("latent", D)):
         flat |= {f"{part}/triangular/{k}": 0.2 * draw.standard_normal((n, n)) / n**0.5 for k in ("mean", "scale")}
-    return IntegerModel(freeze(unflatten(flat), CONFIG), CONFIG)
+    return SubframeModel(freeze(unflatten(flat), CONFIG), CONFIG)
 
 
 MODEL = random_model()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from lpcnet_cq.checkpoint.weight_groups import CHANNELS, UNSTRUCTURED, Pattern, from_groups, resolve, tiles, to_groups
-from lpcnet_cq.pruning.patterns import norms, select, soft_threshold, spread
+from lpcnet_cq.pruning.patterns import expand_mask, group_norms, select_groups, soft_threshold
 
 PATTERNS = [UNSTRUCTURED, CHANNELS, Pattern(1, 8), Pattern(4, 4), Pattern(1, 0)]
 
@@ -27,7 +27,7 @@ def test_groups_are_tiles_of_the_matrix_view(pattern):
 def test_what_a_group_has_all_its_weights_have():
     keep = jnp.array([True, False, False, True])
     expected = [[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 1], [0, 0, 1, 1]]
-    np.testing.assert_array_equal(spread(keep, (4, 4), Pattern(2, 2)), expected)
+    np.testing.assert_array_equal(expand_mask(keep, (4, 4), Pattern(2, 2)), expected)
 
 
 def test_patterns_that_do_not_fit_are_refused():
@@ -64,7 +64,7 @@ def test_groups_shrink_to_the_minimum_of_their_problem(threshold):
 def test_the_best_of_the_living_are_kept(scores, sparsity, bits):
     score = np.float32(scores)
     alive = np.array([bits >> i & 1 for i in range(len(score))], bool)
-    keep = np.asarray(select(jnp.asarray(score), jnp.asarray(alive), jnp.float32(sparsity)))
+    keep = np.asarray(select_groups(jnp.asarray(score), jnp.asarray(alive), jnp.float32(sparsity)))
     n = len(score) - int(np.round(np.float32(len(score)) * np.float32(sparsity)))
     assert keep.sum() == min(n, alive.sum())
     assert not np.any(keep & ~alive)
@@ -73,4 +73,4 @@ def test_the_best_of_the_living_are_kept(scores, sparsity, bits):
 
 def test_norms_are_those_of_numpy():
     groups = np.random.default_rng(1).standard_normal((6, 5)).astype(np.float32)
-    np.testing.assert_allclose(norms(jnp.asarray(groups)), np.linalg.norm(groups, axis=1), rtol=1e-6)
+    np.testing.assert_allclose(group_norms(jnp.asarray(groups)), np.linalg.norm(groups, axis=1), rtol=1e-6)

@@ -17,7 +17,7 @@ from lpcnet_cq.cli import main
 from lpcnet_cq.codec import Codec
 from lpcnet_cq.pruning.config import PruneConfig, read_config
 from lpcnet_cq.pruning.prune import is_pruned, prune
-from lpcnet_cq.pruning.size_report import report, sizes
+from lpcnet_cq.pruning.size_report import report, tensor_sizes
 from lpcnet_cq.speech.freeze import freeze
 from lpcnet_cq.speech.model import Model
 from lpcnet_cq.training import loop
@@ -25,7 +25,7 @@ from lpcnet_cq.training.presets import PRESETS, preset_for_weights
 from lpcnet_cq.training.speech_task import SPEECH
 
 TINY = PRESETS["tiny"]
-NOTES = {"steps": [0, 17], "usual_bps": [round(36000 * 0.9**q) for q in range(17)], "reach_bps": [9000, 24000]}
+NOTES = {"steps": [0, 17], "mean_rates_bps": [round(36000 * 0.9**q) for q in range(17)], "supported_bps": [9000, 24000]}
 STEPS, SPARSITY = 12, 0.75
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
@@ -107,9 +107,9 @@ def test_channels_that_nothing_reads_are_gone(runs):
 
 def test_sizes_add_up_to_the_file(runs):
     for path in (runs[0], *runs[1].values()):
-        found = sizes(path)
+        found = tensor_sizes(path)
         assert path.stat().st_size - 40000 < sum(of.n_bytes for of in found) < path.stat().st_size
-    single = {of.name: of for of in sizes(runs[1]["single"])}
+    single = {of.name: of for of in tensor_sizes(runs[1]["single"])}
     up = single["decoder/up/kernel"]
     assert up.n_values == 24 * 64 and up.zeros == pytest.approx(SPARSITY, abs=0.01)
     assert up.n_bytes == pytest.approx(0.25 * 2 * up.n_values + up.n_values / 8 + 20, abs=8)

@@ -9,8 +9,8 @@ import pytest
 from flax import nnx
 
 from lpcnet_cq.checkpoint.weight_groups import UNSTRUCTURED, Pattern
-from lpcnet_cq.nn.layers import CausalConv
-from lpcnet_cq.pruning.patterns import spread
+from lpcnet_cq.nn.layers import CausalConv, unfold
+from lpcnet_cq.pruning.patterns import expand_mask
 from lpcnet_cq.pruning.recovery import least_squares, output_error, recover, second_moment
 
 recover_jit = jax.jit(recover, static_argnames="pattern")
@@ -33,7 +33,7 @@ def test_moments_are_those_of_what_a_convolution_sees(k, stride, dilation):
     x = jnp.float32(np.random.default_rng(1).standard_normal((2, 24, 3)))
     past = conv.start(2)
     y = conv(past, x)[1]
-    G = second_moment(jnp.concatenate([past, x], axis=1), k, stride, dilation)
+    G = second_moment(unfold(jnp.concatenate([past, x], axis=1), k, stride, dilation))
     W = conv.kernel[...].reshape(-1, 5)
     np.testing.assert_allclose(W.T @ G @ W, np.einsum("bto,btp->op", y, y) / (2 * y.shape[1]), rtol=1e-4, atol=1e-5)
 
@@ -104,7 +104,7 @@ def test_the_dead_stay_dead_and_blocks_stay_whole():
     W, alive = jnp.float32(random.standard_normal((8, 8))), jnp.asarray(random.random(16) < 0.7)
     found, keep = recover_jit(moment(inputs(100, 8)), W, alive, 0.5, Pattern(2, 2))
     assert not np.any(keep & ~alive) and keep.sum() == 8
-    np.testing.assert_array_equal(found != 0, spread(keep, (8, 8), Pattern(2, 2)))
+    np.testing.assert_array_equal(found != 0, expand_mask(keep, (8, 8), Pattern(2, 2)))
 
 
 def test_inputs_that_are_all_alike_share_the_work_of_one():

@@ -171,8 +171,8 @@ def test_gradient_through_encoder_and_decoder(net, wide):
     for block in ("lsf", "gain"):
         transparent, quantised = (np.linalg.norm(g[block]["basis"][...]) for g in (soft, hard))
         assert quantised > 1e-3 and transparent < 1e-6 * quantised
-    awake = jax.tree.map(lambda p: p, params)  # allocation and comb filter start from zeros, which hide what is before
-    for silent in (awake["allocation"]["w2"], awake["comb"]["gains"]["kernel"]):
+    awake = jax.tree.map(lambda p: p, params)  # allocation and postfilter start from zeros, which hide what is before
+    for silent in (awake["allocation"]["w2"], awake["postfilter"]["gains"]["kernel"]):
         silent[...] = 0.01 * jax.random.normal(jax.random.key(1), silent.shape, silent.dtype)
     learned = nnx.to_pure_dict(loss(awake, 1.0)[1])
     del learned["entropy"]

@@ -1,31 +1,32 @@
-"""Chunks of packets behind plain arrays: shapes, types, short runs, and where compiled code is kept."""
+"""The signal model for speech behind plain arrays: chunks, ends of signals, short runs, concealment."""
 
 import jax
 import numpy as np
 import pytest
 from flax import nnx
 
-from lpcnet_cq.bitstream.integer_model import IntegerModel
 from lpcnet_cq.bitstream.packet import Integers
-from lpcnet_cq.nn.runtime import use_cache
+from lpcnet_cq.speech.analysis import analyse_lsf
 from lpcnet_cq.speech.freeze import freeze
-from lpcnet_cq.speech.model import GAIN_UNIT, Model
-from lpcnet_cq.speech.runtime import Network
+from lpcnet_cq.speech.highpass import highpass, start_highpass
+from lpcnet_cq.speech.integer_model import SubframeModel
+from lpcnet_cq.speech.model import GAIN_UNIT, Model, encode_side, start_encoder
+from lpcnet_cq.speech.runtime import FADE, SpeechSignalModel
 from lpcnet_cq.training.presets import PRESETS
 
 CONFIG = PRESETS["tiny"].codec
 M, S, D, HOP = CONFIG.order, CONFIG.spec.n_subframes, CONFIG.n_latents, CONFIG.spec.hop
-T = 7
+AHEAD, T = CONFIG.spec.look_ahead, 7
 
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
 
 
 @pytest.fixture(scope="module")
-def network():
+def model():
     params = jax.jit(lambda: nnx.split(Model(CONFIG, rngs=nnx.Rngs(0)), nnx.Param)[1])()
     floats = jax.tree.map(np.asarray, nnx.to_pure_dict(params))
-    return Network(floats, IntegerModel(freeze(floats["entropy"], CONFIG), CONFIG), CONFIG)
+    return SpeechSignalModel(floats, SubframeModel(freeze(floats["entropy"], CONFIG), CONFIG), CONFIG)
 
 
 @pytest.fixture(scope="module")
@@ -36,42 +37,81 @@ def integers():
     )
 
 
-def test_encoder_gives_integers_and_real_latents(network):
-    random = np.random.default_rng(2)
-    x = 0.1 * random.standard_normal(T * HOP + CONFIG.spec.look_ahead)
-    lsf = np.sort(random.uniform(0.1, 3, (T, M))).astype(np.float32)
-    _, side, z = network.encode(network.start_encoder(), x, lsf)
+@pytest.fixture(scope="module")
+def speech():
+    """Return T packets of a buzz in noise and the look-ahead behind them."""
+    time = np.arange(T * HOP + AHEAD) / CONFIG.spec.sample_rate_hz
+    x = 0.3 * np.sin(2 * np.pi * 140 * time) ** 15 + 0.01 * np.random.default_rng(2).standard_normal(len(time))
+    return x.astype(np.float32)
+
+
+def analysed(model, x, chunks):
+    """Return side integers and latents of a signal, so many packets at a time."""
+    state, start, found = model.start_encoder(x[:AHEAD]), AHEAD, []
+    for n in chunks:
+        state, *values = model.analyse(state, x[start : start + n * HOP], n)
+        start += n * HOP
+        found.append(values)
+    return [np.concatenate(v) for v in zip(*found, strict=True)]
+
+
+def test_encoder_gives_integers_and_real_latents(model, speech):
+    side, z = analysed(model, speech, [T])
     assert side.shape == (T, M + S) and side.dtype == np.int64
     assert z.shape == (T, S, D) and np.abs(z - np.rint(z)).max() > 0.01
 
 
-def test_short_run_is_the_beginning_of_a_full_one(network, integers):
-    _, whole = network.decode(network.start_decoder(), integers, T)
-    _, part = network.decode(network.start_decoder(), next(integers.runs(3)), T)
-    assert whole.shape == (T * HOP,) and part.shape == (3 * HOP,)
-    np.testing.assert_allclose(part, whole[: 3 * HOP], atol=1e-6)
+def test_chunks_give_what_the_whole_signal_gives(model, speech):
+    side, z = analysed(model, speech, [T])
+    for chunks in ([1] * T, [3, 3, 1]):
+        other_side, other_z = analysed(model, speech, chunks)
+        np.testing.assert_array_equal(other_side, side)
+        np.testing.assert_allclose(other_z, z, atol=1e-3 * np.abs(z).max())
 
 
-def test_absurd_integers_give_finite_sound_and_a_decoder_that_goes_on(network, integers):
+def test_a_signal_that_ends_is_continued_by_silence_behind_the_high_pass(model, speech):
+    """An offset makes the difference: filtered, it would ring on."""
+    short = speech[: 2 * HOP + 50] + np.float32(0.5)
+    _, filtered = highpass(start_highpass(), short, CONFIG.spec.sample_rate_hz)
+    x = np.pad(filtered, (0, T * HOP + AHEAD - len(short)))
+    lsf = analyse_lsf(x[:-AHEAD], CONFIG.spec, M)
+    side, _ = analysed(model, short, [T])
+    graph = nnx.split(nnx.eval_shape(lambda: Model(CONFIG, rngs=nnx.Rngs(0))), nnx.Param)[0]
+
+    @jax.jit
+    def expected(params, x, lsf):
+        net = nnx.merge(graph, params)
+        return encode_side(net, start_encoder(net, 1), x, lsf, 1.0)[1]
+
+    found = expected(model._params, x[None, : T * HOP], lsf[None])
+    np.testing.assert_array_equal(side[:, :M], found["lsf"][0])
+    np.testing.assert_array_equal(side[:, M:], found["gain"][0])
+
+
+def test_short_run_is_the_beginning_of_a_full_one(model, integers):
+    _, whole = model.synthesise(model.start_decoder(), integers)
+    _, part = model.synthesise(model.start_decoder(), next(integers.runs(3)).filled(T))
+    assert whole.shape == part.shape == (T * HOP,) and whole.dtype == np.float32
+    np.testing.assert_allclose(part[: 3 * HOP], whole[: 3 * HOP], atol=1e-6)
+
+
+def test_absurd_integers_give_finite_samples_and_a_decoder_that_goes_on(model, integers):
     absurd = Integers(integers.step, 16000 * np.sign(integers.side), 16000 * np.sign(integers.latents))
-    state, y = network.decode(network.start_decoder(), absurd, T)
+    state, y = model.synthesise(model.start_decoder(), absurd)
     assert np.isfinite(y).all()
-    state, y = network.decode(state, integers, T)
+    state, y = model.synthesise(state, integers)
     assert np.isfinite(y).all() and np.abs(y).max() > 1e-4
     assert int(state["position"]) == 2 * T * HOP // CONFIG.step
 
 
-def test_gain_coordinates_change_the_level_of_every_subframe(network):
-    change = network.gain_coordinates(-0.7)
-    basis = np.asarray(network.params["gain"]["basis"][...]) * GAIN_UNIT
-    np.testing.assert_allclose(basis @ change, np.full(S, -0.7), atol=1e-5)
-
-
-def test_compiled_code_is_kept_where_the_user_says(monkeypatch, tmp_path):
-    settings = {}
-    monkeypatch.setattr(jax.config, "update", settings.__setitem__)
-    monkeypatch.setenv("LPCNET_CQ_CACHE", str(tmp_path))
-    before = jax.config.jax_compilation_cache_dir
-    use_cache()
-    expected = {} if before else {"jax_compilation_cache_dir": str(tmp_path / "jax")}
-    assert {k: v for k, v in settings.items() if k.endswith("dir")} == expected
+def test_concealed_packets_repeat_the_last_one_at_falling_gain(model, integers):
+    basis = np.asarray(model._params["gain"]["basis"][...]) * GAIN_UNIT
+    last = integers[-1:]
+    for lost in (1, 2, 5):
+        n = model.conceal(last, lost)
+        np.testing.assert_array_equal(n.side[:, :M], last.side[:, :M])
+        fall = basis @ (n.side[0, M:] - last.side[0, M:])
+        np.testing.assert_allclose(fall, -FADE * lost, atol=np.abs(basis).sum(axis=1).max() / 2 + 1e-5)
+        np.testing.assert_array_equal(n.latents, last.latents * (lost < 3))
+    none = model.conceal(None, 1)
+    assert none.step.tolist() == [CONFIG.nominal_step] and not none.side.any() and not none.latents.any()

@@ -1,0 +1,202 @@
+"""Find the samples in WAV, RF64, Wave64, AIFF, AU and CAF files, whatever lengths their headers give.
+
+Place in the chain: first. Lengths in headers are hints: a recorder that crashed leaves 0, a program that writes to a
+pipe leaves 2^31 - 1 or 2^32 - 1, a broken download promises more than there is. Samples end where the data end, or
+where another chunk begins.
+"""
+
+import re
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from dsp._audio_samples import WIDTHS
+
+_W64_RIFF = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
+_TAGS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICSBEGIN")  # of MP3 players, found behind samples too
+_NEXT_FILE = re.compile(
+    rb"(RIFF|RIFX|RF64|BW64)....WAVE|FORM....AIF[FC]|\.snd\0\0\0[\x18-\xff]|caff\0\x01\0\0desc|" + re.escape(_W64_RIFF),
+    re.DOTALL,
+)
+_G721 = 0x40  # the one compressed format whose samples are no blocks
+_UNKNOWN_BYTES = 0x7FFF0000  # programs that write to a pipe give lengths from here to 2^32 - 1
+_AIFF_ENCODINGS = {
+    b"twos": ">i2", b"sowt": "<i2", b"raw ": "u1", b"fl32": ">f4", b"FL32": ">f4", b"fl64": ">f8", b"FL64": ">f8",
+    b"in24": ">i3", b"in32": ">i4", b"alaw": "alaw", b"ALAW": "alaw", b"ulaw": "ulaw", b"ULAW": "ulaw",
+}  # fmt: skip
+_AU_ENCODINGS = {1: "ulaw", 2: "i1", 3: ">i2", 4: ">i3", 5: ">i4", 6: ">f4", 7: ">f8", 27: "alaw"}
+
+
+@dataclass
+class Samples:
+    """Say where the samples of one recording lie, and how they are encoded.
+
+    Attributes
+    ----------
+    sample_rate_hz, channels : int
+    encoding : str
+        A key of `WIDTHS`, or "" where only a library can decode them.
+    start, n_bytes : int
+        Place of the samples, and how many bytes of them there are.
+    claimed_bytes : int or None
+        Length by the header; None where it rightly gives none.
+    size_at : int
+        Place of the length in the header, 4 bytes in little-endian order; 0 in other formats than WAV.
+    next_file : int
+        Place where another file may begin that was joined to this one.
+    block_bytes, block_samples : int
+        Compressed samples come in blocks of this length, and so many of each channel are in one; 0 if not known.
+    """
+
+    sample_rate_hz: int = 0
+    channels: int = 0
+    encoding: str = ""
+    start: int = 0
+    n_bytes: int = 0
+    claimed_bytes: int | None = None
+    size_at: int = 0
+    next_file: int = 0
+    block_bytes: int = 1
+    block_samples: int = 0
+
+    @property
+    def length_is_unknown(self) -> bool:
+        """Whether the header's length is wrong, and one that programs write when they do not know it."""
+        claimed = self.claimed_bytes
+        return claimed is not None and claimed != self.n_bytes and (claimed == 0 or claimed >= _UNKNOWN_BYTES)
+
+
+def find_samples(data, at: int = 0) -> Samples | None:
+    """Read the header at a place in the data; None if none of these formats begins there.
+
+    Raises
+    ------
+    ValueError
+        If the header is cut off, or there is no description of the samples before them.
+    """
+    mark, form = data[at : at + 4], data[at + 8 : at + 12]
+    try:
+        if mark in (b"RIFF", b"RIFX", b"RF64", b"BW64") and form == b"WAVE":
+            return _wav(data, at, ">" if mark == b"RIFX" else "<")
+        if data[at : at + 16] == _W64_RIFF:
+            return _wav64(data, at)
+        if mark == b"FORM" and form in (b"AIFF", b"AIFC"):
+            return _aiff(data, at)
+        if mark == b".snd":
+            return _au(data, at)
+        if mark == b"caff":
+            return _caf(data, at)
+    except struct.error:
+        raise ValueError("the header is cut off") from None
+    return None
+
+
+def _chunks(data, at: int, head: struct.Struct, align: int, own_bytes: int = 0) -> Iterator[tuple[bytes, int, int]]:
+    """Yield id, place of the content and length of every chunk; they are aligned to the place of the first."""
+    first = at
+    while at + head.size <= len(data):
+        mark, size = head.unpack_from(data, at)
+        at += head.size
+        yield mark, at, size - own_bytes
+        at += max(0, size - own_bytes)
+        at += (first - at) % align
+
+
+def _wav(data, at: int, order: str) -> Samples:
+    found, size_64 = Samples(), None
+    for mark, place, size in _chunks(data, at + 12, struct.Struct(order + "4sI"), 2):
+        if mark == b"ds64":
+            size_64 = struct.unpack_from("<8xQ", data, place)[0]
+        elif mark == b"fmt ":
+            _wav_format(data, place, order, found)
+        elif mark == b"data":
+            found.size_at = place - 4 if order == "<" else 0
+            claimed = size_64 if size_64 is not None and size == 0xFFFFFFFF else size
+            return _placed(data, found, place, claimed, 2)
+    return _placed(data, found, len(data), 0, 2)
+
+
+def _wav_format(data, place: int, order: str, found: Samples) -> None:
+    """Take rate, channels and encoding from the content of a `fmt ` chunk."""
+    tag, found.channels, found.sample_rate_hz, align, bits = struct.unpack_from(order + "HHI4xHH", data, place)
+    if tag == 0xFFFE:  # WAVE_FORMAT_EXTENSIBLE: the tag is at the head of a GUID
+        tag = struct.unpack_from(order + "24xH", data, place)[0]
+    width = align // max(found.channels, 1) or -(-bits // 8)
+    kind = {1: "i", 3: "f"}.get(tag, "")
+    narrow = {(1, 1): "u1", (6, 1): "alaw", (7, 1): "ulaw"}.get((tag, width), "")
+    if tag in (0x02, 0x11, 0x31):  # ADPCM of Microsoft and IMA, GSM 06.10
+        found.block_samples = struct.unpack_from(order + "18xH", data, place)[0]
+    found.block_bytes = 1 if tag == _G721 else max(align, 1)
+    found.encoding = narrow or (f"{order}{kind}{width}" if f"<{kind}{width}" in WIDTHS else "")
+
+
+def _wav64(data, at: int) -> Samples:
+    found = Samples()
+    for mark, place, size in _chunks(data, at + 40, struct.Struct("<16sQ"), 8, 24):
+        if mark[:4] == b"fmt ":
+            _wav_format(data, place, "<", found)
+        elif mark[:4] == b"data":
+            return _placed(data, found, place, max(size, 0), 8)
+    return _placed(data, found, len(data), 0, 8)
+
+
+def _aiff(data, at: int) -> Samples:
+    found = Samples()
+    for mark, place, size in _chunks(data, at + 12, struct.Struct(">4sI"), 2):
+        if mark == b"COMM":
+            found.channels, _, bits, exponent, mantissa = struct.unpack_from(">HIHHQ", data, place)
+            found.sample_rate_hz = round(mantissa * 2.0 ** (min(exponent & 0x7FFF, 16500) - 16446))
+            found.encoding = "i1" if bits <= 8 else f">i{-(-bits // 8)}"
+            kind = data[place + 18 : place + 22] if data[at + 8 : at + 12] == b"AIFC" else b"NONE"
+            if kind not in (b"NONE", b"twos") or (kind == b"twos" and bits <= 16):
+                found.encoding = _AIFF_ENCODINGS.get(kind, "")
+            if found.encoding not in WIDTHS:
+                found.encoding = ""
+        elif mark == b"SSND":
+            offset = struct.unpack_from(">I", data, place)[0]
+            return _placed(data, found, place + 8 + offset, max(size - 8 - offset, 0), 2)
+    return _placed(data, found, len(data), 0, 2)
+
+
+def _au(data, at: int) -> Samples:
+    start, size, code, rate_hz, channels = struct.unpack_from(">4xIIIII", data, at)
+    found = Samples(rate_hz, channels, _AU_ENCODINGS.get(code, ""))
+    return _placed(data, found, at + start, None if size == 0xFFFFFFFF else size, 1)
+
+
+def _caf(data, at: int) -> Samples:
+    found = Samples()
+    for mark, place, size in _chunks(data, at + 8, struct.Struct(">4sq"), 1):
+        if mark == b"desc":
+            rate_hz, kind, flags, _, _, found.channels, bits = struct.unpack_from(">d4sIIIII", data, place)
+            found.sample_rate_hz = round(rate_hz) if 0 <= rate_hz < 1e9 else 0
+            linear = ("<" if flags & 2 else ">") + ("f" if flags & 1 else "i") + str(-(-bits // 8))
+            linear = "i1" if linear[1:] == "i1" else linear
+            encoding = {b"lpcm": linear, b"alaw": "alaw", b"ulaw": "ulaw"}.get(kind, "")
+            found.encoding = encoding if encoding in WIDTHS else ""
+        elif mark == b"data":
+            return _placed(data, found, place + 4, None if size < 0 else max(size - 4, 0), 1)
+    return _placed(data, found, len(data), 0, 1)
+
+
+def _placed(data, found: Samples, start: int, claimed: int | None, align: int) -> Samples:
+    """Complete a description with the place of the samples and their true length."""
+    if found.channels < 1 or found.sample_rate_hz < 1:
+        raise ValueError(f"the header gives {found.channels} channels and {found.sample_rate_hz} Hz")
+    following = _NEXT_FILE.search(data, min(start, len(data)))
+    end = following.start() if following else len(data)
+    found.start, found.n_bytes, found.claimed_bytes, found.next_file = start, max(end - start, 0), claimed, end
+    if claimed is not None and claimed <= found.n_bytes:
+        after = start + claimed + -claimed % align
+        if after >= end or (claimed and after > end - 8) or _begins_chunk(data, after):
+            found.n_bytes = claimed
+    return found
+
+
+def _begins_chunk(data, at: int) -> bool:
+    """Whether a chunk of one of these files begins there, or a tag, rather than more samples."""
+    mark = data[at : at + 24]
+    sizes = [size for (size,) in (struct.unpack(order + "I", mark[4:8]) for order in "<>")]
+    sizes += [struct.unpack(order + "q", mark[n : n + 8])[0] for order, n in ((">", 4), ("<", 16)) if len(mark) > n + 7]
+    named = all(32 <= byte < 127 for byte in mark[:4]) and any(0 <= size <= len(data) - at for size in sizes)
+    return mark.startswith(_TAGS) or named

@@ -1,0 +1,167 @@
+"""Find the frames of an MPEG audio stream (MP3), and give it a header that tells how many there are.
+
+Place in the chain: before libsndfile, which takes the length of a stream without a Xing header from the bit rate of
+its first frame, believes a wrong Xing header, and gives up at damage. So every frame is looked at here: what is none
+is left out, and the number of frames that the decoder reads is the true one.
+"""
+
+import struct
+from dataclasses import dataclass
+
+_SEARCH_BYTES = 1 << 16  # in which the first frame must begin
+_CHAIN = 3  # frames in a row that make a stream
+_BITRATES_KBPS = {
+    (3, 3): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),  # MPEG-1, layer I
+    (3, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
+    (3, 1): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+    (2, 3): (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),  # MPEG-2 and 2.5
+    (2, 1): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+}
+_RATES_HZ = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
+_SAME = 0xFFFE0C00  # sync, version, layer and sample rate do not change within a stream, nor does mono to stereo
+
+
+@dataclass
+class Mp3Stream:
+    """Describe a stream that a decoder reads without trouble.
+
+    Attributes
+    ----------
+    pieces : list of bytes or (start, end)
+        The stream: new bytes, and places in the data.
+    claimed_frames : int or None
+        Number of frames by its own header.
+    n_frames : int
+        Number of frames found.
+    samples_per_frame, sample_rate_hz : int
+    skipped_bytes : int
+        What was left out between frames.
+    cut_off : bool
+        Whether the last frame is not all there.
+    endless : bool
+        Whether a decoder estimates the number of frames from the length of the file.
+    """
+
+    pieces: list
+    claimed_frames: int | None
+    n_frames: int
+    samples_per_frame: int
+    sample_rate_hz: int
+    skipped_bytes: int
+    cut_off: bool
+    endless: bool
+
+
+def after_id3(data) -> int:
+    """Return the place behind the ID3 tags at the head of a file."""
+    at = 0
+    while data[at : at + 3] == b"ID3" and at + 10 <= len(data):
+        a, b, c, d = (byte & 127 for byte in data[at + 6 : at + 10])
+        at += 10 + (a << 21 | b << 14 | c << 7 | d) + 10 * (data[at + 5] >> 4 & 1)
+    return at
+
+
+def find_mp3(data, at: int = 0) -> Mp3Stream | None:
+    """Find the frames of a stream that begins near a place; None if there is none."""
+    first = _next_frame(data, at, None, min(len(data), at + _SEARCH_BYTES))
+    if first is None:
+        return None
+    head = _word(data, first)
+    runs, n_frames, skipped, cut_off = _runs(data, first, head)
+    version, layer, is_mono = head >> 19 & 3, head >> 17 & 3, head >> 6 & 3 == 3
+    per_frame = 384 if layer == 3 else 1152 if layer == 2 or version == 3 else 576
+    side_bytes = 4 + ((17 if is_mono else 32) if version == 3 else (9 if is_mono else 17))
+    size = _frame_bytes(head)
+    info = bytes(data[first : first + size])
+    places = [(side_bytes, 8, (b"Xing", b"Info")), (36, 14, (b"VBRI",))]
+    place = next((p + n for p, n, marks in places if info[p : p + 4] in marks), None)
+    claimed = None
+    if place is not None and place + 4 <= size:
+        has_count = place == 50 or info[place - 1] & 1
+        claimed = struct.unpack_from(">I", info, place)[0] if has_count else 0
+        n_frames -= 1
+        runs[0] = (first + size, runs[0][1])
+        if claimed != n_frames:
+            info = _xing(head, side_bytes, n_frames, info, place)
+    else:
+        info = b""
+    rate_hz = _RATES_HZ[version][head >> 10 & 3]
+    return Mp3Stream([info, *runs], claimed, n_frames, per_frame, rate_hz, skipped, cut_off, claimed is None)
+
+
+def _word(data, at: int) -> int:
+    return int.from_bytes(data[at : at + 4], "big")
+
+
+def _differ(head: int, other: int) -> bool:
+    """Whether two frames cannot be of one stream."""
+    return bool((head ^ other) & _SAME) or (head >> 6 & 3 == 3) != (other >> 6 & 3 == 3)
+
+
+def _frame_bytes(head: int) -> int:
+    """Return the length of the frame with this header, 0 if it is none."""
+    version, layer, index, rate = head >> 19 & 3, head >> 17 & 3, head >> 12 & 15, head >> 10 & 3
+    if head >> 21 != 0x7FF or version == 1 or layer == 0 or index in (0, 15) or rate == 3:
+        return 0
+    kbps = _BITRATES_KBPS[3 if version == 3 else 2, layer if version == 3 or layer == 3 else 1][index - 1]
+    per_frame = 48 if layer == 3 else 72 if layer == 1 and version != 3 else 144
+    size = per_frame * 1000 * kbps // _RATES_HZ[version][rate]
+    return size // 4 * 4 + 4 * (head >> 9 & 1) if layer == 3 else size + (head >> 9 & 1)
+
+
+def _next_frame(data, at: int, same: int | None, end: int) -> int | None:
+    """Return the first place from which several frames follow each other, or the last ones do up to the end."""
+    while (at := data.find(b"\xff", at, end)) >= 0:
+        head = _word(data, at)
+        if same is None or not _differ(head, same):
+            place, n = at, 0
+            while n < _CHAIN and (size := _frame_bytes(_word(data, place))) and not _differ(_word(data, place), head):
+                place, n = place + size, n + 1
+            if n == _CHAIN or (n and (place == len(data) or (n > 1 and place > len(data)))):
+                return at
+        at += 1
+    return None
+
+
+def _runs(data, at: int, same: int) -> tuple[list[tuple[int, int]], int, int, bool]:
+    """Return places of unbroken runs of frames, the number of frames, the bytes between runs, and if the end is cut."""
+    runs, start, n_frames, skipped, sizes = [], at, 0, 0, {}
+    while True:
+        word = data[at : at + 4]
+        size = sizes.get(word)
+        if size is None:
+            head = int.from_bytes(word, "big")
+            sizes[word] = size = 0 if len(word) < 4 or _differ(head, same) else _frame_bytes(head)
+        if size and at + size <= len(data) and not (n_frames and _is_info(data, at)):
+            at, n_frames = at + size, n_frames + 1
+            continue
+        runs.append((start, at))
+        if size and at + size > len(data):
+            return runs, n_frames, skipped, True
+        start = _next_frame(data, at + size if size else at, same, len(data))
+        if start is None:
+            tail = data[at : at + 11]
+            is_tag = tail.startswith((b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3"))
+            return runs, n_frames, skipped, bool(tail.strip(b"\0")) and not is_tag
+        skipped += 0 if size or data[at : at + 3] in (b"TAG", b"ID3") else start - at
+        at = start
+
+
+def _is_info(data, at: int) -> bool:
+    """Whether a frame is the header of another file that was joined to this one."""
+    return any(mark in (b"Xing", b"Info", b"VBRI") for mark in (data[at + p : at + p + 4] for p in (13, 21, 36)))
+
+
+def _xing(head: int, side_bytes: int, n_frames: int, info: bytes, place: int) -> bytes:
+    """Return a frame with a Xing header that gives the number of frames, and LAME's delay if the old one had it."""
+    index = next(i for i in range(1, 15) if _frame_bytes(head & ~0xF200 | i << 12) >= side_bytes + 120 + 36)
+    head = head & ~0xF200 | 0x10000 | index << 12  # no padding, no checksum
+    delay = bytes(3)
+    if place != 50:  # Fraunhofer's header has none
+        flags = info[place - 1]
+        at = place + sum(n for bit, n in ((1, 4), (2, 4), (4, 100), (8, 4)) if flags & bit)
+        if info[at : at + 4] in (b"LAME", b"Lavc", b"Lavf") and at + 22 < len(info):
+            delay = bytes([info[at + 21], info[at + 22] & 0xF0, 0])  # the padding counts from an end that is not there
+    lame = b"LAME3.100" + bytes(12) + delay + bytes(12)
+    content = b"Xing" + struct.pack(">II", 1, n_frames) + (lame if any(delay) else b"")
+    return (head.to_bytes(4, "big") + bytes(side_bytes - 4) + content).ljust(_frame_bytes(head), b"\0")

@@ -1,0 +1,212 @@
+"""Find the recordings in the bytes of an audio file, and decode each: one, or several that were joined.
+
+Place in the chain: behind `audio_file`, which opens and mixes. Delay: none.
+"""
+
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from dsp._audio_headers import Samples, find_samples
+from dsp._audio_libsndfile import Decoder, Pieces
+from dsp._audio_mp3 import Mp3Stream, after_id3, find_mp3
+from dsp._audio_packets import Part, flac_from, flac_parts, ogg_parts
+from dsp._audio_samples import WIDTHS, sample_blocks
+
+_UNRECOGNISED = "Format not recognised"
+_SEARCH_BYTES = 1 << 16  # in which the first page of an Ogg file must begin
+
+
+@dataclass
+class Recording:
+    """Describe one recording and how to decode it.
+
+    Attributes
+    ----------
+    sample_rate_hz, channels : int
+    blocks : iterator of float32 arrays (n, channels)
+    notes : function
+        What is wrong with the recording, as a list of sentences, given the number of samples that were decoded.
+    """
+
+    sample_rate_hz: int
+    channels: int
+    blocks: Iterator[np.ndarray]
+    notes: Callable[[int], list[str]]
+
+
+def recordings(data) -> Iterator[Recording]:
+    """Yield the recordings of a file, bytes or mmap, in their order.
+
+    Raises
+    ------
+    ValueError
+        If the data are none, or cannot be decoded, with the reason.
+    """
+    if not len(data):
+        raise ValueError("there are no data")
+    at = after_id3(data)
+    found = find_samples(data, at)
+    stream = find_mp3(data, at) if at or data[0] == 0xFF else None
+    if found is not None:
+        while found is not None:
+            yield _samples(data, at, found)
+            at = found.next_file
+            found = find_samples(data, at)
+    elif data[at : at + 4] == b"fLaC":
+        yield from (_flac(data, part) for part in flac_parts(data, at))
+    elif stream is not None:
+        yield _mp3(data, stream)
+    elif data.find(b"OggS", at, at + _SEARCH_BYTES) >= 0:
+        for part in ogg_parts(data, at):
+            if part.flac:  # libsndfile does not take all of these
+                stream = b"".join(data[start:end] for start, end in part.flac)
+                yield from (_flac(stream, flac) for flac in flac_parts(stream, 0))
+            else:
+                yield _ogg(data, part)
+    else:
+        yield _other(data, at)
+
+
+def promising(head: bytes) -> bool:
+    """Whether the rest of a file that begins so is worth reading: not if libsndfile does not know what it is."""
+    try:
+        next(recordings(head))
+    except ValueError as error:
+        return _UNRECOGNISED not in str(error) and "soundfile" not in str(error)
+    return True
+
+
+def length_notes(
+    claimed: int | None, n_samples: int, rate_hz: int, damaged: bool = False, cut_off: bool = False
+) -> list[str]:
+    """Say where a header's number of samples per channel is wrong, and what is damaged or cut off."""
+    wrong = ""
+    if claimed is not None and claimed != n_samples:
+        cut_off = cut_off or (n_samples < claimed and not damaged)
+        wrong = f"the header promises {claimed / rate_hz:.3f} s, the data hold {n_samples / rate_hz:.3f} s"
+    parts = ["a part of the recording is damaged"] * damaged + ["the recording is cut off"] * cut_off
+    note = "; ".join([*parts, wrong] if wrong else parts)
+    return [note] if note else []
+
+
+def _samples(data, at: int, found: Samples) -> Recording:
+    """Decode a WAV, RF64, Wave64, AIFF, AU or CAF file, by a library where samples are compressed."""
+    rate_hz, channels = found.sample_rate_hz, found.channels
+    if found.encoding:
+        blocks = sample_blocks(data, found.start, found.n_bytes, found.encoding, channels)
+        frame_bytes = WIDTHS[found.encoding] * channels
+    else:
+        decoder = _decoder(Pieces(data, _repaired(data, at, found)))
+        limit = found.n_bytes // found.block_bytes * found.block_samples or None
+        blocks = _at_most(limit, decoder.blocks())  # libsndfile fills up what it takes for another block
+        rate_hz, channels, frame_bytes = decoder.sample_rate_hz, decoder.channels, 0
+
+    def notes(n: int) -> list[str]:
+        claimed, seconds = found.claimed_bytes, n / rate_hz
+        if claimed is None or claimed == found.n_bytes:
+            return []
+        if found.length_is_unknown:
+            return [f"the header gives no length: read to the end, {seconds:.3f} s"]
+        if frame_bytes:
+            return length_notes(claimed // frame_bytes, n, rate_hz)
+        cut = "the recording is cut off; " if found.n_bytes < claimed else ""
+        return [f"{cut}the header promises {claimed} bytes, the data hold {found.n_bytes}, {seconds:.3f} s"]
+
+    return Recording(rate_hz, channels, blocks, notes)
+
+
+def _at_most(limit: int | None, blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    n = 0
+    for block in blocks:
+        yield block if limit is None else block[: max(limit - n, 0)]
+        n += len(block)
+
+
+def _repaired(data, at: int, found: Samples) -> list:
+    """Return the pieces of a file whose header has the true lengths, in whole blocks of compressed samples."""
+    n_bytes = found.n_bytes // found.block_bytes * found.block_bytes
+    end = found.start + n_bytes
+    if not found.size_at or end - at > 0xFFFFFFFF:
+        return [(at, end)]
+    riff, size = struct.pack("<I", end - at - 8), struct.pack("<I", n_bytes)
+    return [(at, at + 4), riff, (at + 8, found.size_at), size, (found.size_at + 4, end)]
+
+
+def _flac(data, part: Part) -> Recording:
+    """Decode one FLAC stream, on both sides of damage."""
+    first = _decoder(Pieces(data, part.pieces))
+    state = {"damaged": False, "cut_off": False}
+
+    def blocks() -> Iterator[np.ndarray]:
+        decoder, n = first, 0
+        while True:
+            for block in decoder.blocks():
+                n += len(block)
+                yield block
+            if not decoder.failed:
+                return
+            rest = flac_from(data, part, n)
+            state["cut_off"] = rest is None
+            if rest is None:
+                return
+            state["damaged"] = True
+            pieces, n = rest
+            decoder = _decoder(Pieces(data, pieces))
+
+    def notes(n: int) -> list[str]:
+        return length_notes(part.claimed_samples, n, first.sample_rate_hz, **state)
+
+    return Recording(first.sample_rate_hz, first.channels, blocks(), notes)
+
+
+def _ogg(data, part: Part) -> Recording:
+    """Decode one link of an Ogg file."""
+    decoder = _decoder(Pieces(data, part.pieces))
+
+    def notes(n: int) -> list[str]:
+        claimed = decoder.claimed_samples
+        is_short = claimed is not None and n < claimed and not part.cut_off
+        damaged = part.damaged or decoder.failed or is_short
+        return length_notes(claimed, n, decoder.sample_rate_hz, damaged, part.cut_off)
+
+    return Recording(decoder.sample_rate_hz, decoder.channels, decoder.blocks(), notes)
+
+
+def _mp3(data, stream: Mp3Stream) -> Recording:
+    """Decode an MP3 stream that was found."""
+    decoder = _decoder(Pieces(data, stream.pieces, stream.endless))
+
+    def notes(n: int) -> list[str]:
+        claimed = stream.claimed_frames
+        claimed = claimed * stream.samples_per_frame if claimed and claimed != stream.n_frames else None
+        return length_notes(
+            claimed, n, stream.sample_rate_hz, stream.skipped_bytes > 0 or decoder.failed, stream.cut_off
+        )
+
+    return Recording(decoder.sample_rate_hz, decoder.channels, decoder.blocks(), notes)
+
+
+def _other(data, at: int) -> Recording:
+    """Decode whatever else libsndfile knows, or MP3 frames behind the rest of another one."""
+    try:
+        decoder = _decoder(Pieces(data, [(at, len(data))]))
+    except ValueError:
+        stream = find_mp3(data, at)
+        if stream is None:
+            raise
+        return _mp3(data, stream)
+
+    def notes(n: int) -> list[str]:
+        return length_notes(decoder.claimed_samples, n, decoder.sample_rate_hz, decoder.failed)
+
+    return Recording(decoder.sample_rate_hz, decoder.channels, decoder.blocks(), notes)
+
+
+def _decoder(file: Pieces) -> Decoder:
+    try:
+        return Decoder(file)
+    except (ImportError, OSError):  # OSError: the package is there, its library is not
+        raise ValueError("this format needs the package soundfile") from None

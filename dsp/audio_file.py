@@ -1,0 +1,225 @@
+"""Read audio files, pipes and binary file objects, also cut, joined and damaged ones, to the end of their data.
+
+Place in the chain: first. Lengths in headers are hints. WAV, RF64, Wave64, AIFF, AU and CAF with linear, float, A-law
+or mu-law samples need NumPy alone, all others (FLAC, Ogg, MP3, ADPCM) soundfile. Delay: none.
+"""
+
+import io
+import mmap
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from dsp._arguments import order_in
+from dsp._audio_recordings import promising, recordings
+
+_HEAD_BYTES = 1 << 16
+_CHUNK_BYTES = 1 << 20
+_CANCELLED_DB = 20.0  # a mix this far below its channels is worth a note
+
+
+@dataclass(frozen=True)
+class AudioFile:
+    """Hold what was read.
+
+    Attributes
+    ----------
+    x : float32 array (n,) or (n, 2)
+        Samples, finite; full scale is 1, and floats may exceed it.
+    sample_rate_hz : int
+    n_channels : int
+        Channels of the file.
+    notes : list of str
+        What a user should know: channels that were mixed, lengths in headers that are wrong, damage.
+    """
+
+    x: np.ndarray
+    sample_rate_hz: int
+    n_channels: int
+    notes: list[str]
+
+
+def read_audio_file(source: str | Path | BinaryIO, channels: int = 1) -> AudioFile:
+    """Read an audio file to the end of its data, whatever length its header gives.
+
+    Parameters
+    ----------
+    source : str, Path or binary file object
+        A file, a pipe, "-" for standard input, or an open file, which is read from where it stands.
+    channels : int, 1 or 2
+        1 mixes all channels to their mean; 2 keeps both channels of a file that has two.
+
+    Returns
+    -------
+    AudioFile
+
+    Raises
+    ------
+    ValueError
+        If the source cannot be read, is no audio file, holds no samples, or holds NaN or infinite samples: one
+        sentence that names it, with the library's own reason.
+
+    Examples
+    --------
+    >>> import io, struct
+    >>> head = struct.pack("<4sI8sIHHIIHH4sI", b"RIFF", 0, b"WAVEfmt ", 16, 1, 1, 8000, 16000, 2, 16, b"data", 0)
+    >>> found = read_audio_file(io.BytesIO(head + struct.pack("<2h", 16384, -32768)))  # sizes of 0: a crash
+    >>> found.x.tolist(), found.sample_rate_hz
+    ([0.5, -1.0], 8000)
+    >>> found.notes
+    ['the header gives no length: read to the end, 0.000 s']
+
+    References
+    ----------
+    EBU Tech 3285 (WAV), EBU Tech 3306 (RF64), RFC 3533 (Ogg), RFC 9639 (FLAC), ISO/IEC 11172-3 (MP3).
+    """
+    channels = order_in("channels", channels, 1, 2)
+    name = name_of(source)
+    try:
+        with opened(source, name) as file:
+            data = _contents(file)
+        return _read(data, name, channels)
+    except MemoryError:
+        raise ValueError(f"{name} is too long for the memory of this machine") from None
+
+
+def name_of(source: str | Path | BinaryIO) -> str:
+    """Return what messages call a source."""
+    name = str(source) if isinstance(source, str | os.PathLike) else getattr(source, "name", None)
+    if not isinstance(name, str):
+        return "the file object"
+    return "standard input" if name == "-" else f"`{printable(name)}`"
+
+
+def printable(name: str) -> str:
+    r"""Return a file's name on one line, of characters that can be printed.
+
+    Examples
+    --------
+    >>> print(printable("caf\udce9\n"))
+    caf\udce9\n
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+
+
+@contextmanager
+def opened(source: str | Path | BinaryIO, name: str) -> Iterator[BinaryIO]:
+    """Open a file or standard input for reading; an open file is left open.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be opened or read: one sentence.
+    """
+    try:
+        if not isinstance(source, str | os.PathLike):
+            yield source
+        elif str(source) == "-":
+            if sys.stdin is None:
+                raise ValueError(f"cannot read {name}: it is closed")
+            yield sys.stdin.buffer
+        else:
+            with open(source, "rb") as file:
+                yield file
+    except OSError as error:
+        raise ValueError(f"cannot read {name}: {error.strerror or error}") from error
+
+
+def mix(x: np.ndarray, channels: int) -> np.ndarray:
+    """Return (n, c) as float32: as it is if c is 2 and two channels are wanted, else the mean of the channels (n,)."""
+    return x.astype(np.float32) if x.shape[1] == channels == 2 else x.mean(axis=1, dtype=np.float64).astype(np.float32)
+
+
+def _contents(file: BinaryIO) -> bytes | mmap.mmap:
+    """Return the bytes from where the file stands: mapped if it is a file on disk, else read, in memory."""
+    try:
+        status = os.fstat(file.fileno())
+        if stat.S_ISREG(status.st_mode) and status.st_size and file.tell() == 0:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except (AttributeError, OSError, ValueError):  # no file on disk, or one on a disk that cannot be mapped
+        pass
+    data = io.BytesIO()
+    data.write(_chunk(file, _HEAD_BYTES))
+    if data.tell() < _HEAD_BYTES or promising(data.getvalue()):
+        while chunk := _chunk(file, _CHUNK_BYTES):
+            data.write(chunk)
+    return data.getvalue()
+
+
+def _chunk(file: BinaryIO, n_bytes: int) -> bytes:
+    """Read as many bytes, fewer at the end only."""
+    chunk = file.read(n_bytes) if hasattr(file, "read") else None
+    if not isinstance(chunk, bytes | bytearray):
+        raise ValueError(f"`source` is of type {type(file).__name__}, it must be a path or an open binary file")
+    return bytes(chunk)
+
+
+def _release(data: bytes | mmap.mmap) -> None:
+    """Give the pages of a mapped file that were read back to the system."""
+    if isinstance(data, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        data.madvise(mmap.MADV_DONTNEED)
+
+
+class _Joiner:
+    """Collect blocks of samples, mixed as wanted, with the power before and after."""
+
+    def __init__(self, channels: int):
+        self.channels, self.n_samples, self.is_mixed = channels, 0, False
+        self.data = bytearray()
+        self.power, self.mixed_power = 0.0, 0.0
+
+    def add(self, block: np.ndarray) -> None:
+        with np.errstate(all="ignore"):  # what is not finite is refused at the end
+            x = mix(block, self.channels)
+            self.is_mixed = x.ndim == 1 and block.shape[1] > 1
+            if self.is_mixed:
+                self.power += float(np.square(block, dtype=np.float64).sum()) / block.shape[1]
+                self.mixed_power += float(np.square(x, dtype=np.float64).sum())
+        self.data += x.tobytes()
+        self.n_samples += len(x)
+
+    def notes(self, n_channels: int) -> list[str]:
+        if not self.is_mixed:
+            return []
+        notes = [f"mixed {n_channels} channels to mono"]
+        if self.power > 0 and self.mixed_power * 10 ** (_CANCELLED_DB / 10) < self.power:
+            loss_db = 10 * np.log10(self.power / max(self.mixed_power, 1e-12 * self.power))
+            notes.append(f"the channels cancel: the mono mix is {loss_db:.0f} dB below them")
+        return notes
+
+
+def _read(data, name: str, channels: int) -> AudioFile:
+    """Decode and join the recordings in the bytes of a file."""
+    layout, joined, notes, n_recordings = None, _Joiner(channels), [], 0
+    try:
+        for recording in recordings(data):
+            n_before = joined.n_samples
+            rate_hz, n_channels = layout = layout or (recording.sample_rate_hz, recording.channels)
+            if layout != (recording.sample_rate_hz, recording.channels):
+                raise ValueError(f"{recording.channels} channels of {recording.sample_rate_hz} Hz")
+            for block in recording.blocks:
+                joined.add(block)
+                _release(data)
+            notes += recording.notes(joined.n_samples - n_before)
+            n_recordings += joined.n_samples > n_before
+    except ValueError as error:
+        if not joined.n_samples:
+            raise ValueError(f"{name} is not an audio file that can be read: {error}") from None
+        notes.append(f"left out what follows after {joined.n_samples / rate_hz:.3f} s: {error}")
+    if not joined.n_samples:
+        raise ValueError(": ".join([f"{name} holds no samples", *notes[:1]]))
+    x = np.frombuffer(joined.data, np.float32).reshape(joined.n_samples, -1)
+    finite = np.isfinite(x).all(axis=1)
+    if not finite.all():
+        raise ValueError(f"{name} holds NaN or infinite samples, the first at {finite.argmin() / rate_hz:.3f} s")
+    if n_recordings > 1:
+        notes.append(f"joined {n_recordings} recordings that follow each other in the file")
+    x = x[:, 0] if x.shape[1] == 1 else x
+    return AudioFile(x, rate_hz, n_channels, notes + joined.notes(n_channels))

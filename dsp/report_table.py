@@ -1,0 +1,67 @@
+"""Write the measurements of `dsp.report` as a table: for the eye, comma-separated, or JSON.
+
+Every writer yields its lines, so that a long recording needs no memory for all of its table.
+"""
+
+import json
+from collections.abc import Iterator
+
+import numpy as np
+
+from dsp.report import N_FORMANTS, Report
+
+
+def as_text(report: Report) -> Iterator[str]:
+    """Lay the table out for the eye, line by line: fixed columns, a dash where there is no value."""
+    names = ["time", "level", "pitch", "voicing", "gain"]
+    units = ["s", "dBFS", "Hz", "", "dB"]
+    for index in range(1, N_FORMANTS + 1):
+        names += [f"F{index}", f"B{index}"]
+        units += ["Hz", "Hz"]
+    decimals = [3, 1, 1, 2, 1] + [0] * (2 * N_FORMANTS)
+    for row in ([*names, "edge"], [*units, ""]):
+        yield " ".join(f"{cell:>7}" for cell in row) + "\n"
+    for *values, pitch_at_edge, formant_at_edge in zip(*columns(report).values(), strict=True):
+        cells = [f"{v:.{d}f}" if np.isfinite(v) else "-" for v, d in zip(values, decimals, strict=True)]
+        edge = ("p" if pitch_at_edge else "") + ("f" if formant_at_edge else "") or "-"
+        yield " ".join(f"{cell:>7}" for cell in [*cells, edge]) + "\n"
+
+
+def as_csv(report: Report) -> Iterator[str]:
+    """Write the table as comma-separated values with a header, line by line, empty where there is no value."""
+    table = columns(report)
+    yield ",".join(table) + "\n"
+    for values in zip(*table.values(), strict=True):
+        yield ",".join(f"{v:.6g}" if np.isfinite(v) else "" for v in values) + "\n"
+
+
+def as_json(report: Report) -> Iterator[str]:
+    """Write one JSON object, line by line: file-wide numbers and a list of frames, null where no value is."""
+    names = ("sample_rate_hz", "analysis_hz", "order", "pitch_range_hz", "formant_range_hz", "neutral_hz")
+    head = {name: getattr(report, name) for name in names} | {"n_samples": len(report.x)}
+    yield json.dumps(head)[:-1] + ', "frames": [\n'
+    table = columns(report)
+    for t, values in enumerate(zip(*table.values(), strict=True)):
+        row = {n: float(f"{v:.6g}") if np.isfinite(v) else None for n, v in zip(table, values, strict=True)}
+        yield (",\n" if t else "") + json.dumps(row)
+    yield "\n]}\n"
+
+
+TABLES = {"text": as_text, "csv": as_csv, "json": as_json}
+"""The writers by the name of their format."""
+
+
+def columns(report: Report) -> dict[str, np.ndarray]:
+    """Columns of the table by name, in their order."""
+    table = {
+        "time_s": report.time_s,
+        "level_dbfs": report.level_dbfs,
+        "pitch_hz": report.pitch_hz,
+        "voicing": report.voicing,
+        "prediction_gain_db": report.prediction_gain_db,
+    }
+    for index in range(N_FORMANTS):
+        table[f"f{index + 1}_hz"] = report.formant_hz[:, index]
+        table[f"b{index + 1}_hz"] = report.bandwidth_hz[:, index]
+    table["pitch_at_edge"], table["formant_at_edge"] = report.pitch_at_edge, report.formant_at_edge
+    return table

@@ -1,0 +1,130 @@
+"""Check signals and sample rates that come from outside: shape, type, scale, finite values, in one place.
+
+Place in the chain: before everything that takes a signal. Delay: none.
+"""
+
+import operator
+import warnings
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+MAX_CHANNELS = 8
+CLIPPED_UP_TO = 4.0
+"""Floats beyond full scale are clipped with a warning up to this, and refused beyond."""
+_INT_SCALES = {"int16": 2.0**15, "int32": 2.0**31}
+_SHORT, _MANY = (
+    64,
+    8,
+)  # more than 8 times as many signals as samples, of which there are 64 at most: the axes are swapped
+
+
+def checked_signal(
+    name: str,
+    x: ArrayLike,
+    *,
+    channels_last: bool = True,
+    max_channels: int = MAX_CHANNELS,
+    length: int | None = None,
+    limit: float | None = CLIPPED_UP_TO,
+    dtype: DTypeLike = np.float64,
+) -> np.ndarray:
+    """Return a signal as floats of full scale 1, or refuse it in one sentence that names it and what is allowed.
+
+    Parameters
+    ----------
+    name : str
+        What the caller calls the argument.
+    x : array (n,) or (n, channels), or (..., n) if not `channels_last`
+        Floats, or integers of 16 or 32 bits, which are divided by 2^15 or 2^31.
+    channels_last : bool
+        True: time is the first axis, as in audio files. More columns than `max_channels` are refused: the axes are
+        swapped then. False: time is the last axis, as in `dsp`. Refused are arrays of at most 64 samples and more than
+        8 times as many signals, such as (48000, 2), for the same reason.
+    max_channels : int
+        Most channels, if `channels_last`; with 1, (n, 1) is taken as (n,).
+    length : int, optional
+        Number of samples that the signal must have.
+    limit : float, optional
+        Floats up to this are clipped to full scale, with a warning; beyond it the signal is refused. None takes any
+        scale, and clips nothing.
+    dtype : float type
+        Of the result.
+
+    Returns
+    -------
+    array of `dtype`, of the shape of `x`
+        `x` itself where nothing had to be changed.
+
+    Raises
+    ------
+    ValueError
+        If shape, type, length or scale is another, or a value is not finite.
+
+    Examples
+    --------
+    >>> checked_signal("x", np.array([16384, -32768], np.int16)).tolist()
+    [0.5, -1.0]
+    >>> checked_signal("x", np.zeros((2, 48000)))
+    Traceback (most recent call last):
+    ValueError: `x` has shape (2, 48000), it must be (n,) or (n, channels) with at most 8 channels: pass its transpose
+    """
+    try:
+        y = np.asarray(x)
+    except ValueError:  # nested lists of unequal lengths
+        raise ValueError(f"`{name}` is ragged, it must be an array of samples") from None
+    _check_shape(name, y.shape, channels_last, max_channels)
+    y = y[:, 0] if channels_last and max_channels == 1 and y.ndim == 2 else y
+    n = len(y) if channels_last else y.shape[-1]
+    if length is not None and n != length:
+        raise ValueError(f"`{name}` has {n} samples, it must have {length}")
+    if str(y.dtype.newbyteorder("=")) in _INT_SCALES:
+        return (y / _INT_SCALES[str(y.dtype.newbyteorder("="))]).astype(dtype)
+    if y.dtype.kind != "f":
+        raise ValueError(f"`{name}` is of type {y.dtype}, it must be of floats in [-1, 1], int16 or int32")
+    if not np.isfinite(y).all():
+        raise ValueError(f"`{name}` holds NaN or infinity, it must be finite")
+    peak = max(float(y.max(initial=0)), -float(y.min(initial=0)))
+    if limit is not None and peak > limit:
+        hint = ": divide by 32768 what has the range of int16" if 100 < peak <= 32768 else ""
+        raise ValueError(f"`{name}` has a peak of {peak:g}, full scale is 1, and up to {limit:g} is clipped{hint}")
+    if limit is not None and peak > 1:
+        warnings.warn(f"`{name}` has a peak of {peak:g}, it is clipped to full scale, 1", stacklevel=3)
+        y = np.clip(y, -1, 1)
+    return y.astype(dtype, copy=False)
+
+
+def checked_rate(name: str, rate_hz: float, low: int, high: int) -> int:
+    """Return a sample rate within `low`..`high` as an int; any numeric type will do if it is a whole number.
+
+    Raises
+    ------
+    ValueError
+        If it is no whole number, or out of range.
+
+    Examples
+    --------
+    >>> checked_rate("sample_rate_hz", np.float32(16000), 1000, 768000)
+    16000
+    """
+    try:
+        value = int(rate_hz) if isinstance(rate_hz, float | np.floating) else operator.index(rate_hz)
+    except (TypeError, ValueError, OverflowError):  # of another type, NaN, infinite
+        value = None
+    if value is None or value != rate_hz or not low <= value <= high:
+        raise ValueError(f"`{name}` is {rate_hz!r}, it must be a whole number, {low} to {high}")
+    return value
+
+
+def _check_shape(name: str, shape: tuple[int, ...], channels_last: bool, max_channels: int) -> None:
+    if channels_last:
+        wanted = "(n,)" if max_channels == 1 else f"(n,) or (n, channels) with at most {max_channels} channels"
+        swapped = len(shape) == 2 and shape[1] > max_channels
+        wrong = len(shape) not in (1, 2) or (len(shape) == 2 and shape[1] == 0)
+    else:
+        wanted = "(..., n), with time as the last axis"
+        swapped = len(shape) > 1 and 0 < shape[-1] <= _SHORT and shape[-2] > _MANY * shape[-1]
+        wrong = len(shape) == 0
+    if swapped or wrong:
+        hint = ": pass its transpose" if swapped and (not channels_last or shape[:1] <= (max_channels,)) else ""
+        raise ValueError(f"`{name}` has shape {shape}, it must be {wanted}{hint}")

@@ -1,0 +1,103 @@
+"""Interface of entropy models: a frequency table for every integer, computed from integers decoded before.
+
+Place in the chain: between the models (`integer_model` and those of the codecs) and the modules that code with them:
+`packet`, `rdoq`, `rate_control`, `packing`, and the compiled packet reader.
+
+Letters: T packets, K side integers, S vectors of latents per packet, D latents per vector.
+"""
+
+from typing import Any, Protocol
+
+from lpcnet_cq.bitstream.fixed_point import Array
+
+
+class VectorContext(Protocol):
+    """Context within a vector: how decoded integers change means and scales of the integers after them.
+
+    Encoders have all integers and call `batch_sums`. Decoders process one integer at a time with `predict` and
+    `update_sums`, which must give the same sums. The initial state comes from `EntropyModel.side` or
+    `EntropyModel.latent`.
+    """
+
+    def batch_sums(self, state: Any, n: Array) -> tuple[Array, Array]:
+        """Return the sums of means and scales for all integers of known vectors n (..., K)."""
+        ...
+
+    def predict(self, state: Any, k: Array) -> tuple[Array, Array]:
+        """Return the sums for integer k of one vector."""
+        ...
+
+    def update_sums(self, state: Any, k: Array, value: Array) -> Any:
+        """Return the state after integer k is decoded."""
+        ...
+
+
+class EntropyModel(Protocol):
+    """Predict mean and scale of every integer of a packet; `frequency_tables.locate` selects tables from these sums.
+
+    Attributes
+    ----------
+    K, S, D : int
+        Side integers per packet, vectors of latents per packet, latents per vector.
+    context : int
+        Number of earlier vectors of latents on which a vector can depend.
+    n_steps, nominal_step, layer_steps : int
+        Number of step sizes, index of the middle one, difference of indices for a step size three times as large.
+    segment_packets : int
+        Packets of a file between two context resets.
+    side_parts : dict
+        Indices of the side integers of each part, by the part's name.
+    cumulative : int array (scales, fractions, symbols + 1)
+        Cumulative frequencies, see `frequency_tables`.
+    bits : float array (scales, fractions, symbols)
+        Bits of every symbol.
+    """
+
+    K: int
+    S: int
+    D: int
+    context: int
+    n_steps: int
+    nominal_step: int
+    layer_steps: int
+    segment_packets: int
+    side_parts: dict[str, list[int]]
+    cumulative: Array
+    bits: Array
+
+    @property
+    def side_context(self) -> VectorContext:
+        """Context between the side integers of a packet."""
+        ...
+
+    @property
+    def latent_context(self) -> VectorContext:
+        """Context between the latents of a vector."""
+        ...
+
+    def on(self, xp: Any) -> "EntropyModel":
+        """Return the same model with arrays of the library `xp`, such as `jax.numpy`."""
+        ...
+
+    def ternary_frequencies(self, table: Array, middle: Array) -> Array:
+        """Return the frequencies of a ternary symbol, see `IntegerModel.ternary_frequencies`."""
+        ...
+
+    def side(self, before: Array) -> Any:
+        """Return the initial state of `side_context` from the two side vectors before, (..., 2, K), oldest first."""
+        ...
+
+    def packet_context(self, before: Array, side: Array, step: Array) -> Any:
+        """Return the context of the latents, given side vectors (..., 2, K) and (..., K) and step index.
+
+        The result is an array, or a tree of arrays; the axis of the S vectors follows the leading axes.
+        """
+        ...
+
+    def latent(self, context: Any, before: Array) -> Any:
+        """Return the initial state of `latent_context` from a context and the vectors before, (..., context, D)."""
+        ...
+
+    def latents(self, before: Array, side: Array, step: Array, window: Array, n: Array) -> tuple[Array, Array]:
+        """Return sums of means and scales (T, S, D) of all latents of known packets, as `IntegerModel.latents`."""
+        ...

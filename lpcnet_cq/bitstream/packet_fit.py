@@ -1,0 +1,180 @@
+"""One packet within a limit of bytes: the best one that fits, whatever the signal.
+
+Place in the chain: between latents and packets, in the encoder alone; for packets under a cap, for packets of constant
+size, and for single packets that would break the rate of a live stream. Delay: none.
+
+Latents become coarser first, then fewer. Where even few are too many, because the entropy model expects large latents
+of loud speech and zeros cost bits as well, the packet becomes quieter. Then it has gains only, in the envelope that the
+entropy model expects. The last resort, about ten bytes, resets the context.
+
+Letters: T packets, K side integers, S subframes, D latents, Q step sizes, L enhancements.
+"""
+
+from collections.abc import Container, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from lpcnet_cq.bitstream.entropy_model import EntropyModel
+from lpcnet_cq.bitstream.frequency_tables import MEAN_BITS, locate
+from lpcnet_cq.bitstream.packet import Integers, Past, put_layers, start
+from lpcnet_cq.bitstream.rate_control import operating_points, step_and_multiplier
+from lpcnet_cq.bitstream.rdoq import rdoq
+
+REFINEMENTS = 2  # attempts to fill a packet between two operating points
+LEVEL_DROPS = (1, 2, 3, 4, 6, 8, 10)  # of the first gain integer, the packet's level, in units of about 1.7 dB
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Hold one coded packet.
+
+    Attributes
+    ----------
+    pasts : list of 1 + L Past
+        Memory of the entropy model behind it, of the base layer first.
+    packet : tuple of 1 + L bytes
+    n : Integers
+        Of the finest layer.
+    """
+
+    pasts: list[Past]
+    packet: tuple[bytes, ...]
+    n: Integers
+
+    @property
+    def n_bytes(self) -> int:
+        """Size of all layers."""
+        return sum(map(len, self.packet))
+
+
+@dataclass(frozen=True)
+class Fitter:
+    """Code one packet at operating points of choice.
+
+    Parameters
+    ----------
+    model : EntropyModel
+    pasts : list of 1 + L Past, or None
+        As for `packet.put_layers`.
+    side : int array (1, K)
+    z : array (1, S, D)
+        Latents before rounding.
+    sizes : array (Q,)
+        Relative step sizes, finest first.
+    steps : range
+        Step indices to choose from.
+    L : int
+        Enhancements.
+    """
+
+    model: EntropyModel
+    pasts: list[Past] | None
+    side: np.ndarray
+    z: np.ndarray
+    sizes: np.ndarray
+    steps: range
+    L: int = 0
+
+    @property
+    def past(self) -> Past:
+        """Memory before the packet, of the finest layer."""
+        return self.pasts[-1] if self.pasts else start(self.model)
+
+    def put(self, n: Integers) -> Fitted:
+        """Code given integers."""
+        pasts, (packet,) = put_layers(self.model, self.pasts, n, self.L)
+        return Fitted(pasts, packet, n)
+
+    def at(self, point: int, multiplier: float | None = None) -> Fitted:
+        """Code at an operating point; with another Lagrange multiplier if one is given."""
+        step, usual = step_and_multiplier(np.array([point]), self.steps)
+        weight = usual if multiplier is None else multiplier
+        return self.put(rdoq(self.model, self.past, self.side, self.z, step, self.sizes, weight))
+
+    def within(self, most_bytes: int, guess: int | None = None) -> Fitted:
+        """Return the finest packet of at most so many bytes.
+
+        Parameters
+        ----------
+        most_bytes : int
+        guess : int, optional
+            Operating point to try first; the step of the packet before if left out.
+
+        Returns
+        -------
+        Fitted
+                Larger than `most_bytes` only if even the packet that the entropy model expects is.
+        """
+        points = operating_points(self.steps)
+        p = min(max(self.past.step if guess is None else guess, points[0]), points[-1])
+        found = self.at(p)
+        while found.n_bytes > most_bytes and p < points[-1]:
+            p, found = p + 1, self.at(p + 1)
+        if found.n_bytes > most_bytes:
+            return self._cheaper(most_bytes)
+        while p > points[0] and (finer := self.at(p - 1)).n_bytes <= most_bytes:
+            p, found = p - 1, finer
+        return self._filled(found, p, most_bytes) if p > points[0] else found
+
+    def _filled(self, found: Fitted, p: int, most_bytes: int) -> Fitted:
+        """Spend what point p leaves of the bytes on a lower Lagrange multiplier; point p - 1 is too large."""
+        step, multiplier = step_and_multiplier(np.array([p - 1, p]), self.steps)
+        low, high = (0.0 if step[0] < step[1] else multiplier[0]), multiplier[1]
+        for _ in range(REFINEMENTS):
+            if found.n_bytes == most_bytes:
+                break
+            middle = (low + high) / 2
+            finer = self.at(p, middle)
+            if finer.n_bytes <= most_bytes:
+                found, high = finer, middle
+            else:
+                low = middle
+        return found
+
+    def _cheaper(self, most_bytes: int) -> Fitted:
+        """Return the first packet that fits of those that tell less than the coarsest point, or else the last one."""
+        last_point = operating_points(self.steps)[-1]
+        for quieter in self._quieter():
+            fitted = quieter.at(last_point)
+            if fitted.n_bytes <= most_bytes:
+                return fitted
+        gains = self.model.side_parts.get("gain", [])
+        for pasts, kept in ((self.pasts, gains), (None, range(self.model.K)), (None, [])):
+            side = expected_side(self.model, pasts[-1] if pasts else start(self.model), self.side, kept)
+            silent = Integers(np.array([self.steps[-1]]), side, np.zeros(self.z.shape, np.int64))
+            fitted = replace(self, pasts=pasts).put(silent)
+            if fitted.n_bytes <= most_bytes:
+                break
+        return fitted
+
+    def _quieter(self) -> Iterator["Fitter"]:
+        """Yield the packet at lower and lower levels: the entropy model expects smaller latents of quieter speech."""
+        for level in self.model.side_parts.get("gain", [])[:1]:
+            for drop in LEVEL_DROPS:
+                side = self.side.copy()
+                side[0, level] -= drop
+                yield replace(self, side=side)
+
+
+def expected_side(model: EntropyModel, past: Past, side: np.ndarray, kept: Container[int]) -> np.ndarray:
+    """Return side integers (1, K): those kept as they are, the others nearest to what the entropy model expects."""
+    state, out = model.side(past.side), np.array(side)
+    for k in range(model.K):
+        _, fraction, floor = locate(*model.side_context.predict(state, np.int64(k)))
+        if k not in kept:
+            out[0, k] = floor + (fraction >= 1 << (MEAN_BITS - 1))
+        state = model.side_context.update_sums(state, np.int64(k), out[0, k])
+    return out
+
+
+def padded(packet: tuple[bytes, ...], n_bytes: int) -> tuple[bytes, ...]:
+    r"""Return a packet of 1 + L layers with zero bytes behind the last one, of at least `n_bytes` in all.
+
+    Examples
+    --------
+    >>> padded((b"ab", b"c"), 5)
+    (b'ab', b'c\\x00\\x00')
+    """
+    missing = n_bytes - sum(map(len, packet))
+    return (*packet[:-1], packet[-1] + bytes(max(missing, 0)))

@@ -1,0 +1,66 @@
+"""Summary of a `.cq` file from its header and segment heads, without the weights.
+
+Place in the chain: used by `info` of the codec and of the command line. CRCs are checked; packets are not decoded.
+"""
+
+import io
+
+from lpcnet_cq.bitstream.container import Header, read_header, read_segments
+
+
+def summarise(data: bytes, coding_hz: int | None = None) -> dict:
+    """Return the fields of header and segment heads, without the weights.
+
+    Parameters
+    ----------
+    data : bytes
+        A whole `.cq` file.
+    coding_hz : int, optional
+        Sample rate of the codec in Hz, if known; files of the first releases do not contain it.
+
+    Returns
+    -------
+    dict
+        Names end in the unit. `bitrate_bps` counts all bytes. `duration_s` and `bitrate_bps` are None if the coding
+        sample rate is not known; `codec` and `mode` are None if the file does not contain them.
+
+    Raises
+    ------
+    BitstreamError
+        If the header or a segment is damaged or truncated.
+
+    Examples
+    --------
+    >>> from lpcnet_cq.bitstream.container import write_header, write_segment
+    >>> from lpcnet_cq.bitstream.extension import Coding
+    >>> file = io.BytesIO()
+    >>> write_header(file, Header(320, 16000, 9000, 16 * "0", coding=Coding("speech", "mean", 16000, 320, 320)))
+    >>> write_segment(file, [20 * b" "], last=True)
+    >>> found = summarise(file.getvalue())
+    >>> found["duration_s"], found["bitrate_bps"], found["packets"], found["codec"]
+    (0.02, 25600.0, 1, 'speech')
+    """
+    file = io.BytesIO(data)
+    header = read_header(file)
+    segments = list(read_segments(file))
+    seconds = duration_s(header, coding_hz)
+    return {
+        "duration_s": seconds,
+        "sample_rate_hz": header.sample_rate_hz,
+        "channels": header.channels,
+        "codec": header.coding.codec if header.coding else None,
+        "mode": header.coding.mode if header.coding else None,
+        "bitrate_bps": None if seconds is None else 8 * len(data) / seconds if seconds else 0.0,
+        "nominal_bps": header.bitrate_bps,
+        "size_bytes": len(data),
+        "packets": sum(segment.n_packets for segment in segments),
+        "layers": 1 + max(segment.enhancements for segment in segments),
+        "model_hash": header.model_hash,
+    }
+
+
+def duration_s(header: Header, coding_hz: int | None = None) -> float | None:
+    """Return the length of the original in seconds; None if neither header nor caller give the coding sample rate."""
+    if header.coding or not coding_hz:
+        return header.duration_s
+    return header.n_samples / coding_hz

@@ -1,0 +1,163 @@
+"""What every codec consists of: a signal model, an entropy model, and one record that names its parts.
+
+Place in the chain: between `bitstream`, which codes integers whatever they stand for, and the codecs (`speech`,
+`music`), which turn signals into integers. Everything above (`parts`, `stream`, `codec`, training, evaluation, command
+line) asks the record and never which codec it is. `registry` holds the records.
+
+Letters: T packets, K side integers, S vectors of latents per packet, D latents per vector, C channels.
+"""
+
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from lpcnet_cq.bitstream.codec_config import CodecConfig
+from lpcnet_cq.bitstream.entropy_model import EntropyModel
+from lpcnet_cq.bitstream.packet import Integers
+
+
+class SignalModel(Protocol):
+    """Turn samples into the values that packets hold, and back.
+
+    A signal is (n,), or (n, C) for codecs of several channels. All state is passed explicitly: files and live streams
+    call the same functions, files with many packets per call.
+    """
+
+    def start_encoder(self, ahead: np.ndarray) -> Any:
+        """Return the encoder's state before the first packet.
+
+        Parameters
+        ----------
+        ahead : array (n,) or (n, C)
+            First `look_ahead` samples of the signal, or fewer if it ends before. The packets then begin with the
+            signal's first sample. Live encoders give zeros: their packets begin `look_ahead` samples earlier.
+        """
+        ...
+
+    def analyse(self, state: Any, x: np.ndarray, T: int) -> tuple[Any, np.ndarray, np.ndarray]:
+        """Encode T packets.
+
+        Parameters
+        ----------
+        state : Any
+        x : array (T*hop,) or (T*hop, C)
+            The next samples; where the signal ends, fewer, or none.
+        T : int
+
+        Returns
+        -------
+        state : Any
+        side : int64 array (T, K)
+        latents : float array (T, S, D)
+            In units of the middle step size, before quantisation.
+        """
+        ...
+
+    def start_decoder(self) -> Any:
+        """Return the decoder's state before the first packet."""
+        ...
+
+    def synthesise(self, state: Any, n: Integers) -> tuple[Any, np.ndarray]:
+        """Decode packets.
+
+        Parameters
+        ----------
+        state : Any
+        n : Integers
+            Of T packets; code is compiled for every T that occurs.
+
+        Returns
+        -------
+        state : Any
+        y : float32 array (T*hop,) or (T*hop, C)
+            Finite, `decoder_delay` samples late. Samples beyond [-1, 1] are clipped by the caller.
+        """
+        ...
+
+    def conceal(self, last: Integers | None, lost: int) -> Integers:
+        """Return what to synthesise for a lost packet.
+
+        Parameters
+        ----------
+        last : Integers or None
+            The last packet that arrived; None if none has.
+        lost : int
+            Packets lost since then, this one included.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class CodecRecord:
+    """Name the parts of one codec.
+
+    Parameters
+    ----------
+    kind : str
+        Name of the codec in weights files and stream headers, such as "speech".
+    config : type
+        Class of its configuration, with `kind`, `channels` and `segment_packets` as class attributes.
+    signal_model : callable
+        (nested float parameters, entropy model, configuration) to a `SignalModel`.
+    entropy_model : callable
+        (integers of a weights file, configuration) to an `EntropyModel`.
+    freeze : callable
+        (nested float parameters, configuration) to the integers of a weights file.
+    thaw : callable
+        (integers, configuration) to the nested float parameters of the entropy model, the inverse but for rounding.
+    default_bitrate_bps : int
+        Rate used if the caller names none.
+    training_bps : tuple of int
+        Range of rates that is trained for by default, lowest and highest.
+    max_layers : int
+        Layers that a packet can have, 1 or more.
+    weights : str
+        Name of the default released weights; empty if there are none.
+    metrics : tuple of str
+        Names in `evaluation.metrics.METRICS` that the codec is evaluated with.
+    task_name, complexity_name : str
+        "module:attribute" of what only training and evaluation need; empty if the codec has no such part.
+    """
+
+    kind: str
+    config: type[CodecConfig]
+    signal_model: Callable[[dict, Any, Any], SignalModel]
+    entropy_model: Callable[[dict[str, np.ndarray], Any], EntropyModel]
+    freeze: Callable[[dict, Any], dict[str, np.ndarray]]
+    thaw: Callable[[dict[str, np.ndarray], Any], dict]
+    default_bitrate_bps: int
+    training_bps: tuple[int, int]
+    max_layers: int = 1
+    weights: str = ""
+    metrics: tuple[str, ...] = ()
+    task_name: str = ""
+    complexity_name: str = ""
+
+    @property
+    def channels(self) -> int:
+        """Maximum number of coded channels."""
+        return self.config.channels
+
+    @property
+    def sample_rate_hz(self) -> int:
+        """Sample rate of the default configuration."""
+        return self.config().spec.sample_rate_hz
+
+    @property
+    def task(self) -> Any:
+        """The training task: data, model, objective. Imports what training needs."""
+        return self._resolve("task_name")
+
+    @property
+    def complexity(self) -> Callable[..., dict[str, float]]:
+        """Function (configuration, nested float parameters or None) to multiply-accumulates per second by part."""
+        return self._resolve("complexity_name")
+
+    def _resolve(self, field: str) -> Any:
+        name = getattr(self, field)
+        if not name:
+            raise ValueError(f"the codec `{self.kind}` has no {field.removesuffix('_name')}")
+        return pkgutil.resolve_name(name)

@@ -1,0 +1,121 @@
+"""Rows of results as CSV files, and as Markdown tables of means with confidence intervals.
+
+Place in the chain: none; used by `evaluate`, by the report on sparse weights and by all experiments. A row is a
+dictionary from column names to values.
+"""
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+NOT_MEASURED = "–"
+
+
+def write_rows(rows: Sequence[Mapping], path: Path) -> None:
+    """Write rows as a CSV file, floats with five significant digits; the first row has all columns."""
+    path.unlink(missing_ok=True)
+    append_rows(rows, list(rows[0]), path)
+
+
+def append_rows(rows: Iterable[Mapping], columns: Sequence[str], path: Path) -> None:
+    """Add rows to a CSV file, which is created with its header if missing; other columns are left out.
+
+    The file is opened and closed in every call, so that several programs can add to it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = not path.is_file()
+    with open(path, "a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, extrasaction="ignore")
+        if new:
+            writer.writeheader()
+        writer.writerows({k: f"{v:.5g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
+
+
+def read_rows(path: Path, text_columns: Sequence[str] = ()) -> list[dict]:
+    """Read the rows of a CSV file; values are floats except in `text_columns`.
+
+    Blank cells are left out. If the file does not exist, there are no rows.
+
+    >>> read_rows(Path("no/such/file.csv"))
+    []
+    """
+    if not path.is_file():
+        return []
+    with open(path, newline="", encoding="utf-8") as file:
+        return [
+            {k: v if k in text_columns else float(v) for k, v in row.items() if v != ""} for row in csv.DictReader(file)
+        ]
+
+
+def markdown(head: Sequence[str], rows: Iterable[Sequence[str]], text_columns: int = 1) -> str:
+    """Return a table in Markdown: `text_columns` columns aligned to the left, the others to the right.
+
+    >>> print(markdown(["codec", "kbps"], [["ours", "8.98"]]))
+    | codec | kbps |
+    | --- | ---: |
+    | ours | 8.98 |
+    <BLANKLINE>
+    """
+    rule = ["---"] * text_columns + ["---:"] * (len(head) - text_columns)
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in (head, rule, *rows))
+
+
+def mean_and_interval(values: Iterable[float]) -> tuple[float, float]:
+    """Return the mean and the half width of its 95 % confidence interval (Student's t); NaN values are ignored.
+
+    >>> [round(v, 3) for v in mean_and_interval([1.0, 2.0, 3.0, float("nan")])]
+    [2.0, 2.484]
+    """
+    from scipy import stats
+
+    v = np.asarray(list(values), float)
+    v = v[~np.isnan(v)]
+    if len(v) < 2:
+        return (float(v[0]) if len(v) else float("nan")), float("nan")
+    return float(v.mean()), float(stats.t.ppf(0.975, len(v) - 1) * v.std(ddof=1) / np.sqrt(len(v)))
+
+
+def mean_cell(values: Iterable[float], decimals: int = 2, sign: str = "") -> str:
+    """Return a table cell: the mean, with its 95 % interval if there is one; `sign` "+" marks differences.
+
+    >>> mean_cell([1.0, 2.0, 3.0]), mean_cell([1.0], 1, "+"), mean_cell([])
+    ('2.00 ± 2.48', '+1.0', '–')
+    """
+    mean, half = mean_and_interval(values)
+    if not np.isfinite(mean):
+        return NOT_MEASURED
+    return f"{mean:{sign}.{decimals}f}" + (f" ± {half:.{decimals}f}" if np.isfinite(half) else "")
+
+
+def mean_kbps(rows: Iterable[Mapping]) -> float:
+    """Return the bitrate of all rows together, bits over seconds, from their `kbps` and `seconds`.
+
+    >>> mean_kbps([{"kbps": 8.0, "seconds": 1.0}, {"kbps": 12.0, "seconds": 3.0}])
+    11.0
+    """
+    kbps, seconds = np.array([(row["kbps"], row["seconds"]) for row in rows]).T
+    return float(kbps @ seconds / seconds.sum())
+
+
+def group_by(rows: Iterable[Mapping], *columns: str) -> dict[tuple, list[Mapping]]:
+    """Return rows in groups of equal values of some columns, in the order in which the groups appear.
+
+    >>> list(group_by([{"a": 1, "b": 2}, {"a": 0, "b": 2}, {"a": 1, "b": 2}], "a", "b"))
+    [(1, 2), (0, 2)]
+    """
+    groups: dict[tuple, list[Mapping]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[column] for column in columns), []).append(row)
+    return groups
+
+
+def by_source(rows: Sequence[Mapping]) -> dict[str, list[Mapping]]:
+    """Return all rows as "all" and, if they come from several corpora, the rows of each `source`.
+
+    >>> list(by_source([{"source": "b"}, {"source": "a"}])), list(by_source([{"source": "b"}]))
+    (['all', 'a', 'b'], ['all'])
+    """
+    sources = {source: group for (source,), group in sorted(group_by(rows, "source").items())}
+    return {"all": list(rows)} | (sources if len(sources) > 1 else {})

@@ -1,0 +1,23 @@
+"""Record of the codec for music: all its parts in one object."""
+
+from lpcnet_cq.contract import CodecRecord
+from lpcnet_cq.music.config import MusicConfig
+from lpcnet_cq.music.freeze import freeze, thaw
+from lpcnet_cq.music.integer_model import LineModel
+from lpcnet_cq.music.runtime import MusicSignalModel
+
+MUSIC = CodecRecord(
+    kind=MusicConfig.kind,
+    config=MusicConfig,
+    signal_model=MusicSignalModel,
+    entropy_model=LineModel,
+    freeze=freeze,
+    thaw=thaw,
+    default_bitrate_bps=96000,
+    training_bps=(64000, 128000),
+    max_layers=1,
+    weights="audio",
+    metrics=("visqol_audio", "nmr_db", "snr_db"),
+    task_name="lpcnet_cq.training.music_task:MUSIC",
+    complexity_name="lpcnet_cq.evaluation.complexity:music_macs_per_second",
+)

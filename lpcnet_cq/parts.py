@@ -1,0 +1,148 @@
+"""A codec's parts, made from a weights file and ready to run.
+
+Place in the chain: between weights on disk and what users hold: `codec` codes files with these parts, `stream` live
+signals. Parts never change; all state of a signal is passed explicitly. So they may be shared by threads.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lpcnet_cq.bitstream.codec_config import CodecConfig
+from lpcnet_cq.bitstream.entropy_model import EntropyModel
+from lpcnet_cq.bitstream.extension import CODECS
+from lpcnet_cq.bitstream.packing import Packer
+from lpcnet_cq.checkpoint.weights import FOLDER, find_weights, load_weights
+from lpcnet_cq.contract import CodecRecord, SignalModel
+from lpcnet_cq.nn.packet_reader import Reader
+from lpcnet_cq.registry import record_of
+
+
+@dataclass(frozen=True, eq=False)
+class CodecParts:
+    """Hold what codes with one set of weights.
+
+    Pickled, they are the name of the weights: they are loaded anew where they are unpickled.
+
+    Attributes
+    ----------
+    path : Path
+        Weights file, absolute.
+    sha256 : str
+        Of the weights file.
+    record : CodecRecord
+    config : CodecConfig
+    floats : dict
+        Nested float parameters.
+    supported_bps : tuple of int
+        Lowest and highest rate that the weights reach on most signals.
+    entropy : EntropyModel
+    signal : SignalModel
+    reader : Reader
+        Of packets.
+    packer : Packer
+        Writer of packets, with the step sizes that the weights know.
+    """
+
+    path: Path
+    sha256: str
+    record: CodecRecord
+    config: CodecConfig
+    floats: dict
+    supported_bps: tuple[int, int]
+    entropy: EntropyModel
+    signal: SignalModel
+    reader: Reader
+    packer: Packer
+
+    def __reduce__(self) -> tuple:
+        """Return how to load the same weights again: by name if they are released, else by path."""
+        released = self.path == FOLDER / self.path.name
+        return load_same_parts, (self.name if released else str(self.path), self.sha256)
+
+    def __copy__(self) -> "CodecParts":
+        return self
+
+    def __deepcopy__(self, memo: dict) -> "CodecParts":
+        return self
+
+    @property
+    def name(self) -> str:
+        """Name of the weights."""
+        return self.path.stem
+
+    @property
+    def coding_name(self) -> str:
+        """Name of the codec in stream headers, which have numbers for few."""
+        return self.record.kind if self.record.kind in CODECS else CODECS[0]
+
+    def checked_bitrate_bps(self, bitrate_bps: float | None) -> float:
+        """Return a bitrate, or the default one for None.
+
+        Raises
+        ------
+        ValueError
+            If the weights do not support it.
+        """
+        low, high = self.supported_bps
+        if bitrate_bps is None:
+            return min(max(self.record.default_bitrate_bps, low), high)
+        if not low <= bitrate_bps <= high:
+            raise ValueError(f"`bitrate_bps` is {bitrate_bps}, it must be {low} to {high}")
+        return bitrate_bps
+
+    def check_layers(self, layers: int) -> None:
+        """Refuse a number of layers that packets of this codec cannot have, by a ValueError."""
+        most = self.record.max_layers
+        if layers not in range(1, most + 1):
+            allowed = f"1 to {most}" if most > 1 else f"1 for {self.record.kind}"
+            raise ValueError(f"`layers` is {layers}, it must be {allowed}")
+
+    def packet_bytes(self, bitrate_bps: float) -> int:
+        """Return the whole bytes of a packet's share of the rate: the size of packets in modes capped and constant."""
+        spec = self.config.spec
+        return int(bitrate_bps * spec.hop / spec.sample_rate_hz / 8)
+
+
+def load_parts(path: str | os.PathLike) -> CodecParts:
+    """Read a weights file and make the parts of its codec.
+
+    Raises
+    ------
+    ValueError
+        If the file is missing or is no weights file of this project.
+    """
+    path = Path(path).absolute()
+    floats, integers, config, notes, sha256 = load_weights(path)
+    record = record_of(config)
+    entropy = record.entropy_model(integers, config)
+    sizes = config.step_ratio ** (np.arange(config.n_steps) - float(config.nominal_step))
+    low, high = notes["supported_bps"]
+    return CodecParts(
+        path=path,
+        sha256=sha256,
+        record=record,
+        config=config,
+        floats=floats,
+        supported_bps=(int(low), int(high)),
+        entropy=entropy,
+        signal=record.signal_model(floats, entropy, config),
+        reader=Reader(entropy),
+        packer=Packer(entropy, sizes, range(*notes["steps"]), np.array(notes["mean_rates_bps"])),
+    )
+
+
+def load_same_parts(name_or_path: str, sha256: str) -> CodecParts:
+    """Load weights again, in another process or later.
+
+    Raises
+    ------
+    ValueError
+        If they are missing or have changed.
+    """
+    parts = load_parts(find_weights(name_or_path))
+    if parts.sha256 != sha256:
+        raise ValueError(f"the weights `{name_or_path}` have changed: their SHA-256 begins with {parts.sha256[:16]}")
+    return parts

@@ -1,0 +1,105 @@
+"""What a user should know of a signal or of its coding: clipped input, and decoded sound that is not what went in.
+
+Place in the chain: beside the encoder; nothing here changes a stream. NumPy alone.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+
+MOST_CLIPPED = 1e-3  # share of samples, above which clipping is worth a note
+CLIPPED_RUN = 3  # equal samples in a row, at the signal's largest value
+FULL_SCALE_FROM = 0.5  # a signal whose largest value is below is not clipped, whatever its shape
+
+SECTION_S = 0.5
+WINDOW_S = 0.032
+EDGES_HZ = (80, 200, 400, 630, 920, 1270, 1720, 2320, 3150, 4400, 6400, 9500, 13500, 20000)
+FLOOR_DB = -75.0  # of a section, re full scale: below, nothing is compared
+MOST_ERROR_DB = 3.5  # mean over bands, weighted by energy: ordinary coding at the lowest rate stays below
+MOST_FAILED = 0.1  # share of sections
+
+
+def clipped_share(x: np.ndarray) -> float:
+    """Return the share of samples in runs at the signal's largest magnitude, 0..1.
+
+    Parameters
+    ----------
+    x : float array (n,) or (n, channels)
+        Full scale is 1.
+
+    Examples
+    --------
+    >>> clipped_share(np.clip(2 * np.sin(np.arange(1000) / 20), -1, 1)) > 0.6
+    True
+    >>> clipped_share(np.sin(np.arange(1000) / 20))
+    0.0
+    """
+    x = np.abs(np.asarray(x))
+    x = x.reshape(len(x), -1)
+    peak = x.max(initial=0)
+    if peak < FULL_SCALE_FROM or len(x) < CLIPPED_RUN:
+        return 0.0
+    at_peak = x >= peak * (1 - 1e-4)
+    runs = np.lib.stride_tricks.sliding_window_view(at_peak, CLIPPED_RUN, axis=0).all(axis=-1)
+    within = np.zeros_like(at_peak)
+    for k in range(CLIPPED_RUN):
+        within[k : k + len(runs)] |= runs
+    return float(within.mean())
+
+
+def band_levels_db(x: np.ndarray, sample_rate_hz: int) -> np.ndarray:
+    """Return levels of sections of half a second in bands, (sections, bands), in dB re full scale.
+
+    Parameters
+    ----------
+    x : float array (n,) or (n, channels)
+    sample_rate_hz : int
+    """
+    n = 2 * round(WINDOW_S * sample_rate_hz / 2)
+    per_section = max(1, round(SECTION_S * sample_rate_hz / n))
+    x = np.asarray(x, np.float64).reshape(len(x), -1)
+    sections = max(1, len(x) // (n * per_section))
+    x = np.pad(x, [(0, max(0, sections * per_section * n - len(x))), (0, 0)])[: sections * per_section * n]
+    window = np.hanning(n)[:, None]
+    hz = np.arange(n // 2 + 1) * sample_rate_hz / n
+    edges = np.searchsorted(hz, [edge for edge in EDGES_HZ if edge < 0.48 * sample_rate_hz])
+    levels = []
+    for section in x.reshape(sections, per_section, n, -1):  # one at a time: hours need no memory
+        power = np.abs(np.fft.rfft(section * window, axis=1)) ** 2 / (n * np.sum(window**2) / 2)
+        power = power.mean(axis=(0, 2))
+        levels.append([power[a:b].sum() for a, b in pairwise(edges)])
+    return 10 * np.log10(np.array(levels).reshape(sections, -1) + 1e-12)
+
+
+def coding_fault(x: np.ndarray, y: np.ndarray, sample_rate_hz: int) -> str | None:
+    """Compare decoded with original band levels; say in one sentence where coding failed, or return None.
+
+    A section fails if its bands are wrong by more than `MOST_ERROR_DB` on average, each band weighted by what it has in
+    either signal. The sentence is given if more than one section in ten fails.
+
+    Parameters
+    ----------
+    x, y : float arrays (n,) or (n, channels)
+        Original and decoded signal, aligned.
+    sample_rate_hz : int
+
+    Examples
+    --------
+    >>> t = np.arange(32000) / 16000
+    >>> tone = np.sin(2 * np.pi * 6000 * t)
+    >>> coding_fault(tone, 0.2 * tone, 16000)
+    'coding failed: bands of the decoded sound are 14 dB off in 3 of 3 half-seconds, the first at 0.0 s'
+    """
+    if not len(x) or sample_rate_hz < 2 * EDGES_HZ[2]:
+        return None
+    if np.ndim(y) < np.ndim(x):
+        x = np.mean(x, axis=1)
+    a, b = (10 ** (band_levels_db(v, sample_rate_hz) / 10) for v in (x, y))
+    active = 10 * np.log10(a.sum(axis=1)) > FLOOR_DB
+    weights = (a + b) / (a + b).sum(axis=1, keepdims=True)
+    error_db = (weights * np.abs(10 * np.log10(b / a))).sum(axis=1)
+    failed = active & (error_db > MOST_ERROR_DB)
+    if failed.sum() <= MOST_FAILED * active.sum():
+        return None
+    share = f"{failed.sum()} of {active.sum()} half-seconds, the first at {SECTION_S * np.argmax(failed):.1f} s"
+    return f"coding failed: bands of the decoded sound are {error_db[failed].mean():.0f} dB off in {share}"

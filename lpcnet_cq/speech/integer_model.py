@@ -1,0 +1,52 @@
+"""Entropy model of speech in streams: integer arithmetic that gives the same results on every machine.
+
+Place in the chain: as `lpcnet_cq.bitstream.integer_model`, which holds the model of side integers. This module adds the
+model of latents. The latents of a subframe depend on the side information, the step size, and the latents of earlier
+subframes.
+"""
+
+from typing import Any
+
+from lpcnet_cq.bitstream.fixed_point import ACT_BITS, CLIP, SIDE_CLIP, Array, activate, product
+from lpcnet_cq.bitstream.integer_model import IntegerModel, Triangle
+
+
+class SubframeModel(IntegerModel):
+    """Give the frequency table of every integer of a packet of the codec for speech."""
+
+    @property
+    def latent_context(self) -> Triangle:
+        """Context between the latents of a vector."""
+        return Triangle(self.tri["latent_tri_mean"], self.tri["latent_tri_scale"], CLIP)
+
+    def packet_context(self, before: Array, side: Array, step: Array) -> Any:
+        """Return the context that the side information gives to the latents of each subframe, (..., S, H), as sums.
+
+        Parameters
+        ----------
+        before : array (..., 2, K)
+            The two side vectors before, oldest first.
+        side : array (..., K)
+        step : array (...)
+        """
+        w, b = self.w, self.b
+        u = self.xp.concatenate([side, before[..., 1, :]], axis=-1).clip(-SIDE_CLIP, SIDE_CLIP) << ACT_BITS
+        h = activate(product(u, w["latent_ws"]) + b["latent_bs"][step])
+        return (product(h, w["latent_wp"]) + b["latent_bp"]).reshape(*h.shape[:-1], self.S, -1)
+
+    def latent(self, context: Any, before: Array) -> Any:
+        """Return sums of means and scales (..., D) of subframes: the initial state of `latent_context`.
+
+        Parameters
+        ----------
+        context : array (..., H)
+            From `packet_context`.
+        before : array (..., context, D)
+            Latents of earlier subframes, oldest first.
+        """
+        w, b, D = self.w, self.b, self.D
+        y = before.clip(-CLIP, CLIP).reshape(*before.shape[:-2], -1) << ACT_BITS
+        h = activate(context + product(y, w["latent_wy"]))
+        h = activate(product(h, w["latent_w2"]) + b["latent_b2"])
+        out = product(h, w["latent_w3"]) + b["latent_b3"]
+        return out[..., :D], out[..., D:]

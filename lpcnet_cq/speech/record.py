@@ -1,0 +1,23 @@
+"""Record of the codec for speech: all its parts in one object."""
+
+from lpcnet_cq.contract import CodecRecord
+from lpcnet_cq.speech.config import SpeechConfig
+from lpcnet_cq.speech.freeze import freeze, thaw
+from lpcnet_cq.speech.integer_model import SubframeModel
+from lpcnet_cq.speech.runtime import SpeechSignalModel
+
+SPEECH = CodecRecord(
+    kind=SpeechConfig.kind,
+    config=SpeechConfig,
+    signal_model=SpeechSignalModel,
+    entropy_model=SubframeModel,
+    freeze=lambda floats, config: freeze(floats["entropy"], config),
+    thaw=thaw,
+    default_bitrate_bps=9000,
+    training_bps=(9000, 24000),
+    max_layers=2,
+    weights="cq",
+    metrics=("pesq", "estoi", "visqol", "si_sdr_db", "snr_db"),
+    task_name="lpcnet_cq.training.speech_task:SPEECH",
+    complexity_name="lpcnet_cq.evaluation.complexity:speech_macs_per_second",
+)

@@ -1,0 +1,33 @@
+"""Rows on disk and tables: what is written is read again, intervals are Student's."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from lpcnet_cq.evaluation import tables
+
+
+def test_rows_are_read_as_written(tmp_path):
+    path = tmp_path / "new" / "rows.csv"
+    tables.append_rows([{"name": "a", "value": 1.23456789, "extra": 1}], ["name", "value", "missing"], path)
+    tables.append_rows([{"name": "b", "value": float("nan"), "missing": 2}], ["name", "value", "missing"], path)
+    first, second = tables.read_rows(path, ["name"])
+    assert first == {"name": "a", "value": 1.2346}  # five digits; blank cells are left out
+    assert second["missing"] == 2 and np.isnan(second["value"])
+    tables.write_rows([{"name": "c"}], path)
+    assert tables.read_rows(path, ["name"]) == [{"name": "c"}]
+    assert tables.read_rows(tmp_path / "none.csv") == []
+
+
+def test_interval_is_students():
+    v = np.random.default_rng(0).normal(3, 0.2, 12)
+    mean, half = tables.mean_and_interval([*v, np.nan])
+    low, high = stats.t.interval(0.95, 11, np.mean(v), stats.sem(v))
+    assert (mean - half, mean + half) == pytest.approx((low, high))
+    assert np.isnan(tables.mean_and_interval([1.0])[1])
+    assert np.isnan(tables.mean_and_interval([np.nan])[0])
+
+
+def test_columns_of_text_are_aligned_to_the_left():
+    text = tables.markdown(["a", "b", "c"], [["x", "y", "1"]], text_columns=2)
+    assert text.splitlines()[1] == "| --- | --- | ---: |"

@@ -1,0 +1,46 @@
+"""Settings of compiled code: where it is kept, what it keeps from the caller's settings, what forks are told."""
+
+import os
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from lpcnet_cq.nn import runtime
+from lpcnet_cq.nn.runtime import own_settings, use_cache
+
+
+def test_compiled_code_is_kept_where_the_user_says(monkeypatch, tmp_path):
+    settings = {}
+    monkeypatch.setattr(jax.config, "update", settings.__setitem__)
+    monkeypatch.setenv("LPCNET_CQ_CACHE", str(tmp_path))
+    before = jax.config.jax_compilation_cache_dir
+    use_cache()
+    expected = {} if before else {"jax_compilation_cache_dir": str(tmp_path / "jax")}
+    assert {k: v for k, v in settings.items() if k.endswith("dir")} == expected
+
+
+@pytest.mark.parametrize("name", ["file/below", "\0"])
+def test_code_is_not_kept_where_nothing_can_be_written(monkeypatch, tmp_path, name):
+    (tmp_path / "file").write_text("")
+    settings = {}
+    monkeypatch.setattr(jax.config, "update", settings.__setitem__)
+    monkeypatch.setattr(type(jax.config), "jax_compilation_cache_dir", None, raising=False)
+    monkeypatch.setattr(runtime.os, "environ", {"LPCNET_CQ_CACHE": str(tmp_path / name)})
+    use_cache()
+    assert settings == {}
+
+
+@pytest.mark.parametrize("callers", [True, False])
+def test_types_do_not_depend_on_the_callers_settings(callers):
+    with jax.enable_x64(callers):
+        for wide in (True, False):
+            with own_settings(wide):
+                assert jnp.arange(3).dtype == (jnp.int64 if wide else jnp.int32)
+        assert jnp.arange(3).dtype == (jnp.int64 if callers else jnp.int32)
+
+
+def test_a_forked_process_is_told_to_spawn(monkeypatch):
+    monkeypatch.setattr(runtime, "_process", os.getpid() + 1)
+    with pytest.raises(RuntimeError, match="`spawn`"), own_settings():
+        pass

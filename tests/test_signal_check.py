@@ -1,0 +1,77 @@
+"""Checks of the encoder's input and of what becomes of it, on signals whose faults are known."""
+
+import numpy as np
+import pytest
+from scipy.signal import butter, sosfilt
+
+from lpcnet_cq.signal_check import band_levels_db, clipped_share, coding_fault
+
+FS = 16000
+TIME = np.arange(2 * FS) / FS
+
+
+@pytest.fixture
+def noise():
+    return 0.1 * np.random.default_rng(1).standard_normal(2 * FS)
+
+
+@pytest.mark.parametrize("gain", [1.5, 3.0, 10.0])
+@pytest.mark.parametrize("level", [1.0, 0.9])
+def test_share_of_clipped_samples_is_that_of_the_sine(gain, level):
+    """A sine clipped at 1/g is clipped for 1 - 2 asin(1/g) / pi of the time; a later gain does not hide it."""
+    x = level * np.clip(gain * np.sin(2 * np.pi * 101 * TIME), -1, 1)
+    assert clipped_share(x) == pytest.approx(1 - 2 * np.arcsin(1 / gain) / np.pi, abs=0.02)
+    assert clipped_share(np.stack([x, 0 * x], axis=1)) == pytest.approx(clipped_share(x) / 2)
+
+
+def test_unclipped_signals_have_none(vowel, noise):
+    assert clipped_share(vowel()) == clipped_share(noise) == clipped_share(np.zeros(100)) == 0
+    assert clipped_share(np.sin(2 * np.pi * 101 * TIME)) < 1e-3
+    assert clipped_share(0.2 * np.sign(noise)) == 0, "a square wave far below full scale is a signal of its own"
+    assert clipped_share(np.ones(2)) == clipped_share(np.zeros(0)) == 0
+
+
+@pytest.mark.parametrize("sample_rate_hz", [8000, 16000, 44100])
+def test_levels_are_those_of_the_signal(sample_rate_hz):
+    """The bands of white noise together have its power, up to what lies outside them."""
+    x = 0.1 * np.random.default_rng(2).standard_normal(2 * sample_rate_hz)
+    power = (10 ** (band_levels_db(x, sample_rate_hz) / 10)).sum(axis=1)
+    assert 10 * np.log10(power) == pytest.approx(-20, abs=1.5)
+    tone = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(2 * sample_rate_hz) / sample_rate_hz)
+    np.testing.assert_allclose(band_levels_db(tone, sample_rate_hz).max(axis=1), 10 * np.log10(0.125), atol=0.1)
+
+
+def test_good_coding_passes(noise, vowel):
+    rng = np.random.default_rng(3)
+    for x in (noise, vowel(), np.stack([noise, -noise], axis=1)):
+        y = 0.9 * x + 0.03 * np.std(x) * rng.standard_normal(x.shape)
+        assert coding_fault(x, y, FS) is None
+    assert coding_fault(np.zeros(FS), np.zeros(FS), FS) is None
+    assert coding_fault(np.zeros(0), np.zeros(0), FS) is None
+
+
+@pytest.mark.parametrize("name", ["quieter", "louder", "low-pass", "other sound", "cancelled"])
+def test_bad_coding_is_said(noise, name):
+    y = {
+        "quieter": 0.5 * noise,
+        "louder": 2 * noise,
+        "low-pass": sosfilt(butter(8, 2000, fs=FS, output="sos"), noise),
+        "other sound": noise.std() * np.sqrt(2) * np.sin(2 * np.pi * 3000 * TIME),
+        "cancelled": 0 * noise,
+    }[name]
+    said = coding_fault(noise, y, FS)
+    assert said is not None and said.startswith("coding failed") and "3 of 3 half-seconds" in said
+
+
+def test_the_first_fault_is_named_and_few_faults_are_none():
+    x = 0.1 * np.random.default_rng(4).standard_normal(20 * FS)
+    y = x.copy()
+    y[5 * FS : 6 * FS] = 0
+    assert coding_fault(x, y, FS) is None, "one second of twenty"
+    y[5 * FS : 12 * FS] = 0
+    said = coding_fault(x, y, FS)
+    assert said is not None and 4.4 < float(said.rsplit(" ", 2)[1]) < 5.1
+
+
+def test_mono_is_compared_with_the_mix(noise):
+    assert coding_fault(np.stack([noise, noise], axis=1), noise, FS) is None
