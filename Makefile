@@ -47,8 +47,7 @@ experiment: $(VENV)/.train ## a published system, trained and scored: NAME=cq-20
 	$(BIN)/python experiments/papers.py "$(NAME)" $(call option,MINUTES,minutes) $(call option,DATA,data)
 
 test: export OMP_NUM_THREADS = 1
-test: $(VENV)/.dev ## style, doctests and tests
-	$(BIN)/ruff check .
+test: check ## style, types, doctests and tests
 	$(BIN)/python -m pytest -q -n 2
 
 check: $(VENV)/.dev ## style and types
