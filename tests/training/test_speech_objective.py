@@ -1,4 +1,4 @@
-"""What training minimises: its code lengths, its steps, and the parts of its sum."""
+"""The training objective of speech: code lengths, step sizes, and the terms of the loss."""
 
 from dataclasses import replace
 
@@ -14,6 +14,7 @@ from lpcnet_cq.training.presets import PRESETS
 from lpcnet_cq.training.psychoacoustic_loss import threshold_db
 from lpcnet_cq.training.speech_objective import draw_steps, hard, objective, packet_bits
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
 CONFIG = PRESETS["tiny"].codec
 S, D, K = CONFIG.spec.n_subframes, CONFIG.n_latents, CONFIG.order + CONFIG.spec.n_subframes
 
@@ -48,21 +49,23 @@ def test_code_lengths_start_from_an_empty_past():
     random = np.random.default_rng(1)
     side = jnp.asarray(random.integers(-4, 5, (2, 3, K)), jnp.float32)
     latents = jnp.asarray(random.integers(-2, 3, (2, 3 * S, D)), jnp.float32)
-    ours = packet_bits(nnx.merge(graph, params), side, latents, jnp.zeros((2, 3), jnp.int32))
+    step = jnp.zeros((2, 3), jnp.int32)
+    ours = jax.jit(lambda p: packet_bits(nnx.merge(graph, p), side, latents, step))(params)
     for bits, n, mean, log_scale in zip(ours, (side, latents), (1.5, -0.5), (0.4, -0.2), strict=True):
         expected = logistic_bits(n, jnp.full_like(n, mean), jnp.full_like(n, log_scale))
         np.testing.assert_allclose(bits, expected, rtol=1e-5)
 
 
-def test_psychoacoustic_terms_count_by_their_weights():
+def test_psychoacoustic_terms_count_by_their_weights(speech_model):
     t = replace(PRESETS["tiny"], priority_weight=0.02, modulation_weight=3.0, audible_weight=0.5)
-    model = Model(CONFIG, rngs=nnx.Rngs(0))
+    graph, params = speech_model
     random, T = np.random.default_rng(2), 25
     x = 0.1 * random.standard_normal((2, T * CONFIG.spec.hop + CONFIG.spec.look_ahead)).astype(np.float32)
     lsf = np.broadcast_to(np.pi * np.arange(1, 17, dtype=np.float32) / 17, (2, T + 1, 16))
     batch, step = {"x": x, "lsf": lsf}, jnp.full((2, T), CONFIG.nominal_step, jnp.int32)
-    plain, parts = objective(model, t, batch, step, 1.0, 0.1, 1.0)
-    whole, terms = objective(model, t, batch | {"mask_db": threshold_db(x, 16000)}, step, 1.0, 0.1, 1.0)
+    compiled = jax.jit(lambda p, batch: objective(nnx.merge(graph, p), t, batch, step, *map(jnp.float32, (1, 0.1, 1))))
+    plain, parts = compiled(params, batch)
+    whole, terms = compiled(params, batch | {"mask_db": threshold_db(x, 16000)})
     assert not {"priority", "modulation", "audible"} & set(parts) and terms["audible"] > 0
     expected = 0.02 * terms["priority"] + 3.0 * terms["modulation"] + 0.5 * terms["audible"]
     np.testing.assert_allclose(whole - plain, expected, rtol=1e-4)
