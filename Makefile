@@ -49,7 +49,7 @@ experiment: $(VENV)/.train ## a published system, trained and scored: NAME=cq-20
 test: export OMP_NUM_THREADS = 1
 test: $(VENV)/.dev ## style, doctests and tests
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest -q -n 2
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 check: $(VENV)/.dev ## style and types
 	$(BIN)/ruff check .

@@ -5,6 +5,9 @@ JAX and pay nothing, and command lines started by a test are as strict as the te
 layers add biases (C,) to signals (B, T, C) everywhere, by NumPy's rule.
 """
 
+import contextlib
+import ctypes
+import gc
 import importlib.util
 import os
 import sys
@@ -29,6 +32,22 @@ settings.register_profile(
 )
 settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forget_compiled_code():
+    """Give back the memory of a file's compiled code, which would add up to gigabytes over all files."""
+    yield
+    if "jax" in sys.modules:
+        sys.modules["jax"].clear_caches()
+        gc.collect()
+        return_freed_memory()
+
+
+def return_freed_memory():
+    """Give freed memory back to the system, where the C library can be asked to: glibc keeps it otherwise."""
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @pytest.fixture(scope="module")
