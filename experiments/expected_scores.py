@@ -21,7 +21,7 @@ from scipy.signal import lfilter
 
 import lpcnet_cq
 from dsp.metrics import log_spectral_distance_db
-from lpcnet_cq.evaluation.evaluate import metrics_for, missing_metrics
+from lpcnet_cq.evaluation.metrics import metrics_for, missing_modules
 from lpcnet_cq.training.losses import mel_loss
 
 ROOT = Path(__file__).parents[1]
@@ -119,8 +119,8 @@ def score(codec, x: np.ndarray, bitrate_bps: float, chosen: tuple[str, ...]) -> 
     data = codec.encode(x, codec.sample_rate_hz, bitrate_bps)
     y, _ = codec.decode(data)
     metrics = metrics_for(codec)
-    missing = missing_metrics(metrics)
-    found = {k: metric(x, y) for k, (_, metric, _) in metrics.items() if k in chosen and k not in missing}
+    chosen = tuple(k for k in chosen if k in metrics and k not in missing_modules(metrics))
+    found = {k: metrics[k].score(x, y, codec.sample_rate_hz) for k in chosen}
     found |= spectral_scores(x, y, codec.sample_rate_hz)
     return {"bytes": len(data)} | {k: round(v, 4) for k, v in found.items() if np.isfinite(v)}
 

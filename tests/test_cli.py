@@ -470,10 +470,10 @@ def test_other_suffixes_and_none_are_free(wav):
 
 @pytest.mark.parametrize("name", ["b" * 252 + ".cq", "caf\udce9.cq", "two\nlines.cq", "-dash.cq"])
 def test_names_of_any_kind(wav, capsys, name):
-    for output in (f"./{name}", f"./{name[:-3]}.wav"):
+    outputs = [output for output in (f"./{name}", f"./{name[:-3]}.wav") if len(output) <= 256]
+    assert outputs
+    for output in outputs:
         source = wav if output.endswith(".cq") else f"./{name}"
-        if len(output) > 256:
-            continue
         assert main(["encode" if source == wav else "decode", source, output]) == 0
         assert os.path.exists(output)
     assert main(["encode", wav, f"./{name}"]) == 2

@@ -145,6 +145,11 @@ def bare_return(node):
     return isinstance(node, ast.Return) and node.value is None
 
 
+def returns(handler):
+    """Say whether an exception's handler only returns something, which is for the caller to check."""
+    return len(handler.body) == 1 and isinstance(handler.body[0], ast.Return) and not bare_return(handler.body[0])
+
+
 def unreached_checks(tree):
     """Return the lines where checks may be skipped: those below a branch, `continue`, a bare `return`, `try`."""
     branches = [node for node in ast.walk(tree) if isinstance(node, BRANCHES)]
@@ -155,7 +160,8 @@ def unreached_checks(tree):
     found += [node.lineno for test in tests for node in ast.walk(test) if bare_return(node)]
     loops = [node for node in ast.walk(tree) if isinstance(node, ast.For) and any(map(checks, ast.walk(node)))]
     found += [node.lineno for loop in loops for node in ast.walk(loop) if isinstance(node, ast.Continue)]
-    return sorted({*found, *(node.lineno for node in branches if isinstance(node, ast.Try) and node.handlers)})
+    found += [handler.lineno for node in branches for handler in getattr(node, "handlers", []) if not returns(handler)]
+    return sorted(set(found))
 
 
 @pytest.mark.parametrize(
@@ -167,7 +173,8 @@ def unreached_checks(tree):
         ("def test_a():\n    if x:\n        assert y\n", [3]),
         ("def test_a():\n    if x:\n        y = 1\n    else:\n        with pytest.raises(E):\n            f()\n", [5]),
         ("def check(a):\n    while a:\n        np.testing.assert_allclose(a, b)\n", [3]),
-        ("def test_a():\n    try:\n        x = f()\n    except E:\n        return\n    assert x\n", [2, 5]),
+        ("def test_a():\n    try:\n        x = f()\n    except E:\n        return\n    assert x\n", [4, 5]),
+        ("def read():\n    try:\n        return f(), None\n    except E as e:\n        return None, str(e)\n", []),
         ("def test_a():\n    try:\n        x = f()\n    finally:\n        g()\n    assert x\n", []),
     ],
 )
