@@ -470,10 +470,10 @@ def test_other_suffixes_and_none_are_free(wav):
 
 @pytest.mark.parametrize("name", ["b" * 252 + ".cq", "caf\udce9.cq", "two\nlines.cq", "-dash.cq"])
 def test_names_of_any_kind(wav, capsys, name):
-    for output in (f"./{name}", f"./{name[:-3]}.wav"):
+    outputs = [v for v in (f"./{name}", f"./{name[:-3]}.wav") if len(os.fsencode(os.path.basename(v))) <= 255]
+    assert outputs
+    for output in outputs:
         source = wav if output.endswith(".cq") else f"./{name}"
-        if len(os.fsencode(os.path.basename(output))) > 255:
-            continue
         assert main(["encode" if source == wav else "decode", source, output]) == 0
         assert os.path.exists(output)
     assert main(["encode", wav, f"./{name}"]) == 2

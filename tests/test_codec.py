@@ -4,13 +4,12 @@ Its sound is noise; what is shown here is that bytes, lengths, rates and reports
 """
 
 import io
+import shutil
 import zlib
 
-import jax
 import numpy as np
 import pytest
 import soundfile
-from flax import nnx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,33 +26,21 @@ from lpcnet_cq.bitstream.container import (
 )
 from lpcnet_cq.bitstream.packet import put_packets
 from lpcnet_cq.bitstream.packing import MODES
-from lpcnet_cq.checkpoint.weights import save_weights
+from lpcnet_cq.checkpoint.weights import load_weights, save_weights
 from lpcnet_cq.codec import Codec
 from lpcnet_cq.errors import BitstreamError
-from lpcnet_cq.speech.freeze import freeze
-from lpcnet_cq.speech.model import Model
 from lpcnet_cq.training.presets import PRESETS
 
 CONFIG = PRESETS["tiny"].codec
-NOTES = {"steps": [0, 17], "usual_bps": list(range(60000, 9000, -3000)), "reach_bps": [5000, 60000]}
 FS = CONFIG.spec.sample_rate_hz
-
-
-def save_random_weights(path, seed=0):
-    """Save the tiny model as it is before training."""
-    params = jax.jit(lambda: nnx.split(Model(CONFIG, rngs=nnx.Rngs(seed)), nnx.Param)[1])()
-    entropy = jax.tree.map(np.asarray, nnx.to_pure_dict(params))["entropy"]
-    save_weights(path, params, freeze(entropy, CONFIG), CONFIG, NOTES)
 
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
 
 
 @pytest.fixture(scope="module")
-def codec(tmp_path_factory):
-    path = tmp_path_factory.mktemp("codec") / "tiny.safetensors"
-    save_random_weights(path)
-    return Codec(path)
+def codec(speech_codec):
+    return speech_codec
 
 
 def voice(n, sample_rate_hz=FS):
@@ -102,18 +89,13 @@ def test_same_input_makes_the_same_bytes_and_sound(codec, stream):
     np.testing.assert_array_equal(codec.decode(stream)[0], codec.decode(stream)[0])
 
 
-def test_rate_is_met_in_bytes_or_undershot_at_the_coarsest_step(codec):
-    """Random weights may not reach a rate; but a file never exceeds one that it reaches, and comes within 2 %."""
-    x, reached = voice(4 * FS), 0
-    low, high = codec.bitrates_bps
-    finest, coarsest = (8 * len(codec.encode(x, FS, rate_bps)) / 4 for rate_bps in (high, low))
-    assert finest >= coarsest
-    for rate_bps in np.linspace(low, high, 6):
-        data = codec.encode(x, FS, rate_bps)
-        if coarsest < 0.99 * rate_bps < 0.99 * finest:
-            reached += 1
-            assert 0.98 * rate_bps < 8 * len(data) / 4 <= rate_bps
-    assert reached or finest < low or coarsest > high
+def test_rate_is_met_in_bytes(codec):
+    """Random weights reach part of the rates; between its ends no file exceeds its rate, and none is 2 % below it."""
+    x = voice(4 * FS)
+    coarsest, finest = (8 * len(codec.encode(x, FS, rate_bps)) / 4 for rate_bps in codec.bitrates_bps)
+    assert coarsest < 0.8 * finest
+    for rate_bps in np.linspace(coarsest, finest, 6)[1:-1]:
+        assert 0.98 * rate_bps < 8 * len(codec.encode(x, FS, rate_bps)) / 4 <= rate_bps
 
 
 @pytest.mark.parametrize("rate_bps", [0, 100, 1e6, float("nan")])
@@ -247,14 +229,16 @@ def test_every_damaged_byte_is_noticed(codec, stream):
         codec.decode(stream + b"\0")
 
 
-def test_stream_of_another_model_is_refused(codec, stream, tmp_path):
-    save_random_weights(tmp_path / "other.safetensors", seed=1)
+def test_stream_of_another_model_is_refused(codec, stream, speech_weights, speech_model, speech_integers, tmp_path):
+    """Any other file is another model."""
+    notes = load_weights(speech_weights).notes | {"bitrate_bps": 9000}
+    save_weights(tmp_path / "other.safetensors", speech_model[1], speech_integers, CONFIG, notes)
     with pytest.raises(BitstreamError, match=codec.sha256[:16]):
         Codec(tmp_path / "other.safetensors").decode(stream)
 
 
-def test_weights_are_found_by_path_and_by_folder(tmp_path):
-    save_random_weights(tmp_path / "weights.safetensors")
+def test_weights_are_found_by_path_and_by_folder(speech_weights, tmp_path):
+    shutil.copy(speech_weights, tmp_path / "weights.safetensors")
     by_folder, by_file = lpcnet_cq.load(tmp_path), lpcnet_cq.load(tmp_path / "weights.safetensors")
     assert by_folder.sha256 == by_file.sha256
     with pytest.raises(ValueError, match="no weights `nobody`"):

@@ -131,14 +131,12 @@ def test_wav_lengths_are_hints(claimed):
 
 def test_chunks_behind_the_samples_are_no_samples():
     tail = b"LIST" + struct.pack("<I", 10) + b"INFOISFT\0\0" + b"id3 " + struct.pack("<I", 4) + b"ID3\4"
-    for size, x in ((8, SMALL), (0, SMALL[:0]), (3, SMALL.view(np.int8)[:3])):
+    for size, x in ((8, SMALL), (3, SMALL.view(np.int8)[:3])):
         data = wav(x, tail=b"\0" * (size % 2) + tail, width="<i2" if size != 3 else "u1", claimed=size)
-        if size:
-            found = read(data)
-            assert (len(found.x), found.notes) == (len(x), [])
-        else:
-            with pytest.raises(ValueError, match=r"holds no samples$"):
-                read(data)
+        found = read(data)
+        assert (len(found.x), found.notes) == (len(x), [])
+    with pytest.raises(ValueError, match=r"holds no samples$"):
+        read(wav(SMALL[:0], tail=tail, claimed=0))
     for tag in (b"TAG" + bytes(125), b"APETAGEX" + bytes(24)):
         assert len(read(wav(SMALL, tail=tag)).x) == 4
 
@@ -422,12 +420,17 @@ def test_any_damage_gives_samples_or_one_sentence(kind, damages, byte):
             data += data[:at]
         else:
             data[at : at + 4] = (b"\0" if what == "zero" else b"\xff") * 4
+    x, said = samples_or_sentence(bytes(data))
+    assert x.dtype == np.float32 and np.isfinite(x).all()
+    assert "\n" not in said and bool(said) == (x.size == 0)
+
+
+def samples_or_sentence(data):
+    """Return the samples of a file and an empty string, or no samples and the sentence that refuses the file."""
     try:
-        found = read(bytes(data))
+        return read(data).x, ""
     except ValueError as error:
-        assert "\n" not in str(error)
-    else:
-        assert found.x.dtype == np.float32 and np.isfinite(found.x).all() and found.x.size
+        return np.zeros(0, np.float32), str(error)
 
 
 # ------------------------------------------------------------------------------------- memory in a subprocess
@@ -536,8 +539,8 @@ def test_agrees_with_ffmpeg(tmp_path, format, damage):
     assert abs(len(found.x) - len(judge)) <= slack
     n = min(len(found.x), len(judge)) * 2 // 5
     np.testing.assert_allclose(found.x[:n], judge[:n], atol=2e-3 if "adpcm" in format else 4e-5)
-    if damage in ("cut", "middle") and format in ("flac", "ogg vorbis", "mp3"):
-        assert found.notes
+    told = damage in ("cut", "middle") and format in ("flac", "ogg vorbis", "mp3")
+    assert found.notes or not told
 
 
 @pytest.mark.parametrize("n_bytes", range(2, 14, 2))

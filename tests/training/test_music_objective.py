@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from lpcnet_cq.music.model import Model
 from lpcnet_cq.music.runtime import short_block_flags
 from lpcnet_cq.training import music_objective as music
 from lpcnet_cq.training.config import MusicLoss
@@ -31,9 +30,9 @@ def batch(plucked):
 
 
 @pytest.fixture(scope="module")
-def run():
+def run(music_model):
     """Return the jitted loss with its parts and gradient, by lambda and weights of the terms."""
-    graph, params = nnx.split(Model(C, rngs=nnx.Rngs(0)), nnx.Param)
+    graph, params = music_model
     one = jnp.float32(1)
     step = jnp.full((B, T), C.nominal_step, jnp.int32)
 

@@ -1,4 +1,4 @@
-"""What training minimises: its code lengths, its steps, and the parts of its sum."""
+"""The training objective of speech: code lengths, step sizes, and the terms of the loss."""
 
 from dataclasses import fields
 from functools import partial
@@ -16,6 +16,7 @@ from lpcnet_cq.training.presets import PRESETS
 from lpcnet_cq.training.psychoacoustic_loss import threshold_db
 from lpcnet_cq.training.speech_objective import hard, objective, packet_bits
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
 CONFIG = PRESETS["tiny"].codec
 S, D, K = CONFIG.spec.n_subframes, CONFIG.n_latents, CONFIG.order + CONFIG.spec.n_subframes
 
@@ -37,7 +38,8 @@ def test_code_lengths_start_from_an_empty_past():
     random = np.random.default_rng(1)
     side = jnp.asarray(random.integers(-4, 5, (2, 3, K)), jnp.float32)
     latents = jnp.asarray(random.integers(-2, 3, (2, 3 * S, D)), jnp.float32)
-    ours = packet_bits(nnx.merge(graph, params), side, latents, jnp.zeros((2, 3), jnp.int32))
+    step = jnp.zeros((2, 3), jnp.int32)
+    ours = jax.jit(lambda p: packet_bits(nnx.merge(graph, p), side, latents, step))(params)
     for bits, n, mean, log_scale in zip(ours, (side, latents), (1.5, -0.5), (0.4, -0.2), strict=True):
         expected = logistic_bits(n, jnp.full_like(n, mean), jnp.full_like(n, log_scale))
         np.testing.assert_allclose(bits, expected, rtol=1e-5)
