@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import soundfile
 from scipy.signal import lfilter
@@ -72,7 +73,7 @@ def voice(f0_hz: float, formants_hz: tuple[float, ...], seconds: float = 2.0, hi
 def speech_signals() -> dict[str, np.ndarray]:
     """Return three voices, and one of them in noise."""
     low = voice(105, (500, 1450, 2500, 3500))
-    noise = lfilter([0.05], [1, -0.9], np.random.default_rng(7).standard_normal(len(low)))
+    noise = np.asarray(lfilter([0.05], [1, -0.9], np.random.default_rng(7).standard_normal(len(low))))
     return {
         "low voice": low,
         "high voice": voice(215, (650, 1750, 2800, 4100)),
@@ -110,7 +111,7 @@ def spectral_scores(x: np.ndarray, y: np.ndarray, sample_rate_hz: int) -> dict[s
     distance_db = log_spectral_distance_db(x, y, window, window // 2)
     return {
         "log_spectral_distance_db": float(distance_db.mean()),
-        "mel_distance": float(mel_loss(x, y, sample_rate_hz, (512, 2048))),
+        "mel_distance": float(mel_loss(jnp.asarray(x), jnp.asarray(y), sample_rate_hz, (512, 2048))),
     }
 
 
@@ -176,7 +177,7 @@ def compare(found: dict, expected: dict) -> dict[str, list[str]]:
 
 def main() -> int:
     """Write the files of the weights named on the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     released = sorted(path.stem for path in (ROOT / "lpcnet_cq" / "released").glob("*.safetensors"))
     parser.add_argument("names", nargs="*", default=released, help="released weights, left out: all")
     parser.add_argument("--accept", action="store_true", help="write scores that are worse than those of the file")
