@@ -177,7 +177,7 @@ def compare(found: dict, expected: dict) -> dict[str, list[str]]:
 
 def main() -> int:
     """Write the files of the weights named on the command line."""
-    parser = argparse.ArgumentParser(description="Write the expected scores of released weights.")
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     released = sorted(path.stem for path in (ROOT / "lpcnet_cq" / "released").glob("*.safetensors"))
     parser.add_argument("names", nargs="*", default=released, help="released weights, left out: all")
     parser.add_argument("--accept", action="store_true", help="write scores that are worse than those of the file")

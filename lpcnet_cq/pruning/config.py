@@ -12,7 +12,7 @@ from lpcnet_cq.training.tasks import config_from_dict
 
 @dataclass(frozen=True)
 class PruneConfig:
-    """Hold one run that makes trained weights sparse; `prune(config, workdir)` needs nothing else.
+    """Hold the settings of a pruning run; `prune(config, workdir)` needs nothing else.
 
     Raises
     ------
@@ -25,8 +25,8 @@ class PruneConfig:
     sparsity: float = 0.8  # share of zeros in every matrix that is pruned
     pattern: str = "single"  # a name in `weight_groups.PATTERNS`
     shrink: float = 1e-3  # threshold of a proximal step, see `sparsify`; for methods with such steps
-    until: float = 0.6  # share of the run after which nothing more is pruned
-    events: int = 6  # prunings after the first, for methods with several
+    until: float = 0.6  # share of the run after which pruning stops
+    events: int = 6  # pruning steps after the first one, for methods with several
 
     def __post_init__(self):
         if not self.train.init:

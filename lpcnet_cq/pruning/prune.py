@@ -1,8 +1,9 @@
 """Pruning: `prune(config, workdir)` makes trained weights sparse by a short training.
 
-Place in the chain: behind `training.train`, whose loop, rate control and files it uses: after each step `sparsify`
-decides what the weights are. It writes what `train` writes, the weights compactly (`half_precision`), so that zeros are
-bytes saved; with the pattern "inputs" whole channels go, and with them their computation (`channels`).
+Place in the chain: after `training.train`, whose loop, rate control and files it uses unchanged: after each step
+`sparsify` decides which weights are zero. It writes what `train` writes, with packed weights
+(`half_precision.pack_weights`), so that zeros save bytes. With the pattern "inputs", whole channels and their
+computation are removed (`channels`).
 """
 
 import time
@@ -37,9 +38,9 @@ Moment = Callable[[nnx.State], Moments]
 
 
 def is_pruned(pattern: Pattern, dense: tuple[str, ...], name: str, leaf: Any) -> bool:
-    """Choose the layers of networks and entropy model; with INPUTS, those whose inputs can be taken away.
+    """Return whether a parameter is pruned: layers of networks and of the entropy model.
 
-    Tables and what `dense` names stay as they are.
+    With INPUTS, only the layers whose inputs can be removed. Tables and what `dense` names are never pruned.
     """
     if pattern == INPUTS:
         return has_prunable_inputs(name, leaf)
@@ -47,7 +48,7 @@ def is_pruned(pattern: Pattern, dense: tuple[str, ...], name: str, leaf: Any) ->
 
 
 def make_moments(t: TrainConfig, start: Prepared) -> Moment:
-    """Return a function that gives the moments of all layers' inputs at parameters, over some batches."""
+    """Return a function of parameters that computes the moments of all layers' inputs, over some batches."""
     task = task_of(t.codec)
     material = [start.batches.batch(i) for i in range(MOMENT_BATCHES)]
     one = jnp.float32(1.0)
@@ -55,7 +56,7 @@ def make_moments(t: TrainConfig, start: Prepared) -> Moment:
     def forward(model, batch, step):
         return task.objective(model, t.loss, batch, step, hardness=one, lam=one, progress=one)
 
-    found_in = jax.jit(lambda params, *of: input_moments(forward, nnx.merge(start.graph, params), *of))
+    found_in = jax.jit(lambda params, batch, step: input_moments(forward, nnx.merge(start.graph, params), batch, step))
     keys = jax.random.split(jax.random.key(t.seed), MOMENT_BATCHES)
     steps = [draw_steps(key, start.drawn, *task.shape(material[0])) for key in keys]
 
@@ -67,13 +68,13 @@ def make_moments(t: TrainConfig, start: Prepared) -> Moment:
 
 
 def make_pruning(p: PruneConfig, steps: int, moments: Moment):
-    """Return what makes a run of so many steps end sparse: `Run.settle`, and a function that starts its masks."""
+    """Return `Run.settle` of a run of so many steps that ends sparse, and a function that returns its first masks."""
     pattern, schedule = PATTERNS[p.pattern], spread_over(steps, p.sparsity, p.until, p.events)
     chosen = partial(is_pruned, pattern, task_of(p.train.codec).dense)
-    update, init = make_sparse_update(p.method, schedule, moments, pattern=pattern, which=chosen, shrink=p.shrink)
+    apply, init = make_sparse_update(p.method, schedule, moments, pattern=pattern, which=chosen, shrink=p.shrink)
 
     def settle(before: State, after: State) -> State:
-        params, masks = update(before.params, after.params, before.masks)
+        params, masks = apply(before.params, after.params, before.masks)
         return after._replace(params=params, masks=masks)
 
     return settle, init

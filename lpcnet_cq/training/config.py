@@ -116,4 +116,4 @@ class TrainConfig:
 
     def as_dict(self) -> dict:
         """Return nested plain values, ready for JSON; `tasks.config_from_dict` reads them back."""
-        return dataclasses.asdict(self)
+        return {"kind": self.codec.kind} | dataclasses.asdict(self)

@@ -3,7 +3,6 @@
 from flax import nnx
 
 from lpcnet_cq.music.config import MusicConfig
-from lpcnet_cq.music.freeze import freeze
 from lpcnet_cq.music.model import Model
 from lpcnet_cq.training.config import MusicLoss, TrainConfig
 from lpcnet_cq.training.music_data import MusicBatches, Recordings, build_recordings
@@ -35,6 +34,5 @@ MUSIC = Task(
     quantise=quantise,
     rates=rates,
     rate_share=0.1,  # the busiest tenth: a single note never needs as much
-    freeze=freeze,
     dense=(),
 )

@@ -4,7 +4,6 @@ import numpy as np
 from flax import nnx
 
 from lpcnet_cq.speech.config import SpeechConfig
-from lpcnet_cq.speech.freeze import freeze
 from lpcnet_cq.speech.model import Model
 from lpcnet_cq.training.config import SpeechLoss, TrainConfig
 from lpcnet_cq.training.speech_data import Batches, Shards, build_shards
@@ -37,6 +36,5 @@ SPEECH = Task(
     quantise=quantise,
     rates=rates,
     rate_share=0.9,
-    freeze=lambda floats, c: freeze(floats["entropy"], c),
     dense=("lapped",),  # the transform reconstructs by all of its weights
 )

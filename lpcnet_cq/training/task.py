@@ -37,8 +37,6 @@ class Task(NamedTuple):
         rates (B,) by name, `bps` in all.
     rate_share : float
         Share of crops that must be able to use the highest rate.
-    freeze : callable
-        freeze(floats, config) rounds nested parameters to the integers of a weights file.
     dense : tuple of str
         Words in the names of parameters that are never pruned.
     """
@@ -54,5 +52,4 @@ class Task(NamedTuple):
     quantise: Callable
     rates: Callable
     rate_share: float
-    freeze: Callable
     dense: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""The training task of every codec, and run configurations read back from JSON.
+"""The training tasks of the codecs, and run configurations read back from JSON.
 
 Place in the chain: training only, so that coding needs no package of the training.
 """
@@ -21,12 +21,12 @@ def task_of(config: CodecConfig) -> Task:
 
 def config_from_dict(values: dict) -> TrainConfig:
     """Invert `TrainConfig.as_dict`, also after JSON, which has no tuples."""
-    codec = codec_config_from_dict(values["codec"])
+    codec = codec_config_from_dict(values["codec"], values["kind"])
     stages = values["stages"]
     if stages:
         groups = tuple(map(tuple, stages["groups"]))
         stages = Stages(**stages | {"groups": groups, "shares": tuple(stages["shares"])})
-    fields: dict[str, Any] = dict(values)
+    fields: dict[str, Any] = {name: value for name, value in values.items() if name != "kind"}
     fields |= {"codec": codec, "loss": task_of(codec).loss(**values["loss"]), "stages": stages}
     fields |= {name: tuple(values[name]) for name in ("bitrates_bps", "frozen")}
     return TrainConfig(**fields)

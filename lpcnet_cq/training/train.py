@@ -13,6 +13,7 @@ import numpy as np
 from flax import nnx
 
 from lpcnet_cq.checkpoint.weights import Weights, find_weights, load_weights, save_weights
+from lpcnet_cq.registry import record_of
 from lpcnet_cq.training import loop
 from lpcnet_cq.training.config import Stages, TrainConfig
 from lpcnet_cq.training.corpus import cache_folder
@@ -124,9 +125,9 @@ def start_control(t: TrainConfig) -> jax.Array:
 def measure_rates(t: TrainConfig, start: Prepared, params: nnx.State) -> dict:
     """Return what a codec must know of its rates, for the notes of its weights.
 
-    `steps` are the indices that training drew, from and to; `mean_rates_bps` the mean rate at each of them.
-    `supported_bps` is the range of rates: the lowest rate that nine of ten crops reach at the coarsest step, and the
-    highest rate that a share `Task.rate_share` of them reaches at the finest.
+    `steps` are the indices that training drew, from and to; `mean_rates_bps` the mean rate at each of them;
+    `supported_bps` the lowest rate that nine of ten crops reach at the coarsest step, and the highest that a share of
+    them, `Task.rate_share`, reaches at the finest.
     """
     task, (first, stop) = task_of(t.codec), start.drawn
     steps = range(math.floor(first + 1e-6), math.ceil(stop - 1e-6))
@@ -149,7 +150,7 @@ def measure_rates(t: TrainConfig, start: Prepared, params: nnx.State) -> dict:
 
 def finish(t: TrainConfig, workdir: Path, start: Prepared, params: nnx.State, notes: dict, small: bool = False) -> Path:
     """Round the entropy model to integers, measure the rates, and save the weights; return their path."""
-    integers = task_of(t.codec).freeze(jax.tree.map(np.asarray, nnx.to_pure_dict(params)), t.codec)
+    integers = record_of(t.codec).freeze(jax.tree.map(np.asarray, nnx.to_pure_dict(params)), t.codec)
     notes = notes | start.notes | {"bitrates_bps": list(t.bitrates_bps)} | measure_rates(t, start, params)
     path = workdir / "weights.safetensors"
     save_weights(path, params, integers, t.codec, notes, small)

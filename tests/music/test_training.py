@@ -22,7 +22,8 @@ from lpcnet_cq.training.train import train
 pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
 TINY = PRESETS["audio-tiny"]
 FS, Q = TINY.codec.spec.sample_rate_hz, TINY.codec.n_steps
-NOTES = {"steps": [0, Q], "usual_bps": [round(400000 * 0.9**q) for q in range(Q)], "reach_bps": [40000, 400000]}
+MEAN_RATES_BPS = [round(400000 * 0.9**q) for q in range(Q)]
+NOTES = {"steps": [0, Q], "mean_rates_bps": MEAN_RATES_BPS, "supported_bps": [40000, 400000]}
 SPARSITY = 0.75
 
 

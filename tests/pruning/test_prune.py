@@ -21,7 +21,7 @@ from lpcnet_cq.training.presets import PRESETS, preset_for_weights
 from lpcnet_cq.training.speech_task import SPEECH
 
 TINY = PRESETS["tiny"]
-NOTES = {"steps": [0, 17], "usual_bps": [round(36000 * 0.9**q) for q in range(17)], "reach_bps": [9000, 24000]}
+NOTES = {"steps": [0, 17], "mean_rates_bps": [round(36000 * 0.9**q) for q in range(17)], "supported_bps": [9000, 24000]}
 STEPS, SPARSITY = 12, 0.75
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled

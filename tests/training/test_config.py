@@ -34,7 +34,8 @@ def test_weights_of_speech_and_of_music_are_apart():
         TrainConfig(mel_weight=1.0)
 
 
-CHANGED = replace(PRESETS["tiny"], frozen=("lsf",), stages=Stages((("comb", "gain"), ("allocation",)), (3.0, 2.0, 0.0)))
+STAGES = Stages((("postfilter", "gain"), ("allocation",)), shares=(3.0, 2.0, 0.0))
+CHANGED = replace(PRESETS["tiny"], frozen=("lsf",), stages=STAGES)
 
 
 @pytest.mark.parametrize("t", [*PRESETS.values(), CHANGED], ids=[*PRESETS, "changed"])

@@ -39,7 +39,7 @@ def test_paths_of_parameters_belong_to_parts():
 
 
 def test_named_parts_are_no_modules():
-    assert [p.n_modules for p in two_phases([("encoder", "decoder"), ("comb",)], RATES, SHARES)] == [0, 0, 0]
+    assert [p.n_modules for p in two_phases([("encoder", "decoder"), ("postfilter",)], RATES, SHARES)] == [0, 0, 0]
 
 
 @given(st.integers(1, 6), st.floats(0, 1, exclude_max=True))

@@ -9,7 +9,7 @@ import pytest
 from lpcnet_cq.training.presets import PRESETS
 from lpcnet_cq.training.step_sizes import draw_steps, step_range
 
-NOTES = {"steps": [0, 17], "usual_bps": [round(36000 * 0.9**q) for q in range(17)]}
+NOTES = {"steps": [0, 17], "mean_rates_bps": [round(36000 * 0.9**q) for q in range(17)]}
 
 
 @pytest.mark.parametrize(("drawn"), [(4.25, 12.75), (0.0, 17.0), (7.65, 16.15)])

@@ -130,10 +130,10 @@ def test_run_says_what_it_was(runs):
 def test_weights_know_their_rates(runs):
     """Finer steps cost more; what any speech reaches lies within."""
     notes = load_weights(runs[1] / "weights.safetensors").notes
-    assert notes["steps"] == [0, PRESETS["tiny"].codec.n_steps] and len(notes["usual_bps"]) == notes["steps"][1]
-    assert (np.diff(notes["usual_bps"]) < 0).all()
-    low, high = notes["reach_bps"]
-    assert low % 100 == high % 100 == 0 and notes["usual_bps"][-1] < low and high < notes["usual_bps"][0]
+    assert notes["steps"] == [0, PRESETS["tiny"].codec.n_steps] and len(notes["mean_rates_bps"]) == notes["steps"][1]
+    assert (np.diff(notes["mean_rates_bps"]) < 0).all()
+    low, high = notes["supported_bps"]
+    assert low % 100 == high % 100 == 0 and notes["mean_rates_bps"][-1] < low and high < notes["mean_rates_bps"][0]
 
 
 def test_trained_weights_make_a_codec(runs, vowel):
@@ -205,28 +205,31 @@ def test_quantisers_harden_over_the_annealing(annealing, hardness):
     assert [float(s.acts["progress"]) for s in settings] == pytest.approx([0, 0.25, 0.5, 1])
 
 
-MODEL = {"lsf": {"mean": 0, "basis": 0}, "gain": {"basis": 0}, "encoder": {"fine": [0, 0]}, "comb": 0}
+MODEL = {"lsf": {"mean": 0, "basis": 0}, "gain": {"basis": 0}, "encoder": {"fine": [0, 0]}, "postfilter": 0}
 
 
 def test_only_frozen_parts_stay_as_they_start():
     t = replace(PRESETS["cq"], frozen=("lsf",))
     (phase,) = phases_of(t, MODEL)
-    assert phase.trained == ("gain", "encoder", "comb") and phase.end == 1
+    assert phase.trained == ("gain", "encoder", "postfilter") and phase.end == 1
     assert phases_of(PRESETS["cq"], MODEL)[0].trained == tuple(MODEL)
 
 
 def test_later_groups_learn_on_what_the_earlier_left_then_all_together():
-    stages = Stages((("gain",), ("comb",)), shares=(2, 1, 1), joint_rate=0.3)
+    stages = Stages((("gain",), ("postfilter",)), shares=(2, 1, 1), joint_rate=0.3)
     t = replace(PRESETS["cq"], frozen=("lsf",), stages=stages, learning_rate=1.0)
     phases = phases_of(t, MODEL)
-    assert [p.trained for p in phases] == [("encoder",), ("gain",), ("comb",), ("encoder", "gain", "comb")]
+    assert [p.trained for p in phases] == [("encoder",), ("gain",), ("postfilter",), ("encoder", "gain", "postfilter")]
     assert [p.end for p in phases] == pytest.approx([0.4, 0.6, 0.8, 1])
     assert [p.learning_rate for p in phases] == [1, 1, 1, 0.3]
 
 
-@pytest.mark.parametrize("changes", [{"frozen": ("comp",)}, {"stages": Stages((("comb",), ("lsf", "comb")))}])
+TWICE = Stages((("postfilter",), ("lsf", "postfilter")))
+
+
+@pytest.mark.parametrize("changes", [{"frozen": ("comp",)}, {"stages": TWICE}])
 def test_parts_must_be_known_and_named_once(changes):
-    with pytest.raises(ValueError, match="must be one of lsf, gain, encoder, comb, and named once"):
+    with pytest.raises(ValueError, match="must be one of lsf, gain, encoder, postfilter, and named once"):
         phases_of(replace(PRESETS["cq"], **changes), MODEL)
 
 
@@ -238,7 +241,7 @@ def test_parameters_are_trained_in_the_phases_of_their_part():
 
 
 def test_every_phase_warms_up_anew():
-    t = replace(PRESETS["cq"], warmup_steps=20, learning_rate=1.0, stages=Stages((("comb",),)))
+    t = replace(PRESETS["cq"], warmup_steps=20, learning_rate=1.0, stages=Stages((("postfilter",),)))
     rates = rates_of(t, 100)
     assert [np.argmax(rates[a:b]) for a, b in ((0, 50), (50, 75), (75, 100))] == [9, 4, 4]
     assert rates[75:].max() < 0.25 < 0.8 < rates[50:75].max()
@@ -247,7 +250,7 @@ def test_every_phase_warms_up_anew():
 def test_the_optimiser_forgets_where_a_phase_begins(runs):
     """Without memory, Adam's first step is as long for every parameter."""
     t, before = runs[3], runs[-1]
-    taps = [of["comb/gains/bias"] for of in before[12:14]]
+    taps = [of["postfilter/gains/bias"] for of in before[12:14]]
     assert np.abs(taps[1] - taps[0]) == pytest.approx(np.abs(taps[1] - taps[0]).max(), rel=1e-3)
     assert t.stages.groups == (LATER,)
 
