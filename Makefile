@@ -1,15 +1,14 @@
-# `make help` lists the targets. Each sets up what it needs in .venv; wanted are Python >= 3.11 and a package index.
+# `make help` lists the targets. Each installs what it needs in .venv, from a package index; Python >= 3.11 is required.
 
 PYTHON ?= python3
 VENV ?= .venv
-PRESET ?= cq
-BITRATE ?= $(if $(filter audio,$(PRESET)),64k-128k,9k-24k)
+BITRATE ?= $(if $(filter audio,$(PRESET) $(INIT)),64k-128k,9k-24k)
 OUT ?= runs/$(BITRATE)
 RATES ?= 9k 12k 16k 20k 24k
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-# An option of the command line, if its variable was given.
+# $(call option,VARIABLE,name) gives the option --name if VARIABLE is set.
 option = $(if $($(1)),--$(2) "$($(1))")
 
 .PHONY: help train prune evaluate scale bench benchmark experiment test check clean
@@ -18,7 +17,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 train: $(VENV)/.train ## train a codec: BITRATE=9k-24k (or one rate) MINUTES=60 DATA=folder INIT=weights SEED=0 OUT=runs/9k PRESET=audio
-	$(BIN)/lpcnet-cq train --preset $(PRESET) --bitrate $(BITRATE) --out "$(OUT)" $(call option,MINUTES,minutes) \
+	$(BIN)/lpcnet-cq train --bitrate $(BITRATE) --out "$(OUT)" $(call option,PRESET,preset) $(call option,MINUTES,minutes) \
 	  $(call option,DATA,data) $(call option,INIT,init) $(call option,SEED,seed)
 
 prune: $(VENV)/.train ## make trained weights sparse and small: BITRATE=9k SPARSITY=0.8 METHOD=csp PATTERN=single MINUTES=5 DATA=folder
@@ -26,58 +25,57 @@ prune: $(VENV)/.train ## make trained weights sparse and small: BITRATE=9k SPARS
 	  $(call option,METHOD,method) $(call option,PATTERN,pattern) $(call option,MINUTES,minutes) \
 	  $(call option,DATA,data) $(call option,INIT,init) $(call option,SEED,seed)
 
-evaluate: $(VENV)/.train ## score a codec on held-out speakers: MODEL=weights BITRATE=9k DATA=folder
+evaluate: $(VENV)/.train ## measure the quality of a codec on held-out speakers: MODEL=weights BITRATE=9k DATA=folder
 	$(BIN)/lpcnet-cq evaluate --bitrate $(firstword $(subst -, ,$(BITRATE))) --out "$(OUT)/evaluation" \
 	  $(call option,MODEL,model) $(call option,DATA,data)
 
-scale: $(VENV)/.train ## curves from 9 to 24 kbps: MODEL=weights DATA=folder; MINUTES=n INIT=weights trains a model per rate too
+scale: $(VENV)/.train ## measure quality from 9 to 24 kbps: MODEL=weights DATA=folder; MINUTES=n INIT=weights also trains one model per rate
 	$(BIN)/python experiments/scale.py --rates $(RATES) $(call option,MODEL,model) $(call option,DATA,data) \
 	  $(call option,MINUTES,minutes) $(call option,INIT,init)
 
-bench: $(VENV)/.train ## measure the speed of codec and toolkit on this machine: MODEL=weights
+bench: $(VENV)/.train ## measure the speed of the codec and of dsp on this machine: MODEL=weights
 	$(BIN)/lpcnet-cq bench $(call option,MODEL,model)
 	OMP_NUM_THREADS=1 $(BIN)/python experiments/bench_dsp.py
 
 benchmark: export OMP_NUM_THREADS = 1
-benchmark: $(VENV)/.bench ## quality against Opus, LACE, AMR-WB, LC3, Speex, Lyra on held-out speakers: DATA=folder MODEL=weights
+benchmark: $(VENV)/.bench ## compare quality with Opus, LACE, AMR-WB, LC3, Speex, Lyra on held-out speakers: DATA=folder MODEL=weights
 	$(BIN)/python experiments/benchmark.py "$(DATA)" $(call option,MODEL,model)
 	$(BIN)/python experiments/benchmark.py "$(DATA)" $(call option,MODEL,model) --speed
 
-experiment: $(VENV)/.train ## a published system, trained and scored: NAME=cq-2020 (all: every one) MINUTES=5 DATA=folder
+experiment: $(VENV)/.train ## train and score a published system: NAME=cq-2020 (NAME=all: all systems) MINUTES=5 DATA=folder
 	$(BIN)/python experiments/papers.py "$(NAME)" $(call option,MINUTES,minutes) $(call option,DATA,data)
 
 test: export OMP_NUM_THREADS = 1
-test: $(VENV)/.dev ## style, doctests and tests
-	$(BIN)/ruff check .
-	$(BIN)/python -m pytest -q -n 2
+test: check ## check style and types, run doctests and tests
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
-check: $(VENV)/.dev ## style and types
+check: $(VENV)/.dev ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 
-clean: ## remove the environment and caches; trained models in runs/ stay
+clean: ## remove the environment and caches, but keep trained models in runs/
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build dist
 	find dsp lpcnet_cq tests experiments -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
-# The environment, in layers: each stamp file is renewed when the packages asked for have changed.
+# The environment is installed in layers. Each has a stamp file; a newer pyproject.toml installs the layer again.
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "lpcnet-cq needs Python 3.11 or newer; name one with PYTHON=..." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-# PESQ, ViSQOL and pysptk are compiled: without a C compiler the evaluation goes on, and says that they are missing.
+# PESQ and ViSQOL need a C compiler; without one, the evaluation runs and reports that they are missing.
 $(VENV)/.train: pyproject.toml | $(BIN)/python
 	$(PIP) -e '.[train]'
-	$(PIP) -e '.[eval]' || $(PIP) 'pystoi>=0.4.1' 'rapidfuzz>=3.9' || echo "going on without PESQ, ESTOI and ViSQOL" >&2
+	$(PIP) -e '.[eval]' || $(PIP) 'pystoi>=0.4.1' 'rapidfuzz>=3.9' || echo "PESQ, ESTOI and ViSQOL are not installed; continuing without them" >&2
 	@touch $@
 
-# The peers' libraries come from the system, LACE's from npm; a peer that is missing is named in the table.
+# The libraries of the other codecs come from the system, LACE from npm; the table names the codecs that are missing.
 $(VENV)/.bench: pyproject.toml $(VENV)/.train
-	$(PIP) -e '.[bench]' || echo "going on without some of the peers" >&2
+	$(PIP) -e '.[bench]' || echo "some codecs are not installed; continuing without them" >&2
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml $(VENV)/.train
 	$(PIP) -e '.[dev]'
-	$(PIP) 'setuptools<66' pysptk || echo "going on without pysptk, one of the judges of dsp" >&2
+	$(PIP) 'setuptools<66' pysptk || echo "pysptk, a reference for tests of dsp, is not installed; continuing without it" >&2
 	@touch $@

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class UsageError(Exception):
-    """What the caller asked for cannot be done: exit code 2."""
+    """The request of the caller cannot be fulfilled: exit code 2."""
 
 
 class DataError(Exception):
@@ -30,7 +30,7 @@ class DataError(Exception):
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """Say it in one sentence, without repeating the usage."""
+        """Report the error in one sentence, without the usage."""
         raise UsageError(message)
 
 
@@ -72,7 +72,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that either all of it is there or nothing, by way of a temporary one beside it."""
+    """Write a file completely or not at all, through a temporary file in the same folder."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -87,7 +87,7 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def run(arguments: list[str]) -> None:
-    """Do what the command line says."""
+    """Run the command with the given arguments."""
     args = parser().parse_args(arguments)
     if sys.stdout is None:
         raise DataError("cannot write the table: standard output is closed")
@@ -190,7 +190,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (UsageError, DataError) as error:
         _say(f"dsp: {error}")
         return 2 if isinstance(error, UsageError) else 1
-    except BrokenPipeError:  # the reader of the table has seen enough
+    except BrokenPipeError:  # the reader closed the pipe
         _discard_output()
     return 0
 

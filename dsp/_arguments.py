@@ -1,7 +1,7 @@
 """Checks of signals, filters and states that several blocks share: one sentence, naming the argument.
 
-Everything is computed in double precision, whatever precision comes in: an envelope of order 16 does not
-survive single precision.
+All computation is in double precision, independent of the type of the input, because single precision is not
+sufficient for an envelope of order 16.
 """
 
 import operator
@@ -68,7 +68,7 @@ def predictor(name: str, a: ArrayLike, min_ndim: int = 1) -> np.ndarray:
 def blocks(name: str, x: ArrayLike, rows: np.ndarray, rows_name: str) -> tuple[np.ndarray, np.ndarray]:
     """Return `x` (..., N) and its filters (..., S, K) with equal leading axes, N divisible by S.
 
-    A single filter (K,) holds for the whole signal.
+    A single filter (K,) is used for the whole signal.
     """
     x = finite(name, x)
     rows = rows[None] if rows.ndim == 1 else rows

@@ -1,8 +1,8 @@
-"""Find the samples in WAV, RF64, Wave64, AIFF, AU and CAF files, whatever lengths their headers give.
+"""Find the samples in WAV, RF64, Wave64, AIFF, AU and CAF files, even if their headers give wrong lengths.
 
-Place in the chain: first. Lengths in headers are hints: a recorder that crashed leaves 0, a program that writes to a
-pipe leaves 2^31 - 1 or 2^32 - 1, a broken download promises more than there is. Samples end where the data end, or
-where another chunk begins.
+Place in the chain: first. Lengths in headers can be wrong: a recorder that crashed leaves 0, a program that writes to a
+pipe leaves 2^31 - 1 or 2^32 - 1, and an incomplete download has fewer data than its header states. Samples end at the
+end of the data or at the start of another chunk.
 """
 
 import re
@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from dsp._audio_samples import WIDTHS
 
 _W64_RIFF = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
-_TAGS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICSBEGIN")  # of MP3 players, found behind samples too
+_TAGS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICSBEGIN")  # tags of MP3 players, which can also follow the samples
 _NEXT_FILE = re.compile(
     rb"(RIFF|RIFX|RF64|BW64)....WAVE|FORM....AIF[FC]|\.snd\0\0\0[\x18-\xff]|caff\0\x01\0\0desc|" + re.escape(_W64_RIFF),
     re.DOTALL,
 )
-_G721 = 0x40  # the one compressed format whose samples are no blocks
+_G721 = 0x40  # the only compressed format without blocks of samples
 _UNKNOWN_BYTES = 0x7FFF0000  # programs that write to a pipe give lengths from here to 2^32 - 1
 _AIFF_ENCODINGS = {
     b"twos": ">i2", b"sowt": "<i2", b"raw ": "u1", b"fl32": ">f4", b"FL32": ">f4", b"fl64": ">f8", b"FL64": ">f8",
@@ -29,7 +29,7 @@ _AU_ENCODINGS = {1: "ulaw", 2: "i1", 3: ">i2", 4: ">i3", 5: ">i4", 6: ">f4", 7: 
 
 @dataclass
 class Samples:
-    """Say where the samples of one recording lie, and how they are encoded.
+    """Hold the position and the encoding of the samples of one recording.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Samples:
     start, n_bytes : int
         Place of the samples, and how many bytes of them there are.
     claimed_bytes : int or None
-        Length by the header; None where it rightly gives none.
+        Length in the header; None if the format allows a header without a length.
     size_at : int
         Place of the length in the header, 4 bytes in little-endian order; 0 in other formats than WAV.
     next_file : int
@@ -61,7 +61,7 @@ class Samples:
 
     @property
     def length_is_unknown(self) -> bool:
-        """Whether the header's length is wrong, and one that programs write when they do not know it."""
+        """Whether the header has one of the lengths that programs write if the length is unknown."""
         claimed = self.claimed_bytes
         return claimed is not None and claimed != self.n_bytes and (claimed == 0 or claimed >= _UNKNOWN_BYTES)
 
@@ -196,6 +196,8 @@ def _placed(data, found: Samples, start: int, claimed: int | None, align: int) -
 def _begins_chunk(data, at: int) -> bool:
     """Whether a chunk of one of these files begins there, or a tag, rather than more samples."""
     mark = data[at : at + 24]
+    if len(mark) < 8:  # too short for the head of a chunk
+        return mark.startswith(_TAGS)
     sizes = [size for (size,) in (struct.unpack(order + "I", mark[4:8]) for order in "<>")]
     sizes += [struct.unpack(order + "q", mark[n : n + 8])[0] for order, n in ((">", 4), ("<", 16)) if len(mark) > n + 7]
     named = all(32 <= byte < 127 for byte in mark[:4]) and any(0 <= size <= len(data) - at for size in sizes)

@@ -1,10 +1,11 @@
-"""Decode what needs a library, by soundfile: FLAC, Ogg, MP3, ADPCM and others, block by block to the true end.
+"""Decode formats that need a library, by soundfile: FLAC, Ogg, MP3, ADPCM and others, block by block to the true end.
 
-Place in the chain: behind the modules that find recordings in the data. Delay: none.
+Place in the chain: after the modules that find recordings in the data. Delay: none.
 """
 
 import io
 from collections.abc import Iterator
+from typing import BinaryIO, cast
 
 import numpy as np
 
@@ -16,7 +17,7 @@ _UNKNOWN_FRAMES = 1 << 62  # libsndfile's "as many as there are" is 2^63 - 1
 
 
 class Pieces(io.RawIOBase):
-    """Give pieces of data as one file that can be read and sought in, without a copy.
+    """Present pieces of data as one seekable file, without a copy.
 
     Parameters
     ----------
@@ -24,7 +25,7 @@ class Pieces(io.RawIOBase):
     pieces : list of bytes or (start, end)
         New bytes, and places in the data.
     endless : bool
-        Whether to pretend that the file is very long, for decoders that estimate their limit from its length.
+        Whether the file reports a very large length, for decoders that derive a limit from it.
     """
 
     def __init__(self, data, pieces: list, endless: bool = False):
@@ -106,7 +107,7 @@ class Decoder:
 
         self._error = soundfile.SoundFileError
         try:
-            self._sound = Forward(file)
+            self._sound = Forward(cast(BinaryIO, file))  # all of it that is used
         except (soundfile.SoundFileError, TypeError) as error:
             raise ValueError(reason(error)) from None
         self.sample_rate_hz, self.channels = self._sound.samplerate, self._sound.channels
@@ -120,7 +121,7 @@ class Decoder:
         with self._sound:
             n = 1
             while n and not self.failed:
-                # A read that fails does not tell how many samples it gave before: those that are not NaN.
+                # A failed read does not return the number of samples before the failure; these are not NaN.
                 buffer.fill(np.nan)
                 try:
                     n = len(self._sound.read(out=buffer))

@@ -1,8 +1,8 @@
-"""Find the frames of an MPEG audio stream (MP3), and give it a header that tells how many there are.
+"""Find the frames of an MPEG audio stream (MP3), and write a header with their true number.
 
-Place in the chain: before libsndfile, which takes the length of a stream without a Xing header from the bit rate of
-its first frame, believes a wrong Xing header, and gives up at damage. So every frame is looked at here: what is none
-is left out, and the number of frames that the decoder reads is the true one.
+Place in the chain: before libsndfile. Without a Xing header, libsndfile estimates the length of a stream from the bit
+rate of its first frame; it uses wrong Xing headers and stops at damage. Therefore this module checks every frame and
+removes other data, so that the decoder gets the true number of frames.
 """
 
 import struct
@@ -23,7 +23,7 @@ _SAME = 0xFFFE0C00  # sync, version, layer and sample rate do not change within 
 
 @dataclass
 class Mp3Stream:
-    """Describe a stream that a decoder reads without trouble.
+    """Hold a repaired stream, which decoders can read.
 
     Attributes
     ----------
@@ -35,9 +35,9 @@ class Mp3Stream:
         Number of frames found.
     samples_per_frame, sample_rate_hz : int
     skipped_bytes : int
-        What was left out between frames.
+        Bytes that were removed between frames.
     cut_off : bool
-        Whether the last frame is not all there.
+        Whether the last frame is incomplete.
     endless : bool
         Whether a decoder estimates the number of frames from the length of the file.
     """
@@ -53,7 +53,7 @@ class Mp3Stream:
 
 
 def after_id3(data) -> int:
-    """Return the place behind the ID3 tags at the head of a file."""
+    """Return the position after the ID3 tags at the start of a file."""
     at = 0
     while data[at : at + 3] == b"ID3" and at + 10 <= len(data):
         a, b, c, d = (byte & 127 for byte in data[at + 6 : at + 10])
@@ -94,12 +94,12 @@ def _word(data, at: int) -> int:
 
 
 def _differ(head: int, other: int) -> bool:
-    """Whether two frames cannot be of one stream."""
+    """Return whether two frames cannot belong to the same stream."""
     return bool((head ^ other) & _SAME) or (head >> 6 & 3 == 3) != (other >> 6 & 3 == 3)
 
 
 def _frame_bytes(head: int) -> int:
-    """Return the length of the frame with this header, 0 if it is none."""
+    """Return the length of the frame with this header; 0 if it is not a header."""
     version, layer, index, rate = head >> 19 & 3, head >> 17 & 3, head >> 12 & 15, head >> 10 & 3
     if head >> 21 != 0x7FF or version == 1 or layer == 0 or index in (0, 15) or rate == 3:
         return 0
@@ -161,7 +161,7 @@ def _xing(head: int, side_bytes: int, n_frames: int, info: bytes, place: int) ->
         flags = info[place - 1]
         at = place + sum(n for bit, n in ((1, 4), (2, 4), (4, 100), (8, 4)) if flags & bit)
         if info[at : at + 4] in (b"LAME", b"Lavc", b"Lavf") and at + 22 < len(info):
-            delay = bytes([info[at + 21], info[at + 22] & 0xF0, 0])  # the padding counts from an end that is not there
+            delay = bytes([info[at + 21], info[at + 22] & 0xF0, 0])  # the true end is unknown, so there is no padding
     lame = b"LAME3.100" + bytes(12) + delay + bytes(12)
     content = b"Xing" + struct.pack(">II", 1, n_frames) + (lame if any(delay) else b"")
     return (head.to_bytes(4, "big") + bytes(side_bytes - 4) + content).ljust(_frame_bytes(head), b"\0")

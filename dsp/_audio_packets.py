@@ -1,6 +1,6 @@
-"""Take Ogg and FLAC files apart that hold several recordings, one after another, and read their lengths.
+"""Split Ogg and FLAC files with several concatenated recordings, and read the lengths of the recordings.
 
-Place in the chain: before libsndfile, which reads the first of them only, and takes wrong lengths from the others.
+Place in the chain: before libsndfile, which reads only the first recording and uses wrong lengths of the others.
 """
 
 import re
@@ -26,9 +26,9 @@ class Part:
     claimed_samples : int or None
         Length by its header.
     damaged, cut_off : bool
-        Whether something is missing within it, and whether its end is.
+        Whether data inside the recording are missing, and whether its end is missing.
     flac : list of (start, end)
-        Places of a FLAC stream's bytes in the pages of an Ogg file; empty if it is none.
+        Positions of the bytes of a FLAC stream in the pages of an Ogg file; empty if there is no FLAC stream.
     """
 
     pieces: list
@@ -79,7 +79,7 @@ def flac_from(data, part: Part, n_samples: int) -> tuple[list, int] | None:
 
 
 def _flac_number(head: bytes) -> int | None:
-    """Return the number in the header of a FLAC frame, None if its checksum tells that it is none."""
+    """Return the number in the header of a FLAC frame; None if its checksum is wrong."""
     if len(head) < 16 or head[2] >> 4 == 0 or head[2] & 15 == 15 or head[3] & 1:
         return None
     n_more = max(0, 7 - (head[4] ^ 0xFF).bit_length() - 1)  # bytes of the number behind its first, as in UTF-8
@@ -135,7 +135,7 @@ def _close(parts: list[Part], start: int, end: int) -> None:
 
 
 def _page(data, at: int) -> tuple[int, int, int, int, int, int] | None:
-    """Return start, body, end, flags, serial and number of the next page that is all there."""
+    """Return start, body, end, flags, serial and number of the next complete page."""
     while (at := data.find(b"OggS", at)) >= 0:
         if at + _PAGE.size > len(data):
             return None
@@ -143,7 +143,7 @@ def _page(data, at: int) -> tuple[int, int, int, int, int, int] | None:
         body = at + _PAGE.size + n_segments
         end = body + sum(data[at + _PAGE.size : body])
         if version == 0 and flags < 8 and end <= len(data):
-            # What follows is another page, the end, or damage: then no other page begins within this one.
+            # After a complete page there is another page, the end, or damage without a page start inside this page.
             if data[end : end + 4] in (b"OggS", b"") or data.find(b"OggS", at + 4, end) < 0:
                 return at, body, end, flags, serial, number
         at += 4

@@ -1,6 +1,6 @@
-"""Find the recordings in the bytes of an audio file, and decode each: one, or several that were joined.
+"""Find the recordings in the bytes of an audio file, one or several concatenated ones, and decode each.
 
-Place in the chain: behind `audio_file`, which opens and mixes. Delay: none.
+Place in the chain: called by `audio_file`, which opens files and mixes channels. Delay: none.
 """
 
 import struct
@@ -71,7 +71,7 @@ def recordings(data) -> Iterator[Recording]:
 
 
 def promising(head: bytes) -> bool:
-    """Whether the rest of a file that begins so is worth reading: not if libsndfile does not know what it is."""
+    """Return whether a file that begins with these bytes can be an audio file, according to libsndfile."""
     try:
         next(recordings(head))
     except ValueError as error:
@@ -82,7 +82,7 @@ def promising(head: bytes) -> bool:
 def length_notes(
     claimed: int | None, n_samples: int, rate_hz: int, damaged: bool = False, cut_off: bool = False
 ) -> list[str]:
-    """Say where a header's number of samples per channel is wrong, and what is damaged or cut off."""
+    """Return notes on a wrong number of samples per channel in the header, on damage, and on a missing end."""
     wrong = ""
     if claimed is not None and claimed != n_samples:
         cut_off = cut_off or (n_samples < claimed and not damaged)
@@ -101,7 +101,7 @@ def _samples(data, at: int, found: Samples) -> Recording:
     else:
         decoder = _decoder(Pieces(data, _repaired(data, at, found)))
         limit = found.n_bytes // found.block_bytes * found.block_samples or None
-        blocks = _at_most(limit, decoder.blocks())  # libsndfile fills up what it takes for another block
+        blocks = _at_most(limit, decoder.blocks())  # libsndfile pads an incomplete last block
         rate_hz, channels, frame_bytes = decoder.sample_rate_hz, decoder.channels, 0
 
     def notes(n: int) -> list[str]:
@@ -190,7 +190,7 @@ def _mp3(data, stream: Mp3Stream) -> Recording:
 
 
 def _other(data, at: int) -> Recording:
-    """Decode whatever else libsndfile knows, or MP3 frames behind the rest of another one."""
+    """Decode other formats that libsndfile can read, or MP3 frames after the end part of another frame."""
     try:
         decoder = _decoder(Pieces(data, [(at, len(data))]))
     except ValueError:

@@ -53,7 +53,7 @@ def polynomial(w: np.ndarray) -> np.ndarray:
 def zeros(p: np.ndarray) -> np.ndarray:
     """Return the angles in [0, pi] of the zeros of symmetric polynomials, ascending, (..., 2n+1) to (..., n).
 
-    All zeros must lie on the unit circle; the angles of other polynomials mean nothing, but are finite.
+    All zeros must lie on the unit circle; for other polynomials the angles are finite but without meaning.
     """
     n = p.shape[-1] // 2
     c = np.concatenate([p[..., n : n + 1], 2 * p[..., n + 1 :]], axis=-1).reshape(-1, n + 1)
@@ -87,7 +87,7 @@ def _chebyshev_zeros(c):
 
 
 def _newton(c, x, low, high):
-    """Polish x (n, T) within its brackets; also say which polynomials (T,) came out well-conditioned."""
+    """Refine x (n, T) within its brackets; also return which polynomials (T,) are well-conditioned."""
     step = np.inf
     for _ in range(_STEPS):
         f, df = _clenshaw(c, x)
@@ -110,7 +110,7 @@ def _clenshaw(c, x):
 def _eigenvalues(c):
     """Return the zeros (T, n) as eigenvalues of the colleague matrices.
 
-    Slower than Newton's method, but where zeros crowd together their errors cancel out in the polynomial.
+    Slower than Newton's method; but the errors of close zeros cancel in the polynomial.
     """
     n = c.shape[1] - 1
     C = np.zeros((len(c), n, n))

@@ -1,6 +1,6 @@
 """Linear prediction of a whole signal in one call, and its exact inverse.
 
-Place in the chain: all of it. Pre-emphasis, frames, autocorrelation with its conditioning, Levinson-Durbin,
+Place in the chain: the whole chain. Pre-emphasis, frames, autocorrelation with its conditioning, Levinson-Durbin,
 line spectral frequencies, residual; and from the residual through 1/A(z) back. Delay: that of `spec`.
 
 Letters: M order, T frames.
@@ -25,30 +25,30 @@ from dsp.lpc import (
 from dsp.lsf import lpc_to_lsf
 from dsp.signals import checked_signal
 
-_BLOCK = 256  # windows weighted at a time: hours of signal need no copy of all of them
+_BLOCK = 256  # windows weighted at a time, which bounds the memory for long signals
 
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """What `analyze` found in a signal; to change a part, use `dataclasses.replace`.
+    """Hold the result of `analyze`; to change a part, use `dataclasses.replace`.
 
-    `synthesize` needs `residual`, `lpc`, `preemphasis_mu` and `n_samples` only. The other arrays describe the
-    same filters, and do not follow when `lpc` is replaced.
+    `synthesize` uses only `residual`, `lpc`, `preemphasis_mu` and `n_samples`. The other arrays describe the same
+    filters; they do not change if `lpc` is replaced.
 
     Attributes
     ----------
     spec : FrameSpec
-        How the signal was cut.
+        Framing of the signal.
     n_samples : int
         Length of the signal.
     preemphasis_mu : float
-        mu of 1 - mu z^-1, through which the signal went first.
+        mu of the pre-emphasis 1 - mu z^-1 that was applied to the signal.
     lpc : ndarray, shape (..., T, M + 1)
         Coefficients of A(z), minimum phase.
     gain : ndarray, shape (..., T)
         Root mean square of the prediction error under the window: gain / |A| is the spectral envelope.
     residual : ndarray, shape (..., T, hop)
-        e = A(z) x, the filter of each frame going on where the last one ended.
+        e = A(z) x; the filter keeps its state from frame to frame.
     lsf : ndarray, shape (..., T, M)
         Line spectral frequencies in rad.
     reflection : ndarray, shape (..., T, M)
@@ -92,7 +92,7 @@ def analyze(
     taper : array (window,), optional
         Weights of the samples of a window; Hamming's if None.
     preemphasis_mu : float, 0..1
-        mu of 1 - mu z^-1, which all results but the signal of `synthesize` have gone through.
+        mu of the pre-emphasis 1 - mu z^-1; it applies to all results, and `synthesize` undoes it.
     lag_window_hz : float >= 0
         f0 of `dsp.lpc.lag_window`; AMR-WB takes 60.
     white_noise : float >= 0
@@ -150,7 +150,7 @@ def analyze(
 
 
 def synthesize(analysis: Analysis) -> np.ndarray:
-    """Return the signal of an analysis: the residual through 1/A(z), and the pre-emphasis undone.
+    """Return the signal of an analysis: the residual is filtered by 1/A(z), then de-emphasis is applied.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def synthesize(analysis: Analysis) -> np.ndarray:
     Returns
     -------
     float64 array (..., n_samples)
-        The signal analysed, to more than 120 dB, if nothing was changed.
+        Equal to the analysed signal to more than 120 dB if nothing was changed.
 
     Raises
     ------

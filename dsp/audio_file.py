@@ -1,7 +1,7 @@
-"""Read audio files, pipes and binary file objects, also cut, joined and damaged ones, to the end of their data.
+"""Read audio files, pipes and binary file objects to the end of their data, even if truncated, joined or damaged.
 
-Place in the chain: first. Lengths in headers are hints. WAV, RF64, Wave64, AIFF, AU and CAF with linear, float, A-law
-or mu-law samples need NumPy alone, all others (FLAC, Ogg, MP3, ADPCM) soundfile. Delay: none.
+Place in the chain: first. Lengths in headers are not trusted. WAV, RF64, Wave64, AIFF, AU and CAF with linear, float,
+A-law or mu-law samples need only NumPy; all other formats (FLAC, Ogg, MP3, ADPCM) need soundfile. Delay: none.
 """
 
 import io
@@ -12,7 +12,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
@@ -22,12 +21,12 @@ from dsp._audio_recordings import promising, recordings
 
 _HEAD_BYTES = 1 << 16
 _CHUNK_BYTES = 1 << 20
-_CANCELLED_DB = 20.0  # a mix this far below its channels is worth a note
+_CANCELLED_DB = 20.0  # a note is added if the mix is this much below its channels
 
 
 @dataclass(frozen=True)
 class AudioFile:
-    """Hold what was read.
+    """Hold the samples of an audio file, and notes on problems in it.
 
     Attributes
     ----------
@@ -37,7 +36,7 @@ class AudioFile:
     n_channels : int
         Channels of the file.
     notes : list of str
-        What a user should know: channels that were mixed, lengths in headers that are wrong, damage.
+        Notes for the user: channels that were mixed, wrong lengths in headers, damage.
     """
 
     x: np.ndarray
@@ -46,13 +45,13 @@ class AudioFile:
     notes: list[str]
 
 
-def read_audio_file(source: str | Path | BinaryIO, channels: int = 1) -> AudioFile:
-    """Read an audio file to the end of its data, whatever length its header gives.
+def read_audio_file(source: str | os.PathLike[str] | BinaryIO, channels: int = 1) -> AudioFile:
+    """Read an audio file to the end of its data, independent of the length in its header.
 
     Parameters
     ----------
     source : str, Path or binary file object
-        A file, a pipe, "-" for standard input, or an open file, which is read from where it stands.
+        A file, a pipe, "-" for standard input, or an open file, which is read from its current position.
     channels : int, 1 or 2
         1 mixes all channels to their mean; 2 keeps both channels of a file that has two.
 
@@ -63,8 +62,8 @@ def read_audio_file(source: str | Path | BinaryIO, channels: int = 1) -> AudioFi
     Raises
     ------
     ValueError
-        If the source cannot be read, is no audio file, holds no samples, or holds NaN or infinite samples: one
-        sentence that names it, with the library's own reason.
+        If the source cannot be read, is not an audio file, has no samples, or has NaN or infinite samples. The
+        message is one sentence that names the source and gives the reason of the library.
 
     Examples
     --------
@@ -90,8 +89,8 @@ def read_audio_file(source: str | Path | BinaryIO, channels: int = 1) -> AudioFi
         raise ValueError(f"{name} is too long for the memory of this machine") from None
 
 
-def name_of(source: str | Path | BinaryIO) -> str:
-    """Return what messages call a source."""
+def name_of(source: str | os.PathLike[str] | BinaryIO) -> str:
+    """Return the name of a source for messages."""
     name = str(source) if isinstance(source, str | os.PathLike) else getattr(source, "name", None)
     if not isinstance(name, str):
         return "the file object"
@@ -99,7 +98,7 @@ def name_of(source: str | Path | BinaryIO) -> str:
 
 
 def printable(name: str) -> str:
-    r"""Return a file's name on one line, of characters that can be printed.
+    r"""Return a file name as one line of printable characters.
 
     Examples
     --------
@@ -110,7 +109,7 @@ def printable(name: str) -> str:
 
 
 @contextmanager
-def opened(source: str | Path | BinaryIO, name: str) -> Iterator[BinaryIO]:
+def opened(source: str | os.PathLike[str] | BinaryIO, name: str) -> Iterator[BinaryIO]:
     """Open a file or standard input for reading; an open file is left open.
 
     Raises
@@ -133,12 +132,12 @@ def opened(source: str | Path | BinaryIO, name: str) -> Iterator[BinaryIO]:
 
 
 def mix(x: np.ndarray, channels: int) -> np.ndarray:
-    """Return (n, c) as float32: as it is if c is 2 and two channels are wanted, else the mean of the channels (n,)."""
+    """Return x (n, c) as float32: unchanged if c and `channels` are 2, else the mean of the channels (n,)."""
     return x.astype(np.float32) if x.shape[1] == channels == 2 else x.mean(axis=1, dtype=np.float64).astype(np.float32)
 
 
 def _contents(file: BinaryIO) -> bytes | mmap.mmap:
-    """Return the bytes from where the file stands: mapped if it is a file on disk, else read, in memory."""
+    """Return the bytes from the current position of a file: mapped if it is a file on disk, else read into memory."""
     try:
         status = os.fstat(file.fileno())
         if stat.S_ISREG(status.st_mode) and status.st_size and file.tell() == 0:
@@ -154,7 +153,7 @@ def _contents(file: BinaryIO) -> bytes | mmap.mmap:
 
 
 def _chunk(file: BinaryIO, n_bytes: int) -> bytes:
-    """Read as many bytes, fewer at the end only."""
+    """Read `n_bytes` bytes; fewer only at the end of the file."""
     chunk = file.read(n_bytes) if hasattr(file, "read") else None
     if not isinstance(chunk, bytes | bytearray):
         raise ValueError(f"`source` is of type {type(file).__name__}, it must be a path or an open binary file")
@@ -162,13 +161,13 @@ def _chunk(file: BinaryIO, n_bytes: int) -> bytes:
 
 
 def _release(data: bytes | mmap.mmap) -> None:
-    """Give the pages of a mapped file that were read back to the system."""
+    """Release the memory pages of a mapped file that were read."""
     if isinstance(data, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
         data.madvise(mmap.MADV_DONTNEED)
 
 
 class _Joiner:
-    """Collect blocks of samples, mixed as wanted, with the power before and after."""
+    """Collect blocks of samples, mix them to the requested channels, and measure the power before and after."""
 
     def __init__(self, channels: int):
         self.channels, self.n_samples, self.is_mixed = channels, 0, False

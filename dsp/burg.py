@@ -1,7 +1,7 @@
-"""Linear prediction by Burg's method: no window, no sample beyond the frame, and yet always stable.
+"""Linear prediction by Burg's method: always stable, without a window and without samples outside of the frame.
 
-Place in the chain: frames in, predictor coefficients out, as `dsp.lpc.levinson_durbin` makes them from an
-autocorrelation. Sharp and close peaks in short frames come out better than by the autocorrelation method.
+Place in the chain: frames in, predictor coefficients out, as from `dsp.lpc.levinson_durbin`. It resolves sharp and
+close peaks in short frames better than the autocorrelation method.
 
 Letters: M order, N frame length, f forward and b backward errors, k reflection coefficients.
 """
@@ -19,9 +19,9 @@ _SPENT = 1e-28  # share of the energy below which the errors are rounding noise
 
 
 def burg(frames: ArrayLike, order: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the predictors whose lattice stages each leave the least forward and backward error.
+    """Return the predictors in which each lattice stage minimises the sum of forward and backward error.
 
-    A frame stops where its errors vanish (silence, or perfectly predictable): its remaining reflection
+    If the errors of a frame become zero (silence, or a perfectly predictable signal), its remaining reflection
     coefficients are zero.
 
     Parameters
@@ -37,7 +37,7 @@ def burg(frames: ArrayLike, order: int) -> tuple[np.ndarray, np.ndarray, np.ndar
     error : float64 array (...)
         Energy of the frame times prod (1 - k^2), in the unit of sum x[n]^2.
     k : float64 array (..., M)
-        Reflection coefficients, within [-1, 1]; 1 in size for frames like a constant only.
+        Reflection coefficients, within [-1, 1]; their magnitude is 1 only for frames such as a constant.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def _reflections(x, M):
 
 
 def _by_correlation(x, M):
-    """Return k (T, M) from correlations, and for which frames (T,) they are exact to eight digits.
+    """Return k (T, M) from correlations, and the frames (T,) for which they are exact to eight digits.
 
     The error of order m+1 is a' R a with R[j, l] = sum_{n>m} x[n-j] x[n-l] + x[n-m-1+j] x[n-m-1+l]. From
     order to order R loses two products at the ends of the frame, and gains a last row r; g = R [a, 0] is all

@@ -74,12 +74,12 @@ def cepstrum_to_lpc(c: ArrayLike, order: int | None = None) -> tuple[np.ndarray,
     c : array (..., K+1)
         Natural logarithms.
     order : int, 0..K, optional
-        M; K if None. With the order of the original predictor it is found again.
+        M; K if None. The order of the original predictor gives this predictor exactly.
 
     Returns
     -------
     a : float64 array (..., M+1)
-        Minimum phase if `c` came from a predictor of order M; cut off from a longer series it may be not.
+        Minimum phase if `c` is the cepstrum of a predictor of order M; for a truncated longer series it may not be.
     gain : float64 array (...)
         g = exp(c_0).
 

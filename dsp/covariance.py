@@ -2,7 +2,7 @@
 
 Place in the chain: frames in, predictor coefficients out. The predictor is fitted to the samples within the
 frame only, with no window and no zeros around it: sums of sinusoids and decaying resonances are fitted
-without error. Where a stable filter is wanted, follow with `dsp.reflection.minimum_phase`.
+without error. If a stable filter is needed, apply `dsp.reflection.minimum_phase` to the result.
 
 Letters: M order, N frame length, T frames.
 """
@@ -19,9 +19,10 @@ _SINGULAR = 1e-12  # share of the largest singular value, rounding noise below i
 
 
 def covariance(frames: ArrayLike, order: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the predictors that leave the least energy e[n] = sum_k a_k x[n-k], n = M..N-1.
+    """Return the predictors that minimise the energy of e[n] = sum_k a_k x[n-k], n = M..N-1.
 
-    Where several do, as for silence or fewer sinusoids than M/2, the one with the smallest coefficients.
+    If there are several, as for silence or fewer than M/2 sinusoids, the result is the one with the smallest
+    coefficients.
 
     Parameters
     ----------
@@ -56,9 +57,9 @@ def covariance(frames: ArrayLike, order: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def modified_covariance(frames: ArrayLike, order: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the predictors that leave the least error forwards and backwards in time together.
+    """Return the predictors that minimise the sum of the forward and the backward error.
 
-    Frequencies of sinusoids in noise come out with the least bias of all methods.
+    Of all methods, this one has the smallest bias for frequencies of sinusoids in noise.
 
     Parameters
     ----------

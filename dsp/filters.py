@@ -1,8 +1,8 @@
-"""Prediction filters that change from block to block and carry their state: A(z), 1/A(z), and their lattice forms.
+"""Prediction filters with state, whose coefficients can change from block to block: A(z), 1/A(z), and lattice forms.
 
-Place in the chain: signal to residual and back, sample-exact inverses of each other. A signal of N samples
-and S rows of coefficients are S blocks of N/S samples; filtering piece by piece with the returned state
-gives the same samples as filtering at once. Delay: none.
+Place in the chain: signal to residual and back; analysis and synthesis are sample-exact inverses. With S rows of
+coefficients, a signal of N samples has S blocks of N/S samples. Filtering in parts with the returned state gives the
+same samples as filtering the whole signal. Delay: none.
 
 Letters: M order, N samples, S blocks, x signal, e residual, k reflection coefficients.
 """
@@ -176,7 +176,7 @@ def lattice_analysis(x: ArrayLike, k: ArrayLike, state: ArrayLike | None = None)
 def lattice_synthesis(e: ArrayLike, k: ArrayLike, state: ArrayLike | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Return the signal of the all-pole lattice; the inverse of `lattice_analysis`.
 
-    Stable for any changes of k as long as every |k| < 1. `direct_synthesis` is several times faster.
+    The filter is stable for all changes of k if every |k| < 1. `direct_synthesis` is several times faster.
 
     Parameters
     ----------

@@ -13,11 +13,11 @@ from numpy.typing import ArrayLike
 
 from dsp._arguments import finite, number_in, order_in, positive, predictor
 
-_MISSING_COST = 1.75  # a formant may go missing rather than stray by 1.75 kHz or jump by as many octaves
-_BREAK_COST = 0.25  # between a frame that has the formant and one that has not
-_SKIP_COST = 1.5  # of a narrow resonance below a formant that is none itself; less, the wider it is
-_CHUNK = 1024  # filters at once: hours of speech need no matrices for all of them
-_SPARE = 2  # resonances beyond the wanted number that may be left out as spurious
+_MISSING_COST = 1.75  # cost of a missing formant, equal to a deviation of 1.75 kHz or a jump of 1.75 octaves
+_BREAK_COST = 0.25  # cost of a change between frames with and without the formant
+_SKIP_COST = 1.5  # cost of skipping a narrow resonance below a formant; less for wider resonances
+_CHUNK = 1024  # filters per step, which bounds the memory for long signals
+_SPARE = 2  # resonances beyond the requested number, which may be left out as spurious
 
 
 def poles(a: ArrayLike, sample_rate_hz: float) -> tuple[np.ndarray, np.ndarray]:
@@ -82,7 +82,7 @@ def formants(
     Parameters
     ----------
     a : array (..., M+1)
-        Best of order 2 + fs in kHz, of pre-emphasised speech.
+        Predictors of pre-emphasised speech; the recommended order is 2 + fs in kHz.
     sample_rate_hz : float > 0
     n_formants : int >= 1
     low_hz : float >= 0
@@ -135,10 +135,10 @@ def formant_tracks(
     max_bandwidth_hz: float = 700.0,
     high_hz: float | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return formants that keep their number from frame to frame: the cheapest path through the resonances.
+    """Return formants with consistent numbers from frame to frame: the cheapest path through the resonances.
 
-    Each frame assigns resonances, in ascending order, to formants; a formant may be missing, and is NaN then: the
-    others keep their numbers. A path costs |F - R| per kHz from the neutral frequency R = (2i - 1) neutral_hz of
+    Each frame assigns resonances, in ascending order, to formants. A missing formant is NaN, and the others keep their
+    numbers. A path costs |F - R| per kHz from the neutral frequency R = (2i - 1) neutral_hz of
     formant i, B / F, 1.75 for a missing formant, 1.5 (1 - B / max_bandwidth_hz) for a resonance that is passed over,
     and the octaves from frame to frame.
 

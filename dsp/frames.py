@@ -1,7 +1,7 @@
-"""Frame arithmetic and framing: the only place that knows how samples become frames.
+"""Frame arithmetic and framing; all other modules use this one.
 
-First block of every analysis. Delay: a frame can be analysed once its window, `look_ahead` samples beyond the frame,
-has arrived.
+Place in the chain: first block of every analysis. Delay: the analysis of a frame needs the samples of its window, which
+ends `look_ahead` samples after the frame.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 @dataclass(frozen=True)
 class FrameSpec:
-    """State how a signal is cut into frames; all lengths in samples.
+    """Hold the framing of a signal; all lengths are in samples.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ class FrameSpec:
     hop : int > 0
         Samples from frame to frame, a multiple of `subframe`.
     look_ahead : int >= 0
-        Samples by which a window reaches beyond the end of its frame.
+        Samples from the end of a frame to the end of its window.
     subframe : int > 0
 
     Raises
@@ -58,11 +58,11 @@ class FrameSpec:
 
     @property
     def delay(self) -> int:
-        """Samples from a frame's first sample to the last one its analysis needs."""
+        """Samples from the first sample of a frame to the last one that its analysis needs."""
         return self.hop + self.look_ahead
 
     def n_frames(self, n_samples: int) -> int:
-        """Return how many frames hold `n_samples`, the last one possibly in part."""
+        """Return the number of frames for `n_samples`, including an incomplete last frame."""
         return -(-n_samples // self.hop)
 
     def ms(self, n_samples: float) -> float:
@@ -73,7 +73,7 @@ class FrameSpec:
 def frame(x: ArrayLike, spec: FrameSpec) -> np.ndarray:
     """Cut a signal into overlapping analysis windows, without weighting them.
 
-    Window n ends at sample (n+1) hop + look_ahead; the signal is continued with zeros on both sides.
+    Window n ends at sample (n+1) hop + look_ahead; the signal is padded with zeros on both sides.
 
     Parameters
     ----------

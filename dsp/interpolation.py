@@ -1,8 +1,8 @@
 """Interpolation of predictors between frames, for one filter per subframe.
 
-Place in the chain: analysed or decoded frames in, subframe filters out. In each of the domains offered here a straight
-line between two stable filters passes through stable filters only, which is not so for the coefficients themselves.
-Delay: none, as a frame is interpolated with the one before it.
+Place in the chain: analysed or decoded frames in, subframe filters out. In all domains of this module, linear
+interpolation between two stable filters gives stable filters. This is not true for the coefficients themselves. Delay:
+none, because a frame is interpolated with the one before it.
 
 Letters: M order, T frames, S subframes.
 """
@@ -23,11 +23,11 @@ from dsp.reflection import (
 from dsp.spectrum import lpc_to_autocorrelation
 
 AMRWB_FRACTIONS = (0.45, 0.8, 0.96, 1.0)
-"""How far AMR-WB's four subframes are on the way to the new frame (3GPP TS 26.190, 5.2.6)."""
+"""Interpolation weights of the new frame in the four subframes of AMR-WB (3GPP TS 26.190, 5.2.6)."""
 
 
 def subframe_fractions(n_subframes: int) -> np.ndarray:
-    """Return equal steps that end at the new frame, 1/S, 2/S .. 1.
+    """Return equally spaced weights of the new frame, 1/S, 2/S .. 1.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def subframe_fractions(n_subframes: int) -> np.ndarray:
 
 
 def interpolate(v: ArrayLike, fractions: ArrayLike, previous: ArrayLike | None = None) -> np.ndarray:
-    """Return straight lines from each frame's vector to the next one's, sampled at fractions of the way.
+    """Return linear interpolations between the vectors of consecutive frames, at given fractions.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def interpolate(v: ArrayLike, fractions: ArrayLike, previous: ArrayLike | None =
     fractions : array (S,), 0..1
         0 is the frame before, 1 the frame itself.
     previous : array (..., M), optional
-        The vector before the first; if None the first itself, which then stands still.
+        Vector before the first; if None, the first vector itself.
 
     Returns
     -------

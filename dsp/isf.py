@@ -1,8 +1,8 @@
-"""Immittance spectral frequencies: the form in which AMR-WB sends its envelopes.
+"""Immittance spectral frequencies: the representation in which AMR-WB transmits its envelopes.
 
-Place in the chain: like line spectral frequencies, but of one order less, with the last reflection
-coefficient beside them. The zeros of F1(z) = A(z) + z^-M A(1/z) and F2(z) = A(z) - z^-M A(1/z) lie on the
-unit circle and take turns exactly when 1/A(z) is stable; k_M = a_M weighs the two against each other.
+Place in the chain: like line spectral frequencies, but with M - 1 frequencies and the last reflection coefficient. The
+zeros of F1(z) = A(z) + z^-M A(1/z) and F2(z) = A(z) - z^-M A(1/z) lie on the unit circle and alternate if and only if
+1/A(z) is stable; k_M = a_M gives the relative weight of the two polynomials.
 
 Letters: M order, w frequencies.
 """

@@ -88,7 +88,7 @@ def lag_window(order: int, bandwidth_hz: float, sample_rate_hz: float) -> np.nda
 
 
 def white_noise_correction(r: ArrayLike, fraction: float = 1e-4) -> np.ndarray:
-    """Return r with r[0] multiplied by 1 + fraction, which puts a floor under the spectrum.
+    """Return r with r[0] multiplied by 1 + fraction, which adds a white noise floor to the spectrum.
 
     Parameters
     ----------
@@ -123,8 +123,8 @@ def white_noise_correction(r: ArrayLike, fraction: float = 1e-4) -> np.ndarray:
 def levinson_durbin(r: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Solve the normal equations of linear prediction for every frame at once.
 
-    A frame stops where its error power reaches zero (silence, or perfectly predictable) or has become so
-    small that rounding drives a reflection coefficient beyond 1: its remaining coefficients are zero.
+    If the error power of a frame becomes zero (silence, or a perfectly predictable signal), or so small that rounding
+    makes a reflection coefficient larger than 1, the remaining coefficients of this frame are zero.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def levinson_durbin(r: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     error : float64 array (...)
         Prediction error power E, in the unit of r[..., 0].
     k : float64 array (..., M)
-        Reflection coefficients, within [-1, 1]; 1 in size only where r itself is singular.
+        Reflection coefficients, within [-1, 1]; their magnitude is 1 only if r is singular.
 
     Raises
     ------
@@ -192,7 +192,7 @@ def _correlation(r):
 
 
 def preemphasis(x: ArrayLike, mu: float, previous: ArrayLike = 0.0) -> np.ndarray:
-    """Return y[n] = x[n] - mu x[n-1], which evens out the fall of the voice's spectrum.
+    """Return y[n] = x[n] - mu x[n-1], which compensates the spectral tilt of speech.
 
     Parameters
     ----------
@@ -274,7 +274,7 @@ _ELSEWHERE = {
 
 
 def __getattr__(name: str) -> object:
-    """Offer the other methods of linear prediction under this name too, imported when first used."""
+    """Import the other methods of linear prediction on first use, so that they are attributes of this module too."""
     if name in _ELSEWHERE:
         return getattr(import_module(_ELSEWHERE[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

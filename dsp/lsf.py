@@ -1,8 +1,8 @@
 """Line spectral frequencies: the angles of the roots of P(z) and Q(z), and back.
 
 Place in the chain: the domain in which envelopes are quantised and interpolated. The zeros of
-P(z) = A(z) + z^-(M+1) A(1/z) and Q(z) = A(z) - z^-(M+1) A(1/z) lie on the unit circle and take turns exactly
-when 1/A(z) is stable.
+P(z) = A(z) + z^-(M+1) A(1/z) and Q(z) = A(z) - z^-(M+1) A(1/z) lie on the unit circle and alternate if and
+only if 1/A(z) is stable.
 
 Letters: M order, w frequencies.
 """

@@ -1,8 +1,8 @@
-"""Long-term prediction: what a pitch period ago says about now.
+"""Long-term prediction: prediction of a signal from its samples one pitch period before.
 
-Place in the chain: residual of the short-term predictor in, what is left of it out, and back. Each block of N/S samples
-has a lag T and 1, 3 or more gains g around it: r[n] = e[n] - sum_j g_j e[n-T-j], j = -J..J. With three gains the lag is
-in effect fractional. Delay: none.
+Place in the chain: residual of the short-term predictor to residual of the long-term predictor, and back. Each block of
+N/S samples has a lag T and 1, 3 or more gains g around it: r[n] = e[n] - sum_j g_j e[n-T-j], j = -J..J. With three
+gains the lag is in effect fractional. Delay: none.
 
 Letters: N samples, S blocks, T lag, J side taps, P samples of the past, e residual, r what is left.
 """
@@ -24,7 +24,7 @@ def long_term_analyze(
     n_taps: int = 1,
     max_gain: float = 1.2,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the lag and gains that leave the least power in each block, by full search in the open loop.
+    """Return the lag and gains that minimise the power of the residual in each block, by full open-loop search.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def long_term_analyze(
     n_taps : int >= 1, odd
         2J + 1 gains.
     max_gain : float >= 0
-        Bound of the sum of the gains' sizes, by which they are scaled down; below 1 synthesis is surely stable.
+        Bound of the sum of the magnitudes of the gains; larger gains are scaled down. Below 1, synthesis is stable.
 
     Returns
     -------

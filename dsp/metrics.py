@@ -1,7 +1,7 @@
-"""Distances between signals and between envelopes: how much a block, or a whole codec, has changed.
+"""Distances between signals and between envelopes: the effect of a block or of a whole codec.
 
-Place in the chain: at its end. All work on the last axis and keep the leading ones. The reference comes first. None of
-these is a measure of perceived quality.
+Place in the chain: at the end. All functions work on the last axis and keep the leading ones. The reference comes
+first. None of them measures perceived quality.
 
 Letters: N samples, M order, x reference, y estimate, P power spectrum, g gain.
 """
@@ -56,9 +56,9 @@ def segmental_snr_db(
         Reference.
     y : array (..., N)
     segment : int, 1..N
-        Samples per segment, of 15 to 25 ms. What is left at the end is not measured.
+        Samples per segment, of 15 to 25 ms. An incomplete segment at the end is left out.
     low_db, high_db : float, low_db <= high_db
-        Limits, so that silence does not outvote speech.
+        Limits, so that silence does not dominate the mean.
 
     Returns
     -------
@@ -94,7 +94,7 @@ def segmental_snr_db(
 
 
 def si_sdr_db(x: ArrayLike, y: ArrayLike) -> np.ndarray:
-    """Return the signal-to-distortion ratio after the reference has been scaled to fit the estimate best.
+    """Return the signal-to-distortion ratio with the reference scaled to the least-squares fit of the estimate.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def si_sdr_db(x: ArrayLike, y: ArrayLike) -> np.ndarray:
     Returns
     -------
     float64 array (...)
-        dB; infinite where y is a multiple of x, minus infinite where it has nothing of it, NaN where both are silent.
+        dB; infinite where y is a multiple of x, minus infinite where they are orthogonal, NaN where both are silent.
 
     Raises
     ------
@@ -142,7 +142,7 @@ def log_spectral_distance_db(
         Samples of the Hann window, which is also the length of the transform.
     hop : int >= 1
     range_db : float > 0
-        Spectra are not followed further down than this below the loudest bin of x.
+        Dynamic range: levels more than this below the loudest bin of x are raised to this limit.
 
     Returns
     -------
@@ -219,7 +219,7 @@ def itakura_saito(a: ArrayLike, b: ArrayLike, gain_a: ArrayLike = 1.0, gain_b: A
 
 
 def log_likelihood_ratio(a: ArrayLike, b: ArrayLike) -> np.ndarray:
-    """Return ln(b' R b / a' R a), how much worse B(z) predicts the signal that A(z) was made for.
+    """Return ln(b' R b / a' R a): the log ratio of prediction error powers of B(z) and A(z) for the signal of A(z).
 
     Parameters
     ----------
@@ -231,7 +231,7 @@ def log_likelihood_ratio(a: ArrayLike, b: ArrayLike) -> np.ndarray:
     Returns
     -------
     float64 array (...)
-        Nepers of power, 0 or more; gains do not matter.
+        Natural log of a power ratio, 0 or more; independent of gains.
 
     Raises
     ------

@@ -1,7 +1,6 @@
 """One picture of a recording: waveform, spectrogram with formants, pitch, prediction gain, one LPC envelope.
 
-The only module of `dsp` that wants matplotlib, and imports it when it draws. Last in the chain; delays and
-bits are none.
+This is the only module of `dsp` that needs matplotlib, which it imports when it draws. Place in the chain: last.
 """
 
 from __future__ import annotations
@@ -19,10 +18,10 @@ if TYPE_CHECKING:
 
 _INK, _ACCENT, _SOFT = "#222222", "#c1272d", "#8a8a8a"
 _FORMANT_COLOURS = ("#d62728", "#1f77b4", "#2ca02c", "#9467bd")
-_RANGE_DB = 65  # from the loudest to white in the spectrogram
-_LEAST_TOP_DB = -70  # nothing softer is ever black: silence is white
-_HIGHEST_HZ = 8000  # where there is more, the formants would be squeezed
-_MAX_POINTS = 4000  # columns of the waveform: more cannot be seen
+_RANGE_DB = 65  # level range of the spectrogram, from the maximum to white
+_LEAST_TOP_DB = -70  # lowest level of black, so that silence is white
+_HIGHEST_HZ = 8000  # limit of the frequency axis, so that formants are readable
+_MAX_POINTS = 4000  # columns of the waveform; more would not be visible
 
 
 def draw(report: Report, frame: int, title: str = "") -> bytes:
@@ -53,7 +52,7 @@ def draw(report: Report, frame: int, title: str = "") -> bytes:
         raise ValueError(f"frame is {frame}, it must be 0 to {len(report.time_s) - 1}")
     import_module("matplotlib")
     figure = import_module("matplotlib.figure").Figure(figsize=(11, 13), dpi=140)
-    # Fixed margins: a layout that is computed takes twice as long as all the drawing.
+    # Fixed margins: an automatic layout takes twice as long as the drawing.
     place = {"left": 0.09, "right": 0.935, "top": 0.975, "bottom": 0.33, "hspace": 0.12}
     grid = figure.add_gridspec(4, 1, height_ratios=[1.0, 3.0, 1.1, 0.9], **place)
     wave = figure.add_subplot(grid[0])
@@ -76,7 +75,7 @@ def draw(report: Report, frame: int, title: str = "") -> bytes:
 
 
 def _waveform(axes: Axes, report: Report) -> None:
-    """Extremes per column, as a line through millions of samples is slow and no truer."""
+    """Draw minimum and maximum per column; a line through millions of samples is slow and looks the same."""
     x = report.x
     step = max(1, len(x) // _MAX_POINTS)
     starts = np.arange(0, len(x), step)

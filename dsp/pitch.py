@@ -1,7 +1,7 @@
-"""Open-loop pitch and voicing: how periodic a frame is, and with what period.
+"""Open-loop pitch and voicing: period and periodicity of each frame.
 
-Place in the chain: frames of the signal or its residual in, fundamental frequency out; long-term prediction starts
-from it. The measure is the normalised cross-correlation of a frame's head with its tail,
+Place in the chain: frames of the signal or its residual in, fundamental frequency out; it is the start value of
+long-term prediction. The measure is the normalised cross-correlation of a frame's head with its tail,
 
     c(t) = sum_n x[n] x[n+t] / sqrt(sum_n x[n]^2 sum_n x[n+t]^2),    n = 0..N-1-t,
 
@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from dsp._arguments import finite, number_in, order_in, positive
 
-_LAG_WEIGHT = 0.15  # what the longest lag loses, so that the period wins over its multiples
+_LAG_WEIGHT = 0.15  # reduction of the score at the longest lag, so that the period is preferred to its multiples
 _FINEST_LAGS = 40  # steps in the shortest period, so that no peak falls between two of them
 _CHUNK = 128  # frames at once, so that their spectra stay in the cache
 _JUMP_COST = 0.35  # per octave from frame to frame

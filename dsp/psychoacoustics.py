@@ -1,4 +1,4 @@
-"""What the ear can hear of an error: masking thresholds by psychoacoustic model 1 of MPEG-1, layer 1.
+"""Masking thresholds by psychoacoustic model 1 of MPEG-1, layer 1, and the audible part of an error.
 
 The chain, one function each, in the order of ISO/IEC 11172-3:1993, annex D.1::
 
@@ -7,8 +7,8 @@ The chain, one function each, in the order of ISO/IEC 11172-3:1993, annex D.1::
 `masking` runs all of it over a signal, `noise_to_mask_ratio_db` compares an error with the result.
 
 Letters: N = 512 samples per frame, K = N/2 + 1 spectral lines k, T frames, B critical bands, z in Bark,
-X in dB SPL. Levels are absolute: one number, `full_scale_db`, says what a full-scale sinusoid measures in
-the air, for loud and quiet frames alike. Powers of a frame's lines add up to the power of the frame.
+X in dB SPL. Levels are absolute: `full_scale_db` is the sound pressure level of a full-scale sinusoid, the
+same for loud and quiet frames. Powers of a frame's lines add up to the power of the frame.
 
 Not handled: the 12 dB that the standard takes off the threshold in quiet at high rates, the grouping of
 lines in 32 subbands with their scale factors, masking over time, and stereo.
@@ -46,7 +46,7 @@ __all__ = [
 ]
 
 _FLOOR_DB = -200.0  # level of a line of digital silence
-_BLOCK_MASKERS = 512  # maskers spread at once: bounds the memory for long signals
+_BLOCK_MASKERS = 512  # maskers per step, which bounds the memory for long signals
 
 
 @dataclass(frozen=True)

@@ -69,14 +69,14 @@ def threshold_in_quiet_db(frequency_hz: ArrayLike) -> np.ndarray:
 
 
 def spreading_db(dz_bark: ArrayLike, level_db: ArrayLike) -> np.ndarray:
-    """How far the masking of a masker has fallen at a distance from it: the function vf of the standard.
+    """Decrease of masking with the distance from the masker: the function vf of the standard.
 
     Parameters
     ----------
     dz_bark : array_like
         Distance maskee minus masker in Bark; broadcast against `level_db`.
     level_db : array_like
-        Level X of the masker in dB SPL: the louder, the further it masks upwards.
+        Level X of the masker in dB SPL; louder maskers mask a wider range of higher frequencies.
 
     Returns
     -------

@@ -1,7 +1,7 @@
-"""Find what masks in a power spectrum: tones, the noise between them, and which of them count.
+"""Find the maskers in a power spectrum: tones, and the noise between them; remove maskers without effect.
 
 Steps 4 and 5 of psychoacoustic model 1 (ISO/IEC 11172-3:1993, annex D.1), for N = 512 samples, as in layer
-1. Maskers live at their spectral lines in arrays (..., K), K = N/2 + 1, in dB SPL, -inf where there is none.
+1. Maskers are stored at their spectral lines in arrays (..., K), K = N/2 + 1, in dB SPL, -inf where there is none.
 """
 
 from dataclasses import dataclass
@@ -87,10 +87,10 @@ def find_maskers(level_db: ArrayLike, sample_rate_hz: int) -> tuple[np.ndarray, 
 
 
 def decimate(tonal_db: ArrayLike, noise_db: ArrayLike, sample_rate_hz: int) -> tuple[np.ndarray, np.ndarray]:
-    """Drop the maskers that nobody hears, and of tones within 0.5 Bark all but the strongest.
+    """Remove inaudible maskers, and among tones within 0.5 Bark all except the strongest.
 
-    Tones are visited from the strongest down, and each one kept silences its weaker neighbours: so two kept
-    tones are never closer than 0.5 Bark, and each one dropped has a stronger one that was kept beside it.
+    Tones are processed from the strongest to the weakest, and each kept tone removes its weaker neighbours. So kept
+    tones are at least 0.5 Bark apart, and each removed tone has a stronger kept tone within 0.5 Bark.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def decimate(tonal_db: ArrayLike, noise_db: ArrayLike, sample_rate_hz: int) -> t
     Returns
     -------
     tonal_db, noise_db : ndarray, shape (..., 257)
-        The maskers left, -inf elsewhere. Of two equal tones the lower stays.
+        Remaining maskers, -inf elsewhere. Of two equal tones the lower one is kept.
 
     Raises
     ------
@@ -175,7 +175,7 @@ def _find_tones(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _strongest(frame: np.ndarray, z: np.ndarray, level_db: np.ndarray) -> np.ndarray:
-    """Which of the tones, sorted by frame and z, outlive their neighbours within 0.5 Bark."""
+    """Return which tones, sorted by frame and z, are kept among their neighbours within 0.5 Bark."""
     index = np.arange(frame.size)
     pairs = []
     for step in range(1, frame.size):
@@ -188,7 +188,7 @@ def _strongest(frame: np.ndarray, z: np.ndarray, level_db: np.ndarray) -> np.nda
     if not pairs:
         return kept
     a, b = np.concatenate(pairs, axis=1)
-    while a.size:  # winners of all their pairs stay, who lost to one goes, the rest play again
+    while a.size:  # keep tones that are stronger in all pairs, remove those weaker than a kept one, repeat for the rest
         beaten = np.zeros(frame.size, bool)
         beaten[np.where(level_db[a] >= level_db[b], b, a)] = True
         kept[b[~beaten[a]]] = False

@@ -80,7 +80,7 @@ def reflection_to_lpc(k: ArrayLike) -> np.ndarray:
 
 
 def _step_down(a):
-    """Return k of any predictors; below a coefficient that reaches 1 in size they mean nothing."""
+    """Return k of any predictors; coefficients below one with a magnitude of 1 or more have no meaning."""
     p = np.moveaxis(a, -1, 0).copy()
     M = len(p) - 1
     k = np.empty((M, *p.shape[1:]))
@@ -94,7 +94,7 @@ def _step_down(a):
 
 
 def is_minimum_phase(a: ArrayLike) -> np.ndarray | np.bool_:
-    """Tell for every frame whether all zeros of A(z) lie within the unit circle: whether 1/A(z) is stable.
+    """Return for every frame whether all zeros of A(z) lie inside the unit circle, so that 1/A(z) is stable.
 
     Parameters
     ----------
@@ -118,9 +118,9 @@ def is_minimum_phase(a: ArrayLike) -> np.ndarray | np.bool_:
 
 
 def minimum_phase(a: ArrayLike) -> np.ndarray:
-    """Return predictors with zeros outside the unit circle moved to their mirror images within.
+    """Return predictors in which zeros outside of the unit circle are mirrored to the inside.
 
-    The shape of the envelope |1/A| stays; frames that are minimum phase already are returned as they are.
+    The shape of the envelope |1/A| does not change. Frames that are minimum phase do not change.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ def minimum_phase(a: ArrayLike) -> np.ndarray:
     z = _roots(a[bad])
     radius = np.abs(z)
     z = np.where(radius > 1, z / np.maximum(radius, 1) ** 2, z)
-    # A mirror does not help on the circle itself: from there, a little inwards.
+    # Mirroring does not move zeros on the circle, so these are moved slightly inwards.
     z *= np.minimum(1, (1 - 1e-9) / np.maximum(np.abs(z), 0.5))
     p = np.zeros(a[bad].shape, complex)
     p[:, 0] = 1
@@ -221,7 +221,7 @@ def log_area_to_reflection(g: ArrayLike) -> np.ndarray:
 
 
 def reflection_to_area(k: ArrayLike) -> np.ndarray:
-    """Return the areas S_1..S_{M+1} of the lossless tube that reflects so, with S_1 = 1.
+    """Return the areas S_1..S_{M+1} of the lossless tube with these reflection coefficients, with S_1 = 1.
 
     Parameters
     ----------
@@ -259,7 +259,7 @@ def area_to_reflection(area: ArrayLike) -> np.ndarray:
     Parameters
     ----------
     area : array (..., M+1) > 0
-        In any unit, for only ratios count.
+        In any unit, because only ratios are used.
 
     Returns
     -------

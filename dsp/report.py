@@ -1,8 +1,8 @@
 """Measure a recording frame by frame for `python -m dsp`: level, pitch, formants, prediction gain.
 
-A frame every 10 ms, with a window of 30 ms around its middle. What is sampled at more than 16 kHz is analysed at 16
-kHz: there one predictor fits the formants of all voices. Formants are tracked among the roots of A(z), after a
-pre-emphasis that evens out the fall of the voice's spectrum.
+There is a frame every 10 ms, with a window of 30 ms around its centre. Signals with a sample rate above 16 kHz are
+analysed at 16 kHz, where one predictor order suits the formants of all voices. Formants are tracked among the roots of
+A(z), after a pre-emphasis that compensates the spectral tilt of speech.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ _EMPHASIS_HZ = 50.0  # pre-emphasis lifts what is above, by 6 dB per octave
 _WHITE_NOISE = 1e-9  # keeps pure tones and constants from being predicted without error
 _SILENCE_DBFS = -120.0
 _PITCH_BAND_HZ = 1000.0  # above, moving formants and breath make periods differ
-_AUDIBLE_DB = 40  # frames this far below the loudest have no formants worth a dot in the picture
-_EDGE = 1.03  # values nearer to an end of their range than by this factor are flagged
+_AUDIBLE_DB = 40  # the picture shows no formants of frames more than this below the loudest
+_EDGE = 1.03  # values within this factor of an end of their range are flagged
 _MAX_BANDWIDTH_HZ, _NARROW_HZ = 700.0, 300.0
 _BEYOND = 1.25  # how far above the range a resonance may be the last formant that is missing
 _HALF_PERIOD = 0.95  # correlation at half the period, against that at the period, that tells of a higher pitch
 _MEDIAN_PITCH_HZ, _MEDIAN_NEUTRAL_HZ, _NEUTRAL_OF_WHISPER_HZ = 120.0, 520.0, 550.0
 _NEUTRAL_RANGE_HZ = (450.0, 720.0)
-_WORTH_A_NOTE = 0.05  # share of frames at an edge; fewer are so by chance
-_BLOCK = 1024  # frames at a time: hours of signal need no copy of all of them
+_WORTH_A_NOTE = 0.05  # share of frames at an edge above which a note is added; smaller shares occur by chance
+_BLOCK = 1024  # frames per step, which bounds the memory for long signals
 _SEGMENT_S, _MARGIN_S = 10.0, 0.05  # of the low-pass filter, whose response is shorter than the margin
 
 
@@ -59,21 +59,21 @@ class Report:
     analysis_hz, order : int
         That rate, and the order M of the prediction.
     pitch_range_hz, formant_range_hz : (float, float)
-        Where pitch and formants were looked for.
+        Search ranges of pitch and formants.
     neutral_hz : float
-        First resonance of the speaker's vocal tract at rest, by which formants were numbered.
+        First resonance of the speaker's vocal tract at rest, which determines the numbers of formants.
     time_s : ndarray, shape (T,)
-        Middles of the frames.
+        Centres of the frames.
     level_dbfs : ndarray, shape (T,)
         Mean power, 0 dB for a full-scale sinusoid, not below -120.
     pitch_hz, voicing : ndarray, shape (T,)
-        Fundamental frequency of voiced frames, and how periodic each frame is, 0 to 1.
+        Fundamental frequency of voiced frames, and the periodicity of each frame, 0 to 1.
     pitch_at_edge : bool ndarray, shape (T,)
         Whether the pitch is at an end of its range, or may lie above it.
     prediction_gain_db : ndarray, shape (T,)
         Power of the windowed frame over that of its prediction error.
     formant_hz, bandwidth_hz : ndarray, shape (T, 4)
-        Formants by their numbers; one that is missing is NaN, and the others keep theirs.
+        Formants by their numbers; a missing formant is NaN, and the others keep their numbers.
     formant_at_edge : bool ndarray, shape (T,)
         Whether a formant is at an end of its range, or the last one is missing and may lie above it.
     lpc, error : ndarray, shape (T, M + 1) and (T,)
@@ -115,7 +115,7 @@ class Report:
         return int(np.abs(self.time_s - time_s).argmin())
 
     def notes(self) -> list[str]:
-        """Say where measurements may be wrong because a range is too narrow."""
+        """Return notes on measurements that may be wrong because a range is too narrow."""
         ends = (("pitch", self.pitch_range_hz, self.pitch_at_edge & self.audible),)
         ends += (("formants", self.formant_range_hz, self.formant_at_edge & self.audible),)
         return [
@@ -150,7 +150,7 @@ def highest_pitch_hz(sample_rate_hz: int) -> float:
 
 
 def default_order(sample_rate_hz: int) -> int:
-    """Two coefficients for each formant, of which there is one per kHz of the analysis, and two for the slope."""
+    """Two coefficients per formant (one formant per kHz of the analysis rate), and two for the spectral slope."""
     return 2 + round(analysis_rate_hz(sample_rate_hz) / 1000)
 
 
@@ -179,7 +179,7 @@ def measure(
         0 <= low < high <= 8000; what is above half the rate of the analysis is left out.
     neutral_hz : float, 200 to 1500, optional
         First resonance of the speaker's vocal tract at rest: about 500 for men, 600 for women, 650 to 700 for children.
-        Without it 520 (f0 / 120)^(1/4) for the median pitch f0, as tall speakers have low voices, 550 for whisper.
+        Default: 520 (f0 / 120)^(1/4) for the median pitch f0, because tall speakers have low voices; 550 for whisper.
 
     Returns
     -------
@@ -243,7 +243,7 @@ def checked_range(name: str, values: tuple[float, float], least: float, most: fl
 
 
 def _resampled(x: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
-    """Bring a signal to a lower rate, without delay."""
+    """Resample a signal to a lower rate, without delay."""
     if from_hz == to_hz:
         return x
     from scipy.signal import resample_poly
@@ -307,7 +307,7 @@ def _correlation_at(x: np.ndarray, lag: float) -> float:
 
 
 def _neutral_hz(pitch_hz: np.ndarray) -> float:
-    """First resonance of the speaker's vocal tract at rest, guessed from the median pitch."""
+    """First resonance of the speaker's vocal tract at rest, estimated from the median pitch."""
     voiced = pitch_hz[np.isfinite(pitch_hz)]
     if not voiced.size:
         return _NEUTRAL_OF_WHISPER_HZ

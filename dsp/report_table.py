@@ -1,6 +1,6 @@
-"""Write the measurements of `dsp.report` as a table: for the eye, comma-separated, or JSON.
+"""Write the measurements of `dsp.report` as a table: as text, comma-separated, or JSON.
 
-Every writer yields its lines, so that a long recording needs no memory for all of its table.
+Every writer yields single lines, so that the table of a long recording needs little memory.
 """
 
 import json
@@ -12,7 +12,7 @@ from dsp.report import N_FORMANTS, Report
 
 
 def as_text(report: Report) -> Iterator[str]:
-    """Lay the table out for the eye, line by line: fixed columns, a dash where there is no value."""
+    """Write the table as text, line by line: fixed columns, a dash where there is no value."""
     names = ["time", "level", "pitch", "voicing", "gain"]
     units = ["s", "dBFS", "Hz", "", "dB"]
     for index in range(1, N_FORMANTS + 1):
@@ -36,7 +36,7 @@ def as_csv(report: Report) -> Iterator[str]:
 
 
 def as_json(report: Report) -> Iterator[str]:
-    """Write one JSON object, line by line: file-wide numbers and a list of frames, null where no value is."""
+    """Write one JSON object, line by line: numbers of the whole file, and a list of frames; null for missing values."""
     names = ("sample_rate_hz", "analysis_hz", "order", "pitch_range_hz", "formant_range_hz", "neutral_hz")
     head = {name: getattr(report, name) for name in names} | {"n_samples": len(report.x)}
     yield json.dumps(head)[:-1] + ', "frames": [\n'

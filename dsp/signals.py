@@ -1,6 +1,6 @@
-"""Check signals and sample rates that come from outside: shape, type, scale, finite values, in one place.
+"""Checks of signals and sample rates from the caller: shape, type, scale, finite values.
 
-Place in the chain: before everything that takes a signal. Delay: none.
+Place in the chain: before all functions that take a signal. Delay: none.
 """
 
 import operator
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 MAX_CHANNELS = 8
 CLIPPED_UP_TO = 4.0
-"""Floats beyond full scale are clipped with a warning up to this, and refused beyond."""
+"""Floats beyond full scale are clipped with a warning up to this value, and refused above it."""
 _INT_SCALES = {"int16": 2.0**15, "int32": 2.0**31}
 _SHORT, _MANY = (
     64,
@@ -29,27 +29,27 @@ def checked_signal(
     limit: float | None = CLIPPED_UP_TO,
     dtype: DTypeLike = np.float64,
 ) -> np.ndarray:
-    """Return a signal as floats of full scale 1, or refuse it in one sentence that names it and what is allowed.
+    """Return a signal as floats of full scale 1, or raise an error that names the argument and the allowed values.
 
     Parameters
     ----------
     name : str
-        What the caller calls the argument.
+        Name of the argument in the caller.
     x : array (n,) or (n, channels), or (..., n) if not `channels_last`
         Floats, or integers of 16 or 32 bits, which are divided by 2^15 or 2^31.
     channels_last : bool
-        True: time is the first axis, as in audio files. More columns than `max_channels` are refused: the axes are
-        swapped then. False: time is the last axis, as in `dsp`. Refused are arrays of at most 64 samples and more than
-        8 times as many signals, such as (48000, 2), for the same reason.
+        True: time is the first axis, as in audio files. More columns than `max_channels` are refused, because the axes
+        are probably swapped. False: time is the last axis, as in `dsp`. Arrays with at most 64 samples and more than 8
+        times as many signals, such as (48000, 2), are refused for the same reason.
     max_channels : int
-        Most channels, if `channels_last`; with 1, (n, 1) is taken as (n,).
+        Largest number of channels, if `channels_last`; with 1, (n, 1) is treated as (n,).
     length : int, optional
         Number of samples that the signal must have.
     limit : float, optional
-        Floats up to this are clipped to full scale, with a warning; beyond it the signal is refused. None takes any
-        scale, and clips nothing.
+        Floats up to this are clipped to full scale, with a warning; above it the signal is refused. None allows every
+        scale and does not clip.
     dtype : float type
-        Of the result.
+        Type of the result.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def checked_signal(
     Raises
     ------
     ValueError
-        If shape, type, length or scale is another, or a value is not finite.
+        If shape, type, length or scale is not allowed, or a value is not finite.
 
     Examples
     --------
@@ -95,7 +95,7 @@ def checked_signal(
 
 
 def checked_rate(name: str, rate_hz: float, low: int, high: int) -> int:
-    """Return a sample rate within `low`..`high` as an int; any numeric type will do if it is a whole number.
+    """Return a sample rate within `low`..`high` as an int; every numeric type is allowed if it is a whole number.
 
     Raises
     ------
@@ -117,14 +117,15 @@ def checked_rate(name: str, rate_hz: float, low: int, high: int) -> int:
 
 
 def _check_shape(name: str, shape: tuple[int, ...], channels_last: bool, max_channels: int) -> None:
+    n_dims = len(shape)
     if channels_last:
         wanted = "(n,)" if max_channels == 1 else f"(n,) or (n, channels) with at most {max_channels} channels"
-        swapped = len(shape) == 2 and shape[1] > max_channels
-        wrong = len(shape) not in (1, 2) or (len(shape) == 2 and shape[1] == 0)
+        swapped = n_dims == 2 and shape[1] > max_channels
+        wrong = n_dims not in (1, 2) or (n_dims == 2 and shape[1] == 0)
     else:
         wanted = "(..., n), with time as the last axis"
-        swapped = len(shape) > 1 and 0 < shape[-1] <= _SHORT and shape[-2] > _MANY * shape[-1]
-        wrong = len(shape) == 0
+        swapped = n_dims > 1 and 0 < shape[-1] <= _SHORT and shape[-2] > _MANY * shape[-1]
+        wrong = n_dims == 0
     if swapped or wrong:
         hint = ": pass its transpose" if swapped and (not channels_last or shape[:1] <= (max_channels,)) else ""
         raise ValueError(f"`{name}` has shape {shape}, it must be {wanted}{hint}")

@@ -1,6 +1,6 @@
-"""Spectra of predictors: the envelope, its autocorrelation, and how far apart two envelopes are.
+"""Spectra of predictors: the envelope, its autocorrelation, and the distance between two envelopes.
 
-Place in the chain: from coefficients to what is drawn, measured and compared. The envelope of a predictor
+Place in the chain: from coefficients to plots, measurements and comparisons. The envelope of a predictor
 with gain g is the power spectrum P(w) = g^2 / |A(e^jw)|^2; its Fourier partner is the autocorrelation of the
 impulse response.
 
@@ -52,7 +52,7 @@ def lpc_to_power(a: ArrayLike, gain: ArrayLike = 1.0, n_fft: int = 512) -> np.nd
         raise ValueError(f"`n_fft` is {n_fft}, it must be even")
     A = np.fft.rfft(a, n_fft)
     power = A.real**2 + A.imag**2
-    return g[..., None] ** 2 / np.maximum(power, np.finfo(float).tiny)  # a zero on the circle: huge, not infinite
+    return g[..., None] ** 2 / np.maximum(power, np.finfo(float).tiny)  # finite for zeros on the unit circle
 
 
 def power_to_lpc(power: ArrayLike, order: int) -> tuple[np.ndarray, np.ndarray]:
@@ -258,7 +258,7 @@ def spectral_distortion_amrwb_db(
 
 
 def distortion_summary(distortion_db: ArrayLike) -> tuple[float, float, float]:
-    """Return the three numbers by which envelope quantisers are judged.
+    """Return the three numbers that are commonly used to compare envelope quantisers.
 
     Transparent quality is commonly taken to need a mean of about 1 dB, fewer than 2 % of frames in 2 to 4 dB,
     and none above 4 dB.

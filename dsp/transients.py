@@ -1,6 +1,6 @@
-"""Find where sound sets in: frames in which a long transform would spread its noise before an attack.
+"""Transient detection: find frames in which a long transform would cause pre-echo.
 
-First block of an encoder that switches between long and short transforms. Delay: none beyond the frame.
+Place in the chain: first block of an encoder that switches between long and short transforms. Delay: the frame only.
 """
 
 from typing import NamedTuple
@@ -15,21 +15,21 @@ _MEMORY = 0.8  # of the running mean of energy, per part: more than half a frame
 
 
 def attacks(x: ArrayLike, frame: int, rise_db: float = 9.0, floor: float = 1e-8) -> np.ndarray:
-    """Say in which frames the energy of high frequencies rises suddenly.
+    """Return the frames in which the energy of high frequencies rises suddenly.
 
-    The signal is differentiated twice and cut into eight parts a frame; an attack is a part that has `rise_db` more
-    energy than the running mean of those before it. Low frequencies have no say: they rise slowly, and carry most of
-    the energy.
+    The signal is differentiated twice, and each frame is divided into eight parts. An attack is a part whose energy is
+    `rise_db` above the running mean of the parts before it. The differentiation removes low frequencies, which rise
+    slowly and contain most of the energy.
 
     Parameters
     ----------
     x : array_like, shape (..., n_samples)
         Signal; full scale is 1.
     frame : int
-        Samples per frame, a multiple of 8; what does not fill a frame is left out.
+        Samples per frame, a multiple of 8; an incomplete frame at the end is left out.
     rise_db : float
     floor : float
-        Mean square, after differentiation, added to all energies: what is as quiet as that never attacks.
+        Mean square, after differentiation, that is added to all energies; quieter parts are never attacks.
 
     Returns
     -------
@@ -62,14 +62,14 @@ def attacks(x: ArrayLike, frame: int, rise_db: float = 9.0, floor: float = 1e-8)
 
 
 class AttackState(NamedTuple):
-    """Hold what the detector remembers of the samples before.
+    """Hold the state of the detector between calls.
 
     Attributes
     ----------
     last : array (..., 2)
         The last two samples.
     mean : array (..., 1)
-        Running mean of energy, before its start from nothing is made good.
+        Running mean of energy, without the correction for its start at 0.
     filter : array (..., 1)
         State of the filter that computes it.
     count : int
@@ -90,7 +90,7 @@ def start_attacks(shape: tuple[int, ...] = ()) -> AttackState:
 def next_attacks(
     state: AttackState, x: ArrayLike, frame: int, rise_db: float = 9.0, floor: float = 1e-8
 ) -> tuple[AttackState, np.ndarray]:
-    """Do as `attacks` does on the next frames of a signal; the state goes from call to call.
+    """Compute `attacks` for the next frames of a signal, with a state that is passed from call to call.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def next_attacks(
     energy = np.mean(d.reshape(*d.shape[:-1], T * _PARTS, frame // _PARTS) ** 2, axis=-1) + floor
     mean, memory = lfilter([1 - _MEMORY], [1, -_MEMORY], energy, axis=-1, zi=state.filter)
     before = np.concatenate([state.mean if state.count else energy[..., :1], mean[..., :-1]], axis=-1)
-    # The mean starts from nothing: what it lacks of the weights' sum is made good.
+    # The mean starts at 0; the division by the sum of the weights corrects this.
     weight = 1 - _MEMORY ** np.arange(state.count, state.count + T * _PARTS)
     weight[: 0 if state.count else 1] = 1.0
     found = energy > 10 ** (rise_db / 10) * before / weight

@@ -1,8 +1,8 @@
 """Weighted linear prediction: the covariance method with a weight on the error of every sample.
 
-Place in the chain: frames in, predictor coefficients out, where some samples deserve more trust than others.
-Voiced speech is a free resonance while the glottis is closed; weights that follow the energy just past stress
-it, and the formants of high voices are drawn less towards the harmonics.
+Place in the chain: frames in, predictor coefficients out, for signals in which some samples are more reliable than
+others. While the glottis is closed, voiced speech is a free resonance. Weights that follow the short-time energy
+emphasise these samples, and the formants of high voices are less biased towards the harmonics.
 
 Letters: M order, N frame length, w weights.
 """
@@ -15,7 +15,7 @@ from dsp.covariance import fit, forward
 
 
 def weighted_covariance(frames: ArrayLike, order: int, weights: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Return the predictors that leave the least sum_n w[n] e[n]^2, n = M..N-1.
+    """Return the predictors that minimise sum_n w[n] e[n]^2, n = M..N-1.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def weighted_covariance(frames: ArrayLike, order: int, weights: ArrayLike) -> tu
     Returns
     -------
     a : float64 array (..., M+1)
-        Coefficients, a[..., 0] = 1; 1/A(z) may be unstable. `dsp.reflection.minimum_phase` mends that.
+        Coefficients, a[..., 0] = 1; 1/A(z) may be unstable, which `dsp.reflection.minimum_phase` corrects.
     error : float64 array (...)
         Weighted energy of the error.
 
@@ -72,7 +72,7 @@ def energy_weights(frames: ArrayLike, length: int, floor: float = 1e-9) -> np.nd
     length : int >= 1
         L, usually the order of the prediction.
     floor : float >= 0
-        Keeps silent stretches from weighing nothing.
+        Minimum weight, for silent parts.
 
     Returns
     -------

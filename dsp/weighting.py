@@ -1,7 +1,7 @@
 """Perceptual weighting: bandwidth expansion, and the filter W(z) = A(z/g1) / A(z/g2) with its inverse.
 
-Place in the chain: an error weighted by W may be larger under formants, where it is masked, than between them; white
-noise filtered by 1/W takes that shape. A(z/g) has the roots of A(z) moved inwards by the factor g.
+Place in the chain: around quantisation. W reduces the error at formants, where it is masked, relative to the error
+between them. White noise filtered by 1/W gets the shape of a masked error. A(z/g) has the roots of A(z) times g.
 
 Letters: M order, N samples, S blocks, g1 and g2 expansion factors.
 """
@@ -74,7 +74,7 @@ def bandwidth_to_gamma(bandwidth_hz: float, sample_rate_hz: float) -> float:
 
 
 def gamma_to_bandwidth(gamma: float, sample_rate_hz: float) -> float:
-    """Return by how many Hz the factor g widens every resonance, -ln(g) fs / pi.
+    """Return the bandwidth in Hz by which the factor g widens every resonance, -ln(g) fs / pi.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def weight(
     a : array (M+1,) or (..., S, M+1)
         One predictor, or one per block of N/S samples.
     gamma1, gamma2 : float, 0..1
-        g1 > g2 takes weight from the formants; 0 leaves out that part of the filter.
+        g1 > g2 reduces the weight of formants; 0 leaves out that part of the filter.
     state : pair of arrays (..., M), optional
         The last M samples of input and of output, oldest first; zeros if None.
 
@@ -153,7 +153,7 @@ def unweight(
     gamma2: float = 0.6,
     state: tuple[ArrayLike, ArrayLike] | None = None,
 ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
-    """Return a signal filtered by 1/W(z) = A(z/g2) / A(z/g1); the inverse of `weight`, and what shapes noise.
+    """Return a signal filtered by 1/W(z) = A(z/g2) / A(z/g1); the inverse of `weight`, also used for noise shaping.
 
     Parameters
     ----------

@@ -16,6 +16,7 @@ from report import RESULTS, make_parser
 from lpcnet_cq.codec import Codec
 from lpcnet_cq.evaluation.evaluate import evaluate, held_out, summary
 from lpcnet_cq.evaluation.tables import write_rows
+from lpcnet_cq.training.config import SpeechLoss, Stages
 from lpcnet_cq.training.presets import PRESETS
 from lpcnet_cq.training.train import train
 
@@ -23,10 +24,10 @@ RATE_BPS = 9000.0
 VARIANTS: dict[str, dict] = {
     "whole": {},
     "LSF codebook frozen": {"frozen": ("lsf",)},
-    "no PESQ-style loss": {"disturbance_weight": 0.0},
+    "no PESQ-style loss": {"loss": SpeechLoss(pesq=0.0)},
     "no long-term postfilter": {"frozen": ("postfilter",)},
     "no noise shaping": {"frozen": ("allocation",)},
-    "in phases": {"later": (("allocation", "postfilter"),)},
+    "in phases": {"stages": Stages((("allocation", "postfilter"),))},
 }
 
 

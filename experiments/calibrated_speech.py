@@ -24,9 +24,9 @@ RATES_BPS = (9000, 16000, 24000)
 BASE = replace(PRESETS["cq-continue"], init="cq", batch=8, learning_rate=1e-3, warmup_steps=10, lambda_start=0.26)
 VARIANTS: dict[str, dict[str, float]] = {
     "no term": {},
-    "priority": {"priority_weight": 0.1},
-    "noise": {"modulation_weight": 0.3},
-    "all": {"priority_weight": 0.1, "modulation_weight": 0.3, "audible_weight": 0.5},
+    "priority": {"priority": 0.1},
+    "noise": {"modulation": 0.3},
+    "all": {"priority": 0.1, "modulation": 0.3, "audible": 0.5},
 }
 METRICS = {name: metrics.METRICS[name] for name in ("pesq", "visqol", "estoi", "nmr_db")}
 DECIMALS = {"pesq": 3, "visqol": 3, "estoi": 4, "nmr_db": 2}  # differences are small
@@ -69,7 +69,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     clips = evaluate.held_out(args.data, limit_s=args.limit_s)
     rows = []
     for name, changes in VARIANTS.items():
-        path = train(replace(BASE, data=args.data, steps=args.steps, **changes), args.out / name.replace(" ", "-"))
+        t = replace(BASE, data=args.data, steps=args.steps, loss=replace(BASE.loss, **changes))
+        path = train(t, args.out / name.replace(" ", "-"))
         rows += score(name, Codec(path), clips)
         write_rows(rows, args.results / "calibrated_speech.csv")
         publish(table(rows), args.results / "calibrated_speech.md")

@@ -44,7 +44,7 @@ def main() -> None:
     path = args.results / "csp_asr.csv"
     rows = grid.run(grid.cells(args.methods, args.sparsities, args.seeds), measure, path)
     grid.draw({"letters read right": rows}, args.results / "csp_asr.png")
-    publish(grid.table(rows, "letters right"), args.results / "csp_asr.md")
+    publish(grid.table(rows, "correct letters"), args.results / "csp_asr.md")
 
 
 if __name__ == "__main__":

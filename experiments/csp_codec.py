@@ -24,8 +24,10 @@ from lpcnet_cq.evaluation.tables import mean_and_interval
 from lpcnet_cq.pruning.config import PruneConfig
 from lpcnet_cq.pruning.prune import prune
 from lpcnet_cq.training.data import read_clip
+from lpcnet_cq.training.presets import PRESETS
 
 RATES_BPS = (9000, 24000)
+BASE = replace(PRESETS["cq-prune"], init="cq")
 LOST = 0.02  # PESQ that a sparse model may lose
 RELEASED, PACKED = "released", "packed"
 
@@ -84,12 +86,12 @@ def main() -> None:
     grid.add_arguments(parser, steps=200)
     parser.add_argument("--pattern", choices=PATTERNS, default="single")
     parser.add_argument("--shrink", type=float, default=PruneConfig.shrink)
-    parser.add_argument("--learning-rate", type=float, default=PruneConfig.learning_rate)
+    parser.add_argument("--learning-rate", type=float, default=BASE.learning_rate)
     parser.add_argument("--limit-s", type=float, default=120.0, help="speech to score, about (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("runs/csp_codec"))
     args = parser.parse_args()
     clips = held_out(args.data, limit_s=args.limit_s)
-    released = find_weights(PruneConfig.init)
+    released = find_weights(BASE.init)
     before: dict[int, np.ndarray] = {}  # PESQ of the released weights by rate
 
     def measure(cell: grid.Cell) -> list[dict]:
@@ -102,9 +104,8 @@ def main() -> None:
             tensors, metadata = read_tensors(released)
             write_tensors(folder / "weights.safetensors", pack_weights(tensors), metadata)
             return rows_of(folder / "weights.safetensors", clips, before)
-        t = PruneConfig(data=args.data, steps=args.steps, seed=seed, pattern=args.pattern, shrink=args.shrink)
-        t = replace(t, method=grid.recipe_of(method), sparsity=sparsity, learning_rate=args.learning_rate)
-        path = prune(t, folder)
+        t = replace(BASE, data=args.data, steps=args.steps, seed=seed, learning_rate=args.learning_rate)
+        path = prune(PruneConfig(t, grid.recipe_of(method), sparsity, args.pattern, args.shrink), folder)
         (folder / "checkpoint.safetensors").unlink()  # large, and of no more use
         return rows_of(path, clips, before)
 

@@ -42,7 +42,7 @@ def ours_at(rows: Sequence[dict], kbps: float, metric: str) -> str:
 def systems_table(rows: Sequence[dict]) -> str:
     """Return all systems as Markdown, with the scores of ours at the same rate and its share of the computation."""
     ours = [row for row in rows if row["system"].startswith(OURS)]
-    head = ["system", "parameters", "MMAC/s", "ours, of it", "kbps", "LSF", "residual", "as released counts"]
+    head = ["system", "parameters", "MMAC/s", "ours, share of it", "kbps", "LSF", "residual", "as released counts"]
     head += [f"{METRICS[m].title} (ours)" for m in CLIP_METRICS] + ["steps"]
     lines = []
     for row in sorted(rows, key=lambda row: row["system"].startswith(OURS)):

@@ -27,8 +27,9 @@ from lpcnet_cq.codec import Codec, load
 from lpcnet_cq.evaluation.evaluate import held_out
 from lpcnet_cq.evaluation.metrics import METRICS
 from lpcnet_cq.evaluation.tables import append_rows, group_by, markdown, mean_cell, mean_kbps, read_rows
+from lpcnet_cq.training.config import MusicLoss, TrainConfig
 from lpcnet_cq.training.data import read_clip
-from lpcnet_cq.training.presets import PRESETS, TrainConfig
+from lpcnet_cq.training.presets import PRESETS
 from lpcnet_cq.training.train import train
 
 SCORES = ("visqol_audio", "nmr_db")
@@ -39,13 +40,13 @@ KBPS = 96.0  # at which the models are compared
 MORE_BITS = 1.234  # the larger model's share of bits in the paper
 PIECE_S = 8.0  # shorter recordings are single sounds
 AUDIO = replace(PRESETS["audio"], warmup_steps=30)  # short trainings
-NONE = replace(AUDIO, priority_weight=0.0, modulation_weight=0.0, audible_weight=0.0, lambda_start=0.01)
+NONE = replace(AUDIO, loss=MusicLoss(priority=0.0, modulation=0.0, audible=0.0), lambda_start=0.01)
 MODELS: dict[str, TrainConfig] = {
     "calibrated": AUDIO,
     "no term": NONE,
-    "priority": replace(NONE, priority_weight=AUDIO.priority_weight),
-    "noise": replace(NONE, modulation_weight=AUDIO.modulation_weight),
-    "both": replace(AUDIO, audible_weight=0.0, lambda_start=0.01),
+    "priority": replace(NONE, loss=replace(NONE.loss, priority=AUDIO.loss.priority)),
+    "noise": replace(NONE, loss=replace(NONE.loss, modulation=AUDIO.loss.modulation)),
+    "both": replace(AUDIO, loss=MusicLoss(audible=0.0), lambda_start=0.01),
     "no term, twice the size": replace(NONE, codec=replace(AUDIO.codec, fine=96, fine_blocks=3, hidden=64)),
 }
 OURS, TWICE, MORE_KBPS = "calibrated", "no term, twice the size", round(MORE_BITS * KBPS, 1)
@@ -133,7 +134,7 @@ def differences(rows: Iterable[dict]) -> str:
         if both:
             cells = [f"{system}, {kbps:g} kbps" for system, kbps in pair]
             lines.append(cells + [mean_cell((one[c][k] - other[c][k] for c in both), sign="+") for k in SCORES])
-    return markdown(["one", "less the other", *TITLES], lines, text_columns=2)
+    return markdown(["first", "second", *TITLES], lines, text_columns=2)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -19,7 +19,7 @@ from lpcnet_cq.evaluation.metrics import METRICS
 from lpcnet_cq.evaluation.plots import save, style_axes
 from lpcnet_cq.evaluation.tables import group_by, write_rows
 from lpcnet_cq.training.corpus import default_corpus
-from lpcnet_cq.training.presets import PRESETS
+from lpcnet_cq.training.presets import PRESETS, preset_for_weights
 from lpcnet_cq.training.train import train
 
 
@@ -31,10 +31,10 @@ def score(name: str, codec: Codec, rate_bps: int, clips, out: Path) -> dict:
 
 def trained(low_bps: int, high_bps: int, args) -> Codec:
     """Train for a range of rates."""
-    t = replace(PRESETS["cq"], data=args.data, minutes=args.minutes, steps=args.steps)
+    t = PRESETS["cq"]
     if args.init:
-        t = replace(PRESETS["cq-continue"], data=t.data, minutes=t.minutes, steps=t.steps, init=args.init)
-        t = replace(t, learning_rate=args.learning_rate)
+        t = replace(preset_for_weights(args.init), learning_rate=args.learning_rate)
+    t = replace(t, data=args.data, minutes=args.minutes, steps=args.steps)
     t = replace(t, bitrates_bps=(float(low_bps), float(high_bps)))
     return Codec(train(t, args.out / f"trained-{low_bps}-{high_bps}"))
 

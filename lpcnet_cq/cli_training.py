@@ -34,54 +34,69 @@ def add_evaluate(commands) -> argparse.ArgumentParser:
 def add_train(commands) -> None:
     """Add `train` and `prune`, which trains as well."""
     train = commands.add_parser("train", help="train a model and evaluate it")
-    train.add_argument("--preset", choices=("cq", "audio"), default="cq", help="cq: speech; audio: music at 44.1 kHz")
-    train.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    preset = "cq: speech; audio: music at 44.1 kHz (default: that of --init, else cq)"
+    train.add_argument("--preset", choices=("cq", "audio"), help=preset)
     prune = commands.add_parser("prune", help="make a trained model sparse, so that it is small, and evaluate it")
     prune.add_argument("--sparsity", type=float, default=0.8, help="share of zeros (default: %(default)s)")
     prune.add_argument("--method", default="csp", help="csp, gradual, one-shot, l1, iht (default: %(default)s)")
     prune.add_argument("--pattern", default="single", help="zeros: single, 1x8, 4x4, inputs (default: %(default)s)")
-    rates = "rate, or range of rates (default: 9k-24k{})"
-    train.add_argument("--bitrate", type=bitrates_bps, help=rates.format(", of music 64k-128k"))
-    prune.add_argument("--bitrate", type=bitrates_bps, default="9k-24k", help=rates.format(""))
-    train.add_argument("--batch", type=positive(int), help="clips per step (default: 16, of music 2)")
-    prune.add_argument("--batch", type=positive(int), default=16, help="clips per step (default: %(default)s)")
-    for command, minutes in ((train, 60.0), (prune, 5.0)):
-        command.add_argument(
-            "--minutes", type=positive(float), default=minutes, help="time to take (default: %(default)s)"
-        )
+    prune.add_argument("--init", metavar="FILE", default="cq", help="weights or run to prune (default: %(default)s)")
+    start = train.add_mutually_exclusive_group()
+    start.add_argument("--init", metavar="FILE", help="weights or run to start from")
+    start.add_argument("--resume", action="store_true", help="go on with the run in --out; its settings hold")
+    for command, minutes in ((train, "60"), (prune, "5")):
+        command.add_argument("--bitrate", type=bitrates_bps, help="rate, or range (default: 9k-24k, of music 64k-128k)")
+        command.add_argument("--batch", type=positive(int), help="crops per step (default: 16, of music 2)")
+        command.add_argument("--minutes", type=positive(float), help=f"time to take (default: {minutes})")
         command.add_argument("--data", metavar="FOLDER", help="audio files (default: the default corpus, fetched)")
-        command.add_argument("--init", metavar="FILE", help="weights or run to start from")
         command.add_argument("--out", metavar="FOLDER", help="where the run is kept")
-        command.add_argument("--seed", type=int, default=0, help="of weights and batches (default: %(default)s)")
+        command.add_argument("--seed", type=int, help="of weights and batches (default: 0)")
     train.set_defaults(run=run_train)
     prune.set_defaults(run=run_prune)
+
+
+def with_options(t, args: argparse.Namespace):
+    """Return settings of a training with what the command line says of them, and with a corpus."""
+    from lpcnet_cq.training.corpus import default_corpus
+    from lpcnet_cq.training.tasks import task_of
+
+    given = {name: getattr(args, name) for name in ("data", "minutes", "seed", "batch")}
+    changes = {name: value for name, value in given.items() if value is not None}
+    if args.bitrate:
+        changes["bitrates_bps"] = tuple(map(float, args.bitrate))
+    if not (t.data or args.data):
+        changes["data"] = str(default_corpus(task_of(t.codec).part))
+    return replace(t, **changes)
+
+
+def first_settings(args: argparse.Namespace):
+    """Return the settings of a new run: of the preset, or of the one that fits the weights to start from."""
+    from lpcnet_cq.training.presets import PRESETS, preset_for_weights
+    from lpcnet_cq.training.tasks import task_of
+
+    if not args.init:
+        return PRESETS[args.preset or "cq"]
+    t = preset_for_weights(args.init)
+    if args.preset not in (None, found := task_of(t.codec).preset):
+        raise ValueError(f"--preset is {args.preset}, the weights `{args.init}` are of the preset {found}")
+    return t
 
 
 def run_train(args: argparse.Namespace) -> int:
     """Train, evaluate on held-out speakers, and say where the model lies and how to use it."""
     from lpcnet_cq.evaluation.plots import training_curves
-    from lpcnet_cq.training.corpus import default_corpus
-    from lpcnet_cq.training.presets import PRESETS
-    from lpcnet_cq.training.tasks import task_of
+    from lpcnet_cq.training.tasks import read_config
     from lpcnet_cq.training.train import train
 
-    t = PRESETS[f"{args.preset}-continue" if args.init else args.preset]
+    t = first_settings(args)
     low, high = args.bitrate or t.bitrates_bps
     workdir = Path(args.out or f"runs/{low:.0f}-{high:.0f}")
     if (workdir / "checkpoint.safetensors").exists() and not args.resume:
         raise ValueError(f"`{workdir}` holds a run already; --resume goes on with it, --out names another folder")
-    t = replace(
-        t,
-        data=str(args.data or default_corpus(task_of(t.codec).part)),
-        bitrates_bps=(float(low), float(high)),
-        minutes=args.minutes,
-        init=args.init or "",
-        seed=args.seed,
-        batch=args.batch or t.batch,
-    )
+    t = with_options(read_config(workdir) if args.resume else t, args)
     path = train(t, workdir)
     training_curves(workdir / "metrics.jsonl", workdir / "training.png", t.bitrate_bps)
-    report_run(path, t.data, low, high)
+    report_run(path, t.data, *t.bitrates_bps)
     return 0
 
 
@@ -91,24 +106,14 @@ def run_prune(args: argparse.Namespace) -> int:
     from lpcnet_cq.pruning.config import PruneConfig
     from lpcnet_cq.pruning.prune import prune
     from lpcnet_cq.pruning.size_report import report
-    from lpcnet_cq.training.corpus import default_corpus
+    from lpcnet_cq.training.presets import preset_for_weights
 
-    low, high = args.bitrate
-    workdir = Path(args.out or f"runs/{low}-{high}-sparse")
+    t = with_options(preset_for_weights(args.init, "prune"), args)
+    low, high = t.bitrates_bps
+    workdir = Path(args.out or f"runs/{low:.0f}-{high:.0f}-sparse")
     if (workdir / "checkpoint.safetensors").exists():
         raise ValueError(f"`{workdir}` holds a run already; --out names another folder")
-    t = PruneConfig(
-        data=str(args.data or default_corpus()),
-        bitrates_bps=(float(low), float(high)),
-        minutes=args.minutes,
-        init=args.init or PruneConfig.init,
-        seed=args.seed,
-        batch=args.batch,
-        method=args.method,
-        sparsity=args.sparsity,
-        pattern=args.pattern,
-    )
-    path = prune(t, workdir)
+    path = prune(PruneConfig(t, args.method, args.sparsity, args.pattern), workdir)
     text = report(path, find_weights(t.init))
     (workdir / "sizes.md").write_text(text, encoding="utf-8")
     print(text)

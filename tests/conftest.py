@@ -5,6 +5,9 @@ JAX and pay nothing, and command lines started by a test are as strict as the te
 layers add biases (C,) to signals (B, T, C) everywhere, by NumPy's rule.
 """
 
+import contextlib
+import ctypes
+import gc
 import importlib.util
 import os
 import sys
@@ -29,6 +32,22 @@ settings.register_profile(
 )
 settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forget_compiled_code():
+    """Give back the memory of a file's compiled code, which would add up to gigabytes over all files."""
+    yield
+    if "jax" in sys.modules:
+        sys.modules["jax"].clear_caches()
+        gc.collect()
+        return_freed_memory()
+
+
+def return_freed_memory():
+    """Give freed memory back to the system, where the C library can be asked to: glibc keeps it otherwise."""
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @pytest.fixture(scope="module")
@@ -83,18 +102,100 @@ def vowel():
     return make
 
 
+# Small models, each made once: those of the presets `tiny` and `audio-tiny`. Tests must not change them in place.
+
+
+def untrained(preset):
+    """Return a preset's model as it is before training: its graph and its parameters."""
+    import jax
+    from flax import nnx
+
+    from lpcnet_cq.music.model import Model as MusicModel
+    from lpcnet_cq.speech.model import Model as SpeechModel
+    from lpcnet_cq.training.presets import PRESETS
+
+    make = MusicModel if preset.startswith("audio") else SpeechModel
+    return jax.jit(lambda: nnx.split(make(PRESETS[preset].codec, rngs=nnx.Rngs(0)), nnx.Param))()
+
+
 @pytest.fixture(scope="session")
-def perturbed():
-    """Return a small float model for music none of whose parameters is where it starts, and its nested values."""
+def speech_model():
+    """Return the smallest speech model before training: its graph and its parameters."""
+    return untrained("tiny")
+
+
+@pytest.fixture(scope="session")
+def music_model():
+    """Return the smallest music model before training: its graph and its parameters."""
+    return untrained("audio-tiny")
+
+
+@pytest.fixture(scope="session")
+def speech_integers(speech_model):
+    """Return the integer entropy model of `speech_model`, as a weights file holds it."""
+    import jax
+    from flax import nnx
+
+    from lpcnet_cq.speech.freeze import freeze
+    from lpcnet_cq.training.presets import PRESETS
+
+    floats = jax.tree.map(np.asarray, nnx.to_pure_dict(speech_model[1]))
+    return freeze(floats["entropy"], PRESETS["tiny"].codec)
+
+
+@pytest.fixture(scope="session")
+def speech_weights(speech_model, speech_integers, tmp_path_factory):
+    """Return the weights file of `speech_model`, for 5 to 60 kbps."""
+    from lpcnet_cq.checkpoint.weights import save_weights
+    from lpcnet_cq.training.presets import PRESETS
+
+    path = tmp_path_factory.mktemp("speech") / "tiny.safetensors"
+    rates_bps = list(range(60000, 9000, -3000))
+    notes = {"steps": [0, 17], "mean_rates_bps": rates_bps, "supported_bps": [5000, 60000]}
+    save_weights(path, speech_model[1], speech_integers, PRESETS["tiny"].codec, notes)
+    return path
+
+
+@pytest.fixture(scope="session")
+def speech_codec(speech_weights):
+    """Return the codec of `speech_weights`; what it decodes is mostly noise."""
+    from lpcnet_cq.codec import Codec
+
+    return Codec(speech_weights)
+
+
+@pytest.fixture(scope="session")
+def random_entropy():
+    """Return a float entropy model for speech of about three bits an integer, and its nested values, none zero."""
     import jax
     import jax.numpy as jnp
     from flax import nnx
 
-    from lpcnet_cq.music.model import Model
+    from lpcnet_cq.speech.entropy import EntropyModel
     from lpcnet_cq.training.presets import PRESETS
 
-    config = PRESETS["audio-tiny"].codec
-    graph, params = jax.jit(lambda: nnx.split(Model(config, rngs=nnx.Rngs(0)), nnx.Param))()
+    config = PRESETS["tiny"].codec
+    graph, params = nnx.split(nnx.eval_shape(lambda: EntropyModel(config, rngs=nnx.Rngs(0))), nnx.Param)
+    random = np.random.default_rng(2)
+    values = jax.tree.map(
+        lambda p: 0.7 * random.standard_normal(p.shape) / max(1, p.shape[0]) ** 0.5, nnx.to_pure_dict(params)
+    )
+    for part in values.values():
+        part["triangular"] = {k: 0.2 * v for k, v in part["triangular"].items()}
+    values["side"]["skip"] = 0.3 * values["side"]["skip"]
+    values = jax.tree.map(np.float32, values)
+    nnx.replace_by_pure_dict(params, jax.tree.map(jnp.asarray, values))
+    return nnx.merge(graph, params), values
+
+
+@pytest.fixture(scope="session")
+def perturbed(music_model):
+    """Return the smallest music model with random changes to every parameter, and its nested values."""
+    import jax
+    import jax.numpy as jnp
+    from flax import nnx
+
+    graph, params = music_model
     random = np.random.default_rng(1)
     params = jax.tree.map(lambda p: p + 0.1 * jnp.asarray(random.standard_normal(p.shape), jnp.float32), params)
     return nnx.merge(graph, params), jax.tree.map(np.asarray, nnx.to_pure_dict(params))

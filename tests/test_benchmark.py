@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import signal
 
@@ -59,15 +59,21 @@ def test_same_curve_at_a_share_of_the_bits_saves_the_rest(kbps, slope, offset, s
 def test_saving_is_the_mean_of_log_rates_over_common_qualities(ra, rb, slope_a, slope_b, offset_a, offset_b):
     a, b = line(ra, slope_a, offset_a), line(rb, slope_b, offset_b)
     low, high = max(a[1][0], b[1][0]), min(a[1][-1], b[1][-1])
+    assume(low < high - 1e-6)
     sign, saved = plots.saving(a, b)
-    if low < high - 1e-6:
-        middle = (low + high) / 2  # the mean of a line is its value there
-        ratio = np.exp((middle - offset_a) / slope_a - (middle - offset_b) / slope_b)
-        assert sign == "="
-        assert saved == pytest.approx(1 - ratio, rel=1e-6, abs=1e-6)
-        assert (1 - saved) * (1 - plots.saving(b, a)[1]) == pytest.approx(1.0)
-    elif low > high:
-        assert sign == (">" if a[1][0] > b[1][-1] else "<")
+    middle = (low + high) / 2  # the mean of a line is its value there
+    ratio = np.exp((middle - offset_a) / slope_a - (middle - offset_b) / slope_b)
+    assert sign == "="
+    assert saved == pytest.approx(1 - ratio, rel=1e-6, abs=1e-6)
+    assert (1 - saved) * (1 - plots.saving(b, a)[1]) == pytest.approx(1.0)
+
+
+@given(rates, rates, slopes, slopes, st.floats(0.01, 2))
+def test_saving_without_common_qualities_says_which_curve_is_better(ra, rb, slope_a, slope_b, gap):
+    worse, (r, q) = line(ra, slope_a, 0.0), line(rb, slope_b, 0.0)
+    better = r, q - q[0] + worse[1][-1] + gap
+    assert plots.saving(better, worse)[0] == ">"
+    assert plots.saving(worse, better)[0] == "<"
 
 
 def test_bounds_where_no_quality_is_common():

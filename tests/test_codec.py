@@ -4,12 +4,12 @@ Its sound is noise; what is shown here is that bytes, lengths, rates and reports
 """
 
 import io
+import shutil
 import zlib
 
-import jax
 import numpy as np
 import pytest
-from flax import nnx
+import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,33 +26,21 @@ from lpcnet_cq.bitstream.container import (
 )
 from lpcnet_cq.bitstream.packet import put_packets
 from lpcnet_cq.bitstream.packing import MODES
-from lpcnet_cq.checkpoint.weights import save_weights
+from lpcnet_cq.checkpoint.weights import load_weights, save_weights
 from lpcnet_cq.codec import Codec
 from lpcnet_cq.errors import BitstreamError
-from lpcnet_cq.speech.freeze import freeze
-from lpcnet_cq.speech.model import Model
 from lpcnet_cq.training.presets import PRESETS
 
 CONFIG = PRESETS["tiny"].codec
-NOTES = {"steps": [0, 17], "usual_bps": list(range(60000, 9000, -3000)), "reach_bps": [5000, 60000]}
 FS = CONFIG.spec.sample_rate_hz
-
-
-def save_random_weights(path, seed=0):
-    """Save the tiny model as it is before training."""
-    params = jax.jit(lambda: nnx.split(Model(CONFIG, rngs=nnx.Rngs(seed)), nnx.Param)[1])()
-    entropy = jax.tree.map(np.asarray, nnx.to_pure_dict(params))["entropy"]
-    save_weights(path, params, freeze(entropy, CONFIG), CONFIG, NOTES)
 
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
 
 
 @pytest.fixture(scope="module")
-def codec(tmp_path_factory):
-    path = tmp_path_factory.mktemp("codec") / "tiny.safetensors"
-    save_random_weights(path)
-    return Codec(path)
+def codec(speech_codec):
+    return speech_codec
 
 
 def voice(n, sample_rate_hz=FS):
@@ -101,18 +89,13 @@ def test_same_input_makes_the_same_bytes_and_sound(codec, stream):
     np.testing.assert_array_equal(codec.decode(stream)[0], codec.decode(stream)[0])
 
 
-def test_rate_is_met_in_bytes_or_undershot_at_the_coarsest_step(codec):
-    """Random weights may not reach a rate; but a file never exceeds one that it reaches, and comes within 2 %."""
-    x, reached = voice(4 * FS), 0
-    low, high = codec.bitrates_bps
-    finest, coarsest = (8 * len(codec.encode(x, FS, rate_bps)) / 4 for rate_bps in (high, low))
-    assert finest >= coarsest
-    for rate_bps in np.linspace(low, high, 6):
-        data = codec.encode(x, FS, rate_bps)
-        if coarsest < 0.99 * rate_bps < 0.99 * finest:
-            reached += 1
-            assert 0.98 * rate_bps < 8 * len(data) / 4 <= rate_bps
-    assert reached or finest < low or coarsest > high
+def test_rate_is_met_in_bytes(codec):
+    """Random weights reach part of the rates; between its ends no file exceeds its rate, and none is 2 % below it."""
+    x = voice(4 * FS)
+    coarsest, finest = (8 * len(codec.encode(x, FS, rate_bps)) / 4 for rate_bps in codec.bitrates_bps)
+    assert coarsest < 0.8 * finest
+    for rate_bps in np.linspace(coarsest, finest, 6)[1:-1]:
+        assert 0.98 * rate_bps < 8 * len(codec.encode(x, FS, rate_bps)) / 4 <= rate_bps
 
 
 @pytest.mark.parametrize("rate_bps", [0, 100, 1e6, float("nan")])
@@ -246,14 +229,16 @@ def test_every_damaged_byte_is_noticed(codec, stream):
         codec.decode(stream + b"\0")
 
 
-def test_stream_of_another_model_is_refused(codec, stream, tmp_path):
-    save_random_weights(tmp_path / "other.safetensors", seed=1)
+def test_stream_of_another_model_is_refused(codec, stream, speech_weights, speech_model, speech_integers, tmp_path):
+    """Any other file is another model."""
+    notes = load_weights(speech_weights).notes | {"bitrate_bps": 9000}
+    save_weights(tmp_path / "other.safetensors", speech_model[1], speech_integers, CONFIG, notes)
     with pytest.raises(BitstreamError, match=codec.sha256[:16]):
         Codec(tmp_path / "other.safetensors").decode(stream)
 
 
-def test_weights_are_found_by_path_and_by_folder(tmp_path):
-    save_random_weights(tmp_path / "weights.safetensors")
+def test_weights_are_found_by_path_and_by_folder(speech_weights, tmp_path):
+    shutil.copy(speech_weights, tmp_path / "weights.safetensors")
     by_folder, by_file = lpcnet_cq.load(tmp_path), lpcnet_cq.load(tmp_path / "weights.safetensors")
     assert by_folder.sha256 == by_file.sha256
     with pytest.raises(ValueError, match="no weights `nobody`"):
@@ -339,3 +324,93 @@ def test_other_modes_are_refused(codec):
     for call in (lambda: codec.encode(voice(FS), FS, mode="cbr"), lambda: codec.encoder(mode="cbr")):
         with pytest.raises(ValueError, match="`mode` is 'cbr', it must be one of mean, capped, constant"):
             call()
+
+
+# ------------------------------------------------------------------------------------------------ what comes in
+
+
+def test_integers_are_scaled_and_every_numeric_type_of_rate_works(codec):
+    x = np.round(voice(FS // 4) * 32767).astype(np.int16)
+    data = codec.encode(x / 32768, FS)
+    assert codec.encode(x, FS) == codec.encode(x.astype(np.int32) << 16, FS) == data
+    assert codec.encode((x / 32768).tolist(), FS) == data
+    for rate_hz in (np.int64(FS), float(FS), np.float32(FS)):
+        assert codec.encode(x, rate_hz) == data
+    for bitrate_bps in (np.int32(9000), np.float64(9000)):
+        assert codec.encode(x, FS, bitrate_bps) == codec.encode(x, FS, 9000)
+    assert codec.encode(x, FS, 50000, layers=np.int8(2)) == codec.encode(x, FS, 50000, layers=2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ((np.zeros((2, FS)), FS), r"`x` has shape \(2, 16000\), .*: pass its transpose"),
+        ((np.zeros((1, FS)), FS), r"`x` has shape \(1, 16000\)"),
+        ((np.zeros((100, 0)), FS), r"`x` has shape \(100, 0\)"),
+        ((np.zeros(9, complex), FS), "`x` is of type complex128"),
+        ((3e4 * voice(900), FS), "`x` has a peak of .*: divide by 32768"),
+        ((np.full(9, np.inf), FS), "`x` holds NaN or infinity"),
+        ((voice(900),), "`sample_rate_hz` is missing"),
+        ((voice(900), "16k"), "`sample_rate_hz` is '16k'"),
+        ((voice(900), 16000.5), "`sample_rate_hz` is 16000.5"),
+        ((voice(900), 999), "`sample_rate_hz` is 999, it must be a whole number, 1000 to 768000"),
+        ((voice(900), FS, "9k"), "`bitrate_bps` is '9k', it must be a number from 5000 to 60000"),
+        ((voice(900), FS, np.nan), "`bitrate_bps` is nan"),
+        ((voice(900), FS, 9000, 1.0), "`layers` is 1.0, it must be 1 to 2"),
+        (("a.wav", FS), "`sample_rate_hz` is 16000, it must be left out"),
+        (("none.wav",), "cannot read `none.wav`"),
+        ((io.BytesIO(b"words"),), "the file object is not an audio file"),
+    ],
+)
+def test_other_input_is_refused_in_one_sentence(codec, arguments, sentence):
+    with pytest.raises(ValueError, match=f"^{sentence}"):
+        codec.encode(*arguments)
+
+
+def test_loud_floats_are_clipped_with_a_warning(codec):
+    x = voice(FS // 4)
+    with pytest.warns(UserWarning, match="`x` has a peak of 3, it is clipped"):
+        data = codec.encode(3 * x / np.abs(x).max(), FS)
+    assert data == codec.encode(np.clip(3 * x / np.abs(x).max(), -1, 1), FS)
+
+
+def test_channels_that_cancel_are_warned_of(codec):
+    x = voice(FS // 4)
+    with pytest.warns(UserWarning, match="the channels of `x` cancel"):
+        codec.encode(np.stack([x, -x], axis=1), FS)
+    codec.encode(np.stack([x, x], axis=1), FS)
+
+
+def test_files_are_coded_like_their_samples(codec, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    x = np.round(voice(FS // 4, 2 * FS) * 32767).astype(np.int16)
+    soundfile.write("a.wav", x, 2 * FS)
+    expected = codec.encode(x, 2 * FS)
+    assert codec.encode("a.wav") == codec.encode(tmp_path / "a.wav") == expected
+    with open("a.wav", "rb") as file:
+        assert codec.encode(file, layers=1) == expected
+    assert codec.encode(io.BytesIO((tmp_path / "a.wav").read_bytes())) == expected
+    (tmp_path / "a.cq").write_bytes(expected)
+    y, rate_hz = codec.decode(expected)
+    with open("a.cq", "rb") as file:
+        for data in ("a.cq", tmp_path / "a.cq", file, io.BytesIO(expected), bytearray(expected), memoryview(expected)):
+            again, got_hz = codec.decode(data)
+            np.testing.assert_array_equal(again, y)
+            assert got_hz == rate_hz == 2 * FS
+
+
+def test_streams_that_are_none_are_refused(codec, tmp_path):
+    (tmp_path / "a.txt").write_text("words")
+    with pytest.raises(ValueError, match=r"cannot read `none\.cq`"):
+        codec.decode("none.cq")
+    with pytest.raises(ValueError, match="`data` is of type list"):
+        codec.decode([1, 2])
+    with open(tmp_path / "a.txt") as file, pytest.raises(ValueError, match="open as text"):
+        codec.decode(file)
+
+
+def test_verification_warns_of_sound_that_is_not_the_input(codec):
+    """These weights are drawn at random: what they decode resembles nothing."""
+    with pytest.warns(UserWarning, match="coding failed: bands of the decoded sound are"):
+        verified = codec.encode(voice(FS), FS, verify=True)
+    assert verified == codec.encode(voice(FS), FS)

@@ -28,18 +28,27 @@ def program(text):
     return "\n".join(lines)
 
 
+PROGRAMS = [page for page in PAGES if program(page.read_text(encoding="utf-8")).strip()]
+
+
+def test_the_readme_is_a_program():
+    assert ROOT / "README.md" in PROGRAMS
+
+
 def test_blocks_keep_their_line_numbers():
     page = "a\n```python\nx = 1\n```\n```python no-run\nx = 2\n```\n- item\n  ```python\n  y = x\n  ```\n"
     assert program(page).split("\n") == ["", "", "x = 1", "", "", "", "", "", "", "y = x", ""]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", PROGRAMS, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_python_blocks_of_a_page_run(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     code = compile(program(page.read_text(encoding="utf-8")), str(page), "exec")
+    names = {"__name__": "__page__"}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        exec(code, {"__name__": "__page__"})
+        exec(code, names)
+    assert len(names) > 2, "the blocks define something"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

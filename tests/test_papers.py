@@ -19,12 +19,13 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "experiments"))
 import papers
 import papers_tables
 
+from lpcnet_cq.nn.layers import count_parameters
 from lpcnet_cq.published.codec import PublishedCodec
-from lpcnet_cq.published.complexity import count_parameters, shapes_of
+from lpcnet_cq.published.complexity import shapes_of
 from lpcnet_cq.published.config import AutoencoderConfig, SystemConfig
 from lpcnet_cq.published.model import Model
 from lpcnet_cq.published.packet import frequency_tables
-from lpcnet_cq.published.weights import save_weights
+from lpcnet_cq.published.weights import save_system
 from lpcnet_cq.training.data import Clip
 
 FILES = {name: tomllib.loads(path.read_text()) for name, path in papers.EXPERIMENTS.items()}
@@ -90,7 +91,7 @@ def test_a_system_is_scored_from_its_bytes(tmp_path, monkeypatch, vowel, soft):
     s = np.concatenate([random.integers(0, c.n_lsf_centroids, (9, c.n_lsf)), random.integers(0, 32, (9, 256))], axis=1)
     params = nnx.state(Model(c, rngs=nnx.Rngs(0)), nnx.Param)
     params = jax.tree.map(lambda v: v if v.any() else 0.1 * jax.random.normal(jax.random.key(v.size), v.shape), params)
-    save_weights(path, params, frequency_tables(s, c), c, {"bitrate_bps": 9000.0})
+    save_system(path, params, frequency_tables(s, c), c, {"bitrate_bps": 9000.0})
     soundfile.write(tmp_path / "vowel.wav", vowel(), 16000, subtype="FLOAT")
     monkeypatch.setattr(papers, "held_out", lambda _: [Clip(tmp_path / "vowel.wav", "s", "dev")])
     codec = papers.Published(path, soft)

@@ -1,22 +1,16 @@
-"""Live coding: streams against files, losses, damage, rate. Networks are the smallest preset's, drawn at random."""
+"""Live coding: streams against files, losses, damage, rate. The model is the smallest one before training."""
 
 import jax
 import numpy as np
 import pytest
-from flax import nnx
 
 import lpcnet_cq
 from lpcnet_cq.bitstream import packet
-from lpcnet_cq.checkpoint.weights import save_weights
-from lpcnet_cq.codec import Codec
 from lpcnet_cq.errors import BitstreamError
-from lpcnet_cq.speech.freeze import freeze
-from lpcnet_cq.speech.model import Model
 from lpcnet_cq.stream import RESET_INTERVAL
 from lpcnet_cq.training.presets import PRESETS
 
 CONFIG = PRESETS["tiny"].codec
-NOTES = {"steps": [0, 17], "usual_bps": list(range(60000, 9000, -3000)), "reach_bps": [5000, 60000]}
 HOP, FS = CONFIG.spec.hop, CONFIG.spec.sample_rate_hz
 T = 2 * RESET_INTERVAL + 5
 
@@ -25,12 +19,8 @@ pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run tha
 
 
 @pytest.fixture(scope="module")
-def codec(tmp_path_factory):
-    path = tmp_path_factory.mktemp("stream") / "tiny.safetensors"
-    params = jax.jit(lambda: nnx.split(Model(CONFIG, rngs=nnx.Rngs(0)), nnx.Param)[1])()
-    entropy = jax.tree.map(np.asarray, nnx.to_pure_dict(params))["entropy"]
-    save_weights(path, params, freeze(entropy, CONFIG), CONFIG, NOTES)
-    return Codec(path)
+def codec(speech_codec):
+    return speech_codec
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +33,7 @@ def frames():
 
 @pytest.fixture(scope="module")
 def packets(codec, frames):
-    encoder = codec.encoder(9000)
+    encoder = codec.encoder(30000)
     return [encoder.push(frame) for frame in frames]
 
 
@@ -119,19 +109,16 @@ def test_decoder_that_joins_late_follows_from_the_next_restart(codec, packets, s
 
 def test_damaged_packet_is_refused_and_the_decoder_goes_on(codec, packets, sound):
     """Refused packets leave no trace: the right packet after them is decoded as if nothing had been."""
-    decoder, refused = codec.decoder(), 0
+    decoder = codec.decoder()
     random = np.random.default_rng(2)
-    for t in range(6):
+    decoder.push(packets[0])
+    for t in range(1, 6):
         for damage in (b"", packets[t][:-1], packets[t] + b"\x01", random.bytes(80)):
             before = decoder._pasts
-            try:
-                if before:
-                    decoder.push(damage)
-            except BitstreamError:
-                refused += 1
-                assert decoder._pasts is before
+            with pytest.raises(BitstreamError):
+                decoder.push(damage)
+            assert decoder._pasts is before
         np.testing.assert_array_equal(decoder.push(packets[t]), sound[t])
-    assert refused == 20
 
 
 def test_chance_packet_cannot_poison_the_decoder(codec, packets):
@@ -147,21 +134,20 @@ def test_chance_packet_cannot_poison_the_decoder(codec, packets):
 
 
 def test_rate_is_followed(codec):
-    """Over six seconds, once the budget has settled; the rates lie between those of finest and coarsest steps."""
+    """Over two seconds, once rate control has settled; the rate lies between those of the finest and coarsest steps."""
     random = np.random.default_rng(4)
-    frames = (0.1 * random.standard_normal((300, HOP))).astype(np.float32)
+    frames = (0.1 * random.standard_normal((200, HOP))).astype(np.float32)
     low, high = codec.bitrates_bps
     reach = []
     for rate_bps in (low, high):
         encoder = codec.encoder(rate_bps)
         sizes = [len(encoder.push(frame)) for frame in frames]
-        reach.append(8 * sum(sizes[150:]) / (150 * HOP / FS))
+        reach.append(8 * sum(sizes[100:]) / (100 * HOP / FS))
     middle = sum(reach) / 2
-    encoder = codec.encoder(min(max(middle, low), high))
+    assert reach[0] < reach[1] and low < middle < high
+    encoder = codec.encoder(middle)
     sizes = [len(encoder.push(frame)) for frame in frames]
-    if low < middle < high:
-        assert 8 * sum(sizes[150:]) / (150 * HOP / FS) == pytest.approx(middle, rel=0.05)
-    assert reach[0] < reach[1]
+    assert 8 * sum(sizes[100:]) / (100 * HOP / FS) == pytest.approx(middle, rel=0.05)
 
 
 @pytest.mark.parametrize("frame", [np.zeros(HOP - 1), np.zeros((1, HOP)), np.full(HOP, np.nan), np.full(HOP, 9e3)])

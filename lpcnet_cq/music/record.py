@@ -18,6 +18,6 @@ MUSIC = CodecRecord(
     max_layers=1,
     weights="audio",
     metrics=("visqol_audio", "nmr_db", "snr_db"),
-    task_name="lpcnet_cq.training.tasks:MUSIC",
+    task_name="lpcnet_cq.training.music_task:MUSIC",
     complexity_name="lpcnet_cq.evaluation.complexity:music_macs_per_second",
 )

@@ -96,3 +96,14 @@ def run_all(layers, states: list, x: jax.Array) -> tuple[list, jax.Array]:
         state, x = layer(state, x)
         after.append(state)
     return after, x
+
+
+def count_parameters(module: nnx.Module) -> int:
+    """Return the number of trained values.
+
+    Examples
+    --------
+    >>> count_parameters(CausalConv(3, 5, 2, rngs=nnx.Rngs(0)))
+    35
+    """
+    return sum(p.size for p in jax.tree.leaves(nnx.state(module, nnx.Param)))

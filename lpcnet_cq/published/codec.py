@@ -16,12 +16,13 @@ from flax import nnx
 from lpcnet_cq.audio import prepare, resample
 from lpcnet_cq.bitstream.container import Header, read_header, read_segments, write_header, write_segment
 from lpcnet_cq.errors import BitstreamError
+from lpcnet_cq.nn.layers import count_parameters
 from lpcnet_cq.nn.runtime import use_cache
 from lpcnet_cq.published import model as published
-from lpcnet_cq.published.complexity import count_parameters, shapes_of
+from lpcnet_cq.published.complexity import shapes_of
 from lpcnet_cq.published.front import LEVEL_BITS, analyse_lsf, level_gain, level_index
-from lpcnet_cq.published.packet import get_frame, layout, n_bits, put_frame
-from lpcnet_cq.published.weights import load_weights
+from lpcnet_cq.published.packet import get_frame, layout, put_frame, symbol_bits
+from lpcnet_cq.published.weights import load_system
 
 CHUNK = 32  # frames per compiled call: about a second
 SEGMENT_PACKETS = 250  # fit in 64 KiB at all rates of the papers
@@ -37,7 +38,7 @@ class PublishedCodec:
     """
 
     def __init__(self, path: Path):
-        floats, self.tables, self.config, self.notes, self.sha256 = load_weights(path)
+        floats, self.tables, self.config, self.notes, self.sha256 = load_system(path)
         self.name = Path(path).stem
         self.bitrates_bps = (round(self.notes["bitrate_bps"]),) * 2
         self.places = layout(self.tables, self.config)
@@ -116,7 +117,7 @@ class PublishedCodec:
     def info(self, data: bytes) -> dict:
         """Return the content of a file and the bits of its parts, without synthesis; raises as `decode` does."""
         header, _, s = self.read(data)
-        M, bits = self.config.n_lsf, n_bits(self.tables, s, self.config)
+        M, bits = self.config.n_lsf, symbol_bits(self.tables, s, self.config)
         parts = {"lsf": bits[:, :M].sum(), "gain": float(LEVEL_BITS), "latents": bits[:, M:].sum()}
         parts["overhead"] = 8 * len(data) - sum(parts.values())
         seconds = header.n_samples / self.sample_rate_hz

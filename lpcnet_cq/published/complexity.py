@@ -3,7 +3,6 @@
 The count includes the networks and the filters over samples, but not activations, assignments and LPC analysis.
 """
 
-import jax
 from flax import nnx
 
 from lpcnet_cq.published.blocks import chain_macs
@@ -14,19 +13,6 @@ from lpcnet_cq.published.model import Model
 def shapes_of(c: SystemConfig) -> Model:
     """Return a model that has shapes but no values."""
     return nnx.eval_shape(lambda: Model(c, rngs=nnx.Rngs(0)))
-
-
-def count_parameters(module: nnx.Module) -> int:
-    """Return the number of trained parameters, including centroids and alphas.
-
-    Examples
-    --------
-    >>> from lpcnet_cq.published.config import PRESETS
-    >>> module = shapes_of(PRESETS["cmrl"].system).modules[0]
-    >>> count_parameters(module) - count_parameters(module.quantiser)
-    465372
-    """
-    return sum(p.size for p in jax.tree.leaves(nnx.state(module, nnx.Param)))
 
 
 def mmac_per_s(c: SystemConfig) -> dict[str, float]:

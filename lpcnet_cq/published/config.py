@@ -11,7 +11,7 @@ CQ: K. Zhen et al., arXiv 2002.05604 (2020). NWC: K. Zhen et al., arXiv 2103.147
 
 import dataclasses
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from dsp.frames import FrameSpec
 
@@ -139,6 +139,14 @@ def system_from_dict(values: dict) -> SystemConfig:
     values = dict(values)
     autoencoder, spec = AutoencoderConfig(**values.pop("autoencoder")), FrameSpec(**values.pop("spec"))
     return SystemConfig(autoencoder=autoencoder, spec=spec, **values)
+
+
+def recipe_from_dict(values: dict) -> Recipe:
+    """Invert `Recipe.as_dict`, also after JSON, which has no tuples."""
+    fields: dict[str, Any] = dict(values)
+    fields |= {name: tuple(values[name]) for name in ("bitrates_bps", "learning_rates", "shares")}
+    fields["system"] = system_from_dict(values["system"])
+    return Recipe(**fields)
 
 
 K_NET = AutoencoderConfig("knet", channels=64)

@@ -75,7 +75,7 @@ def get_frame(places: Sequence[tuple[int, ...]], data: bytes, offset: int) -> tu
     return s, decoder.finish()
 
 
-def n_bits(tables: dict[str, np.ndarray], s: np.ndarray, c: SystemConfig) -> np.ndarray:
+def symbol_bits(tables: dict[str, np.ndarray], s: np.ndarray, c: SystemConfig) -> np.ndarray:
     """Return the ideal bits of every symbol of frames s (T, K), same shape."""
     bits = np.empty(s.shape)
     for k, table in enumerate(layout(tables, c)):

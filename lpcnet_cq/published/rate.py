@@ -13,11 +13,11 @@ import jax.numpy as jnp
 from lpcnet_cq.published.config import SystemConfig
 from lpcnet_cq.published.packet import CODE, LSF
 from lpcnet_cq.published.quantiser import RARE
+from lpcnet_cq.training.lagrangian import relative_excess
 
 MEMORY = 0.05  # weight of the newest step in running averages
 PROPORTIONAL = 2.0  # proportional gain: log tau per relative excess
 INTEGRAL = 0.03  # integral gain: rise of log tau per step, relative excess and pace
-EXCESS = 0.5  # largest magnitude of the relative excess of one step
 PACKET_BITS = 4.6  # mean bits by which a packet exceeds its symbols
 
 
@@ -70,8 +70,7 @@ def follow(
     shares : dict
         Shares of the step's symbols.
     """
-    excess = jnp.clip(bps / (target_bps - PACKET_BITS * c.frames_per_second) - 1, -EXCESS, EXCESS)
-    excess = on * jnp.where(jnp.isfinite(excess), excess, 0.0)
+    excess = on * relative_excess(bps, target_bps - PACKET_BITS * c.frames_per_second)
     running = control.excess + MEMORY * on * (excess - control.excess)
     tables = jax.tree.map(lambda old, new: old + MEMORY * (new - old), control.tables, shares)
     return Control(control.log_tau + INTEGRAL * pace * excess, running, tables)

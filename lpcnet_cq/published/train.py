@@ -1,44 +1,36 @@
 """Training of a published system: `train(recipe, workdir)` turns a folder of speech into a weights file.
 
-Writes into `workdir`: `config.json`, `metrics.jsonl`, `checkpoint.safetensors` (resumed from when present), and at the
-end `weights.safetensors` with the frequency tables inside. With `steps` set, the run is a function of recipe and data
-alone; with `minutes`, the phases follow the processor time it takes, whatever else the machine does.
+The loop is that of our own codecs, `training.loop`; its phases follow the processor time that training takes, whatever
+else the machine does. Writes into `workdir` what the loop writes, and at the end `weights.safetensors` with the
+frequency tables inside.
 """
 
-import json
 import math
-import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from flax import nnx
-from tqdm import tqdm
 
 from dsp.frames import FrameSpec
-from lpcnet_cq.checkpoint.weights import load_checkpoint, read_tensors, save_checkpoint
 from lpcnet_cq.published.config import Recipe
 from lpcnet_cq.published.front import lsf_levels, prepare
 from lpcnet_cq.published.model import Model, analyse, cascade, encode, filters_of, start_encoder
 from lpcnet_cq.published.objective import objective
 from lpcnet_cq.published.packet import LSF, frequency_tables
 from lpcnet_cq.published.quantiser import Acting, clusters, quantise, spread
-from lpcnet_cq.published.rate import Control, follow, price, start_control, used_bps
-from lpcnet_cq.published.weights import save_weights
+from lpcnet_cq.published.rate import follow, price, start_control, used_bps
+from lpcnet_cq.published.weights import save_system
+from lpcnet_cq.training import loop
 from lpcnet_cq.training.corpus import cache_folder
-from lpcnet_cq.training.data import Batches, build_shards, open_corpus
-from lpcnet_cq.training.optimiser import make_optimiser
-from lpcnet_cq.training.schedule import Phase, phase_progress, two_phases
-from lpcnet_cq.training.train import BAR, LOG_EVERY, log
+from lpcnet_cq.training.data import open_corpus
+from lpcnet_cq.training.loop import Budget, Place, Run, Setting, State
+from lpcnet_cq.training.schedule import Phase, learning_rate, two_phases
+from lpcnet_cq.training.speech_data import Batches, build_shards
 
-OPTIMISER = make_optimiser()
 CENTROID_RATE = 0.1  # learning rate of centroids, relative: their neighbours are some hundredths away
 CROP_S = 2.0  # of speech that tell the level of a crop's frames
 START_BATCHES = 32  # from which codebooks are begun
@@ -46,25 +38,7 @@ LEAST_BITS = 0.3  # per code sample, that a new module begins with
 FURTHER_PRICE = 0.25  # that a further module begins with, of the price so far: its bits buy less
 COUNT_BATCHES = 64  # whose symbols are counted into the frequency tables
 
-
-class State(NamedTuple):
-    """Hold what training changes: all parameters, the optimiser's memory of the trained ones, the rate control."""
-
-    params: nnx.State
-    memory: optax.OptState
-    control: Control
-
-
-@dataclass(frozen=True)
-class Run:
-    """Hold what stays the same throughout a training."""
-
-    recipe: Recipe
-    graph: nnx.GraphDef
-    phases: list[Phase]
-    batch: Callable[[int], dict]  # batch number, as `front.prepare` makes it
-    workdir: Path
-    bar: tqdm
+Batch = Callable[[int], dict]  # batch number, as `front.prepare` makes it
 
 
 def phases_of(r: Recipe) -> list[Phase]:
@@ -74,46 +48,17 @@ def phases_of(r: Recipe) -> list[Phase]:
     return two_phases(groups, r.learning_rates, r.shares)
 
 
-def partition(params: nnx.State, phase: Phase) -> tuple[nnx.State, nnx.State]:
-    """Return the parameters that a phase trains, and the others."""
-    trained, frozen = nnx.split_state(params, lambda path, _: phase.trains(path), ...)
-    return trained, frozen
+def equal_length(norm: jax.Array) -> jax.Array:
+    """Return the factor that brings a gradient to length 1; 0 for one that is not finite.
+
+    Every step counts the same: the error of one crop may be a hundred times another's, behind 1/A(z).
+    """
+    return jnp.where(jnp.isfinite(norm), 1 / jnp.maximum(norm, 1e-9), 0.0)
 
 
-def make_step(r: Recipe, graph: nnx.GraphDef, phase: Phase):
-    """Return the jitted training step of a phase."""
-    target_bps = r.bitrates_bps[phase.n_modules - 1]
-
-    @jax.jit
-    def step(trained, frozen, memory, control, batch, acting, rate, priced):
-        def loss(trained):
-            model = nnx.merge(graph, trained, frozen)
-            return objective(model, r, phase, batch, acting, priced * price(control), control.tables)
-
-        (_, (parts, shares)), gradient = jax.value_and_grad(loss, has_aux=True)(trained)
-        norm = optax.tree.norm(gradient)
-        # Every step counts the same: the error of one crop may be a hundred times another's, behind 1/A(z). One that
-        # went wrong is left out.
-        scale = jnp.where(jnp.isfinite(norm), 1 / jnp.maximum(norm, 1e-9), 0.0)
-        gradient = jax.tree.map(lambda g: jnp.where(scale > 0, scale * g, 0.0), gradient)
-        with jax.numpy_dtype_promotion("standard"):  # optax mixes integers and floats
-            updates, memory = OPTIMISER.update(gradient, memory, trained)
-        trained = jax.tree_util.tree_map_with_path(lambda path, p, u: p + rate * own_rate(path) * u, trained, updates)
-        pace = priced * rate / phase.learning_rate
-        control = follow(control, r.system, acting.on, pace, parts["bps"], target_bps, shares)
-        return trained, memory, control, parts | {"gradient": norm}
-
-    return step
-
-
-def own_rate(path: tuple) -> float:
+def relative_rate(path: tuple) -> float:
     """Return the factor of the learning rate for the parameter at a path of the tree."""
     return CENTROID_RATE if "centroids" in jax.tree_util.keystr(path) else 1.0
-
-
-def learning_rate(r: Recipe, phase: Phase, done: float) -> float:
-    """Return the learning rate of a phase: up to its peak in a line, then down to nothing as a cosine of `done`."""
-    return phase.learning_rate * min(1.0, done / r.warmup) * 0.5 * (1 + np.cos(np.pi * done))
 
 
 def priced_at(r: Recipe, phase: Phase, done: float) -> float:
@@ -145,28 +90,28 @@ def initial_model(r: Recipe, batches: list[dict]) -> Model:
     return model
 
 
-def spread_code(run: Run, state: State, phase: Phase) -> State:
+def spread_code(r: Recipe, graph: nnx.GraphDef, batch: Batch, state: State, phase: Phase) -> State:
     """Spread the centroids of the newest module so far that its codes begin with what is left of the rate.
 
     A rate that has to fall from 36 kbps takes what was learned down with it, and a further module that meets the price
     of the first one falls silent: it begins with `FURTHER_PRICE` of it. Alpha is to the median distance what it is to
     even levels from -1 to 1. K-Net's centroids are at first the clusters of its codes (Kankanahalli 2018, 2.3).
     """
-    c, index = run.recipe.system, phase.n_modules - 1
+    c, index = r.system, phase.n_modules - 1
 
     @jax.jit
     def codes(params, batch):
-        model, a = nnx.merge(run.graph, params), None
+        model, a = nnx.merge(graph, params), None
         if c.n_lsf:
             a = filters_of(c, quantise(model.lsf, batch["lsf"], None)[0])
         _, frames = analyse(c, start_encoder(c, batch["x"].shape[0]), batch["x"], a)
         return cascade(model, frames, phase.n_modules)[1][-1].z
 
-    z = np.concatenate([np.asarray(codes(state.params, run.batch(i))).ravel() for i in range(START_BATCHES)])
-    model = nnx.merge(run.graph, state.params)
+    z = np.concatenate([np.asarray(codes(state.params, batch(i))).ravel() for i in range(START_BATCHES)])
+    model = nnx.merge(graph, state.params)
     quantiser = model.modules[index].quantiser
     b = clusters(z, c.n_centroids) if c.autoencoder.kind == "knet" else np.asarray(quantiser.centroids[...])
-    left_bps = run.recipe.bitrates_bps[index] - used_bps(c, state.control.tables, index)
+    left_bps = r.bitrates_bps[index] - used_bps(c, state.control.tables, index)
     b = spread(b, z, max(LEAST_BITS, left_bps / (c.n_code * c.frames_per_second)))
     quantiser.centroids[...] = jnp.asarray(b, jnp.float32)
     even = 2 / (c.n_centroids - 1)
@@ -177,82 +122,58 @@ def spread_code(run: Run, state: State, phase: Phase) -> State:
     return state._replace(params=nnx.state(model, nnx.Param), control=control)
 
 
-def run_phase(run: Run, state: State, notes: dict) -> tuple[State, dict]:
-    """Run one phase until its share of the budget is spent; log every `LOG_EVERY` steps, checkpoint by the clock."""
-    r, phase = run.recipe, run.phases[notes["phase"]]
-    step, (trained, frozen), memory, control = (
-        make_step(r, run.graph, phase),
-        partition(state.params, phase),
-        *state[1:],
+def setting_at(r: Recipe, phase: Phase, place: Place) -> Setting:
+    """Return how the next step trains."""
+    acts = {"acting": acting_at(r, phase, place.done), "priced": jnp.float32(priced_at(r, phase, place.done))}
+    return Setting(jnp.float32(learning_rate(phase, place.done, place.done / r.warmup)), acts)
+
+
+def make_run(r: Recipe, graph: nnx.GraphDef, batch: Batch) -> Run:
+    """Return what the loop asks for: the objective of a phase, its price of bits, and codes that begin spread."""
+
+    def loss(model, phase, batch, control, setting, key):
+        tau = setting.acts["priced"] * price(control)
+        value, found = objective(model, r, phase, batch, setting.acts["acting"], tau, control.tables)
+        return value, found
+
+    def follow_rate(control, phase, setting, parts, shares):
+        target_bps, pace = r.bitrates_bps[phase.n_modules - 1], setting.acts["priced"] * setting.rate
+        on = setting.acts["acting"].on
+        return follow(control, r.system, on, pace / phase.learning_rate, parts["bps"], target_bps, shares)
+
+    def begin(state, notes, phase, place):
+        if notes["on"] or not acting_at(r, phase, place.done).on:
+            return state, notes
+        state = state if phase.joint else spread_code(r, graph, batch, state, phase)
+        return state, notes | {"on": 1}
+
+    return Run(
+        graph=graph,
+        phases=phases_of(r),
+        batch=batch,
+        setting=lambda phase, place: setting_at(r, phase, place),
+        loss=loss,
+        follow=follow_rate,
+        budget=Budget(r.minutes, r.steps, clock=time.process_time),
+        seed=r.seed,
+        checkpoint_minutes=r.checkpoint_minutes,
+        gradient_scale=equal_length,
+        relative_rate=relative_rate,
+        begin=begin,
+        phase_notes={"on": 0},
     )
-    saved, first, sums = time.monotonic(), True, {}
-    with ThreadPoolExecutor(1) as ahead:  # makes the next batch while a step runs
-        batch = ahead.submit(run.batch, notes["step"])
-        while True:
-            progress = notes["step"] / r.steps if r.steps else notes["minutes"] / r.minutes
-            done = phase_progress(run.phases, notes["phase"], progress)
-            if done >= 1:
-                break
-            acting = acting_at(r, phase, done)
-            if not notes["on"] and acting.on:
-                notes = notes | {"on": 1}
-                if not phase.joint:
-                    state = spread_code(run, state, phase)
-                    (trained, frozen), control = partition(state.params, phase), state.control
-            began = time.process_time()
-            now, batch = batch.result(), ahead.submit(run.batch, notes["step"] + 1)
-            rate = jnp.float32(learning_rate(r, phase, done))
-            priced = jnp.float32(priced_at(r, phase, done))
-            trained, memory, control, parts = step(trained, frozen, memory, control, now, acting, rate, priced)
-            sums = {k: sums.get(k, 0.0) + float(v) for k, v in parts.items()} | {"n": sums.get("n", 0.0) + 1}
-            minutes = 0.0 if first else (time.process_time() - began) / 60  # the first step is mostly compilation
-            notes, first = notes | {"step": notes["step"] + 1, "minutes": notes["minutes"] + minutes}, False
-            if notes["step"] % LOG_EVERY == 0:
-                log(run.workdir, run.bar, notes, sums, progress)
-                sums = {}
-            state = State(nnx.merge_state(trained, frozen), memory, control)
-            if time.monotonic() - saved > 60 * r.checkpoint_minutes:
-                save_checkpoint(run.workdir / "checkpoint.safetensors", state, notes)
-                saved = time.monotonic()
-    if sums:
-        log(run.workdir, run.bar, notes, sums, min(1.0, progress))
-    return state, notes
 
 
-def run_phases(run: Run, state: State, notes: dict) -> tuple[State, dict]:
-    """Run the phases that are left, each with a fresh memory of the optimiser."""
-    while notes["phase"] < len(run.phases):
-        state, notes = run_phase(run, state, notes)
-        notes = notes | {"phase": notes["phase"] + 1, "on": 0}
-        if notes["phase"] < len(run.phases):
-            state = state._replace(memory=OPTIMISER.init(partition(state.params, run.phases[notes["phase"]])[0]))
-        save_checkpoint(run.workdir / "checkpoint.safetensors", state, notes)
-    return state, notes
-
-
-def resume(run: Run, params: nnx.State) -> tuple[State, dict]:
-    """Return the state of the checkpoint, or that before the first step."""
-    path = run.workdir / "checkpoint.safetensors"
-    notes = {"step": 0, "minutes": 0.0, "phase": 0, "on": 0}
-    if path.exists():
-        notes = json.loads(read_tensors(path)[1]["notes"])
-        print(f"resuming at step {notes['step']}, {notes['minutes']:.1f} minutes in", file=sys.stderr)
-    phase = run.phases[min(notes["phase"], len(run.phases) - 1)]
-    memory = OPTIMISER.init(partition(params, phase)[0])
-    state = State(params, memory, start_control(run.recipe.system, run.recipe.tau))
-    return load_checkpoint(path, state) if path.exists() else (state, notes)
-
-
-def count_symbols(run: Run, params: nnx.State) -> dict[str, np.ndarray]:
+def count_symbols(r: Recipe, graph: nnx.GraphDef, batch: Batch, params: nnx.State) -> dict[str, np.ndarray]:
     """Return the frequency tables of the hard symbols of some training batches."""
-    c = run.recipe.system
+    c = r.system
 
     @jax.jit
     def coded(params, batch):
         start = start_encoder(c, batch["x"].shape[0])
-        return encode(nnx.merge(run.graph, params), start, batch["x"], batch.get("lsf"))[1]
+        return encode(nnx.merge(graph, params), start, batch["x"], batch.get("lsf"))[1]
 
-    s = [np.asarray(coded(params, run.batch(i))) for i in range(COUNT_BATCHES)]
+    s = [np.asarray(coded(params, batch(i))) for i in range(COUNT_BATCHES)]
     return frequency_tables(np.concatenate(s).reshape(-1, s[0].shape[-1]), c)
 
 
@@ -272,8 +193,6 @@ def train(r: Recipe, workdir: Path, quiet: bool = False) -> Path:
     ValueError
         If the corpus cannot be used.
     """
-    workdir = Path(workdir)
-    workdir.mkdir(parents=True, exist_ok=True)
     c = r.system
     clips = [clip for clip in open_corpus(Path(r.data)) if clip.split == "train"]
     spec = FrameSpec()  # the crops are those of our own codec's training
@@ -284,11 +203,9 @@ def train(r: Recipe, workdir: Path, quiet: bool = False) -> Path:
         return prepare(batches.batch(i)["x"], c, r.frames)
 
     graph, params = nnx.split(initial_model(r, [batch(i) for i in range(START_BATCHES)]), nnx.Param)
-    (workdir / "config.json").write_text(json.dumps(r.as_dict(), indent=1))
-    with tqdm(total=100, unit="%", disable=quiet, bar_format=BAR, file=sys.stderr) as bar:
-        run = Run(r, graph, phases_of(r), batch, workdir, bar)
-        state, notes = run_phases(run, *resume(run, params))
-    path = workdir / "weights.safetensors"
-    tables = count_symbols(run, state.params)
-    save_weights(path, state.params, tables, c, notes | {"bitrate_bps": r.bitrate_bps})
+    run, control = make_run(r, graph, batch), start_control(c, r.tau)
+    state, notes = loop.train(run, Path(workdir), r.as_dict(), params, control, quiet=quiet)
+    path = Path(workdir) / "weights.safetensors"
+    tables = count_symbols(r, graph, batch, state.params)
+    save_system(path, state.params, tables, c, notes | {"bitrate_bps": r.bitrate_bps})
     return path

@@ -24,13 +24,13 @@ class Weights(NamedTuple):
     sha256: str
 
 
-def save_weights(path: Path, params: nnx.State, tables: dict[str, np.ndarray], c: SystemConfig, notes: dict) -> None:
+def save_system(path: Path, params: nnx.State, tables: dict[str, np.ndarray], c: SystemConfig, notes: dict) -> None:
     """Save parameters, frequency tables and configuration; `notes` are JSON values about the training."""
     tensors = flatten(nnx.to_pure_dict(params)) | {TABLE + name: table for name, table in tables.items()}
     write_tensors(path, tensors, {"system": json.dumps(asdict(c)), "notes": json.dumps(notes)})
 
 
-def load_weights(path: Path) -> Weights:
+def load_system(path: Path) -> Weights:
     """Read a weights file.
 
     Raises

@@ -269,7 +269,3 @@ def fill_gaps(model: Model, loss: Loss, latents: jax.Array, cond: jax.Array, sca
     told = [cond, jnp.where(lost, 1.0, 0.0), count.clip(max=8) / 8]
     return jnp.where(lost, scale * instead, latents), fill, jnp.concatenate(told, axis=-1)
 
-
-def count_parameters(model: Model) -> int:
-    """Return the number of trained parameters."""
-    return sum(p.size for p in jax.tree.leaves(nnx.state(model, nnx.Param)))

@@ -18,6 +18,6 @@ SPEECH = CodecRecord(
     max_layers=2,
     weights="cq",
     metrics=("pesq", "estoi", "visqol", "si_sdr_db", "snr_db"),
-    task_name="lpcnet_cq.training.tasks:SPEECH",
+    task_name="lpcnet_cq.training.speech_task:SPEECH",
     complexity_name="lpcnet_cq.evaluation.complexity:speech_macs_per_second",
 )

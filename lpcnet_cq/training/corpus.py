@@ -31,6 +31,7 @@ ASTERISK_LICENCE = (
     "Asterisk prompts by Allison Smith, June Wallack, Carlo Flora (CC BY-SA 3.0) and Maxim Topal (CC BY 3.0);"
     " the full notices lie beside the recordings"
 )
+SOUNDS = "usr/share/asterisk/sounds"  # in a package
 G722_RATE_HZ = 16000  # ITU-T G.722 knows no other
 
 LIBRISPEECH_URL = "https://www.openslr.org/resources/12/dev-clean.tar.gz"
@@ -38,6 +39,7 @@ LIBRISPEECH_SHA256 = "76f87d090650617fca0cac8f88b9416e0ebf80350acb97b343a85fa903
 LIBRISPEECH_LICENCE = "LibriSpeech dev-clean by V. Panayotov et al., 2015 (CC BY 4.0)"
 
 MUSIC_PACKAGES = ("openttd-openmsx", "musescore-general-soundfont-lossless", "hydrogen-drumkits")
+PIECES, DRUMS = "*/usr/share/games/openttd/**/*.mid", "*/usr/share/hydrogen/**/*"
 MUSIC_LICENCE = (
     "pieces of OpenMSX (GPL-2) through the MuseScore General soundfont (MIT), and Hydrogen's drum kits (GPL-2, CC0, CC"
     " BY 3.0, CC BY-SA 3.0); the full notices lie beside the recordings"
@@ -48,6 +50,7 @@ MUSIC_HELD_OUT += ("ultimate_run", "wood_whistles")
 LONGEST_S, SILENCE_S, SILENT = 180, 3, 1e-4  # of a piece, of the silence that ends it, and the amplitude of silence
 DRUM_S = 8
 
+Row = tuple[str, str, str, str]  # of an index: path, split, source, speaker
 NO_DATA = (
     "no training data: what others offer could not be fetched ({reasons});"
     " give a folder of WAV, FLAC or OGG files with DATA=folder or --data folder, of speech one sub-folder per speaker"
@@ -105,21 +108,39 @@ def default_corpus(part: str = "speech/", cache: Path | None = None) -> Path:
 
 def fetch_asterisk(folder: Path) -> None:
     """Download, unpack and decode the prompts into `folder`, with an index that holds one speaker out."""
+
+    def convert(root: Path) -> list[Row]:
+        sounds = ((speaker, root / package / SOUNDS) for package, speaker in ASTERISK_PACKAGES.items())
+        rows = [row for speaker, path in sounds for row in convert_prompts(path, folder, speaker)]
+        if not rows:
+            raise ValueError("the packages hold no prompts")
+        return rows
+
+    fetch_packages(list(ASTERISK_PACKAGES), folder, convert)
+
+
+def fetch_packages(names: list[str], folder: Path, convert: Callable[[Path], list[Row]]) -> None:
+    """Make a corpus of Debian packages in `folder`, with an index and the packages' licences.
+
+    Parameters
+    ----------
+    names : list of str
+    folder : Path
+    convert : callable
+        convert(root) writes recordings into `folder` and returns their rows of the index; package p is unpacked in
+        root / p.
+    """
     if not (shutil.which("apt-get") and shutil.which("dpkg")):
         raise ValueError("apt-get and dpkg are not here")
     with tempfile.TemporaryDirectory() as work:
-        download_packages(list(ASTERISK_PACKAGES), Path(work))
-        rows = []
+        download_packages(names, Path(work))
+        root = Path(work) / "root"
+        root.mkdir()
         for deb in sorted(Path(work).glob("*.deb")):
             package = deb.name.partition("_")[0]
-            unpacked = Path(work) / package
-            subprocess.run(["dpkg", "-x", deb, unpacked], check=True, capture_output=True)
-            shutil.copy(unpacked / "usr/share/doc" / package / "copyright", folder / f"{package}.copyright")
-            rows += convert_prompts(
-                unpacked / "usr/share/asterisk/sounds", folder, ASTERISK_PACKAGES[package]
-            )
-    if len(rows) == 0:
-        raise ValueError("the packages hold no prompts")
+            subprocess.run(["dpkg", "-x", deb, root / package], check=True, capture_output=True)
+            shutil.copy(root / package / "usr/share/doc" / package / "copyright", folder / f"{package}.copyright")
+        rows = convert(root)
     with open(folder / "index.csv", "w", newline="", encoding="utf-8") as f:
         csv.writer(f).writerows([("path", "split", "source", "speaker"), *rows])
 
@@ -139,7 +160,7 @@ def download_packages(names: list[str], work: Path) -> None:
     raise ValueError(f"apt-get could not download the packages ({message})")
 
 
-def convert_prompts(sounds: Path, folder: Path, speaker: str) -> list[tuple[str, str, str, str]]:
+def convert_prompts(sounds: Path, folder: Path, speaker: str) -> list[Row]:
     """Decode the prompts of one language, joined to clips of 8 s and more, into FLAC; return index rows."""
     split = "dev" if speaker == ASTERISK_HELD_OUT else "train"
     (folder / speaker).mkdir()
@@ -178,24 +199,17 @@ def decode_g722(data: bytes) -> np.ndarray:
 
 def fetch_music(folder: Path) -> None:
     """Download pieces, soundfont and drums; render and convert them into `folder`, with an index of the split."""
-    if not (shutil.which("apt-get") and shutil.which("dpkg")):
-        raise ValueError("apt-get and dpkg are not here")
     if importlib.util.find_spec("tinysoundfont") is None:  # better said now than after 470 MB
         raise ValueError("no synthesiser is here; `pip install --no-deps tinysoundfont` brings one")
-    with tempfile.TemporaryDirectory() as work:
-        download_packages(list(MUSIC_PACKAGES), Path(work))
-        for deb in sorted(Path(work).glob("*.deb")):
-            package = deb.name.partition("_")[0]
-            subprocess.run(["dpkg", "-x", deb, Path(work) / "root"], check=True, capture_output=True)
-            shutil.copy(Path(work) / "root/usr/share/doc" / package / "copyright", folder / f"{package}.copyright")
-        root = Path(work) / "root/usr/share"
-        rows = render_pieces(sorted((root / "games/openttd").rglob("*.mid")), next(root.rglob("*.sf2")), folder)
-        rows += convert_drums(sorted((root / "hydrogen").rglob("*")), folder)
-    with open(folder / "index.csv", "w", newline="", encoding="utf-8") as f:
-        csv.writer(f).writerows([("path", "split", "source", "speaker"), *rows])
+
+    def convert(root: Path) -> list[Row]:
+        rows = render_pieces(sorted(root.glob(PIECES)), next(root.rglob("*.sf2")), folder)
+        return rows + convert_drums(sorted(root.glob(DRUMS)), folder)
+
+    fetch_packages(list(MUSIC_PACKAGES), folder, convert)
 
 
-def render_pieces(pieces: list[Path], soundfont: Path, folder: Path) -> list[tuple[str, str, str, str]]:
+def render_pieces(pieces: list[Path], soundfont: Path, folder: Path) -> list[Row]:
     """Play MIDI files into FLAC, stereo; return index rows."""
     import tinysoundfont  # pyright: ignore[reportMissingImports]  (only ever needed here)
 
@@ -217,7 +231,7 @@ def render_pieces(pieces: list[Path], soundfont: Path, folder: Path) -> list[tup
     return rows
 
 
-def convert_drums(files: list[Path], folder: Path) -> list[tuple[str, str, str, str]]:
+def convert_drums(files: list[Path], folder: Path) -> list[Row]:
     """Copy single sounds, cut to some seconds, into FLAC; return index rows, all for training."""
     (folder / "audio/train/drums").mkdir(parents=True)
     rows = []

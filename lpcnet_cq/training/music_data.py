@@ -1,6 +1,6 @@
 """Recordings of music become a memory-mapped array, and that reproducible batches with their masking thresholds.
 
-First in the chain of training, as `lpcnet_cq.training.data`; the thresholds and the split of blocks are computed here,
+Place in the chain: as `speech_data`; the thresholds and the split of blocks are computed here,
 in the thread that makes batches, so that the training step does not wait for them.
 
 Pieces of music are cropped. From collections of short sounds (notes, drums) a scene is made: some of them at random
@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from dsp.frames import FrameSpec
-from lpcnet_cq.audio import read_audio
 from lpcnet_cq.music.config import MusicConfig
 from lpcnet_cq.music.runtime import short_block_flags
 from lpcnet_cq.training.augment import change_speed
-from lpcnet_cq.training.data import Clip, cached
+from lpcnet_cq.training.cache import cached, write_pcm
+from lpcnet_cq.training.data import Clip, read_clip
 from lpcnet_cq.training.music_objective import compared
 from lpcnet_cq.training.psychoacoustic_loss import threshold_db
 
@@ -58,8 +57,8 @@ def build_recordings(clips: Sequence[Clip], cache_folder: str | Path, spec: Fram
     """
 
     def write(clips: Sequence[Clip], folder: Path) -> None:
-        sources = _write_pcm(clips, folder / "pcm.i16", spec)
-        (folder / "sources.json").write_text(json.dumps(sources))
+        spans = write_pcm(clips, folder / "pcm.i16", lambda clip: read_stereo(clip, spec))
+        (folder / "sources.json").write_text(json.dumps(spans))
 
     folder = cached(clips, cache_folder, spec, write)
     sources = json.loads((folder / "sources.json").read_text())
@@ -67,18 +66,10 @@ def build_recordings(clips: Sequence[Clip], cache_folder: str | Path, spec: Fram
     return Recordings(pcm, {k: [(a, b) for a, b in spans] for k, spans in sources.items()}, spec)
 
 
-def _write_pcm(clips: Sequence[Clip], path: Path, spec: FrameSpec) -> dict[str, list[tuple[int, int]]]:
-    """Append all clips to `path`; return the ranges of samples of each source."""
-    sources: dict[str, list[tuple[int, int]]] = {}
-    n = 0
-    with open(path, "wb") as f:
-        for clip in tqdm(clips, "reading recordings", unit="file", leave=False, mininterval=1.0):
-            x = read_audio(clip.path, spec.sample_rate_hz, channels=2).x
-            both = x if x.ndim == 2 else np.stack([x, x], axis=1)
-            f.write(np.clip(np.round(32768 * both), -32768, 32767).astype(np.int16).tobytes())
-            sources.setdefault(clip.source, []).append((n, n + len(x)))
-            n += len(x)
-    return sources
+def read_stereo(clip: Clip, spec: FrameSpec) -> np.ndarray:
+    """Read a recording as two channels, float32 (n_samples, 2); one channel becomes both."""
+    x = read_clip(clip, spec.sample_rate_hz, channels=2)
+    return x if x.ndim == 2 else np.stack([x, x], axis=1)
 
 
 class MusicBatches:

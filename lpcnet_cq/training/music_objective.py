@@ -1,4 +1,4 @@
-"""What training of the codec for music minimises: distortion, calibrated or not, plus lambda times the rate in bits.
+"""What training of the codec for music minimises: distortion of decoded music plus lambda times the rate in bits.
 
 Letters: B batch, T packets, N samples in a block, D lines, b bands.
 """
@@ -14,9 +14,9 @@ from lpcnet_cq.music.entropy import describe, features, log8, parts
 from lpcnet_cq.music.model import Model, at_lines, decode, encode, exponents, sizes, start_decoder
 from lpcnet_cq.nn.entropy import logistic_bits
 from lpcnet_cq.nn.quantize import latent_steps, soft_to_hard
+from lpcnet_cq.training.config import MusicLoss
 from lpcnet_cq.training.losses import mel_loss, segment_nsr
-from lpcnet_cq.training.presets import TrainConfig
-from lpcnet_cq.training.psychoacoustic_loss import calibrated, calibration
+from lpcnet_cq.training.psychoacoustic_loss import psychoacoustic_terms, weighted_terms
 
 MEL_WINDOWS = (256, 2048)  # samples, of the log-mel distance
 
@@ -64,13 +64,14 @@ def rates(model: Model, side: jax.Array, n: jax.Array, step: jax.Array) -> dict[
     return bps | {"bps": bps["energy_bps"] + bps["factor_bps"] + bps["latent_bps"]}
 
 
-def objective(model: Model, t: TrainConfig, batch: dict, step: jax.Array, hardness, lam, hearing):
-    """Return L = mel + NSR + calibration + lambda R, each times its weight, and its parts.
+def objective(model: Model, loss: MusicLoss, batch: dict, step: jax.Array, hardness, lam, progress):
+    """Return L = mel + NSR + psychoacoustic terms + lambda R, each times its weight, and its parts.
 
     Parameters
     ----------
     model : Model
-    t : TrainConfig
+    loss : MusicLoss
+        Weights of the terms.
     batch : dict
         From `data.MusicBatches`: `x` (B, 2, (T+2) N) left and right, `split` (B, T+2), `mask_db` (B, 2, F, K) of the
         samples that are compared.
@@ -79,22 +80,20 @@ def objective(model: Model, t: TrainConfig, batch: dict, step: jax.Array, hardne
     hardness : scalar
         0..1, see `quantize.soft_to_hard`.
     lam : scalar
-        Price of 1 kbps.
-    hearing : scalar
-        0 or 1: whether the psychoacoustic terms count.
+        Lagrange multiplier: the price of 1 kbps.
+    progress : scalar
+        How far the run is, 0..1; all terms count from the start.
     """
-    c, spec = model.config, model.config.spec
+    c, fs = model.config, model.config.spec.sample_rate_hz
     B, T = step.shape
     side, n = quantise(model, batch, step, hardness)
     _, y = decode(model, start_decoder(model, B), side, exponents(model, side), n, step)
     x, y = (v[..., compared(c, T)].reshape(2 * B, -1) for v in (batch["x"], y))
-    mel = mel_loss(x, y, spec.sample_rate_hz, MEL_WINDOWS)
-    nsr = segment_nsr(x, y - x, spec.hop)
-    heard = calibration(x, y, batch["mask_db"].reshape(2 * B, *batch["mask_db"].shape[2:]), spec.sample_rate_hz)
-    means = {"mel": mel, "nsr_db": 10 * nsr} | heard | {k: v.mean() for k, v in rates(model, side, n, step).items()}
-    loss = t.mel_weight * mel + t.nsr_weight * nsr + lam * means["bps"] / 1000
-    loss += hearing * calibrated(heard, t)
-    return loss, means | {"loss": loss}
+    mel, nsr = mel_loss(x, y, fs, MEL_WINDOWS), segment_nsr(x, y - x, c.spec.hop)
+    terms = psychoacoustic_terms(x, y, batch["mask_db"].reshape(2 * B, *batch["mask_db"].shape[2:]), fs)
+    means = {"mel": mel, "nsr_db": 10 * nsr} | terms | {k: v.mean() for k, v in rates(model, side, n, step).items()}
+    total = loss.mel * mel + loss.nsr * nsr + weighted_terms(terms, loss) + lam * means["bps"] / 1000
+    return total, means | {"loss": total}
 
 
 def compared(c: MusicConfig, T: int) -> slice:

@@ -26,7 +26,7 @@ WEIGHTS = (0.1, 0.0309)  # of symmetric and asymmetric disturbance, P.862, 10.3
 
 
 @lru_cache
-def bands(sample_rate_hz: int, n_fft: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def half_bark_bands(sample_rate_hz: int, n_fft: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return which lines belong to which band (n_fft/2+1, b), and threshold powers and Zwicker exponents (b,)."""
     f = np.arange(n_fft // 2 + 1) * sample_rate_hz / n_fft
     z = np.asarray(hz_to_bark(f))
@@ -47,7 +47,7 @@ def band_powers(x: jax.Array, sample_rate_hz: int) -> jax.Array:
     blocks = x[:, : x.shape[1] // hop * hop].reshape(x.shape[0], -1, hop)
     frames = jnp.concatenate([blocks[:, :-1], blocks[:, 1:]], axis=-1) * np.hanning(W + 1)[:-1].astype(np.float32)
     X = jnp.fft.rfft(frames)
-    return (X.real**2 + X.imag**2) @ bands(sample_rate_hz, W)[0]
+    return (X.real**2 + X.imag**2) @ half_bark_bands(sample_rate_hz, W)[0]
 
 
 def loudness(P: jax.Array, threshold: np.ndarray, exponent: np.ndarray) -> jax.Array:
@@ -61,7 +61,7 @@ def loudness(P: jax.Array, threshold: np.ndarray, exponent: np.ndarray) -> jax.A
     return (audible**exponent - 1.0) * (SONE * (threshold / 0.5) ** exponent)
 
 
-def disturbance(x: jax.Array, y: jax.Array, sample_rate_hz: int) -> jax.Array:
+def pesq_loss(x: jax.Array, y: jax.Array, sample_rate_hz: int) -> jax.Array:
     """Return what PESQ would take off its best raw score of 4.5, (B,).
 
     Parameters
@@ -75,7 +75,7 @@ def disturbance(x: jax.Array, y: jax.Array, sample_rate_hz: int) -> jax.Array:
     ITU-T P.862 (2001), 10.2.4 to 10.2.10; J. Martin-Donas et al., "A deep learning loss function based on the
     perceptual evaluation of the speech quality", IEEE SPL 25 (2018), for its use in training.
     """
-    _, threshold, exponent = bands(sample_rate_hz, round(WINDOW_S * sample_rate_hz))
+    _, threshold, exponent = half_bark_bands(sample_rate_hz, round(WINDOW_S * sample_rate_hz))
     P_x, P_y = band_powers(x, sample_rate_hz), band_powers(y, sample_rate_hz)
     level = SPEECH_POWER / (jnp.mean(P_x.sum(-1), axis=-1) + 1e-6)[:, None, None]
     P_x, P_y = P_x * level, P_y * level

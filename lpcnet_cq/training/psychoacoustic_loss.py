@@ -15,7 +15,7 @@ import numpy as np
 
 from dsp.psychoacoustics import N_FFT, masking
 from dsp.psychoacoustics_maskers import spectral_lines
-from lpcnet_cq.training.presets import TrainConfig
+from lpcnet_cq.training.config import Loss
 
 FULL_SCALE_DB = 96.0  # SPL of a full-scale sinusoid
 HOP = N_FFT  # samples from frame to frame: a quarter of the time of half overlap; crops begin anywhere
@@ -82,7 +82,7 @@ def modulation(n: jax.Array, M: jax.Array) -> jax.Array:
     return jnp.max(jax.nn.relu(n / M - 1), axis=-1)
 
 
-def bands(sample_rate_hz: int) -> np.ndarray:
+def critical_bands(sample_rate_hz: int) -> np.ndarray:
     """Return which of the K lines belong to which critical band, float32 (K, b)."""
     lines = spectral_lines(sample_rate_hz)
     index = np.searchsorted(lines.band_start, np.arange(len(lines.bark)), side="right")
@@ -109,11 +109,11 @@ def audible(n: jax.Array, P: jax.Array, M: jax.Array, sample_rate_hz: int) -> ja
     neural network (DNN)-based speech coder", Interspeech 2021: the mask-to-noise ratio band by band, on windowed
     frames of the overlap-added signal.
     """
-    inside = bands(sample_rate_hz)
+    inside = critical_bands(sample_rate_hz)
     return jnp.mean(jnp.log10(1 + jnp.minimum((n / M) @ inside, (P / M) @ inside)))
 
 
-def calibration(x: jax.Array, y: jax.Array, mask_db: jax.Array, sample_rate_hz: int) -> dict[str, jax.Array]:
+def psychoacoustic_terms(x: jax.Array, y: jax.Array, mask_db: jax.Array, sample_rate_hz: int) -> dict[str, jax.Array]:
     """Return the three terms for decoded signals.
 
     The noise modulation enters as mean of log10(1 + L): frames whose noise stands 30 dB above the mask would otherwise
@@ -131,15 +131,14 @@ def calibration(x: jax.Array, y: jax.Array, mask_db: jax.Array, sample_rate_hz: 
     F = P.shape[1]
     inner = slice(1, F - 1)  # the frames at both ends hang over the signals
     P, P_hat, n, M = (a[:, inner] for a in (P, P_hat, n, 10 ** (mask_db[:, :F] / 10)))
-    heard = audible(n, P, M, sample_rate_hz)
     return {
         "priority": priority(P, P_hat, M),
         "modulation": jnp.mean(jnp.log10(1 + modulation(n, M))),
-        "audible": heard,
+        "audible": audible(n, P, M, sample_rate_hz),
     }
 
 
-def calibrated(terms: dict[str, jax.Array], t: TrainConfig) -> jax.Array:
-    """Return the terms of `calibration`, each times its weight in a training, in sum."""
-    weights = {"priority": t.priority_weight, "modulation": t.modulation_weight, "audible": t.audible_weight}
-    return sum((weights[k] * v for k, v in terms.items()), jnp.float32(0))
+def weighted_terms(terms: dict[str, jax.Array], loss: Loss) -> jax.Array:
+    """Return the sum of what `psychoacoustic_terms` returns, each term times its weight."""
+    weights = {"priority": loss.priority, "modulation": loss.modulation, "audible": loss.audible}
+    return sum((weights[name] * term for name, term in terms.items()), jnp.float32(0))

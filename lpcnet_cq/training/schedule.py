@@ -9,8 +9,10 @@ K. Zhen et al., "Cascaded cross-module residual learning towards lightweight end
 1906.07769 (2019), section 3.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -23,12 +25,17 @@ class Phase:
 
     trained: Group
     learning_rate: float  # its peak
-    end: float  # share of the run at which the phase ends, 0..1
+    start: float  # share of the run at which the phase starts, 0..1
+    end: float  # and at which it ends
     joint: bool  # trains all groups together, after they were trained one by one
 
     def trains(self, path: tuple) -> bool:
         """Say whether the parameter at `path` of the model, such as ("modules", 0, ...), is trained."""
         return (path[1] if path[0] == "modules" else path[0]) in self.trained
+
+    def done(self, progress: float) -> float:
+        """Return how far the phase is, 0..1 or beyond, when the whole run is at `progress`."""
+        return (progress - self.start) / (self.end - self.start)
 
     @property
     def n_modules(self) -> int:
@@ -62,13 +69,28 @@ def two_phases(
         parts.append(sum(parts, ()))
         stages.append(2)
     ends = np.cumsum([shares[stage] for stage in stages])
+    ends = [0.0, *(ends / ends[-1]).tolist()]
     return [
-        Phase(group, learning_rates[stage], float(end / ends[-1]), joint=stage == 2)
-        for group, stage, end in zip(parts, stages, ends, strict=True)
+        Phase(group, learning_rates[stage], start, end, joint=stage == 2)
+        for group, stage, (start, end) in zip(parts, stages, pairwise(ends), strict=True)
     ]
 
 
-def phase_progress(phases: Sequence[Phase], index: int, progress: float) -> float:
-    """Return how far phase `index` is, 0..1 or beyond, when the whole run is at `progress`."""
-    start = phases[index - 1].end if index else 0.0
-    return (progress - start) / (phases[index].end - start)
+def learning_rate(phase: Phase, done: float, warm: float) -> float:
+    """Return the learning rate of a phase: up to its peak in a line, down to nothing as a cosine.
+
+    Parameters
+    ----------
+    phase : Phase
+    done : float
+        How far the phase is, 0..1.
+    warm : float
+        How far its warm-up is; from 1 on it is over.
+
+    Examples
+    --------
+    >>> (phase,) = two_phases([("encoder",)], (4e-3, 4e-3, 1e-3), (2, 1, 1))
+    >>> [round(learning_rate(phase, done, 10 * done), 6) for done in (0.0, 0.05, 0.5, 1.0)]
+    [0.0, 0.001988, 0.002, 0.0]
+    """
+    return phase.learning_rate * min(1.0, warm) * 0.5 * (1 + math.cos(math.pi * done))

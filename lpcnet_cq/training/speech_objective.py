@@ -8,14 +8,15 @@ import jax.numpy as jnp
 
 from lpcnet_cq.nn.entropy import logistic_bits
 from lpcnet_cq.nn.quantize import latent_steps, soft_to_hard
+from lpcnet_cq.speech.config import SpeechConfig
 from lpcnet_cq.speech.envelope import interpolate_lsf, lsf_to_lpc
 from lpcnet_cq.speech.model import Model, decode, encode_latents, encode_side, start_decoder, start_encoder
+from lpcnet_cq.training.config import SpeechLoss
 from lpcnet_cq.training.losses import mel_loss, spectrum_loss, weighted_nsr
-from lpcnet_cq.training.pesq_loss import disturbance
-from lpcnet_cq.training.presets import TrainConfig
-from lpcnet_cq.training.psychoacoustic_loss import calibrated, calibration
+from lpcnet_cq.training.pesq_loss import pesq_loss
+from lpcnet_cq.training.psychoacoustic_loss import psychoacoustic_terms, weighted_terms
 
-UNHEARD = 0.01  # disturbance that counts as none: the logarithm asks for as much at 24 kbps as at 9
+UNHEARD = 0.01  # PESQ-style loss that counts as none: the logarithm asks for as much at 24 kbps as at 9
 PRICE_POWER = 0.75  # of the step size: -dL/dR of a trained model falls so, 0.22 at 9 kbps, 0.09 at 24
 
 
@@ -30,14 +31,6 @@ def packet_bits(model: Model, side: jax.Array, latents: jax.Array, step: jax.Arr
     side_bits = logistic_bits(side, *model.entropy.side(start["side"], side))
     model_out = model.entropy.latent(start["side"][:, 1:], side, step, start["latents"], latents)
     return side_bits, logistic_bits(latents, *model_out)
-
-
-def draw_steps(key: jax.Array, n_steps: int, span: float, B: int, T: int, centre: float = 0.5) -> jax.Array:
-    """Draw step indices (B, T), evenly from the share `span` of all around `centre`, changing once in a sequence."""
-    k1, k2 = jax.random.split(key)
-    q = (centre + span * (jax.random.uniform(k1, (2, B)) - 0.5)) * n_steps
-    change = jax.random.randint(k2, (B, 1), 0, 2 * T)  # half of the sequences never change
-    return jnp.where(jnp.arange(T)[None] < change, q[0][:, None], q[1][:, None]).astype(jnp.int32)
 
 
 def quantise(model: Model, batch: dict, step: jax.Array, hardness: jax.Array) -> tuple[dict, jax.Array]:
@@ -70,46 +63,50 @@ def rates(model: Model, side: dict, n: jax.Array, step: jax.Array) -> dict[str, 
     return bps | {"bps": packets.sum(1) / seconds, "priced_bps": (price * packets).sum(1) / seconds}
 
 
-def objective(model: Model, t: TrainConfig, batch: dict, step: jax.Array, hardness, lam, hearing):
-    """Return L = mel + spectrum + NSR + log disturbance + calibration + lambda R, weighted, and its parts.
+def objective(model: Model, loss: SpeechLoss, batch: dict, step: jax.Array, hardness, lam, progress):
+    """Return L = mel + spectrum + NSR + log PESQ-style loss + psychoacoustic terms + lambda R, and its parts.
 
     Parameters
     ----------
     model : Model
-    t : TrainConfig
+    loss : SpeechLoss
+        Weights of the terms.
     batch : dict
         `x` (B, N + look_ahead) speech, `lsf` (B, T+1, M) unquantised LSF, the first of the packet before; `mask_db`
-        (B, F, K) of `x` where the psychoacoustic terms count.
+        (B, F, K) of `x` where psychoacoustic terms count.
     step : integer array (B, T)
         Indices of latent step sizes.
     hardness : scalar
         0..1, see `quantize.soft_to_hard`.
     lam : scalar
-        Price of 1 kbps.
-    hearing : scalar
-        Weight of the log of the disturbance, see `disturbance`.
+        Lagrange multiplier: the price of 1 kbps.
+    progress : scalar
+        How far the run is, 0..1.
     """
     c = model.config
-    spec = c.spec
-    x, lsf = batch["x"], batch["lsf"]
+    fs = c.spec.sample_rate_hz
     B, T = step.shape
     side, n = quantise(model, batch, step, hardness)
     _, y = decode(model, start_decoder(model, B), side["lsf"], side["gain"], n, step)
+    y, target = y[:, c.decoder_delay :], batch["x"][:, : T * c.spec.hop - c.decoder_delay]
 
-    y, target = y[:, c.decoder_delay :], x[:, : T * spec.hop - c.decoder_delay]
-    a = lsf_to_lpc(interpolate_lsf(lsf[:, 0], lsf[:, 1:], spec))[:, : -1]
-    mel = mel_loss(target, y, spec.sample_rate_hz)
-    spectrum = spectrum_loss(target, y)
-    segments = target.shape[1] // spec.hop * spec.hop
-    nsr = weighted_nsr(target[:, :segments], y[:, :segments], a[:, : segments // spec.subframe], spec.hop)
-    heard = disturbance(target, y, spec.sample_rate_hz)
-    parts = {"mel": mel, "spectrum": spectrum, "nsr_db": 10 * nsr, "disturbance": heard.mean()}
+    mel, spectrum = mel_loss(target, y, fs), spectrum_loss(target, y)
+    nsr = lpc_weighted_nsr(c, target, y, batch["lsf"])
+    pesq = pesq_loss(target, y, fs)
+    parts = {"mel": mel, "spectrum": spectrum, "nsr_db": 10 * nsr, "pesq_loss": pesq.mean()}
     parts |= {k: v.mean() for k, v in rates(model, side, n, step).items()}
-    distortion = t.mel_weight * mel + t.spectrum_weight * spectrum + t.nsr_weight * nsr
-    distortion += hearing * jnp.log(heard + UNHEARD).mean()
+    distortion = loss.mel * mel + loss.spectrum * spectrum + loss.nsr * nsr
+    distortion += jnp.where(progress >= loss.pesq_from, loss.pesq, 0.0) * jnp.log(pesq + UNHEARD).mean()
     if "mask_db" in batch:
-        terms = calibration(target, y, batch["mask_db"], spec.sample_rate_hz)
-        distortion += calibrated(terms, t)
+        terms = psychoacoustic_terms(target, y, batch["mask_db"], fs)
+        distortion += weighted_terms(terms, loss)
         parts |= terms
-    loss = distortion + lam * parts["priced_bps"] / 1000
-    return loss, parts | {"loss": loss}
+    total = distortion + lam * parts["priced_bps"] / 1000
+    return total, parts | {"loss": total}
+
+
+def lpc_weighted_nsr(c: SpeechConfig, x: jax.Array, y: jax.Array, lsf: jax.Array) -> jax.Array:
+    """Return the noise-to-signal ratio of whole packets of speech, weighted by the filters of unquantised LSF."""
+    a = lsf_to_lpc(interpolate_lsf(lsf[:, 0], lsf[:, 1:], c.spec))[:, :-1]
+    whole = x.shape[1] // c.spec.hop * c.spec.hop
+    return weighted_nsr(x[:, :whole], y[:, :whole], a[:, : whole // c.spec.subframe], c.spec.hop)

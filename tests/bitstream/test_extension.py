@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -92,8 +93,8 @@ def test_lengths_that_contradict_each_other_are_refused(n_samples, rate_hz, codi
     head = b"\xcfcq\n\x01\x24" + n_samples.to_bytes(4, "big") + rate_hz.to_bytes(3, "big") + b"\x23\x28"
     head += bytes.fromhex(MODEL) + struct.pack(">BBBHHH", 1, 0, 0x11, coding_hz, 320, (longest - off) % 65536)
     file = io.BytesIO(head + zlib.crc32(head).to_bytes(4, "big"))
-    if longest >= off and -(-(longest - off) * coding_hz // rate_hz) == n_samples:
-        assert read_header(file).coding.n_samples == longest - off
-    else:
-        with pytest.raises(BitstreamError, match="header is damaged"):
-            read_header(file)
+    fits = longest >= off and -(-(longest - off) * coding_hz // rate_hz) == n_samples
+    found = None
+    with suppress(BitstreamError):
+        found = read_header(file).coding.n_samples
+    assert found == (longest - off if fits else None)

@@ -2,15 +2,12 @@
 
 import numpy as np
 import pytest
-from flax import nnx
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lpcnet_cq.bitstream.packet import advance, resets_context, start
 from lpcnet_cq.bitstream.packet_fit import Fitter, expected_side, padded
 from lpcnet_cq.bitstream.rate_control import operating_points
-from lpcnet_cq.speech.entropy import EntropyModel
-from lpcnet_cq.speech.freeze import freeze
 from lpcnet_cq.speech.integer_model import SubframeModel
 from lpcnet_cq.training.presets import PRESETS
 
@@ -20,9 +17,8 @@ STEPS = range(CONFIG.n_steps)
 
 
 @pytest.fixture(scope="module")
-def model():
-    entropy = nnx.to_pure_dict(nnx.state(EntropyModel(CONFIG, rngs=nnx.Rngs(0))))
-    return SubframeModel(freeze(entropy, CONFIG), CONFIG)
+def model(speech_integers):
+    return SubframeModel(speech_integers, CONFIG)
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,12 @@
 import itertools
 import math
 import random
+from contextlib import suppress
 from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from lpcnet_cq.bitstream.range_coder import RangeDecoder, RangeEncoder
@@ -74,8 +75,7 @@ def test_packet_is_the_shortest_string_inside_the_exact_interval(symbols):
 @given(packets(), st.data())
 def test_truncated_packet_is_refused(symbols, data):
     packet = pack(symbols)
-    if not packet:
-        return
+    assume(packet)
     decoder = RangeDecoder(packet[: data.draw(st.integers(0, len(packet) - 1))])
     with pytest.raises(BitstreamError):
         for cumulative, _ in symbols:
@@ -86,13 +86,23 @@ def test_truncated_packet_is_refused(symbols, data):
 @given(st.binary(max_size=40), st.lists(tables(), max_size=40), st.integers(0, 50))
 def test_any_bytes_decode_to_what_encodes_to_them_or_are_refused(data, chosen, offset):
     """What the decoder accepts is exactly what the encoder writes: no two packets mean the same."""
+    assert read_and_rewritten(data, chosen, offset) in (None, True)
+
+
+def read_and_rewritten(data, chosen, offset=0):
+    """Return whether what is read is written as the same bytes; None if the decoder refuses them."""
     decoder = RangeDecoder(data, offset)
-    try:
+    with suppress(BitstreamError):
         symbols = [(t, decoder.decode(t)) for t in chosen]
-        end = decoder.finish()
-    except BitstreamError:
-        return
-    assert pack(symbols) == data[offset:end]
+        return data[offset : decoder.finish()] == pack(symbols)
+    return None
+
+
+def test_random_bytes_are_read_or_refused():
+    """Both happen, so the property above is checked on both."""
+    draw = random.Random(9)
+    found = [read_and_rewritten(draw.randbytes(4), [SKEWED] * n) for n in (0, 1, 8, 40) for _ in range(20)]
+    assert set(found) == {True, None}
 
 
 FIELDS = st.integers(0, 16).flatmap(lambda n: st.tuples(st.integers(0, 2**n - 1), st.just(n)))
@@ -161,9 +171,12 @@ def test_slots_outside_the_table_are_named(start, freq):
 def test_bits_that_do_not_fit_are_named(value, n_bits):
     with pytest.raises(ValueError, match=rf"value {value} must fit n_bits {n_bits}"):
         RangeEncoder().encode_bits(value, n_bits)
-    if not 0 <= n_bits <= 16:
-        with pytest.raises(ValueError, match="n_bits"):
-            RangeDecoder(b"\0\0").decode_bits(n_bits)
+
+
+@pytest.mark.parametrize("n_bits", [-1, 17])
+def test_impossible_numbers_of_bits_are_not_read(n_bits):
+    with pytest.raises(ValueError, match="n_bits"):
+        RangeDecoder(b"\0\0").decode_bits(n_bits)
 
 
 @given(packets())

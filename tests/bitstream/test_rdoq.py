@@ -2,12 +2,9 @@
 
 import numpy as np
 import pytest
-from flax import nnx
 
 from lpcnet_cq.bitstream.packet import Integers, n_bits, start
 from lpcnet_cq.bitstream.rdoq import MULTIPLIER, rdoq
-from lpcnet_cq.speech.entropy import EntropyModel
-from lpcnet_cq.speech.freeze import freeze
 from lpcnet_cq.speech.integer_model import SubframeModel
 from lpcnet_cq.training.presets import PRESETS
 
@@ -16,9 +13,8 @@ SIZES = CONFIG.step_ratio ** (np.arange(CONFIG.n_steps) - CONFIG.n_steps // 2.0)
 
 
 @pytest.fixture(scope="module")
-def model():
-    entropy = nnx.to_pure_dict(nnx.state(EntropyModel(CONFIG, rngs=nnx.Rngs(0))))
-    return SubframeModel(freeze(entropy, CONFIG), CONFIG)
+def model(speech_integers):
+    return SubframeModel(speech_integers, CONFIG)
 
 
 @pytest.fixture(scope="module")

@@ -40,10 +40,6 @@ SIGNALS = {
 }
 
 
-def snr_db(x, y):
-    return 10 * np.log10(np.sum(x**2) / max(np.sum((x - y) ** 2), 1e-300))
-
-
 @pytest.mark.parametrize("order", [1, 8, 16, 32])
 @pytest.mark.parametrize("mu", [0.0, 0.68, 0.97])
 @pytest.mark.parametrize("name", SIGNALS)
@@ -52,10 +48,7 @@ def test_reconstructs_to_120_db(name, mu, order):
     found = analyze(x, SPEC, order, preemphasis_mu=mu)
     y = synthesize(found)
     assert y.shape == x.shape
-    if x.any():
-        assert snr_db(x, y) > 120
-    else:
-        assert not y.any()
+    assert np.sum((x - y) ** 2) <= 1e-12 * np.sum(x**2)
 
 
 @given(

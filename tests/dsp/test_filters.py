@@ -172,9 +172,12 @@ def test_bad_arguments_are_named(function):
     ]:
         with pytest.raises(ValueError, match=message):
             function(*arguments)
-    if rows == "a":
-        with pytest.raises(ValueError, match="`a` has a first coefficient"):
-            function([0.0] * 4, [0.5, 1.0])
+
+
+@pytest.mark.parametrize("function", [direct_analysis, direct_synthesis])
+def test_a_first_coefficient_other_than_one_is_refused(function):
+    with pytest.raises(ValueError, match="`a` has a first coefficient"):
+        function([0.0] * 4, [0.5, 1.0])
 
 
 def test_lattice_synthesis_does_not_depend_on_how_blocks_are_prepared(monkeypatch):

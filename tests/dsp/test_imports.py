@@ -17,11 +17,11 @@ OPTIONAL = {"_audio_libsndfile.py": {"soundfile"}, "picture.py": {"matplotlib"}}
 def imported(tree):
     """Yield the name of every module imported, and whether it is when the file is."""
     at_once = {id(node) for node in tree.body}  # not those under TYPE_CHECKING or in functions
+    assert not any(isinstance(node, ast.ImportFrom) and node.level for node in ast.walk(tree)), "imports are absolute"
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((alias.name, id(node) in at_once) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0
             yield node.module, id(node) in at_once
         elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
             if isinstance(node.args[0], ast.Constant):

@@ -224,15 +224,13 @@ def test_a_tone_masks_along_the_slopes_of_the_spreading_function(level_db):
     threshold = pa.masking(tone(line, 10 ** ((level_db - 96) / 20), 3 * 512), rate_hz).threshold_db[3]
     f = np.arange(K) * rate_hz / pa.N_FFT
     dz = pa.hz_to_bark(f) - pa.hz_to_bark(f[line])
-    checked = 0
     slopes = {(-3, -1): 17.0, (-1, 0): 0.4 * level_db + 6, (0, 1): -17.0, (1, 8): 0.15 * level_db - 17}
-    for (first, last), slope in slopes.items():
-        # Where the tone alone decides: 25 dB above the quiet, and its power is 1 part in 300 off at most.
-        own = (dz >= first) & (dz <= last) & (threshold > pa.threshold_in_quiet_db(f) + 25)
-        if own.sum() >= 3:
-            checked += 1
-            assert_allclose(np.polyfit(dz[own], threshold[own], 1)[0], slope, atol=0.15)
-    assert checked >= 2
+    # Where the tone alone decides: 25 dB above the quiet, and its power is 1 part in 300 off at most.
+    own = {ends: (dz >= ends[0]) & (dz <= ends[1]) & (threshold > pa.threshold_in_quiet_db(f) + 25) for ends in slopes}
+    long_enough = [ends for ends in slopes if own[ends].sum() >= 3]
+    assert len(long_enough) >= 2
+    for ends in long_enough:
+        assert_allclose(np.polyfit(dz[own[ends]], threshold[own[ends]], 1)[0], slopes[ends], atol=0.15)
     assert_allclose(level_db - threshold[line], 6.025 + 0.275 * pa.hz_to_bark(f[line]), atol=0.02)
 
 

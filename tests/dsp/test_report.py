@@ -31,7 +31,9 @@ def voice(f0_hz, formants_hz, seconds=0.4, fs=RATE_HZ):
         f.append(f[-1] + 1100)
     z = np.exp((-np.pi * (60 + 0.03 * np.array(f)) + 2j * np.pi * np.array(f)) / fs)
     n = round(seconds * fs)
-    pulses = np.diff(np.floor(np.arange(n) * f0_hz / fs), prepend=0)
+    # Band-limited pulses: pulses on whole samples would have the exact period of several true ones.
+    harmonics = np.arange(1, int(fs / 2 / f0_hz) + 1)[:, None]
+    pulses = np.cos(2 * np.pi * f0_hz / fs * harmonics * np.arange(n)).mean(axis=0)
     glottis = lfilter([1], [1, -1.92, 0.9216], pulses)
     y = np.diff(lfilter([1], np.poly([*z, *z.conj()]).real, glottis), prepend=0)
     return 0.3 * y / np.abs(y).max() + 1e-4 * np.random.default_rng(0).normal(size=n)

@@ -10,9 +10,10 @@ from flax import nnx
 from lpcnet_cq.evaluation.complexity import macs_per_second
 from lpcnet_cq.music.config import MusicConfig
 from lpcnet_cq.music.model import Model as MusicModel
+from lpcnet_cq.nn.layers import count_parameters
 from lpcnet_cq.pruning.channels import prune_channels
 from lpcnet_cq.speech.config import SpeechConfig
-from lpcnet_cq.speech.model import Model, count_parameters
+from lpcnet_cq.speech.model import Model
 from lpcnet_cq.training.presets import PRESETS
 
 

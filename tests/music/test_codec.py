@@ -16,10 +16,13 @@ from lpcnet_cq.evaluation import bench
 from lpcnet_cq.evaluation.evaluate import evaluate
 from lpcnet_cq.evaluation.metrics import METRICS, metrics_for
 from lpcnet_cq.evaluation.plots import read_metrics
-from lpcnet_cq.training import train as training
+from lpcnet_cq.training import loop
 from lpcnet_cq.training.data import Clip, open_corpus
+from lpcnet_cq.training.music_task import MUSIC
 from lpcnet_cq.training.presets import PRESETS
-from lpcnet_cq.training.tasks import MUSIC, SPEECH, task_of
+from lpcnet_cq.training.speech_task import SPEECH
+from lpcnet_cq.training.tasks import task_of
+from lpcnet_cq.training.train import train
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
 FS = PRESETS["audio-tiny"].codec.spec.sample_rate_hz
@@ -39,9 +42,9 @@ def run(tmp_path_factory, plucked):
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LPCNET_CQ_CACHE", str(folder / "cache"))
-        patch.setattr(training, "LOG_EVERY", 4)
+        patch.setattr(loop, "LOG_EVERY", 4)
         t = replace(PRESETS["audio-tiny"], data=str(folder / "data"), steps=STEPS, warmup_steps=3, annealing=0.01)
-        training.train(t, folder / "run", quiet=True)
+        train(t, folder / "run", quiet=True)
         clips = [clip for clip in open_corpus(folder / "data", "audio/") if clip.split == "train"]
         material = MUSIC.material(clips, folder / "cache", t.codec.spec)
     return t, MUSIC.batches(material, t), folder / "run"
@@ -62,7 +65,7 @@ def test_training_lowers_the_loss(run):
     batch = batches.batch(1000)
     step = jnp.full(MUSIC.shape(batch), t.codec.nominal_step, jnp.int32)
     one = jnp.float32(1)
-    loss = jax.jit(lambda p: MUSIC.objective(nnx.merge(graph, p), t, batch, step, one, jnp.float32(0.05), one)[0])
+    loss = jax.jit(lambda p: MUSIC.objective(nnx.merge(graph, p), t.loss, batch, step, one, jnp.float32(0.05), one)[0])
     assert float(loss(end)) < 0.97 * float(loss(start))
 
 

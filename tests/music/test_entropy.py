@@ -8,7 +8,6 @@ from flax import nnx
 
 from lpcnet_cq.music import entropy
 from lpcnet_cq.music.config import MusicConfig
-from lpcnet_cq.music.model import Model
 from lpcnet_cq.training.music_objective import line_bits
 from lpcnet_cq.training.presets import PRESETS
 
@@ -67,9 +66,9 @@ def test_a_line_hangs_on_nothing_that_is_decoded_after_it(bits):
         assert changed[order > order[t, channel, k]].any()
 
 
-def test_loud_surroundings_make_loud_lines_cheaper():
-    """At the start, before training, already: the scale follows the band's energy."""
-    model = Model(C, rngs=nnx.Rngs(0))
+def test_loud_surroundings_make_loud_lines_cheaper(music_model):
+    """Before training already: the scale follows the band's energy."""
+    model = nnx.merge(*music_model)
     side = jnp.zeros((1, 1, C.n_side))
     n = jnp.full((1, 1, 2, D), 2.0)
     step = jnp.full((1, 1), C.nominal_step, jnp.int32)

@@ -1,4 +1,4 @@
-"""The model for music: that its error vanishes with the step, and that stereo is told apart from mono."""
+"""The music model: the error falls with the step size; mono, one-sided and stereo input."""
 
 import jax
 import jax.numpy as jnp
@@ -7,7 +7,7 @@ import pytest
 from flax import nnx
 
 from lpcnet_cq.music.config import MusicConfig
-from lpcnet_cq.music.model import Model, decode, encode, exponents, sizes, start_decoder
+from lpcnet_cq.music.model import decode, encode, exponents, sizes, start_decoder
 from lpcnet_cq.music.runtime import short_block_flags
 from lpcnet_cq.nn.quantize import latent_steps
 from lpcnet_cq.training.presets import PRESETS
@@ -26,9 +26,9 @@ def blocks(plucked):
 
 
 @pytest.fixture(scope="module")
-def code():
-    """Return the compiled way there, to side integers and lines in steps, and the whole way back."""
-    model = Model(C, rngs=nnx.Rngs(0))
+def code(music_model):
+    """Return the compiled encoder, to side integers and lines in steps, and the compiled decoder."""
+    model = nnx.merge(*music_model)
 
     @jax.jit
     def there(blocks, q):
@@ -74,7 +74,7 @@ def test_one_channel_twice_leaves_the_side_channel_empty(code, blocks):
 
 
 def test_a_sound_from_one_side_comes_back_from_there(code, blocks):
-    """The factors tell the side channel from the middle one: nothing leaks to the silent side, at any step."""
+    """The prediction coefficients give the side channel from the mid channel: nothing leaks to the silent side."""
     x, split = blocks
     y, z = round_trip(code, (jnp.stack([x[:, 0], 0 * x[:, 0]], axis=1), split), 8)
     assert np.abs(np.round(z[:, :, 1])).max() == 0

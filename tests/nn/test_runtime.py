@@ -4,10 +4,11 @@ import os
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from lpcnet_cq.nn import runtime
-from lpcnet_cq.nn.runtime import own_settings, use_cache
+from lpcnet_cq.nn.runtime import MAX_OUTPUT, is_valid_output, own_settings, use_cache
 
 
 def test_compiled_code_is_kept_where_the_user_says(monkeypatch, tmp_path):
@@ -20,7 +21,7 @@ def test_compiled_code_is_kept_where_the_user_says(monkeypatch, tmp_path):
     assert {k: v for k, v in settings.items() if k.endswith("dir")} == expected
 
 
-@pytest.mark.parametrize("name", ["file/below", "\0"])
+@pytest.mark.parametrize("name", ["file/below", "long" * 100])
 def test_code_is_not_kept_where_nothing_can_be_written(monkeypatch, tmp_path, name):
     (tmp_path / "file").write_text("")
     settings = {}
@@ -44,3 +45,18 @@ def test_a_forked_process_is_told_to_spawn(monkeypatch):
     monkeypatch.setattr(runtime, "_process", os.getpid() + 1)
     with pytest.raises(RuntimeError, match="`spawn`"), own_settings():
         pass
+
+
+@pytest.mark.parametrize("n", [1, 320, 6720])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, MAX_OUTPUT, -2 * MAX_OUTPUT])
+def test_one_bad_sample_or_many_make_an_output_invalid(value, n):
+    """Compiled, as in decoders: XLA's maximum skips NaN there."""
+    y = 0.1 * np.random.default_rng(1).standard_normal((1, n)).astype(np.float32)
+    valid = jax.jit(lambda y: is_valid_output(jnp.sin(y) * y))  # fused with what made y
+    assert is_valid_output(jnp.asarray(y)) and valid(y)
+    for first in {0, n // 2, n - 1}:
+        bad = y.copy()
+        bad[:, first:] = value
+        assert not jax.jit(is_valid_output)(bad), first
+        assert not is_valid_output(jnp.asarray(bad)), first
+        assert np.isfinite(value) or not valid(bad), first

@@ -1,7 +1,5 @@
 """Moments of captured layer inputs: against closed forms, outputs, and inputs that are known."""
 
-from dataclasses import replace
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,7 +13,6 @@ from lpcnet_cq.nn.capture import LayerInput, multiply
 from lpcnet_cq.nn.layers import CausalConv
 from lpcnet_cq.pruning.input_moments import input_moments
 from lpcnet_cq.pruning.sparsify import name_of
-from lpcnet_cq.speech.model import Model
 from lpcnet_cq.training.optimiser import FEW
 from lpcnet_cq.training.presets import PRESETS
 from lpcnet_cq.training.speech_objective import objective
@@ -86,17 +83,17 @@ def test_convolutions_see_their_past_and_every_tap():
 
 
 @pytest.fixture(scope="module")
-def codec_moments():
+def codec_moments(speech_model):
     """Return the smallest codec's moments in training and its parameters."""
-    t = replace(PRESETS["tiny"], disturbance_weight=0.0)
-    graph, params = nnx.split(Model(t.codec, rngs=nnx.Rngs(0)), nnx.Param)
+    t = PRESETS["tiny"]
+    graph, params = speech_model
     T = 20
     lsf = jnp.broadcast_to(jnp.linspace(0, jnp.pi, 18)[1:-1], (2, T + 1, 16)) + 0.02 * draw(2, T + 1, 16)
     batch = {"x": 0.1 * draw(2, T * t.codec.spec.hop + t.codec.spec.look_ahead, seed=1), "lsf": lsf}
     step = jnp.full((2, T), 3, jnp.int32)
 
     def loss(model, batch):
-        return objective(model, t, batch, step, 1.0, jnp.float32(0.1), jnp.float32(0.0))
+        return objective(model, t.loss, batch, step, 1.0, jnp.float32(0.1), jnp.float32(0.0))
 
     return jax.jit(lambda p, b: input_moments(loss, nnx.merge(graph, p), b))(params, batch), params
 

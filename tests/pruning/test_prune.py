@@ -5,66 +5,64 @@ The smallest preset, a dozen steps, on vowels that are made here.
 
 from dataclasses import replace
 
-import jax
 import numpy as np
 import pytest
 import soundfile
-from flax import nnx
 
 from lpcnet_cq.checkpoint.weight_groups import UNSTRUCTURED
 from lpcnet_cq.checkpoint.weights import flatten, load_weights, save_weights
 from lpcnet_cq.cli import main
 from lpcnet_cq.codec import Codec
-from lpcnet_cq.pruning.config import PruneConfig
+from lpcnet_cq.pruning.config import PruneConfig, read_config
 from lpcnet_cq.pruning.prune import is_pruned, prune
 from lpcnet_cq.pruning.size_report import report, tensor_sizes
-from lpcnet_cq.speech.freeze import freeze
-from lpcnet_cq.speech.model import Model
-from lpcnet_cq.training import train as training
-from lpcnet_cq.training.presets import PRESETS
-from lpcnet_cq.training.train import centre_of
+from lpcnet_cq.training import loop
+from lpcnet_cq.training.presets import PRESETS, preset_for_weights
+from lpcnet_cq.training.speech_task import SPEECH
 
 TINY = PRESETS["tiny"]
-NOTES = {"steps": [0, 17], "usual_bps": [round(36000 * 0.9**q) for q in range(17)], "reach_bps": [9000, 24000]}
+NOTES = {"steps": [0, 17], "mean_rates_bps": [round(36000 * 0.9**q) for q in range(17)], "supported_bps": [9000, 24000]}
 STEPS, SPARSITY = 12, 0.75
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
 
 
+def settings(init, data, steps):
+    """Return settings of a short training of the smallest crops."""
+    t = preset_for_weights(str(init), "prune")
+    return replace(t, data=str(data), steps=steps, batch=2, seconds=0.4)
+
+
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory, vowel):
+def runs(tmp_path_factory, vowel, speech_model, speech_integers):
     """Return the dense weights' path, and by pattern those of runs that pruned them."""
     folder = tmp_path_factory.mktemp("prune")
     for name, f0_hz in (("ann", 210), ("ben", 110)):
         (folder / "data" / name).mkdir(parents=True)
         soundfile.write(folder / "data" / name / "a.wav", vowel(f0_hz, (500, 1500, 2500), seconds=4), 16000)
-    _, params = nnx.split(Model(TINY.codec, rngs=nnx.Rngs(0)), nnx.Param)
-    integers = freeze(jax.tree.map(np.asarray, nnx.to_pure_dict(params))["entropy"], TINY.codec)
-    save_weights(folder / "dense.safetensors", params, integers, TINY.codec, NOTES)
-    t = PruneConfig(data=str(folder / "data"), init=str(folder / "dense.safetensors"), steps=STEPS)
-    t = replace(t, batch=2, seconds=0.4, sparsity=SPARSITY, events=2)
+    save_weights(folder / "dense.safetensors", speech_model[1], speech_integers, TINY.codec, NOTES)
+    p = PruneConfig(settings(folder / "dense.safetensors", folder / "data", STEPS), sparsity=SPARSITY, events=2)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LPCNET_CQ_CACHE", str(folder / "cache"))
         made = {}  # both runs share one compiled step
-        make_step = training.make_step
-        patch.setattr("lpcnet_cq.pruning.prune.make_step", lambda *of: made.setdefault("step", make_step(*of)))
-        paths = {"single": prune(t, folder / "single", quiet=True)}
-        paths["inputs"] = prune(replace(t, method="gradual", pattern="inputs"), folder / "inputs", quiet=True)
+        make_step = loop.make_step
+        patch.setattr(loop, "make_step", lambda *of: made.setdefault("step", make_step(*of)))
+        paths = {"single": prune(p, folder / "single", quiet=True)}
+        paths["inputs"] = prune(replace(p, method="gradual", pattern="inputs"), folder / "inputs", quiet=True)
     return folder / "dense.safetensors", paths
 
 
 def test_every_layer_is_as_sparse_as_asked(runs):
     dense, paths = (flatten(load_weights(path).floats) for path in (runs[0], runs[1]["single"]))
     assert dense.keys() == paths.keys()
-    chosen = [name for name, value in dense.items() if is_pruned(UNSTRUCTURED, name, value)]
+    chosen = [name for name, value in dense.items() if is_pruned(UNSTRUCTURED, SPEECH.dense, name, value)]
     assert {"encoder/down/kernel", "decoder/fine/0/conv/kernel", "entropy/latent/wp"} < set(chosen)
     assert not any(word in name for name in chosen for word in ("lapped", "basis", "triangular", "bias"))
-    for name, value in dense.items():
-        zeros = np.mean(paths[name] == 0)
-        if name in chosen:
-            assert zeros >= round(SPARSITY * value.size) / value.size - 1e-6, name
-        elif "lapped" in name:
-            assert zeros < 0.01
+    zeros = {name: np.mean(value == 0) for name, value in paths.items()}
+    for name in chosen:
+        size = dense[name].size
+        assert zeros[name] >= round(SPARSITY * size) / size - 1e-6, name
+    assert max(share for name, share in zeros.items() if "lapped" in name) < 0.01
 
 
 def test_survivors_were_trained(runs):
@@ -112,26 +110,24 @@ def test_sizes_add_up_to_the_file(runs):
     assert f"{runs[0].stat().st_size:,} bytes" in text and "| decoder/up/kernel | 1,536 | 75 % |" in text
 
 
-@pytest.mark.parametrize(("rates", "low", "high"), [((9000, 24000), 0.49, 0.51), ((9000, 9000), 0.7, 0.8)])
-def test_step_sizes_are_drawn_where_the_rates_are(rates, low, high):
-    """36 kbps times 0.9 per step: 9 kbps are at index 13, which is as far as half of the indices can be centred."""
-    t = PruneConfig(bitrates_bps=rates)
-    centre = centre_of(t, NOTES)
-    assert low < centre < high
-    assert 0 <= centre - t.span / 2 and centre + t.span / 2 <= 1
+def test_a_run_says_what_it_was(runs):
+    dense, paths = runs
+    p = read_config(paths["inputs"].parent)
+    assert (p.method, p.pattern, p.sparsity, p.train.init) == ("gradual", "inputs", SPARSITY, str(dense))
+    assert p.train == settings(dense, dense.parent / "data", STEPS)
 
 
 def test_command_line_prunes_reports_and_evaluates(runs, tmp_path, monkeypatch, capsys):
     dense, paths = runs
     asked, shown = [], []
-    monkeypatch.setattr("lpcnet_cq.pruning.prune.prune", lambda t, workdir: asked.append(t) or paths["single"])
+    monkeypatch.setattr("lpcnet_cq.pruning.prune.prune", lambda p, workdir: asked.append(p) or paths["single"])
     monkeypatch.setattr("lpcnet_cq.cli_training.report_run", lambda *of: shown.append(of))
     out = tmp_path / "run"
     options = f"--bitrate 9k --sparsity 0.7 --method l1 --pattern 1x8 --minutes 2 --data d --init {dense} --out {out}"
     out.mkdir()
     assert main(["prune", *options.split()]) == 0
-    expected = PruneConfig(data="d", bitrates_bps=(9000.0, 9000.0), minutes=2.0, init=str(dense))
-    assert asked == [replace(expected, method="l1", sparsity=0.7, pattern="1x8")]
+    t = replace(preset_for_weights(str(dense), "prune"), data="d", bitrates_bps=(9000.0, 9000.0), minutes=2.0)
+    assert asked == [PruneConfig(t, method="l1", sparsity=0.7, pattern="1x8")]
     assert shown == [(paths["single"], "d", 9000, 9000)]
     assert (out / "sizes.md").read_text() in capsys.readouterr().out
     (out / "checkpoint.safetensors").touch()
@@ -141,10 +137,20 @@ def test_command_line_prunes_reports_and_evaluates(runs, tmp_path, monkeypatch, 
 
 @pytest.mark.parametrize(
     ("wrong", "reason"),
-    [({"pattern": "2x2"}, "no pattern `2x2`"), ({"method": "magic"}, "no method `magic`"), ({"init": "cqq"}, "`cqq`")],
+    [
+        ({"pattern": "2x2"}, "no pattern `2x2`"),
+        ({"sparsity": 1.0}, "`sparsity` is 1.0"),
+        ({"events": 0}, "`events` is 0"),
+        ({"train": PRESETS["cq-prune"]}, "`train.init` is empty"),
+    ],
 )
-def test_unknown_words_are_named(runs, tmp_path, monkeypatch, wrong, reason):
-    monkeypatch.setenv("LPCNET_CQ_CACHE", str(tmp_path))
-    t = PruneConfig(data=str(runs[0].parent / "data"), init=str(runs[0]), steps=2, batch=2, seconds=0.4)
+def test_wrong_settings_are_named(wrong, reason):
     with pytest.raises(ValueError, match=reason):
-        prune(replace(t, **wrong), tmp_path / "run", quiet=True)
+        replace(PruneConfig(replace(PRESETS["cq-prune"], init="cq")), **wrong)
+
+
+def test_an_unknown_method_is_named(runs, tmp_path, monkeypatch):
+    monkeypatch.setenv("LPCNET_CQ_CACHE", str(tmp_path))
+    t = settings(runs[0], runs[0].parent / "data", 2)
+    with pytest.raises(ValueError, match="no method `magic`"):
+        prune(PruneConfig(t, method="magic"), tmp_path / "run", quiet=True)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from lpcnet_cq.nn.layers import count_parameters
 from lpcnet_cq.published.autoencoder import Autoencoder
-from lpcnet_cq.published.complexity import count_parameters, shapes_of
+from lpcnet_cq.published.complexity import shapes_of
 from lpcnet_cq.published.config import PRESETS
 
 KINDS = ("knet", "bottleneck", "gated")

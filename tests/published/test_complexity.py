@@ -2,7 +2,8 @@
 
 import pytest
 
-from lpcnet_cq.published.complexity import count_parameters, mmac_per_s, shapes_of
+from lpcnet_cq.nn.layers import count_parameters
+from lpcnet_cq.published.complexity import mmac_per_s, shapes_of
 from lpcnet_cq.published.config import PRESETS, at_rates
 
 FRAMES_PER_S = 16000 / 480

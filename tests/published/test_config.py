@@ -5,7 +5,7 @@ from dataclasses import FrozenInstanceError, asdict, replace
 
 import pytest
 
-from lpcnet_cq.published.config import FRAMES, PRESETS, at_rates, system_from_dict
+from lpcnet_cq.published.config import FRAMES, PRESETS, at_rates, recipe_from_dict, system_from_dict
 
 
 def test_frames_are_the_papers():
@@ -36,10 +36,10 @@ def test_losses_and_quantisers_are_the_papers(name):
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_system_survives_json(name):
+def test_systems_and_recipes_survive_json(name):
     c = PRESETS[name].system
     assert system_from_dict(json.loads(json.dumps(asdict(c)))) == c
-    json.dumps(PRESETS[name].as_dict())
+    assert recipe_from_dict(json.loads(json.dumps(PRESETS[name].as_dict()))) == PRESETS[name]
 
 
 def test_presets_are_frozen():

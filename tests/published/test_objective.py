@@ -12,7 +12,7 @@ from lpcnet_cq.published.config import Recipe, at_rates
 from lpcnet_cq.published.front import lsf_levels, prepare
 from lpcnet_cq.published.model import Model, encode, start_encoder
 from lpcnet_cq.published.objective import compared_frames, objective, rate_parts
-from lpcnet_cq.published.packet import LSF, frequency_tables, n_bits
+from lpcnet_cq.published.packet import LSF, frequency_tables, symbol_bits
 from lpcnet_cq.published.quantiser import Acting
 from lpcnet_cq.published.rate import start_control
 from lpcnet_cq.published.train import phases_of
@@ -101,7 +101,7 @@ def test_rate_is_what_the_codecs_tables_take(recipe, batch, awake):
     symbols = jax.jit(lambda p: encode(nnx.merge(graph, p), start_encoder(c, 2), batch["x"], batch["lsf"])[1])(params)
     s = np.asarray(symbols).reshape(2 * T, -1)
     integers = frequency_tables(s, c)
-    bits = n_bits(integers, s, c).mean(axis=0)
+    bits = symbol_bits(integers, s, c).mean(axis=0)
     tables = {name: jnp.asarray(np.diff(table) / 65536, jnp.float32) for name, table in integers.items()}
     # in the phase of the second module all that is not trained is hard, and so is it while its quantiser is not on
     _, p = parts(r, batch, awake, 1, OFF, tables=tables)

@@ -19,18 +19,12 @@ from lpcnet_cq.published.config import PRESETS, Recipe
 from lpcnet_cq.published.front import prepare
 from lpcnet_cq.published.model import Model, encode, start_encoder
 from lpcnet_cq.published.rate import PACKET_BITS, price, start_control
-from lpcnet_cq.published.train import (
-    acting_at,
-    learning_rate,
-    make_step,
-    partition,
-    phases_of,
-    priced_at,
-    spread_code,
-    train,
-)
-from lpcnet_cq.published.weights import load_weights
-from lpcnet_cq.training.data import Batches, Clip
+from lpcnet_cq.published.train import acting_at, make_run, phases_of, priced_at, setting_at, spread_code, train
+from lpcnet_cq.published.weights import load_system
+from lpcnet_cq.training import loop
+from lpcnet_cq.training.data import Clip
+from lpcnet_cq.training.loop import Place, start_state
+from lpcnet_cq.training.speech_data import Batches
 
 STEPS, STOP = 40, 28  # phases end at 24, 32 and 40
 
@@ -57,18 +51,19 @@ def runs(tmp_path_factory, tiny, vowel):
     ends = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LPCNET_CQ_CACHE", str(folder / "cache"))
-        patch.setattr(training, "LOG_EVERY", 4)
+        patch.setattr(loop, "LOG_EVERY", 4)
         patch.setattr(training, "COUNT_BATCHES", 4)
         made = {}  # the three runs share the compiled steps
-        patch.setattr(training, "make_step", lambda r, g, p: made.setdefault(p, make_step(r, g, p)))
-        run_phase = training.run_phase
+        make_step, enter_phase = loop.make_step, loop.enter_phase
+        patch.setattr(loop, "make_step", lambda run, phase: made.setdefault(phase, make_step(run, phase)))
 
-        def watched(*args):
-            state, notes = run_phase(*args)
-            ends.append(flatten(jax.tree.map(np.array, nnx.to_pure_dict(state.params))))
-            return state, notes
+        def watched(run, state, notes, progress):
+            entered = enter_phase(run, state, notes, progress)
+            if entered[1]["phase"] != notes["phase"]:
+                ends.append(parameters(state))
+            return entered
 
-        patch.setattr(training, "run_phase", watched)
+        patch.setattr(loop, "enter_phase", watched)
         train(r, folder / "whole", quiet=True)
         batch = Batches.batch
 
@@ -82,7 +77,12 @@ def runs(tmp_path_factory, tiny, vowel):
             train(replace(r, checkpoint_minutes=0.0), folder / "parts", quiet=True)
         assert not (folder / "parts" / "weights.safetensors").exists()
         train(r, folder / "parts", quiet=True)
-    return r, folder / "whole", folder / "parts", ends[:3]
+    ends = [*ends[:2], flatten(load_system(folder / "whole" / "weights.safetensors").floats)]
+    return r, folder / "whole", folder / "parts", ends
+
+
+def parameters(state):
+    return flatten(jax.tree.map(np.array, nnx.to_pure_dict(state.params)))
 
 
 def metrics(folder):
@@ -105,10 +105,9 @@ def test_phases_follow_the_schedule(runs):
 def test_each_phase_changes_what_it_trains_and_nothing_else(runs):
     r, _, _, ends = runs
     for phase, before, after in zip(phases_of(r)[1:], ends, ends[1:], strict=False):
-        for name, value in after.items():
-            path = [int(key) if key.isdigit() else key for key in name.split("/")]
-            if not phase.trains(tuple(path)):
-                np.testing.assert_array_equal(value, before[name], err_msg=name)
+        paths = {name: tuple(int(key) if key.isdigit() else key for key in name.split("/")) for name in after}
+        for name in (name for name, path in paths.items() if not phase.trains(path)):
+            np.testing.assert_array_equal(after[name], before[name], err_msg=name)
         kernels = [n for n in after if n.endswith("kernel") and phase.trains(("modules", int(n.split("/")[1])))]
         assert kernels and not any(np.array_equal(after[n], before[n]) for n in kernels)
 
@@ -122,7 +121,7 @@ def test_an_interruption_leaves_no_trace(runs):
     _, whole, parts, _ = runs
     timeless = [[{k: v for k, v in line.items() if k != "minutes"} for line in metrics(f)] for f in (whole, parts)]
     assert timeless[0] == timeless[1]
-    a, b = (load_weights(f / "weights.safetensors") for f in (whole, parts))
+    a, b = (load_system(f / "weights.safetensors") for f in (whole, parts))
     found = flatten(b.floats) | b.tables
     for name, value in (flatten(a.floats) | a.tables).items():
         np.testing.assert_array_equal(found[name], value, err_msg=name)
@@ -150,39 +149,33 @@ def test_trained_weights_go_through_the_evaluation_of_our_own_codec(runs, tmp_pa
     assert np.isfinite(row["snr_db"])
 
 
+def run_and_state(r, batch):
+    """Return the run of a new model of one phase, and its state before the first step."""
+    graph, params = nnx.split(Model(r.system, rngs=nnx.Rngs(0)), nnx.Param)
+    run = make_run(r, graph, lambda i: batch)
+    return run, start_state(run, params, start_control(r.system, r.tau))
+
+
 @pytest.mark.parametrize("target_bps, rises", [(1e3, True), (1e6, False)])
 def test_price_of_bits_follows_the_rate(tiny, vowel, target_bps, rises):
-    r = Recipe(tiny(), bitrates_bps=(target_bps,))
-    graph, params = nnx.split(Model(r.system, rngs=nnx.Rngs(0)), nnx.Param)
-    (phase,) = phases_of(r)
-    trained, frozen = partition(params, phase)
+    r = Recipe(tiny(), bitrates_bps=(target_bps,), tau=1.0)
     batch = prepare(vowel()[None, : 6 * r.system.spec.hop], r.system, 4)
-    args = trained, frozen, training.OPTIMISER.init(trained), start_control(r.system, 1.0), batch
-    step = make_step(r, graph, phase)
-    for on, done in ((True, 1.0), (False, 0.0)):
-        log_tau = float(step(*args, acting_at(r, phase, done), jnp.float32(1e-3), jnp.float32(1))[2].log_tau)
+    run, state = run_and_state(r, batch)
+    step = loop.make_step(run, run.phases[0])
+    for on, done in ((True, 0.5), (False, 0.0)):
+        setting = setting_at(r, run.phases[0], Place(done, done, 0))
+        log_tau = float(step(state, batch, jax.random.key(0), setting)[0].control.log_tau)
         assert (log_tau > 0) is (on and rises) and (log_tau < 0) is (on and not rises)
 
 
 def test_a_step_is_compiled_once(tiny, vowel):
     """Types that change with the first step would compile the second one anew, out of the budget of minutes."""
     r = Recipe(tiny("knet", window_at="analysis"), bitrates_bps=(9e3,))
-    graph, params = nnx.split(Model(r.system, rngs=nnx.Rngs(0)), nnx.Param)
-    (phase,) = phases_of(r)
-    trained, frozen = partition(params, phase)
-    state = trained, training.OPTIMISER.init(trained), start_control(r.system, r.tau)
-    batch, step = prepare(vowel()[None, : 6 * r.system.spec.hop], r.system, 4), make_step(r, graph, phase)
-    for done in (0.0, 0.5, 1.0):
-        acting = acting_at(r, phase, done)
-        state = step(state[0], frozen, *state[1:], batch, acting, jnp.float32(0), jnp.float32(1))[:3]
-    assert step._cache_size() == 1
-
-
-def test_learning_rate_rises_in_a_line_and_falls_as_a_cosine():
-    r = PRESETS["cmrl"]
-    for phase, peak in zip(phases_of(r), r.learning_rates, strict=True):
-        rates = [learning_rate(r, phase, done) / peak for done in (0, r.warmup / 2, 0.5, 1)]
-        assert rates == pytest.approx([0, 0.5, 0.5, 0], abs=0.001)
+    batch = prepare(vowel()[None, : 6 * r.system.spec.hop], r.system, 4)
+    run, state = run_and_state(r, batch)
+    for i, done in enumerate((0.0, 0.5, 0.9)):
+        state, _ = loop.take_step(run, state, batch, {"step": i, "phase": 0}, Place(done, done, i))
+    assert [step._cache_size() for step in run.compiled.values()] == [1]
 
 
 @pytest.mark.parametrize("hard", [True, False])
@@ -207,9 +200,8 @@ def test_a_new_module_begins_with_what_is_left_of_the_rate(tiny, vowel, kind):
     def batch(i):
         return prepare(vowel(120 + 5 * i)[None, : 6 * c.spec.hop], c, 4)
 
-    run = training.Run(r, graph, phases_of(r), batch, Path(), None)
-    state = training.State(params, None, start_control(c, 1.0))
-    moved = nnx.merge(graph, spread_code(run, state, run.phases[0]).params)
+    state = loop.State(params, None, start_control(c, 1.0))
+    moved = nnx.merge(graph, spread_code(r, graph, batch, state, phases_of(r)[0]).params)
     b, alpha = (np.asarray(v[...]) for v in nnx.state(moved.modules[0].quantiser, nnx.Param).values())
     assert (np.diff(b) >= 0).all() and alpha * np.median(np.diff(b)) == pytest.approx(300 * 2 / 7, rel=1e-3)
     s = [encode(moved, start_encoder(c, 1), batch(i)["x"], None)[1] for i in range(training.START_BATCHES)]
@@ -222,9 +214,9 @@ def test_a_further_module_begins_with_cheaper_bits(tiny, vowel):
     c = replace(tiny("bottleneck"), n_modules=2)
     r = Recipe(c, bitrates_bps=(9e3, 20e3))
     graph, params = nnx.split(Model(c, rngs=nnx.Rngs(0)), nnx.Param)
-    run = training.Run(r, graph, phases_of(r), lambda i: prepare(vowel(120)[None], c, 4), Path(), None)
-    state = training.State(params, None, start_control(c, 8.0)._replace(excess=jnp.float32(0.1)))
-    first, second = (price(spread_code(run, state, phase).control) for phase in run.phases[:2])
+    batch = prepare(vowel(120)[None], c, 4)
+    state = loop.State(params, None, start_control(c, 8.0)._replace(excess=jnp.float32(0.1)))
+    first, second = (price(spread_code(r, graph, lambda i: batch, state, p).control) for p in phases_of(r)[:2])
     assert first == pytest.approx(8 * np.exp(0.2), rel=1e-4) and second == pytest.approx(2.0, rel=1e-4)
 
 

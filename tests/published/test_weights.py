@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 from lpcnet_cq.checkpoint.weights import flatten
 from lpcnet_cq.published.model import Model
 from lpcnet_cq.published.packet import frequency_tables
-from lpcnet_cq.published.weights import load_weights, save_weights
+from lpcnet_cq.published.weights import load_system, save_system
 
 
 def test_round_trip(tiny, tmp_path):
@@ -19,8 +19,8 @@ def test_round_trip(tiny, tmp_path):
     params = nnx.state(Model(c, rngs=nnx.Rngs(0)), nnx.Param)
     tables = frequency_tables(np.zeros((2, c.n_lsf + 2 * c.n_code), int), c)
     path = tmp_path / "w.safetensors"
-    save_weights(path, params, tables, c, {"bitrate_bps": 9000.0})
-    found = load_weights(path)
+    save_system(path, params, tables, c, {"bitrate_bps": 9000.0})
+    found = load_system(path)
     assert found.system == c and found.notes == {"bitrate_bps": 9000.0}
     assert found.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     want = flatten(jax.tree.map(np.asarray, nnx.to_pure_dict(params)))
@@ -36,4 +36,4 @@ def test_other_files_are_refused_in_one_sentence(tmp_path):
     save_file({"a": np.zeros(3)}, tmp_path / "other.safetensors")
     for name in ("missing.safetensors", "other.safetensors"):
         with pytest.raises(ValueError, match="not a readable weights file of a published system"):
-            load_weights(tmp_path / name)
+            load_system(tmp_path / name)

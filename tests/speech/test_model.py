@@ -27,10 +27,9 @@ pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run tha
 
 
 @pytest.fixture(scope="module")
-def net():
+def net(speech_model):
     """Return the graph of the tiny model and its parameters."""
-    graph = nnx.split(nnx.eval_shape(lambda: cq.Model(CONFIG, rngs=nnx.Rngs(0))), nnx.Param)[0]
-    return graph, jax.jit(lambda: nnx.split(cq.Model(CONFIG, rngs=nnx.Rngs(0)), nnx.Param)[1])()
+    return speech_model
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +116,7 @@ def slope(f, params, block, name, direction, h=1e-7):
     return (values[0] - values[1]) / (2 * h)
 
 
-LATTICES = [("lsf", "basis"), ("lsf", "mean"), ("gain", "basis"), ("gain", "mean")]
+QUANTISERS = [("lsf", "basis"), ("lsf", "mean"), ("gain", "basis"), ("gain", "mean")]
 
 
 def test_waveform_loss_reaches_the_codebooks(net, speech, wide):
@@ -137,7 +136,7 @@ def test_waveform_loss_reaches_the_codebooks(net, speech, wide):
         return waveform_loss(x[:, :N], y, plain)
 
     gradient = loss(params)[1]
-    for block, name, direction in directions(params, LATTICES):
+    for block, name, direction in directions(params, QUANTISERS):
         g = np.asarray(gradient[block][name][...])
         assert np.linalg.norm(g) > 0.01, (block, name)
         measured = slope(loss, params, block, name, direction)
@@ -163,7 +162,7 @@ def test_gradient_through_encoder_and_decoder(net, wide):
         return waveform_loss(x[:, :N], y, plain)
 
     soft, hard = loss(params, 0.0)[1], loss(params, 1.0)[1]
-    for block, name, direction in directions(params, LATTICES):
+    for block, name, direction in directions(params, QUANTISERS):
         measured = slope(lambda p: loss(p, 0.0), params, block, name, direction)
         np.testing.assert_allclose(
             np.sum(soft[block][name][...] * direction), measured, rtol=1e-4, atol=1e-5, err_msg=f"{block} {name}"

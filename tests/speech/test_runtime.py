@@ -7,10 +7,9 @@ from flax import nnx
 
 from lpcnet_cq.bitstream.packet import Integers
 from lpcnet_cq.speech.analysis import analyse_lsf
-from lpcnet_cq.speech.freeze import freeze
 from lpcnet_cq.speech.highpass import highpass, start_highpass
 from lpcnet_cq.speech.integer_model import SubframeModel
-from lpcnet_cq.speech.model import GAIN_UNIT, Model, encode_side, start_encoder
+from lpcnet_cq.speech.model import GAIN_UNIT, encode_side, start_encoder
 from lpcnet_cq.speech.runtime import FADE, SpeechSignalModel
 from lpcnet_cq.training.presets import PRESETS
 
@@ -23,10 +22,9 @@ pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run tha
 
 
 @pytest.fixture(scope="module")
-def model():
-    params = jax.jit(lambda: nnx.split(Model(CONFIG, rngs=nnx.Rngs(0)), nnx.Param)[1])()
-    floats = jax.tree.map(np.asarray, nnx.to_pure_dict(params))
-    return SpeechSignalModel(floats, SubframeModel(freeze(floats["entropy"], CONFIG), CONFIG), CONFIG)
+def model(speech_model, speech_integers):
+    floats = jax.tree.map(np.asarray, nnx.to_pure_dict(speech_model[1]))
+    return SpeechSignalModel(floats, SubframeModel(speech_integers, CONFIG), CONFIG)
 
 
 @pytest.fixture(scope="module")
@@ -66,21 +64,20 @@ def test_chunks_give_what_the_whole_signal_gives(model, speech):
     for chunks in ([1] * T, [3, 3, 1]):
         other_side, other_z = analysed(model, speech, chunks)
         np.testing.assert_array_equal(other_side, side)
-        np.testing.assert_allclose(other_z, z, atol=1e-3 * np.abs(z).max())
+        np.testing.assert_allclose(other_z, z, atol=5e-3 * np.abs(z).max())  # compiled apart, rounded apart
 
 
-def test_a_signal_that_ends_is_continued_by_silence_behind_the_high_pass(model, speech):
+def test_a_signal_that_ends_is_continued_by_silence_behind_the_high_pass(model, speech, speech_model):
     """An offset makes the difference: filtered, it would ring on."""
     short = speech[: 2 * HOP + 50] + np.float32(0.5)
     _, filtered = highpass(start_highpass(), short, CONFIG.spec.sample_rate_hz)
     x = np.pad(filtered, (0, T * HOP + AHEAD - len(short)))
     lsf = analyse_lsf(x[:-AHEAD], CONFIG.spec, M)
     side, _ = analysed(model, short, [T])
-    graph = nnx.split(nnx.eval_shape(lambda: Model(CONFIG, rngs=nnx.Rngs(0))), nnx.Param)[0]
 
     @jax.jit
     def expected(params, x, lsf):
-        net = nnx.merge(graph, params)
+        net = nnx.merge(speech_model[0], params)
         return encode_side(net, start_encoder(net, 1), x, lsf, 1.0)[1]
 
     found = expected(model._params, x[None, : T * HOP], lsf[None])

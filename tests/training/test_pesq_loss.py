@@ -1,4 +1,4 @@
-"""The model of hearing in the loss: closed forms, and PESQ itself as judge of its order."""
+"""The PESQ-style loss: closed forms, and PESQ itself as judge of its order."""
 
 import importlib.util
 
@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from lpcnet_cq.evaluation.bench import speech_like
-from lpcnet_cq.training import pesq_loss as hearing
+from lpcnet_cq.training import pesq_loss as loss_terms
 
 FS = 16000
 
@@ -22,21 +22,21 @@ def speech():
 @pytest.fixture(scope="module")
 def judge():
     """Return the compiled loss of two signals (N,)."""
-    loss = jax.jit(lambda x, y: hearing.disturbance(x[None], y[None], FS)[0])
+    loss = jax.jit(lambda x, y: loss_terms.pesq_loss(x[None], y[None], FS)[0])
     return lambda x, y: float(loss(jnp.asarray(x, jnp.float32), jnp.asarray(y, jnp.float32)))
 
 
 def test_bands_share_out_every_line_but_the_first():
-    member, threshold, exponent = hearing.bands(FS, 512)
+    member, threshold, exponent = loss_terms.half_bark_bands(FS, 512)
     np.testing.assert_array_equal(member.sum(axis=1), np.r_[0, np.ones(256)])
     assert member.any(axis=0).all() and 40 <= member.shape[1] <= 49
-    assert threshold[0] > 100 * threshold[20] and exponent[0] > exponent[20] == pytest.approx(hearing.ZWICKER_POWER)
+    assert threshold[0] > 100 * threshold[20] and exponent[0] > exponent[20] == pytest.approx(loss_terms.ZWICKER_POWER)
 
 
 def test_loudness_is_zwickers_law():
     """Nothing at the threshold; far above it, 10 dB more are 10^0.23 times as loud."""
     threshold, exponent = np.float32([2.0]), np.float32([0.23])
-    L = [float(hearing.loudness(jnp.float32([p]), threshold, exponent)[0]) for p in (0.0, 2.0, 2e6, 2e7)]
+    L = [float(loss_terms.loudness(jnp.float32([p]), threshold, exponent)[0]) for p in (0.0, 2.0, 2e6, 2e7)]
     assert L[:2] == [0, 0]
     assert L[2] == pytest.approx(0.1866 * 4**0.23 * ((0.5 + 0.5e6) ** 0.23 - 1), rel=1e-4)
     assert (L[3] + 0.1866 * 4**0.23) / (L[2] + 0.1866 * 4**0.23) == pytest.approx(10**0.23, rel=1e-3)
@@ -64,7 +64,7 @@ def test_what_is_added_weighs_more_than_what_is_missing(speech, judge):
 
 def test_gradient_is_not_zero_for_small_errors_and_finite_in_silence(speech):
     y = speech + 1e-4 * np.random.default_rng(3).standard_normal(len(speech)).astype(np.float32)
-    gradient = jax.jit(jax.grad(lambda y, x: hearing.disturbance(x[None], y[None], FS)[0]))
+    gradient = jax.jit(jax.grad(lambda y, x: loss_terms.pesq_loss(x[None], y[None], FS)[0]))
     small, silent = (gradient(jnp.asarray(y), jnp.asarray(x)) for x in (speech, 0 * speech))
     assert np.isfinite(small).all() and np.abs(small).max() > 0 and np.isfinite(silent).all()
 

@@ -9,7 +9,7 @@ from dsp.frames import FrameSpec
 from lpcnet_cq.checkpoint.weights import codec_config_from_dict
 from lpcnet_cq.published.config import PRESETS as PUBLISHED
 from lpcnet_cq.speech.config import SpeechConfig
-from lpcnet_cq.training.presets import PRESETS
+from lpcnet_cq.training.presets import PRESETS, preset_for_weights
 
 
 def test_delay_is_packet_analysis_look_ahead_and_one_subframe():
@@ -21,11 +21,6 @@ def test_delay_is_packet_analysis_look_ahead_and_one_subframe():
 def test_dimensions_survive_json():
     c = SpeechConfig(spec=FrameSpec(look_ahead=64), context=7, step_ratio=1.3)
     assert codec_config_from_dict(json.loads(json.dumps(asdict(c)))) == c
-
-
-def test_run_is_plain_values():
-    values = json.loads(json.dumps(PRESETS["tiny"].as_dict()))
-    assert values["codec"]["spec"]["hop"] == 320 and values["bitrates_bps"] == [9000, 24000]
 
 
 @pytest.mark.parametrize("name", [name for name in PRESETS if "audio" not in name])
@@ -51,9 +46,15 @@ def test_presets_for_music_fit_together(name):
     assert c.n_latents % c.splits == 0 and c.n_latents <= c.spec.hop and c.spec.hop % (8 * c.splits) == 0
     assert c.spec.look_ahead == c.spec.hop == c.spec.subframe == c.decoder_delay and c.bands % 4 == 0
     assert codec_config_from_dict(json.loads(json.dumps(asdict(c)))) == c
-    assert 0.9 < t.span <= 1 and t.priority_weight > 0 and t.modulation_weight > 0 and t.audible_weight > 0
+    assert 0.9 < t.span <= 1 and min(t.loss.priority, t.loss.modulation, t.loss.audible) > 0
 
 
 def test_published_systems_go_by_their_names():
     assert set(PUBLISHED) == {"knet", "cmrl", "lpc-cmrl", "cq-2020", "nwc-2021"}
     assert set(PUBLISHED).isdisjoint(PRESETS)
+
+
+@pytest.mark.parametrize(("init", "preset"), [("cq", "cq"), ("cq-sparse", "cq"), ("audio", "audio")])
+def test_the_preset_follows_from_the_weights(init, preset):
+    for purpose in ("continue", "prune"):
+        assert preset_for_weights(init, purpose) == replace(PRESETS[f"{preset}-{purpose}"], init=init)

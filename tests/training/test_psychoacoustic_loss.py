@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from dsp.psychoacoustics import noise_to_mask_ratio_db, power_spectrum_db
-from lpcnet_cq.training import psychoacoustic_loss as calibration
+from lpcnet_cq.training import psychoacoustic_loss as loss_terms
 from lpcnet_cq.training.psychoacoustic_loss import HOP
 
 FS, N = 44100, 32 * HOP
+pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
 
 
 @pytest.fixture(scope="module")
@@ -23,28 +24,32 @@ def chord():
 
 @pytest.fixture(scope="module")
 def noisy(chord):
-    """Return the chord with white noise that is heard."""
+    """Return the chord with audible white noise."""
     return chord + 0.003 * np.random.default_rng(1).standard_normal(N).astype(np.float32)
 
 
 def frames(x):
-    padded = np.pad(x, calibration.N_FFT // 2)
-    return np.lib.stride_tricks.sliding_window_view(padded, calibration.N_FFT)[::HOP]
+    padded = np.pad(x, loss_terms.N_FFT // 2)
+    return np.lib.stride_tricks.sliding_window_view(padded, loss_terms.N_FFT)[::HOP]
 
 
 def terms(x, y):
-    mask_db = calibration.threshold_db(x[None], FS)
-    loss = jax.jit(lambda y: calibration.calibration(jnp.asarray(x[None]), y, jnp.asarray(mask_db), FS))
-    return {k: float(v) for k, v in loss(jnp.asarray(y[None])).items()}
+    mask_db = loss_terms.threshold_db(x[None], FS)
+    return {k: float(v) for k, v in compiled(*(jnp.asarray(v) for v in (x[None], y[None], mask_db))).items()}
+
+
+@jax.jit
+def compiled(x, y, mask_db):
+    return loss_terms.psychoacoustic_terms(x, y, mask_db, FS)
 
 
 def test_spectra_are_on_the_scale_of_the_thresholds(chord):
-    judged = power_spectrum_db(frames(chord), calibration.FULL_SCALE_DB)
-    level_db = 10 * np.log10(np.asarray(calibration.power(jnp.asarray(chord[None])))[0] + 1e-9)
+    judged = power_spectrum_db(frames(chord), loss_terms.FULL_SCALE_DB)
+    level_db = 10 * np.log10(np.asarray(loss_terms.power(jnp.asarray(chord[None])))[0] + 1e-9)
     loud = judged > 20  # float32
     assert loud.mean() > 0.1
     np.testing.assert_allclose(level_db[loud], judged[loud], atol=0.05)
-    assert calibration.threshold_db(chord[None], FS).shape == (1, *judged.shape)
+    assert loss_terms.threshold_db(chord[None], FS).shape == (1, *judged.shape)
 
 
 def test_terms_are_the_equations():
@@ -52,15 +57,15 @@ def test_terms_are_the_equations():
     P, M = jnp.asarray([[[100.0, 5.0]]]), jnp.asarray([[[1.0, 5.0]]])
     six_db = 10 * np.log10((4 * np.array([100, 5]) + 0.1) / (np.array([100, 5]) + 0.1))
     want = np.mean(np.log10([101, 2]) * six_db**2)
-    assert float(calibration.priority(P, 4 * P, M)) == pytest.approx(want, rel=1e-5)
-    assert float(calibration.modulation(jnp.asarray([[[4.0, 2.5]]]), M)[0, 0]) == pytest.approx(3)
-    assert float(calibration.modulation(jnp.asarray([[[0.9, 2.5]]]), M)[0, 0]) == 0
+    assert float(loss_terms.priority(P, 4 * P, M)) == pytest.approx(want, rel=1e-5)
+    assert float(loss_terms.modulation(jnp.asarray([[[4.0, 2.5]]]), M)[0, 0]) == pytest.approx(3)
+    assert float(loss_terms.modulation(jnp.asarray([[[0.9, 2.5]]]), M)[0, 0]) == 0
 
 
 def test_audible_noise_is_that_of_dsp(chord, noisy):
     """The judge sums the same shares in NumPy, frame by frame and band by band; a hole is as bad as it gets."""
     noise, hole = (
-        10 ** (noise_to_mask_ratio_db(chord, y, FS, calibration.FULL_SCALE_DB, HOP)[1:-1] / 10)
+        10 ** (noise_to_mask_ratio_db(chord, y, FS, loss_terms.FULL_SCALE_DB, HOP)[1:-1] / 10)
         for y in (noisy, 0 * chord)
     )
     assert 0.1 < np.mean(noise > hole) < 0.9
@@ -83,9 +88,9 @@ def test_every_term_pulls_on_audible_noise(name, chord, noisy):
 
     Here a small step against each term's gradient must take out noise: of the noise's power, and of the term.
     """
-    mask_db = jnp.asarray(calibration.threshold_db(chord[None], FS))
+    mask_db = jnp.asarray(loss_terms.threshold_db(chord[None], FS))
     x = jnp.asarray(chord[None])
-    loss = jax.jit(jax.value_and_grad(lambda y: calibration.calibration(x, y, mask_db, FS)[name]))
+    loss = jax.jit(jax.value_and_grad(lambda y: loss_terms.psychoacoustic_terms(x, y, mask_db, FS)[name]))
     value, gradient = loss(jnp.asarray(noisy[None]))
     gradient = np.asarray(gradient)[0]
     assert np.isfinite(gradient).all() and 0.01 < float(value)
@@ -97,8 +102,8 @@ def test_every_term_pulls_on_audible_noise(name, chord, noisy):
 
 def test_silence_has_a_finite_gradient():
     x = jnp.zeros((1, N))
-    mask_db = jnp.asarray(calibration.threshold_db(np.zeros((1, N)), FS))
+    mask_db = jnp.asarray(loss_terms.threshold_db(np.zeros((1, N)), FS))
     y = x + 1e-4 * jnp.sin(jnp.arange(N, dtype=jnp.float32))
+    gradient = jax.jit(jax.grad(lambda y: sum(loss_terms.psychoacoustic_terms(x, y, mask_db, FS).values())))
     for start in (x, y):
-        gradient = jax.grad(lambda y: sum(calibration.calibration(x, y, mask_db, FS).values()))(start)
-        assert np.isfinite(np.asarray(gradient)).all()
+        assert np.isfinite(np.asarray(gradient(start))).all()

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lpcnet_cq.training.schedule import phase_progress, two_phases
+from lpcnet_cq.training.schedule import learning_rate, two_phases
 
 RATES, SHARES = (2e-4, 2e-5, 2e-6), (4, 1, 1)
 
@@ -39,11 +39,17 @@ def test_paths_of_parameters_belong_to_parts():
 
 
 def test_named_parts_are_no_modules():
-    assert [p.n_modules for p in two_phases([("encoder", "decoder"), ("comb",)], RATES, SHARES)] == [0, 0, 0]
+    assert [p.n_modules for p in two_phases([("encoder", "decoder"), ("postfilter",)], RATES, SHARES)] == [0, 0, 0]
 
 
 @given(st.integers(1, 6), st.floats(0, 1, exclude_max=True))
 def test_phases_tile_the_run(n, progress):
     phases = two_phases([(i,) for i in range(n)], RATES, SHARES)
-    within = [0 <= phase_progress(phases, i, progress) < 1 for i in range(len(phases))]
+    within = [0 <= phase.done(progress) < 1 for phase in phases]
     assert sum(within) == 1
+
+
+def test_learning_rate_rises_in_a_line_and_falls_as_a_cosine():
+    for phase, peak in zip(two_phases([("lsf", 0), (1,)], RATES, SHARES), RATES, strict=True):
+        rates = [learning_rate(phase, done, done / 0.05) / peak for done in (0, 0.025, 0.5, 1)]
+        assert rates == pytest.approx([0, 0.5, 0.5, 0], abs=0.001)

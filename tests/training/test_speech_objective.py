@@ -1,6 +1,7 @@
-"""What training minimises: its code lengths, its steps, and the parts of its sum."""
+"""The training objective of speech: code lengths, step sizes, and the terms of the loss."""
 
-from dataclasses import replace
+from dataclasses import fields
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -10,10 +11,12 @@ from flax import nnx
 
 from lpcnet_cq.nn.entropy import logistic_bits
 from lpcnet_cq.speech.model import Model
+from lpcnet_cq.training.config import SpeechLoss
 from lpcnet_cq.training.presets import PRESETS
 from lpcnet_cq.training.psychoacoustic_loss import threshold_db
-from lpcnet_cq.training.speech_objective import draw_steps, hard, objective, packet_bits
+from lpcnet_cq.training.speech_objective import hard, objective, packet_bits
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
 CONFIG = PRESETS["tiny"].codec
 S, D, K = CONFIG.spec.n_subframes, CONFIG.n_latents, CONFIG.order + CONFIG.spec.n_subframes
 
@@ -22,19 +25,6 @@ def test_hard_rounds_and_lets_the_gradient_through():
     v = jnp.asarray([-0.6, 0.2, 1.7])
     np.testing.assert_array_equal(hard(v), [-1, 0, 2])
     np.testing.assert_array_equal(jax.grad(lambda v: jnp.sum(hard(v)))(v), 1)
-
-
-@pytest.mark.parametrize(("span", "centre"), [(0.5, 0.5), (1.0, 0.5), (0.5, 0.7)])
-def test_steps_are_even_within_their_span_and_change_once_at_most(span, centre):
-    Q, T = CONFIG.n_steps, 50
-    q = np.asarray(draw_steps(jax.random.key(1), Q, span, 4000, T, centre))
-    reached = range(int(Q * (centre - span / 2)), int(np.ceil(Q * (centre + span / 2))))
-    assert q.shape == (4000, T) and q.dtype == np.int32 and (q.min(), q.max()) == (reached[0], reached[-1])
-    changes = (np.diff(q, axis=1) != 0).sum(axis=1)
-    assert changes.max() == 1 and 0.35 < np.mean(changes) < 0.55
-    shares = np.bincount(q[:, 0], minlength=Q) / 4000
-    assert abs(np.mean(q) + 0.5 - Q * centre) < 0.2
-    np.testing.assert_allclose(shares[reached[1:-1]], 1 / (span * Q), rtol=0.25)
 
 
 def test_code_lengths_start_from_an_empty_past():
@@ -48,21 +38,54 @@ def test_code_lengths_start_from_an_empty_past():
     random = np.random.default_rng(1)
     side = jnp.asarray(random.integers(-4, 5, (2, 3, K)), jnp.float32)
     latents = jnp.asarray(random.integers(-2, 3, (2, 3 * S, D)), jnp.float32)
-    ours = packet_bits(nnx.merge(graph, params), side, latents, jnp.zeros((2, 3), jnp.int32))
+    step = jnp.zeros((2, 3), jnp.int32)
+    ours = jax.jit(lambda p: packet_bits(nnx.merge(graph, p), side, latents, step))(params)
     for bits, n, mean, log_scale in zip(ours, (side, latents), (1.5, -0.5), (0.4, -0.2), strict=True):
         expected = logistic_bits(n, jnp.full_like(n, mean), jnp.full_like(n, log_scale))
         np.testing.assert_allclose(bits, expected, rtol=1e-5)
 
 
-def test_psychoacoustic_terms_count_by_their_weights():
-    t = replace(PRESETS["tiny"], priority_weight=0.02, modulation_weight=3.0, audible_weight=0.5)
-    model = Model(CONFIG, rngs=nnx.Rngs(0))
+@pytest.fixture(scope="module")
+def losses(speech_model):
+    """Return a function of weights and progress that gives a model's distortion and the parts of its loss."""
+    model = nnx.merge(*speech_model)
     random, T = np.random.default_rng(2), 25
     x = 0.1 * random.standard_normal((2, T * CONFIG.spec.hop + CONFIG.spec.look_ahead)).astype(np.float32)
     lsf = np.broadcast_to(np.pi * np.arange(1, 17, dtype=np.float32) / 17, (2, T + 1, 16))
     batch, step = {"x": x, "lsf": lsf}, jnp.full((2, T), CONFIG.nominal_step, jnp.int32)
-    plain, parts = objective(model, t, batch, step, 1.0, 0.1, 1.0)
-    whole, terms = objective(model, t, batch | {"mask_db": threshold_db(x, 16000)}, step, 1.0, 0.1, 1.0)
-    assert not {"priority", "modulation", "audible"} & set(parts) and terms["audible"] > 0
-    expected = 0.02 * terms["priority"] + 3.0 * terms["modulation"] + 0.5 * terms["audible"]
-    np.testing.assert_allclose(whole - plain, expected, rtol=1e-4)
+    masked = batch | {"mask_db": threshold_db(x, 16000)}
+
+    @partial(jax.jit, static_argnames="masks")
+    def of(weights, progress, masks):
+        return objective(model, SpeechLoss(**weights), masked if masks else batch, step, 1.0, 0.1, progress)
+
+    def losses(weights, progress=1.0, masks=False):
+        weights = {f.name: jnp.float32(weights.get(f.name, 0.0)) for f in fields(SpeechLoss)}
+        loss, parts = of(weights, jnp.float32(progress), masks)
+        return float(loss) - 0.1 * float(parts["priced_bps"]) / 1000, parts
+
+    return losses
+
+
+def test_every_weight_of_the_loss_counts(losses):
+    """Alone with weight 2, each term is twice itself; what it is alone, it is in the sum of all."""
+    alone = {f.name: losses({f.name: 1.0}, masks=True)[0] for f in fields(SpeechLoss) if f.name != "pesq_from"}
+    parts = losses({}, masks=True)[1]
+    assert losses({}, masks=True)[0] == pytest.approx(0, abs=1e-4)
+    for name in ("mel", "spectrum", "priority", "modulation", "audible"):
+        assert alone[name] == pytest.approx(float(parts[name]), rel=1e-3)
+    assert alone["nsr"] == pytest.approx(float(parts["nsr_db"]) / 10, rel=1e-2, abs=1e-4)
+    assert abs(alone["pesq"]) > 0.1
+    weights = {name: 1.0 + i for i, name in enumerate(alone)}
+    whole = sum(weight * alone[name] for name, weight in weights.items())
+    assert losses(weights, masks=True)[0] == pytest.approx(whole, rel=1e-3)
+
+
+def test_the_pesq_style_loss_counts_from_its_share_of_the_run_on(losses):
+    weights = {"pesq": 1.0, "pesq_from": 0.5}
+    before, after = (losses(weights, progress)[0] for progress in (0.49, 0.5))
+    assert before == pytest.approx(0, abs=1e-4) and abs(after) > 0.1
+
+
+def test_without_masking_thresholds_there_are_no_psychoacoustic_terms(losses):
+    assert not {"priority", "modulation", "audible"} & set(losses({})[1])

@@ -1,0 +1,79 @@
+"""Recordings in a cache on disk, read once for many trainings: one behind the other, as 16-bit samples.
+
+Place in the chain: between the recordings of a corpus and the batches of a training.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from dsp.frames import FrameSpec
+from lpcnet_cq.speech.analysis import VERSION as ANALYSIS_VERSION
+from lpcnet_cq.training.data import Clip
+
+Spans = dict[str, list[tuple[int, int]]]  # collections' recordings as half-open ranges of samples
+
+
+def cached(
+    clips: Sequence[Clip], cache_folder: str | Path, spec: FrameSpec, write: Callable[[Sequence[Clip], Path], None]
+) -> Path:
+    """Return the folder that `write(clips in order, folder)` fills, now or earlier; it appears only when whole.
+
+    Raises
+    ------
+    ValueError
+        If `clips` is empty.
+    """
+    if not clips:
+        raise ValueError("clips: none given; training needs at least one recording")
+    clips = sorted(clips, key=lambda c: (c.source, c.speaker, c.path))
+    folder = Path(cache_folder) / cache_key(clips, spec)
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix="part-", dir=folder.parent))
+        try:
+            write(clips, part)
+            os.replace(part, folder)
+        except OSError:
+            if not folder.is_dir():  # else another training filled the same folder meanwhile
+                raise
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    return folder
+
+
+def cache_key(clips: Sequence[Clip], spec: FrameSpec) -> str:
+    """Return what changes with paths, sizes and times of the files, with `spec` and the version of the analysis."""
+    stats = [c.path.stat() for c in clips]
+    files = [(c.source, str(c.path), s.st_size, s.st_mtime_ns) for c, s in zip(clips, stats, strict=True)]
+    return hashlib.sha256(json.dumps([ANALYSIS_VERSION, asdict(spec), files]).encode()).hexdigest()[:16]
+
+
+def write_pcm(clips: Sequence[Clip], path: Path, read: Callable[[Clip], np.ndarray]) -> Spans:
+    """Write recordings one behind the other; return where each of a collection's recordings lies.
+
+    Parameters
+    ----------
+    clips : sequence of Clip
+    path : Path
+        File of int16 samples to write.
+    read : callable
+        read(clip) is a float array (n_samples,) or (n_samples, channels), in [-1, 1].
+    """
+    spans: Spans = {}
+    n = 0
+    with open(path, "wb") as f:
+        for clip in tqdm(clips, "reading recordings", unit="file", leave=False, mininterval=1.0):
+            x = read(clip)
+            f.write(np.clip(np.round(32768 * x), -32768, 32767).astype(np.int16).tobytes())
+            spans.setdefault(clip.source, []).append((n, n + len(x)))
+            n += len(x)
+    return spans
