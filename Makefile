@@ -46,8 +46,7 @@ experiment: $(VENV)/.train ## train and score a published system: NAME=cq-2020 (
 	$(BIN)/python experiments/papers.py "$(NAME)" $(call option,MINUTES,minutes) $(call option,DATA,data)
 
 test: export OMP_NUM_THREADS = 1
-test: $(VENV)/.dev ## check the style, run doctests and tests
-	$(BIN)/ruff check .
+test: check ## check style and types, run doctests and tests
 	$(BIN)/python -m pytest -q -n 2
 
 check: $(VENV)/.dev ## check style and types

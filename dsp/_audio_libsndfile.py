@@ -5,6 +5,7 @@ Place in the chain: after the modules that find recordings in the data. Delay: n
 
 import io
 from collections.abc import Iterator
+from typing import BinaryIO, cast
 
 import numpy as np
 
@@ -106,7 +107,7 @@ class Decoder:
 
         self._error = soundfile.SoundFileError
         try:
-            self._sound = Forward(file)
+            self._sound = Forward(cast(BinaryIO, file))  # all of it that is used
         except (soundfile.SoundFileError, TypeError) as error:
             raise ValueError(reason(error)) from None
         self.sample_rate_hz, self.channels = self._sound.samplerate, self._sound.channels

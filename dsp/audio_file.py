@@ -12,7 +12,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
@@ -46,7 +45,7 @@ class AudioFile:
     notes: list[str]
 
 
-def read_audio_file(source: str | Path | BinaryIO, channels: int = 1) -> AudioFile:
+def read_audio_file(source: str | os.PathLike[str] | BinaryIO, channels: int = 1) -> AudioFile:
     """Read an audio file to the end of its data, independent of the length in its header.
 
     Parameters
@@ -90,7 +89,7 @@ def read_audio_file(source: str | Path | BinaryIO, channels: int = 1) -> AudioFi
         raise ValueError(f"{name} is too long for the memory of this machine") from None
 
 
-def name_of(source: str | Path | BinaryIO) -> str:
+def name_of(source: str | os.PathLike[str] | BinaryIO) -> str:
     """Return the name of a source for messages."""
     name = str(source) if isinstance(source, str | os.PathLike) else getattr(source, "name", None)
     if not isinstance(name, str):
@@ -110,7 +109,7 @@ def printable(name: str) -> str:
 
 
 @contextmanager
-def opened(source: str | Path | BinaryIO, name: str) -> Iterator[BinaryIO]:
+def opened(source: str | os.PathLike[str] | BinaryIO, name: str) -> Iterator[BinaryIO]:
     """Open a file or standard input for reading; an open file is left open.
 
     Raises

@@ -117,14 +117,15 @@ def checked_rate(name: str, rate_hz: float, low: int, high: int) -> int:
 
 
 def _check_shape(name: str, shape: tuple[int, ...], channels_last: bool, max_channels: int) -> None:
+    n_dims = len(shape)
     if channels_last:
         wanted = "(n,)" if max_channels == 1 else f"(n,) or (n, channels) with at most {max_channels} channels"
-        swapped = len(shape) == 2 and shape[1] > max_channels
-        wrong = len(shape) not in (1, 2) or (len(shape) == 2 and shape[1] == 0)
+        swapped = n_dims == 2 and shape[1] > max_channels
+        wrong = n_dims not in (1, 2) or (n_dims == 2 and shape[1] == 0)
     else:
         wanted = "(..., n), with time as the last axis"
-        swapped = len(shape) > 1 and 0 < shape[-1] <= _SHORT and shape[-2] > _MANY * shape[-1]
-        wrong = len(shape) == 0
+        swapped = n_dims > 1 and 0 < shape[-1] <= _SHORT and shape[-2] > _MANY * shape[-1]
+        wrong = n_dims == 0
     if swapped or wrong:
         hint = ": pass its transpose" if swapped and (not channels_last or shape[:1] <= (max_channels,)) else ""
         raise ValueError(f"`{name}` has shape {shape}, it must be {wanted}{hint}")

@@ -45,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UsageError as error:
         return fail(str(error), 2)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it exits
+        if sys.stdout is not None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it exits
         return fail("standard output was closed before all was written", 1)
     except OSError as error:
         name = quoted(error.filename) if error.filename else "input or output"

@@ -89,6 +89,8 @@ class Coding:
             If a field lies outside its range.
         """
         kind, sample_rate_hz, hop, low = FIELDS.unpack_from(data)
-        names = (known[i] if i < len(known) else "other" for known, i in ((CODECS, kind >> 4), (MODES, kind & 15)))
+        codec, mode = (
+            known[i] if i < len(known) else "other" for known, i in ((CODECS, kind >> 4), (MODES, kind & 15))
+        )
         longest = n_samples * original_hz // max(sample_rate_hz, 1)
-        return cls(*names, sample_rate_hz, hop, longest - (longest - low) % LENGTH_UNIT)
+        return cls(codec, mode, sample_rate_hz, hop, longest - (longest - low) % LENGTH_UNIT)

@@ -18,12 +18,12 @@ from lpcnet_cq.bitstream.frequency_tables import (
     frequency_tables,
     locate,
 )
-from lpcnet_cq.bitstream.integer_model import IntegerModel
 from lpcnet_cq.checkpoint.weights import flatten
 from lpcnet_cq.nn.entropy import logistic_bits
 from lpcnet_cq.nn.packet_reader import BUFFER_BYTES, HEAD_BYTES, Memory, Reader
 from lpcnet_cq.speech.entropy import EntropyModel
 from lpcnet_cq.speech.freeze import freeze, thaw
+from lpcnet_cq.speech.integer_model import SubframeModel
 from lpcnet_cq.training.presets import PRESETS
 
 CONFIG = PRESETS["tiny"].codec
@@ -98,7 +98,7 @@ def trained():
 def test_integers_cost_what_the_float_model_says(trained):
     """On packets drawn from the model itself, within 0.5 %: side information and latents each."""
     model, values = trained
-    integer = IntegerModel(freeze(values, CONFIG), CONFIG)
+    integer = SubframeModel(freeze(values, CONFIG), CONFIG)
     n = draw(integer, T)
     ours = packet.n_bits(integer, packet.start(integer), n)[:, 1:]
     side, latents = (jnp.asarray(v, jnp.float32)[None] for v in (n.side, n.latents.reshape(-1, D)))
