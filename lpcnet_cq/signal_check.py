@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 MOST_CLIPPED = 1e-3  # share of samples, above which clipping is worth a note
-CLIPPED_RUN = 3  # equal samples in a row, at the signal's largest value
+CLIPPED_RUN = 3  # samples in a row at the signal's largest magnitude
 FULL_SCALE_FROM = 0.5  # a signal whose largest value is below is not clipped, whatever its shape
 
 SECTION_S = 0.5
@@ -35,12 +35,12 @@ def clipped_share(x: np.ndarray) -> float:
     0.0
     """
     x = np.abs(np.asarray(x))
-    x = x.reshape(len(x), -1)
     peak = x.max(initial=0)
     if peak < FULL_SCALE_FROM or len(x) < CLIPPED_RUN:
         return 0.0
-    at_peak = x >= peak * (1 - 1e-4)
-    runs = np.lib.stride_tricks.sliding_window_view(at_peak, CLIPPED_RUN, axis=0).all(axis=-1)
+    x = x.reshape(len(x), -1)
+    at_peak = np.asarray(x >= peak * (1 - 1e-4))
+    runs = at_peak[:-2] & at_peak[1:-1] & at_peak[2:]
     within = np.zeros_like(at_peak)
     for k in range(CLIPPED_RUN):
         within[k : k + len(runs)] |= runs

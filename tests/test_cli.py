@@ -185,9 +185,9 @@ def test_impossible_layers_are_refused(wav, capsys, command, layers):
 
 
 def test_music_has_one_layer(wav, codec, capsys):
-    codec.channels = 2
+    codec.max_layers = 1
     assert main(["encode", wav, "a.cq", "--layers", "2"]) == 2
-    assert error(capsys) == "--layers 2 must be 1 with `stand-in`, which codes music"
+    assert error(capsys) == "--layers 2 must be at most 1 with `stand-in`"
 
 
 def test_models_are_asked_for_by_name(wav, codec):
@@ -201,7 +201,7 @@ def test_streams_choose_among_the_installed_models(wav, codec):
     main(["encode", wav, "a.cq"])
     main(["decode", "a.cq", "b.wav"])
     main(["info", "a.cq"])
-    assert codec.asked == [None, "the weights that made it", "the weights that made it"]
+    assert codec.asked == [None, "the weights that made it"], "which are loaded once"
 
 
 def test_info_in_words_and_as_json(wav, capsys):
@@ -263,7 +263,7 @@ def test_foreign_streams_are_named_before_a_model_is_loaded(capsys, codec, comma
 
 def test_a_model_that_is_not_installed_is_named(wav, capsys, codec):
     codec.model_hash = "feedfeedfeedfeed"
-    main(["encode", wav, "a.cq"])
+    main(["encode", wav, "a.cq", "--no-check"])
     assert main(["decode", "a.cq", "b.wav"]) == 1
     assert error(capsys) == f"model feedfeedfeedfeed is not installed, only {INSTALLED}"
     assert not os.path.exists("b.wav")
@@ -472,7 +472,7 @@ def test_other_suffixes_and_none_are_free(wav):
 def test_names_of_any_kind(wav, capsys, name):
     for output in (f"./{name}", f"./{name[:-3]}.wav"):
         source = wav if output.endswith(".cq") else f"./{name}"
-        if len(output) > 256:
+        if len(os.fsencode(os.path.basename(output))) > 255:
             continue
         assert main(["encode" if source == wav else "decode", source, output]) == 0
         assert os.path.exists(output)

@@ -43,7 +43,7 @@ def frames():
 
 @pytest.fixture(scope="module")
 def packets(codec, frames):
-    encoder = codec.encoder(9000)
+    encoder = codec.encoder(30000)
     return [encoder.push(frame) for frame in frames]
 
 

@@ -115,7 +115,9 @@ class Fitter:
             return self._cheaper(most_bytes)
         while p > points[0] and (finer := self.at(p - 1)).n_bytes <= most_bytes:
             p, found = p - 1, finer
-        return self._filled(found, p, most_bytes) if p > points[0] else found
+        if p == points[0] and (nearest := self.at(p, 0.0)).n_bytes <= most_bytes:
+            return nearest
+        return self._filled(found, p, most_bytes)
 
     def _filled(self, found: Fitted, p: int, most_bytes: int) -> Fitted:
         """Spend what point p leaves of the bytes on a lower Lagrange multiplier; point p - 1 is too large."""
@@ -174,7 +176,7 @@ def padded(packet: tuple[bytes, ...], n_bytes: int) -> tuple[bytes, ...]:
     Examples
     --------
     >>> padded((b"ab", b"c"), 5)
-    (b'ab', b'c\\x00\\x00')
+    (b'ab', b'c\x00\x00')
     """
     missing = n_bytes - sum(map(len, packet))
     return (*packet[:-1], packet[-1] + bytes(max(missing, 0)))

@@ -193,7 +193,7 @@ def strip_padding(payload: bytes, ends: list[list[int]], packet_bytes: int) -> t
 
     Examples
     --------
-    >>> strip_padding(b"ab\\0cd\\0", [[1, 2], [5]], 3)
+    >>> strip_padding(b"ab\0cd\0", [[1, 2], [5]], 3)
     (b'abcd', [[1, 2], [4]])
     """
     parts, moved, n = [], [], 0

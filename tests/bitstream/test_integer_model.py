@@ -73,7 +73,7 @@ def draw(model, T):
     past = packet.start(model)
     with jax.enable_x64(True):
         memory = Memory(np.int64(past.step), past.side, past.latents[None], np.bool_(True))
-        sizes = (np.int64(v) for v in (0, BUFFER_BYTES, T))
+        sizes = (np.int64(v) for v in (0, BUFFER_BYTES, 0, T))
         _, step, side, latents, ends, fault = jax.device_get(reader._read(memory, data, *sizes, T, 0))
     assert ends[-1, 0] < BUFFER_BYTES and set(fault) <= {0, 6}
     return packet.Integers(step, side, latents)
