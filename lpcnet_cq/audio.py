@@ -12,6 +12,7 @@ import shutil
 import struct
 import sys
 import uuid
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -22,9 +23,11 @@ import numpy as np
 
 from dsp.audio_file import mix, name_of, read_audio_file
 from dsp.audio_file import opened as open_source
+from dsp.signals import checked_signal
 from lpcnet_cq.bitstream.container import SAMPLE_RATES_HZ
 
 BLOCK = 1 << 16  # samples per channel
+CANCELLED = 100.0  # power of the channels over that of their mix, above which the mix is warned of
 WAV_HEAD = struct.Struct("<4sI4s4sIHHIIHH4sI")
 WAV_MAX_BYTES = 0xFFFFFFFF - WAV_HEAD.size
 
@@ -54,10 +57,12 @@ class Recording:
 def prepare(x: np.ndarray, from_hz: int, to_hz: int, channels: int = 1) -> np.ndarray:
     """Check a signal, mix it down if it has more channels than are coded, and bring it to another sample rate.
 
+    A mix in which the channels cancel is warned of.
+
     Parameters
     ----------
-    x : array (n,) or (n, any number of channels)
-        Floating point, in [-1, 1].
+    x : array (n,) or (n, up to 8 channels)
+        Floats in [-1, 1], int16 or int32: see `dsp.signals.checked_signal`.
     from_hz, to_hz : int
         1000..768000.
     channels : int
@@ -70,20 +75,18 @@ def prepare(x: np.ndarray, from_hz: int, to_hz: int, channels: int = 1) -> np.nd
     Raises
     ------
     ValueError
-        If `x` has another shape or type or values that are not finite, or a rate lies outside this range.
+        If `x` has another shape, type or scale or values that are not finite, or a rate lies outside this range.
 
     Examples
     --------
     >>> prepare(np.array([[0.5, 0.25], [0.0, 1.0]]), 16000, 16000).tolist()
     [0.375, 0.5]
     """
-    x = np.asarray(x)
-    wanted = "it must be (n,) or (n, channels) finite floats in [-1, 1]"
-    if x.ndim not in (1, 2) or x.dtype.kind != "f":
-        raise ValueError(f"`x` has shape {x.shape} and type {x.dtype}, {wanted}")
-    x = x.astype(np.float32) if x.ndim == 1 else mix(x, channels)
-    if not np.isfinite(x).all():
-        raise ValueError(f"`x` holds NaN or infinite values, {wanted}")
+    x = checked_signal("x", x, dtype=np.float32)
+    if x.ndim == 2:
+        power, x = float(np.mean(np.square(x, dtype=np.float64))) if len(x) else 0.0, mix(x, channels)
+        if x.ndim == 1 and power > CANCELLED * float(np.mean(np.square(x, dtype=np.float64))):
+            warnings.warn("the channels of `x` cancel: their mix is more than 20 dB below them", stacklevel=3)
     return x if from_hz == to_hz else resample(x, from_hz, to_hz)
 
 
@@ -123,7 +126,7 @@ def resample(x: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
     return np.pad(y, [(0, n - len(y))] + [(0, 0)] * (y.ndim - 1))  # soxr rounds to the nearest length, which may be 0
 
 
-def read_audio(source: str | Path | BinaryIO, target_hz: int | None = None, channels: int = 1) -> Recording:
+def read_audio(source: str | os.PathLike[str] | BinaryIO, target_hz: int | None = None, channels: int = 1) -> Recording:
     """Read any audio file to float32 samples, to the end of its data, whatever length its header gives.
 
     WAV, FLAC, OGG, AIFF, MP3 and what else libsndfile knows, of any width, rate and number of channels; also files that

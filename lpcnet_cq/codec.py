@@ -5,13 +5,18 @@ Place in the chain: all of it. `files` does the work for whole signals, `stream`
 
 import io
 import os
+import warnings
 from dataclasses import replace
+from typing import BinaryIO, cast
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from lpcnet_cq.audio import prepare, resample
+from dsp.audio_file import name_of, opened
+from dsp.signals import checked_rate, checked_signal
+from lpcnet_cq.audio import prepare, read_audio, resample
 from lpcnet_cq.bitstream.codec_config import CodecConfig
-from lpcnet_cq.bitstream.container import Header, write_header
+from lpcnet_cq.bitstream.container import SAMPLE_RATES_HZ, Header, write_header
 from lpcnet_cq.bitstream.extension import Coding
 from lpcnet_cq.bitstream.packing import Mode, check_mode, write_segments
 from lpcnet_cq.bitstream.summary import summarise
@@ -29,6 +34,7 @@ from lpcnet_cq.files import (
 from lpcnet_cq.nn.segment_reader import ReadSegment
 from lpcnet_cq.parts import load_parts
 from lpcnet_cq.registry import record_named
+from lpcnet_cq.signal_check import coding_fault
 from lpcnet_cq.stream import Decoder, Encoder
 
 __all__ = ["DEFAULT", "Codec", "installed", "load"]
@@ -126,20 +132,23 @@ class Codec:
 
     def encode(
         self,
-        x: np.ndarray,
-        sample_rate_hz: int,
+        x: ArrayLike | str | os.PathLike[str] | BinaryIO,
+        sample_rate_hz: int | None = None,
         bitrate_bps: float | None = None,
         layers: int = 1,
         mode: Mode = "mean",
         progress: Progress | None = None,
+        verify: bool = False,
     ) -> bytes:
         """Code a signal to the bytes of a `.cq` file.
 
         Parameters
         ----------
-        x : array (n,) or (n, channels)
-            Samples in [-1, 1]; more channels than the codec has are mixed down, other rates resampled.
-        sample_rate_hz : int
+        x : array (n,) or (n, channels), path, or binary file object
+            Samples: floats in [-1, 1], int16 or int32; or an audio file of any format that `read_audio` reads. More
+            channels than the codec has are mixed down, other sample rates resampled.
+        sample_rate_hz : int, optional
+            Of an array, 1000 to 768000; a file has its own.
         bitrate_bps : float, optional
             Of the file or of each packet, see `mode`; the model's default if left out.
         layers : int
@@ -150,6 +159,8 @@ class Codec:
             rate, in whole bytes. constant: all packets have this size, padded with zero bytes where need be.
         progress : callable, optional
             Called with the fraction done.
+        verify : bool
+            Decode the file, too, and warn if its sound differs from the input by more than coding explains.
 
         Returns
         -------
@@ -158,15 +169,54 @@ class Codec:
         Raises
         ------
         ValueError
-            If `x` holds values that are not finite or has a wrong shape, or rate, layers or mode are not allowed.
+            If `x` has another shape, type or scale or values that are not finite, is no audio file, or another argument
+            is not allowed.
+
+        Warns
+        -----
+        UserWarning
+            If samples were clipped, channels cancel each other, or a file is damaged.
         """
-        parts, spec, show = self._parts, self.config.spec, progress or ignore
-        original, x = x, prepare(x, sample_rate_hz, self.sample_rate_hz, self.channels)
-        bitrate_bps = parts.checked_bitrate_bps(bitrate_bps)
-        parts.check_layers(layers)
+        parts = self._parts
+        bitrate_bps, layers = parts.checked_bitrate_bps(bitrate_bps), parts.checked_layers(layers)
         check_mode(mode)
+        original, original_hz = self._samples(x, sample_rate_hz)
+        coded = prepare(original, original_hz, self.sample_rate_hz, self.channels)
+        data = self._encode(coded, len(original), original_hz, bitrate_bps, layers, mode, progress or ignore)
+        if verify and (fault := coding_fault(original, self.decode(data)[0], original_hz)):
+            warnings.warn(fault, stacklevel=2)
+        return data
+
+    def _samples(
+        self, x: ArrayLike | str | os.PathLike[str] | BinaryIO, sample_rate_hz: int | None
+    ) -> tuple[np.ndarray, int]:
+        """Return the samples of an array or file and their rate, with a warning for what is wrong with a file."""
+        if isinstance(x, str | os.PathLike) or hasattr(x, "read"):
+            if sample_rate_hz is not None:
+                raise ValueError(f"`sample_rate_hz` is {sample_rate_hz!r}, it must be left out: the file has its own")
+            audio = read_audio(cast(BinaryIO, x), channels=self.channels)
+            for note in audio.notes:
+                warnings.warn(note, stacklevel=3)
+            return audio.x, audio.sample_rate_hz
+        if sample_rate_hz is None:
+            raise ValueError("`sample_rate_hz` is missing: only files have their own")
+        rate_hz = checked_rate("sample_rate_hz", sample_rate_hz, SAMPLE_RATES_HZ[0], SAMPLE_RATES_HZ[-1])
+        return checked_signal("x", cast(ArrayLike, x), dtype=np.float32), rate_hz
+
+    def _encode(
+        self,
+        x: np.ndarray,
+        n_original: int,
+        sample_rate_hz: int,
+        bitrate_bps: float,
+        layers: int,
+        mode: Mode,
+        show: Progress,
+    ) -> bytes:
+        """Code a signal at the codec's sample rate; the arguments are checked."""
+        parts, spec = self._parts, self.config.spec
         file = io.BytesIO()
-        coding = Coding(parts.coding_name, mode, spec.sample_rate_hz, spec.hop, len(original))
+        coding = Coding(parts.coding_name, mode, spec.sample_rate_hz, spec.hop, n_original)
         header = Header(len(x), sample_rate_hz, round(bitrate_bps), self.sha256, x.ndim, coding)
         write_header(file, header)
         packets: list[tuple[bytes, ...]] = []
@@ -183,12 +233,14 @@ class Codec:
         show(1.0)
         return file.getvalue()
 
-    def decode(self, data: bytes, progress: Progress | None = None) -> tuple[np.ndarray, int]:
-        """Decode the bytes of a `.cq` file.
+    def decode(
+        self, data: bytes | str | os.PathLike[str] | BinaryIO, progress: Progress | None = None
+    ) -> tuple[np.ndarray, int]:
+        """Decode a `.cq` file.
 
         Parameters
         ----------
-        data : bytes
+        data : bytes, path, or binary file object
         progress : callable, optional
 
         Returns
@@ -201,8 +253,10 @@ class Codec:
         ------
         BitstreamError
             If the stream is damaged, foreign, or made by a model that is not this one.
+        ValueError
+            If a file cannot be read.
         """
-        header, segments = self._read(data)
+        header, segments = self._read(stream_bytes(data))
         runs = [n for segment in segments for n in segment.parts]
         y = synthesise_packets(self._parts, runs, progress or ignore)
         if header.channels < y.ndim:
@@ -248,8 +302,7 @@ class Codec:
         ValueError
             If `layers` is out of range.
         """
-        self._parts.check_layers(layers)
-        return drop_layers(self._parts, data, layers)
+        return drop_layers(self._parts, data, self._parts.checked_layers(layers))
 
     def encoder(self, bitrate_bps: float | None = None, layers: int = 1, mode: Mode = "mean") -> Encoder:
         """Return a live encoder, `push(frame) -> packet`; arguments as for `encode`.
@@ -262,7 +315,7 @@ class Codec:
             If rate, layers or mode are not allowed, or the rate is too low for as many layers.
         """
         bitrate_bps = self._parts.checked_bitrate_bps(bitrate_bps)
-        self._parts.check_layers(layers)
+        layers = self._parts.checked_layers(layers)
         check_mode(mode)
         if layers > (most := self._parts.packer.most_layers(bitrate_bps)):
             raise ValueError(f"`layers` is {layers}, at {bitrate_bps} bit/s it must be {most} at most")
@@ -276,12 +329,30 @@ class Codec:
         ValueError
             If `layers` is out of range.
         """
-        self._parts.check_layers(layers)
-        return Decoder(self._parts, layers)
+        return Decoder(self._parts, self._parts.checked_layers(layers))
 
     def _read(self, data: bytes) -> tuple[Header, list[ReadSegment]]:
         """Return the header and what each segment holds."""
         return read_file(self._parts, data)
+
+
+def stream_bytes(data: bytes | str | os.PathLike[str] | BinaryIO) -> bytes:
+    """Return the bytes of a stream, which may be given as a file.
+
+    Raises
+    ------
+    ValueError
+        If it is another type, or the file cannot be read.
+    """
+    if isinstance(data, bytes | bytearray | memoryview):
+        return bytes(data)
+    if not isinstance(data, str | os.PathLike) and not hasattr(data, "read"):
+        raise ValueError(f"`data` is of type {type(data).__name__}, it must be bytes, a path or a binary file")
+    with opened(data, name_of(data)) as file:
+        content = file.read()
+    if not isinstance(content, bytes):
+        raise ValueError(f"{name_of(data)} is open as text, it must be open in binary mode")
+    return content
 
 
 def _leaves(tree):

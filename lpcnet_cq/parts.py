@@ -6,6 +6,7 @@ signals. Parts never change; all state of a signal is passed explicitly. So they
 
 import os
 from dataclasses import dataclass
+from numbers import Integral, Real
 from pathlib import Path
 
 import numpy as np
@@ -89,16 +90,17 @@ class CodecParts:
         low, high = self.supported_bps
         if bitrate_bps is None:
             return min(max(self.record.default_bitrate_bps, low), high)
-        if not low <= bitrate_bps <= high:
-            raise ValueError(f"`bitrate_bps` is {bitrate_bps}, it must be {low} to {high}")
-        return bitrate_bps
+        if not isinstance(bitrate_bps, Real) or not low <= bitrate_bps <= high:
+            raise ValueError(f"`bitrate_bps` is {bitrate_bps!r}, it must be a number from {low} to {high}")
+        return float(bitrate_bps)
 
-    def check_layers(self, layers: int) -> None:
-        """Refuse a number of layers that packets of this codec cannot have, by a ValueError."""
+    def checked_layers(self, layers: int) -> int:
+        """Return a number of layers, or refuse by a ValueError what packets of this codec cannot have."""
         most = self.record.max_layers
-        if layers not in range(1, most + 1):
+        if not isinstance(layers, Integral) or layers not in range(1, most + 1):
             allowed = f"1 to {most}" if most > 1 else f"1 for {self.record.kind}"
-            raise ValueError(f"`layers` is {layers}, it must be {allowed}")
+            raise ValueError(f"`layers` is {layers!r}, it must be {allowed}")
+        return int(layers)
 
     def packet_bytes(self, bitrate_bps: float) -> int:
         """Return the whole bytes of a packet's share of the rate: the size of packets in modes capped and constant."""

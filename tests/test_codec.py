@@ -9,6 +9,7 @@ import zlib
 import jax
 import numpy as np
 import pytest
+import soundfile
 from flax import nnx
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -339,3 +340,93 @@ def test_other_modes_are_refused(codec):
     for call in (lambda: codec.encode(voice(FS), FS, mode="cbr"), lambda: codec.encoder(mode="cbr")):
         with pytest.raises(ValueError, match="`mode` is 'cbr', it must be one of mean, capped, constant"):
             call()
+
+
+# ------------------------------------------------------------------------------------------------ what comes in
+
+
+def test_integers_are_scaled_and_every_numeric_type_of_rate_works(codec):
+    x = np.round(voice(FS // 4) * 32767).astype(np.int16)
+    data = codec.encode(x / 32768, FS)
+    assert codec.encode(x, FS) == codec.encode(x.astype(np.int32) << 16, FS) == data
+    assert codec.encode((x / 32768).tolist(), FS) == data
+    for rate_hz in (np.int64(FS), float(FS), np.float32(FS)):
+        assert codec.encode(x, rate_hz) == data
+    for bitrate_bps in (np.int32(9000), np.float64(9000)):
+        assert codec.encode(x, FS, bitrate_bps) == codec.encode(x, FS, 9000)
+    assert codec.encode(x, FS, 50000, layers=np.int8(2)) == codec.encode(x, FS, 50000, layers=2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ((np.zeros((2, FS)), FS), r"`x` has shape \(2, 16000\), .*: pass its transpose"),
+        ((np.zeros((1, FS)), FS), r"`x` has shape \(1, 16000\)"),
+        ((np.zeros((100, 0)), FS), r"`x` has shape \(100, 0\)"),
+        ((np.zeros(9, complex), FS), "`x` is of type complex128"),
+        ((3e4 * voice(900), FS), "`x` has a peak of .*: divide by 32768"),
+        ((np.full(9, np.inf), FS), "`x` holds NaN or infinity"),
+        ((voice(900),), "`sample_rate_hz` is missing"),
+        ((voice(900), "16k"), "`sample_rate_hz` is '16k'"),
+        ((voice(900), 16000.5), "`sample_rate_hz` is 16000.5"),
+        ((voice(900), 999), "`sample_rate_hz` is 999, it must be a whole number, 1000 to 768000"),
+        ((voice(900), FS, "9k"), "`bitrate_bps` is '9k', it must be a number from 5000 to 60000"),
+        ((voice(900), FS, np.nan), "`bitrate_bps` is nan"),
+        ((voice(900), FS, 9000, 1.0), "`layers` is 1.0, it must be 1 to 2"),
+        (("a.wav", FS), "`sample_rate_hz` is 16000, it must be left out"),
+        (("none.wav",), "cannot read `none.wav`"),
+        ((io.BytesIO(b"words"),), "the file object is not an audio file"),
+    ],
+)
+def test_other_input_is_refused_in_one_sentence(codec, arguments, sentence):
+    with pytest.raises(ValueError, match=f"^{sentence}"):
+        codec.encode(*arguments)
+
+
+def test_loud_floats_are_clipped_with_a_warning(codec):
+    x = voice(FS // 4)
+    with pytest.warns(UserWarning, match="`x` has a peak of 3, it is clipped"):
+        data = codec.encode(3 * x / np.abs(x).max(), FS)
+    assert data == codec.encode(np.clip(3 * x / np.abs(x).max(), -1, 1), FS)
+
+
+def test_channels_that_cancel_are_warned_of(codec):
+    x = voice(FS // 4)
+    with pytest.warns(UserWarning, match="the channels of `x` cancel"):
+        codec.encode(np.stack([x, -x], axis=1), FS)
+    codec.encode(np.stack([x, x], axis=1), FS)
+
+
+def test_files_are_coded_like_their_samples(codec, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    x = np.round(voice(FS // 4, 2 * FS) * 32767).astype(np.int16)
+    soundfile.write("a.wav", x, 2 * FS)
+    expected = codec.encode(x, 2 * FS)
+    assert codec.encode("a.wav") == codec.encode(tmp_path / "a.wav") == expected
+    with open("a.wav", "rb") as file:
+        assert codec.encode(file, layers=1) == expected
+    assert codec.encode(io.BytesIO((tmp_path / "a.wav").read_bytes())) == expected
+    (tmp_path / "a.cq").write_bytes(expected)
+    y, rate_hz = codec.decode(expected)
+    with open("a.cq", "rb") as file:
+        for data in ("a.cq", tmp_path / "a.cq", file, io.BytesIO(expected), bytearray(expected), memoryview(expected)):
+            again, got_hz = codec.decode(data)
+            np.testing.assert_array_equal(again, y)
+            assert got_hz == rate_hz == 2 * FS
+
+
+def test_streams_that_are_none_are_refused(codec, tmp_path):
+    (tmp_path / "a.txt").write_text("words")
+    with pytest.raises(ValueError, match=r"cannot read `none\.cq`"):
+        codec.decode("none.cq")
+    with pytest.raises(ValueError, match="`data` is of type list"):
+        codec.decode([1, 2])
+    with open(tmp_path / "a.txt") as file, pytest.raises(ValueError, match="open as text"):
+        codec.decode(file)
+
+
+def test_verification_warns_of_sound_that_is_not_the_input(codec):
+    """These weights are drawn at random: what they decode resembles nothing."""
+    with pytest.warns(UserWarning, match="coding failed: bands of the decoded sound are"):
+        verified = codec.encode(voice(FS), FS, verify=True)
+    assert verified == codec.encode(voice(FS), FS)

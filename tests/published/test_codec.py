@@ -126,9 +126,9 @@ def test_another_models_file_is_refused(codec, vowel):
         codec.decode(file.getvalue())
 
 
-@pytest.mark.parametrize("x", [np.zeros((10, 2, 2)), np.zeros(10, int), np.array([np.nan])])
+@pytest.mark.parametrize("x", [np.zeros((10, 2, 2)), np.zeros(10, np.int64), np.array([np.nan])])
 def test_bad_signals_are_one_sentence(codec, x):
-    with pytest.raises(ValueError, match="finite floats"):
+    with pytest.raises(ValueError, match=r"^`x` (has shape|is of type|holds NaN)"):
         codec.encode(x, 16000)
 
 
