@@ -234,22 +234,23 @@ def test_headers_that_promise_other_lengths(codec, stream):
 def test_unwritable_output(stream, capsys, folder):
     soundfile.write("a.wav", VOWEL, 16000)
     put(stream)
-    assert refused(["encode", "a.wav", f"{folder}/b.cq"], capsys).startswith(f"{folder}/b.cq: No")
-    assert refused(["decode", "a.cq", f"{folder}/b.wav"], capsys).startswith(f"{folder}/b.wav: No")
+    assert refused(["encode", "a.wav", f"{folder}/b.cq"], capsys).startswith(f"`{folder}/b.cq`: its folder")
+    assert refused(["decode", "a.cq", f"{folder}/b.wav"], capsys).startswith(f"`{folder}/b.wav`: its folder")
 
 
 def test_output_that_is_a_folder(stream, capsys):
     put(stream)
     os.mkdir("b.wav")
-    assert refused(["decode", "a.cq", "b.wav", "-f"], capsys) == "b.wav: Is a directory"
+    said = refused(["decode", "a.cq", "b.wav", "-f"], capsys, status=2)
+    assert said == "the output `b.wav` must be a file, as the input `a.cq` is"
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
 def test_full_disk(stream, capsys):
     soundfile.write("a.wav", VOWEL, 16000)
     put(stream)
-    assert refused(["encode", "a.wav", "/dev/full"], capsys) == "/dev/full: No space left on device"
-    assert refused(["decode", "a.cq", "/dev/full"], capsys) == "/dev/full: No space left on device"
+    assert refused(["encode", "a.wav", "/dev/full"], capsys) == "`/dev/full`: No space left on device"
+    assert refused(["decode", "a.cq", "/dev/full"], capsys) == "`/dev/full`: No space left on device"
 
 
 def test_header_of_the_stream(stream):

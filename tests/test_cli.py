@@ -94,7 +94,8 @@ def codec(monkeypatch, tmp_path):
     monkeypatch.setattr(
         lpcnet_cq, "load", lambda name=None: standin.asked.append(name) or standin, raising=False
     )
-    return standin
+    yield standin
+    cli_coding.loaded.cache_clear()
 
 
 @pytest.fixture

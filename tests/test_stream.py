@@ -191,7 +191,7 @@ def test_no_packet_is_larger_than_the_cap(codec, rate_bps):
 
 
 def test_flush_completes_the_signal_and_ends_it(codec, frames, packets):
-    encoder = codec.encoder(9000)
+    encoder = codec.encoder(30000)
     live = [encoder.push(frame) for frame in frames]
     rest = encoder.flush()
     assert live == packets and len(rest) == 1, "look-ahead and the decoder's delay are less than a frame"
@@ -203,7 +203,7 @@ def test_flush_completes_the_signal_and_ends_it(codec, frames, packets):
 
 
 def flushed_layers(codec, frames):
-    encoder = codec.encoder(9000)
+    encoder = codec.encoder(30000)
     for frame in frames:
         encoder.push_layers(frame)
     return encoder.flush_layers()
