@@ -10,6 +10,7 @@ interrupted run goes on where it stopped.
 import argparse
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +21,8 @@ from lpcnet_cq.checkpoint.weights import find_weights, load_weights
 from lpcnet_cq.nn.runtime import with_values
 from lpcnet_cq.speech import model as cq
 from lpcnet_cq.training.corpus import cache_folder
-from lpcnet_cq.training.data import Batches, build_shards, open_corpus
+from lpcnet_cq.training.data import open_corpus
+from lpcnet_cq.training.speech_data import Batches, build_shards
 
 CROPS, SECONDS = 8, 4.0
 
@@ -35,7 +37,7 @@ def encode(graph, params, x, lsf):
     return jnp.concatenate([side["lsf"], side["gain"]], axis=-1), z
 
 
-def arrays(folder: Path, n: int, c, mode: str) -> dict[str, np.memmap]:
+def arrays(folder: Path, n: int, c, mode: Literal["r", "r+", "w+"]) -> dict[str, np.memmap]:
     """Open the memory maps of n crops."""
     T = round(SECONDS * c.spec.sample_rate_hz / c.spec.hop)
     shapes = {

@@ -103,9 +103,9 @@ def decode(codec, packets: list[bytes], lost: np.ndarray, n: int) -> np.ndarray:
 
 def score(x: np.ndarray, y: np.ndarray) -> dict[str, float]:
     """Return PESQ, ESTOI and, where its package is there, PLCMOS."""
-    scores = {name: METRICS[name][1](x, y) for name in ("pesq", "estoi")}
+    scores = {name: METRICS[name].score(x, y, RATE_HZ) for name in ("pesq", "estoi")}
     if importlib.util.find_spec("speechmos"):
-        from speechmos import plcmos
+        from speechmos import plcmos  # pyright: ignore[reportMissingImports]
 
         scores["plcmos"] = plcmos.run(y.astype(np.float32), sr=RATE_HZ)["plcmos"]
     return {name: round(float(value), 4) for name, value in scores.items()}

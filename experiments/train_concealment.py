@@ -21,13 +21,15 @@ from lpcnet_cq.checkpoint.weights import find_weights, load_checkpoint, load_wei
 from lpcnet_cq.nn.runtime import use_cache
 from lpcnet_cq.speech import model as cq
 from lpcnet_cq.speech.concealment import losses
+from lpcnet_cq.speech.config import SpeechConfig
 from lpcnet_cq.speech.envelope import interpolate_lsf, lsf_to_lpc
 from lpcnet_cq.speech.freeze import freeze
 from lpcnet_cq.speech.residual_coder import condition_size
 from lpcnet_cq.training.losses import mel_loss, spectrum_loss, weighted_nsr
 from lpcnet_cq.training.optimiser import make_optimiser
-from lpcnet_cq.training.pesq_loss import disturbance
-from lpcnet_cq.training.speech_objective import UNHEARD, draw_steps
+from lpcnet_cq.training.pesq_loss import pesq_loss
+from lpcnet_cq.training.speech_objective import UNHEARD
+from lpcnet_cq.training.step_sizes import draw_steps
 
 T = resets.FIRST + resets.T  # packets of a crop
 LEARNING_RATE, WARMUP = 1.5e-3, 100
@@ -89,7 +91,6 @@ def objective(model: cq.Model, batch: dict, step):
     """Return the loss and its parts."""
     c, lost = model.config, batch["lost"]
     B, M, spec = len(lost), c.order, c.spec
-    model.entropy.shape = (c.n_steps, c.step_ratio)
     entropy_in = batch["side"], batch["z"], step[:, resets.FIRST :], None
     n = jax.lax.stop_gradient(resets.quantise(model.entropy, *entropy_in))
     n_lsf, n_gain = batch["side"][..., :M], batch["side"][..., M:]
@@ -105,7 +106,7 @@ def objective(model: cq.Model, batch: dict, step):
     a = lsf_to_lpc(interpolate_lsf(batch["lsf"][:, 0], batch["lsf"][:, 1:], spec))[:, warm // spec.subframe : -1]
     whole = target.shape[1] // spec.hop * spec.hop
     nsr = weighted_nsr(target[:, :whole], y[:, :whole], a[:, : whole // spec.subframe], spec.hop)
-    heard = disturbance(target, y, spec.sample_rate_hz)
+    heard = pesq_loss(target, y, spec.sample_rate_hz)
     real_lsf, real_g = model.lsf.synthesise(n_lsf), model.gain.synthesise(n_gain)
     _, lsf, g = model.concealment.sides(state["concealment"], real_lsf, real_g, loss, model.lsf.mean[...])
     soon = jnp.where(lost & (loss.count <= 5), 1.0, 0.0)[..., None]
@@ -142,7 +143,9 @@ def main():
     use_cache()
     args.out.mkdir(parents=True, exist_ok=True)
     weights = load_weights(find_weights(args.model))
-    c = replace(weights.config, concealment=True)
+    trained_config = weights.config
+    assert isinstance(trained_config, SpeechConfig)
+    c = replace(trained_config, concealment=True)
     model = cq.Model(c, rngs=nnx.Rngs(0))
     values = start_values(model, weights.floats, c)
     graph, params = nnx.split(model, nnx.Param)
@@ -154,7 +157,7 @@ def main():
     @jax.jit
     def update(state, batch, key, rate):
         params, opt_state, mean = state
-        step = draw_steps(key, c.n_steps, 0.7, len(batch["lost"]), T, 0.5)
+        step = draw_steps(key, (0.15 * c.n_steps, 0.85 * c.n_steps), len(batch["lost"]), T)
         step = jnp.where(step < 0, 0, step)
 
         def loss(params):
@@ -179,7 +182,7 @@ def main():
 
     def save(params, i):
         floats = jax.tree.map(np.asarray, nnx.to_pure_dict(params))
-        integers = weights.integers if weights.config.context_resets else freeze(floats["entropy"], c)
+        integers = weights.integers if trained_config.context_resets else freeze(floats["entropy"], c)
         save_weights(args.out / "weights.safetensors", params, integers, c, weights.notes | {"concealment_steps": i})
 
     state, i = (params, optimiser.init(params), params), 0

@@ -26,10 +26,11 @@ from lpcnet_cq.nn.entropy import logistic_bits
 from lpcnet_cq.nn.quantize import latent_steps
 from lpcnet_cq.nn.runtime import use_cache, with_values
 from lpcnet_cq.speech import model as cq
+from lpcnet_cq.speech.config import SpeechConfig
 from lpcnet_cq.speech.entropy import EntropyModel
 from lpcnet_cq.speech.freeze import freeze
 from lpcnet_cq.training.optimiser import make_optimiser
-from lpcnet_cq.training.speech_objective import draw_steps
+from lpcnet_cq.training.step_sizes import draw_steps
 
 INTERVALS = np.array([1, 2, 3, 5, 10, 25, 10**6])
 SHARES = np.array([0.25, 0.15, 0.1, 0.15, 0.1, 0.1, 0.15])
@@ -65,7 +66,8 @@ def expect_latents(model: EntropyModel, side, n, step, reset):
 def quantise(model: EntropyModel, side, z, step, reset):
     """Round latents (B, FIRST + T, S, D) as `bitstream.rdoq` does, (B, (FIRST + T)*S, D)."""
     B, _, S, D = z.shape
-    sizes = latent_steps(*model.shape)[jnp.pad(step, ((0, 0), (FIRST, 0)), mode="edge")]
+    sizes = latent_steps(SpeechConfig.n_steps, SpeechConfig.step_ratio)
+    sizes = sizes[jnp.pad(step, ((0, 0), (FIRST, 0)), mode="edge")]
     z = (z / sizes[..., None, None]).reshape(B, -1, D)
     near = jnp.round(z)
     mean, log_scale = expect_latents(model, side, near, step, reset)
@@ -152,10 +154,10 @@ def main():
     use_cache()
     args.out.mkdir(parents=True, exist_ok=True)
     weights = load_weights(find_weights(args.model))
+    assert isinstance(weights.config, SpeechConfig)
     c = replace(weights.config, context_resets=True)
     floats = weights.floats["entropy"]
     model = EntropyModel(c, rngs=nnx.Rngs(0))
-    model.shape = (c.n_steps, c.step_ratio)
     graph, params = nnx.split(model, nnx.Param)
     values = floats if "side_reset" in floats else start_values(floats)
     nnx.replace_by_pure_dict(params, jax.tree.map(jnp.asarray, values))
@@ -166,7 +168,7 @@ def main():
     def update(state, side, z, key, rate):
         params, opt_state, mean = state
         k1, k2 = jax.random.split(key)
-        step = draw_steps(k1, c.n_steps, 1.0, len(side), T)
+        step = draw_steps(k1, (0, c.n_steps), len(side), T)
         reset = draw_resets(k2, len(side))
 
         def loss(params):

@@ -68,7 +68,7 @@ class IntegerModel:
         self.context, self.n_steps, self.nominal_step = c.context, c.n_steps, c.nominal_step
         self.layer_steps = c.layer_steps
         self.side_parts = c.side_parts
-        self.sides = side_networks(integers) if "side_w1" in integers else None
+        self.sides: Any = side_networks(integers) if "side_w1" in integers else None
         self.resets_trained = "side_reset_w1" in integers  # whether packets behind a reset have parts of their own
         self.flag: Array = integers.get("flag", np.array(FLAG)).astype(np.int64)
         self.step_tables: Array = step_tables(c.n_steps, c.nominal_step, integers.get("reset_steps"))

@@ -166,7 +166,7 @@ def faded(count: jax.Array) -> jax.Array:
 def find_period(history: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Return the lag (B,) at which histories (B, H) resemble themselves most, and the correlation there."""
     h = jnp.pad(history, ((0, 0), (SMOOTH - 1, 0)))
-    h = sum(h[:, i : i + HISTORY] for i in range(SMOOTH))
+    h = jnp.stack([h[:, i : i + HISTORY] for i in range(SMOOTH)]).sum(axis=0)
     lags = np.arange(SHORTEST, LONGEST)
     n = 2 * HISTORY  # nothing wraps around
     product = jnp.conj(jnp.fft.rfft(h[:, -WINDOW:], n)) * jnp.fft.rfft(h, n)

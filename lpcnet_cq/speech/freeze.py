@@ -1,5 +1,7 @@
 """Conversion of the trained entropy model of speech to the integers of a weights file, and back."""
 
+from typing import Any
+
 import numpy as np
 
 from lpcnet_cq.bitstream.fixed_point import SIDE_SCALE, fixed_bias, fixed_weight
@@ -81,7 +83,7 @@ def thaw(integers: dict[str, np.ndarray], c: SpeechConfig) -> dict:
     """
     n, unit = integers, table_steps(c.n_latents)
     step = thaw_bias(n["latent_bs"])
-    latent = {name: thaw_weight(n[f"latent_{name}"]) for name in ("wp", "wy", "w2")}
+    latent: dict[str, Any] = {name: thaw_weight(n[f"latent_{name}"]) for name in ("wp", "wy", "w2")}
     latent |= {name: thaw_bias(n[f"latent_{name}"]) for name in ("bp", "b2")}
     latent |= {"ws": thaw_weight(n["latent_ws"], SIDE_SCALE), "step": step, "bs": np.zeros_like(step[0])}
     latent |= {"w3": thaw_weight(n["latent_w3"], unit[0]), "b3": thaw_bias(n["latent_b3"], *unit)}

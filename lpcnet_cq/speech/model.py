@@ -7,6 +7,8 @@ the same code. Training calls all three, one after another.
 Letters: B batch, T packets, S subframes per packet, N samples, M order, D latents, K = M + S side integers.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -206,7 +208,8 @@ def decode_both(model: Model, state: dict, n_lsf, n_gain, n_latents, step: jax.A
     c = model.config
     B, T, _ = n_lsf.shape
     S, F = c.spec.n_subframes, c.spec.subframe // c.step
-    concealed = state.get("concealment")
+    concealed: Any = state.get("concealment")
+    gaps = no_loss(c, B, T) if loss is None else loss
     lsf, g = model.lsf.synthesise(n_lsf), model.gain.synthesise(n_gain).clip(*LOG_GAINS)
     if loss is not None:
         concealed, lsf, g = model.concealment.sides(concealed, lsf, g, loss, model.lsf.mean[...])
@@ -218,8 +221,7 @@ def decode_both(model: Model, state: dict, n_lsf, n_gain, n_latents, step: jax.A
     latents, fill, scale = n_latents * size, 0.0, scale * jnp.exp(factor)
     cond = jnp.concatenate([cond, jnp.log(size)], axis=-1)
     if c.concealment:
-        loss = no_loss(c, B, T) if loss is None else loss
-        latents, fill, cond = fill_gaps(model, loss, latents, cond, scale, state["position"])
+        latents, fill, cond = fill_gaps(model, gaps, latents, cond, scale, state["position"])
     noise = uniform_noise(state["position"], T * S * F, c.noise)
     net, e = model.decoder(state["net"], latents, cond, noise)
     latents = (latents + fill) / scale
@@ -241,7 +243,7 @@ def decode_both(model: Model, state: dict, n_lsf, n_gain, n_latents, step: jax.A
         "position": state["position"] + jnp.uint32(T * S * F),
     }
     if c.concealment:
-        after["concealment"] = remember(concealed, loss, normalised) if T == 1 else concealed
+        after["concealment"] = remember(concealed, gaps, normalised) if T == 1 else concealed
     return after, y, normalised
 
 
