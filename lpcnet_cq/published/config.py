@@ -145,7 +145,8 @@ def recipe_from_dict(values: dict) -> Recipe:
     """Invert `Recipe.as_dict`, also after JSON, which has no tuples."""
     fields: dict[str, Any] = dict(values)
     fields |= {name: tuple(values[name]) for name in ("bitrates_bps", "learning_rates", "shares")}
-    return Recipe(**fields | {"system": system_from_dict(values["system"])})
+    fields["system"] = system_from_dict(values["system"])
+    return Recipe(**fields)
 
 
 K_NET = AutoencoderConfig("knet", channels=64)
