@@ -1,8 +1,8 @@
 """Training of a published system: `train(recipe, workdir)` turns a folder of speech into a weights file.
 
-The loop is that of our own codecs, `training.loop`; its phases follow the processor time that training takes, whatever
-else the machine does. Writes into `workdir` what the loop writes, and at the end `weights.safetensors` with the
-frequency tables inside.
+It uses the training loop of our own codecs, `training.loop`. With a budget of minutes, the schedule follows the
+processor time of the training, so that other programs on the machine do not change it. It writes into `workdir` what
+the loop writes, and at the end `weights.safetensors`, which contains the frequency tables.
 """
 
 import math
@@ -31,12 +31,12 @@ from lpcnet_cq.training.loop import Budget, Place, Run, Setting, State
 from lpcnet_cq.training.schedule import Phase, learning_rate, two_phases
 from lpcnet_cq.training.speech_data import Batches, build_shards
 
-CENTROID_RATE = 0.1  # learning rate of centroids, relative: their neighbours are some hundredths away
-CROP_S = 2.0  # of speech that tell the level of a crop's frames
-START_BATCHES = 32  # from which codebooks are begun
-LEAST_BITS = 0.3  # per code sample, that a new module begins with
-FURTHER_PRICE = 0.25  # that a further module begins with, of the price so far: its bits buy less
-COUNT_BATCHES = 64  # whose symbols are counted into the frequency tables
+CENTROID_RATE = 0.1  # relative learning rate of centroids, whose distances are only some hundredths
+CROP_S = 2.0  # shortest crop from which the level of its frames is measured
+START_BATCHES = 32  # batches that codebooks are initialised from
+LEAST_BITS = 0.3  # smallest initial rate of a new module, in bits per code sample
+FURTHER_PRICE = 0.25  # initial multiplier of a further module, relative to the one before: its bits reduce less error
+COUNT_BATCHES = 64  # batches whose symbols are counted for the frequency tables
 
 Batch = Callable[[int], dict]  # batch number, as `front.prepare` makes it
 
@@ -51,30 +51,32 @@ def phases_of(r: Recipe) -> list[Phase]:
 def equal_length(norm: jax.Array) -> jax.Array:
     """Return the factor that brings a gradient to length 1; 0 for one that is not finite.
 
-    Every step counts the same: the error of one crop may be a hundred times another's, behind 1/A(z).
+    All steps then have the same weight. Without this, the error of one crop after 1/A(z) can be a hundred times that of
+    another.
     """
     return jnp.where(jnp.isfinite(norm), 1 / jnp.maximum(norm, 1e-9), 0.0)
 
 
 def relative_rate(path: tuple) -> float:
-    """Return the factor of the learning rate for the parameter at a path of the tree."""
+    """Return the relative learning rate of the parameter at a path of the tree."""
     return CENTROID_RATE if "centroids" in jax.tree_util.keystr(path) else 1.0
 
 
 def priced_at(r: Recipe, phase: Phase, done: float) -> float:
-    """Return the share of the price that counts when a phase is `done`, 0..1.
+    """Return the factor of the Lagrange multiplier at a point of a phase, 0..1.
 
-    Priced from the start, a further module may fall silent before its decoder has learned to use the bits, and stay so.
+    It rises slowly for further modules. With the full multiplier from the start, such a module can stop sending
+    information before its decoder has learned to use it, and does not recover.
     """
     further = phase.n_modules > 1 and not phase.joint
     return min(1.0, max(0.0, done - r.unquantised) / r.unpriced) if further else 1.0
 
 
 def acting_at(r: Recipe, phase: Phase, done: float) -> Acting:
-    """Return how quantisers act when a phase is `done`, 0..1.
+    """Return how the quantisers act at a point of a phase, 0..1.
 
-    Where decoders get hard symbols, the gradient stays that of soft assignments: sharp ones pass next to none. Soft
-    ones, as published, become as sharp as they are to be until the end of a new module's phase.
+    Where decoders receive hard symbols, the gradient is that of soft assignments, because sharp assignments have almost
+    no gradient. Soft symbols, as published, reach their full sharpness at the end of a new module's phase.
     """
     on = phase.joint or done >= r.unquantised
     sharpness = r.softness ** (1.0 if r.hard else max(0.0, 1 - done - phase.joint))
@@ -91,11 +93,12 @@ def initial_model(r: Recipe, batches: list[dict]) -> Model:
 
 
 def spread_code(r: Recipe, graph: nnx.GraphDef, batch: Batch, state: State, phase: Phase) -> State:
-    """Spread the centroids of the newest module so far that its codes begin with what is left of the rate.
+    """Scale the centroids of the newest module so that its codes start with the part of the rate that is left.
 
-    A rate that has to fall from 36 kbps takes what was learned down with it, and a further module that meets the price
-    of the first one falls silent: it begins with `FURTHER_PRICE` of it. Alpha is to the median distance what it is to
-    even levels from -1 to 1. K-Net's centroids are at first the clusters of its codes (Kankanahalli 2018, 2.3).
+    If the rate had to fall from 36 kbps, the module would lose what it has learned. A further module starts with
+    `FURTHER_PRICE` times the multiplier, because at the full one it stops sending information. Alpha has the same
+    product with the median distance of centroids as for even levels from -1 to 1. The centroids of K-Net start as the
+    cluster centres of its codes (Kankanahalli 2018, 2.3).
     """
     c, index = r.system, phase.n_modules - 1
 
@@ -123,13 +126,13 @@ def spread_code(r: Recipe, graph: nnx.GraphDef, batch: Batch, state: State, phas
 
 
 def setting_at(r: Recipe, phase: Phase, place: Place) -> Setting:
-    """Return how the next step trains."""
+    """Return the learning rate, the state of the quantisers and the factor of the multiplier for the next step."""
     acts = {"acting": acting_at(r, phase, place.done), "priced": jnp.float32(priced_at(r, phase, place.done))}
     return Setting(jnp.float32(learning_rate(phase, place.done, place.done / r.warmup)), acts)
 
 
 def make_run(r: Recipe, graph: nnx.GraphDef, batch: Batch) -> Run:
-    """Return what the loop asks for: the objective of a phase, its price of bits, and codes that begin spread."""
+    """Return the parts of the training that the loop calls: objective, rate control, start of a module's quantiser."""
 
     def loss(model, phase, batch, control, setting, key):
         tau = setting.acts["priced"] * price(control)

@@ -1,16 +1,16 @@
-"""How the Lagrange multiplier lambda, the price of a bit in the loss, follows the rate.
+"""Rate control of training: the Lagrange multiplier lambda is the price of a bit in the loss, and follows the rate.
 
-Place in the chain: training only. Each step moves the logarithm of lambda by a gain times what `relative_excess` says.
+Place in the chain: training only. Each step adds a gain times the relative excess of the rate to log lambda.
 """
 
 import jax
 import jax.numpy as jnp
 
-MAX_EXCESS = 0.5  # of one step, up or down
+MAX_EXCESS = 0.5
 
 
 def relative_excess(bps: jax.Array, target_bps: float) -> jax.Array:
-    """Return by which share of the target a step's rate exceeds it, limited; a rate that is not finite counts as 0.
+    """Return (bps - target_bps) / target_bps, limited to +-`MAX_EXCESS`; 0 if the rate is not finite.
 
     Examples
     --------

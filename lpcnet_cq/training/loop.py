@@ -1,11 +1,11 @@
 """The training loop: steps in phases, rate control, log and checkpoints, for any model.
 
-Place in the chain: training only. `train` and `pruning.prune` run our own codecs by it, `published.train` the published
-systems; what a step minimises, and what changes from step to step, a `Run` says.
+Place in the chain: training only. `train` and `pruning.prune` train our own codecs with it, `published.train` the
+published systems. A `Run` holds what differs between them: the loss of a step, its settings, and the rate control.
 
-A run writes into its folder `config.json`, `metrics.jsonl` and `checkpoint.safetensors`, from which it is resumed where
-there is one. With a number of steps it is a function of its settings and data alone, whether it was interrupted or not;
-with a number of minutes its schedule follows the clock.
+A run writes `config.json`, `metrics.jsonl` and `checkpoint.safetensors` into its folder, and resumes from the
+checkpoint. With a fixed number of steps, the result depends only on the settings and the data, with or without
+interruptions. With a number of minutes, the schedule follows the clock.
 """
 
 import json
@@ -33,49 +33,49 @@ BAR = "{l_bar}{bar}| {postfix}"
 
 
 class State(NamedTuple):
-    """Hold what training changes."""
+    """Hold what a training step changes."""
 
     params: nnx.State
-    memory: optax.OptState  # the optimiser's, of the parameters that the phase trains
-    control: Any  # of the rate, see `Run.follow`
-    masks: Any = ()  # of pruning, see `Run.settle`
+    memory: optax.OptState  # state of the optimiser, for the parameters that the phase trains
+    control: Any  # state of the rate control, see `Run.follow`
+    masks: Any = ()  # state of pruning, see `Run.settle`
 
 
 class Setting(NamedTuple):
-    """Say how one step trains."""
+    """Hold the values that change from step to step."""
 
     rate: jax.Array  # learning rate
-    acts: Any  # what else changes from step to step: a tree of scalars
+    acts: Any  # all others: a tree of scalars
 
 
 class Place(NamedTuple):
-    """Say how far a run is."""
+    """Hold the position of a run."""
 
     progress: float  # of the run, 0..1
     done: float  # of the phase, 0..1
-    steps: int  # of the phase, so far
+    steps: int  # steps of the phase so far
 
 
 class Budget(NamedTuple):
-    """Hold how long a run may take: a number of steps, or where that is 0, minutes of a clock."""
+    """Hold the length of a run: a number of steps or, if that is 0, minutes of a clock."""
 
     minutes: float
     steps: int = 0
-    clock: Callable[[], float] = time.monotonic  # in seconds
+    clock: Callable[[], float] = time.monotonic  # seconds
 
     def progress(self, notes: dict) -> float:
-        """Return how far a run with these notes is, 0..1 or beyond."""
+        """Return the position of a run with these notes, 0 at its start and 1 at its end."""
         return notes["step"] / self.steps if self.steps else notes["minutes"] / self.minutes
 
 
 def is_finite(norm: jax.Array) -> jax.Array:
-    """Return 1 for a gradient of finite norm and 0 for others: a step that went wrong is left out."""
+    """Return 1 for a gradient with a finite norm, else 0: steps without a finite gradient are skipped."""
     return jnp.isfinite(norm).astype(jnp.float32)
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """Hold what stays the same throughout a training.
+    """Hold what does not change during a training.
 
     Attributes
     ----------
@@ -83,30 +83,31 @@ class Run:
         Of the model.
     phases : sequence of Phase
     batch : callable
-        batch(i) is batch number i, a dict of arrays; made in a thread of its own while a step runs.
+        batch(i) returns batch number i, a dict of arrays. It runs in a second thread, one batch ahead.
     setting : callable
-        setting(phase, place) says how the next step trains.
+        setting(phase, place) returns the `Setting` of the next step.
     loss : callable
-        loss(model, phase, batch, control, setting, key) is the value to minimise, and beside it a pair: its parts,
-        scalars that are logged, `bps` among them; and what else `follow` asks for.
+        loss(model, phase, batch, control, setting, key) returns the value to minimise and a pair: its parts (scalars
+        that are logged, with `loss`, `bps` and `nsr_db`), and any other values that `follow` uses.
     follow : callable
-        follow(control, phase, setting, parts, other) is the state of the rate control after a step.
+        follow(control, phase, setting, parts, other) returns the state of the rate control after a step.
     budget : Budget
     seed : int
-        Of the keys that `loss` gets.
+        Seed of the keys for `loss`.
     checkpoint_minutes : float
     gradient_scale : callable
-        gradient_scale(norm) is the factor of a gradient; 0 leaves a step out.
+        gradient_scale(norm) returns a factor for the gradient; 0 skips the step.
     relative_rate : callable
-        relative_rate(path) is the factor of a parameter's learning rate.
+        relative_rate(path) returns the relative learning rate of a parameter.
     begin : callable
-        begin(state, notes, phase, place) may change a state and its notes before a step; not counted as time.
+        begin(state, notes, phase, place) returns the state and the notes with which a step starts. Its time does not
+        count.
     settle : callable
-        settle(before, after) may change what a step made of a state.
+        settle(before, after) returns the state that follows a step, from the states before and after it.
     phase_notes : dict
-        Notes at the beginning of each phase.
+        Additional notes at the start of each phase.
     compiled : dict
-        Steps that are compiled already, by phase.
+        Compiled steps by phase.
     """
 
     graph: nnx.GraphDef
@@ -133,12 +134,12 @@ def partition(params: nnx.State, phase: Phase) -> tuple[nnx.State, nnx.State]:
 
 
 def start_state(run: Run, params: nnx.State, control: Any, masks: Any = (), phase: int = 0) -> State:
-    """Return the state at the start of a phase: the optimiser remembers nothing."""
+    """Return the state at the start of a phase, with a new state of the optimiser."""
     return State(params, OPTIMISER.init(partition(params, run.phases[phase])[0]), control, masks)
 
 
 def make_step(run: Run, phase: Phase) -> Callable:
-    """Return the compiled step of a phase: step(state, batch, key, setting) is the next state and the parts."""
+    """Return the compiled step of a phase: step(state, batch, key, setting) returns the next state and the parts."""
 
     @jax.jit
     def step(state: State, batch: dict, key: jax.Array, setting: Setting):
@@ -165,7 +166,7 @@ def make_step(run: Run, phase: Phase) -> Callable:
 
 
 def take_step(run: Run, state: State, batch: dict, notes: dict, place: Place) -> tuple[State, dict]:
-    """Take one step of the phase that the notes name; return the state after it and the parts of the loss."""
+    """Take one step of the current phase; return the next state and the parts of the loss."""
     phase = run.phases[notes["phase"]]
     if phase not in run.compiled:
         run.compiled[phase] = make_step(run, phase)
@@ -175,7 +176,7 @@ def take_step(run: Run, state: State, batch: dict, notes: dict, place: Place) ->
 
 
 def enter_phase(run: Run, state: State, notes: dict, progress: float) -> tuple[State, dict]:
-    """Begin the next phase where it is due, with an optimiser that remembers nothing."""
+    """Start the next phase when the current one is over, with a new state of the optimiser."""
     while run.phases[notes["phase"]].done(progress) >= 1:
         notes = notes | {"phase": notes["phase"] + 1, "since": notes["step"]} | run.phase_notes
         state = start_state(run, state.params, state.control, state.masks, notes["phase"])
@@ -183,7 +184,7 @@ def enter_phase(run: Run, state: State, notes: dict, progress: float) -> tuple[S
 
 
 def run_steps(run: Run, workdir: Path, state: State, notes: dict, quiet: bool) -> tuple[State, dict]:
-    """Take steps until the budget is spent; log every `LOG_EVERY` steps, save checkpoints by the clock."""
+    """Take steps until the budget is used; log every `LOG_EVERY` steps, save checkpoints by the clock."""
     saved, sums, timed, clock = time.monotonic(), {}, set(), run.budget.clock
     checkpoint = workdir / "checkpoint.safetensors"
     with (
@@ -227,7 +228,7 @@ def log(workdir: Path, bar: tqdm, notes: dict, sums: dict, progress: float) -> N
 
 
 def resume(run: Run, workdir: Path, params: nnx.State, control: Any, masks: Any = ()) -> tuple[State, dict]:
-    """Return state and notes of the folder's checkpoint, or those before the first step.
+    """Return the state and the notes of the checkpoint in the folder, or those of a new run.
 
     Raises
     ------
@@ -251,7 +252,7 @@ def resume(run: Run, workdir: Path, params: nnx.State, control: Any, masks: Any 
 def train(
     run: Run, workdir: Path, config: dict, params: nnx.State, control: Any, masks: Any = (), quiet: bool = False
 ) -> tuple[State, dict]:
-    """Train in a folder, from its checkpoint where it has one; return the last state, and steps and minutes taken.
+    """Train in a folder, from its checkpoint if it has one; return the last state and the numbers of steps and minutes.
 
     Parameters
     ----------
@@ -259,10 +260,10 @@ def train(
     workdir : Path
         Created if missing.
     config : dict
-        The settings of the run as JSON values, kept in the folder.
+        Settings of the run as JSON values, written to the folder.
     params : nnx.State
     control, masks
-        As `State` holds them before the first step.
+        Initial values for `State`.
     quiet : bool
         No progress bar.
     """

@@ -34,7 +34,7 @@ class Phase:
         return (path[1] if path[0] == "modules" else path[0]) in self.trained
 
     def done(self, progress: float) -> float:
-        """Return how far the phase is, 0..1 or beyond, when the whole run is at `progress`."""
+        """Return the position in the phase, 0 at its start and 1 at its end, when the run is at `progress`."""
         return (progress - self.start) / (self.end - self.start)
 
     @property
@@ -77,15 +77,15 @@ def two_phases(
 
 
 def learning_rate(phase: Phase, done: float, warm: float) -> float:
-    """Return the learning rate of a phase: up to its peak in a line, down to nothing as a cosine.
+    """Return the learning rate of a phase: a linear rise to its peak, multiplied by a cosine that falls to 0.
 
     Parameters
     ----------
     phase : Phase
     done : float
-        How far the phase is, 0..1.
+        Position in the phase, 0..1.
     warm : float
-        How far its warm-up is; from 1 on it is over.
+        Position in its warm-up, which ends at 1.
 
     Examples
     --------

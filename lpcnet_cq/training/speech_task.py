@@ -36,5 +36,5 @@ SPEECH = Task(
     quantise=quantise,
     rates=rates,
     rate_share=0.9,
-    dense=("lapped",),  # the transform reconstructs by all of its weights
+    dense=("lapped",),  # the transform needs all of its weights to reconstruct
 )

@@ -1,6 +1,6 @@
-"""Which latent step sizes training draws, so that one weights file serves a range of rates.
+"""Random step sizes of the latents in training, so that one weights file serves a range of rates.
 
-Place in the chain: training only, between the rates asked for and the quantiser of the latents.
+Place in the chain: training only, between the target rates and the quantiser of the latents.
 
 Letters: B batch, T packets, Q step sizes.
 """
@@ -13,14 +13,14 @@ from lpcnet_cq.training.config import TrainConfig
 
 
 def step_range(t: TrainConfig, notes: dict | None = None) -> tuple[float, float]:
-    """Return from which index of step sizes to which a run draws, real numbers from 0 to Q.
+    """Return the range of step indices that a run draws from, two real numbers from 0 to Q.
 
     Parameters
     ----------
     t : TrainConfig
     notes : dict, optional
-        Of the weights that the run starts from: the range is centred where they have the rates asked for. Left out,
-        it is centred on the middle step size.
+        Notes of the weights that the run starts from: the range is centred where these weights have the target rates.
+        Without them, it is centred on the middle step size.
     """
     width = t.span * t.codec.n_steps
     centre = t.codec.n_steps / 2
@@ -32,7 +32,7 @@ def step_range(t: TrainConfig, notes: dict | None = None) -> tuple[float, float]
 
 
 def draw_steps(key: jax.Array, drawn: tuple[float, float], B: int, T: int) -> jax.Array:
-    """Draw step indices (B, T), evenly from a range, see `step_range`; each sequence changes its index once at most."""
+    """Draw step indices (B, T) uniformly from a range, see `step_range`; a sequence changes its index at most once."""
     first, stop = drawn
     k1, k2 = jax.random.split(key)
     q = first + (stop - first) * jax.random.uniform(k1, (2, B))

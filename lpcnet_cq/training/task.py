@@ -1,6 +1,6 @@
-"""What the training of a codec consists of; `tasks` has one for every codec.
+"""Interface of training tasks: the parts of a codec that only training needs.
 
-Place in the chain: training only, so that coding needs no package of the training.
+Place in the chain: training only; `speech_task` and `music_task` fill it, and the record of each codec names its task.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from lpcnet_cq.training.config import Loss
 
 
 class Task(NamedTuple):
-    """Hold the parts of a codec that training asks for.
+    """Hold the parts of a codec that training needs.
 
     Letters: B crops, T packets. A batch is a dict of arrays, t a `TrainConfig`.
 
@@ -19,24 +19,24 @@ class Task(NamedTuple):
     preset : str
         Name of the codec's preset in `presets`.
     loss : type
-        Weights of the loss, a dataclass.
+        Class of the weights of the loss.
     part : str
         Folder of corpora that hold both speech and audio.
     material : callable
-        material(clips, cache_folder, spec) is what batches are cut from.
+        material(clips, cache_folder, spec) returns the recordings that batches are cut from.
     batches : callable
-        batches(material, t) has the method `batch(step)`.
+        batches(material, t) returns an object with the method `batch(step)`.
     model : callable
-        model(t, material) is a model to start from.
+        model(t, material) returns a new model.
     shape : callable
-        shape(batch) is (B, T).
+        shape(batch) returns (B, T).
     objective : callable
-        objective(model, loss, batch, step, hardness, lam, progress) is the value to minimise, and its parts.
+        objective(model, loss, batch, step, hardness, lam, progress) returns the value to minimise and its parts.
     quantise, rates : callables
-        quantise(model, batch, step, hardness) gives the integers of a batch, rates(model, *integers, step) their ideal
-        rates (B,) by name, `bps` in all.
+        quantise(model, batch, step, hardness) returns the integers of a batch; rates(model, *integers, step) returns
+        their ideal rates (B,) by name, with the total as `bps`.
     rate_share : float
-        Share of crops that must be able to use the highest rate.
+        Share of crops that must reach the highest supported rate.
     dense : tuple of str
         Words in the names of parameters that are never pruned.
     """

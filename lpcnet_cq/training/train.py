@@ -1,6 +1,7 @@
 """Training of our own codecs: `train(config, workdir)` turns a folder of recordings into a weights file.
 
-Writes into `workdir` what `loop` writes, and at the end `weights.safetensors` with the integer entropy model inside.
+It writes into `workdir` what `loop` writes, and at the end `weights.safetensors`, which contains the integer entropy
+model.
 """
 
 import math
@@ -24,14 +25,15 @@ from lpcnet_cq.training.schedule import Phase, learning_rate, two_phases
 from lpcnet_cq.training.step_sizes import draw_steps, step_range
 from lpcnet_cq.training.tasks import task_of
 
-RATE_GAIN = 0.01  # log lambda moves by this times the relative excess of the rate, each step
-RATE_BATCHES = 6  # that tell the rates of a trained codec
+RATE_GAIN = 0.01  # change of log lambda per step and relative excess of the rate
+RATE_BATCHES = 6  # batches from which the rates of a trained codec are measured
 
 
 class Prepared(NamedTuple):
-    """Hold what a run starts from.
+    """Hold the start of a run.
 
-    `drawn` is the range of step sizes, see `step_range`; `notes` name the weights that the run starts from, if any.
+    `drawn` is the range of step sizes, see `step_range`; `notes` contain the SHA-256 of the weights that the run starts
+    from, if any.
     """
 
     graph: nnx.GraphDef
@@ -42,7 +44,7 @@ class Prepared(NamedTuple):
 
 
 def phases_of(t: TrainConfig, params: nnx.State) -> list[Phase]:
-    """Return the phases of a run: one for all parts, or one per group of `stages` after all others, then all."""
+    """Return the phases of a run: a single one, or one for all other parts, one per group of `stages`, one for all."""
     stages = t.stages or Stages(())
     parts, named = tuple(params), [*t.frozen, *(part for group in stages.groups for part in group)]
     for part in named:
@@ -54,7 +56,7 @@ def phases_of(t: TrainConfig, params: nnx.State) -> list[Phase]:
 
 
 def setting_at(t: TrainConfig, phase: Phase, place: Place) -> Setting:
-    """Return how the next step trains."""
+    """Return the learning rate, the hardness of the quantisers and the progress for the next step."""
     warm = (place.steps + 1) / ((phase.end - phase.start) * t.warmup_steps)
     hardness = min(1.0, place.progress / t.annealing) if t.annealing else 1.0
     acts = {"hardness": jnp.float32(hardness), "progress": jnp.float32(place.progress)}
@@ -62,7 +64,7 @@ def setting_at(t: TrainConfig, phase: Phase, place: Place) -> Setting:
 
 
 def start_weights(t: TrainConfig) -> Weights | None:
-    """Return the weights that a run starts from, where `init` names some.
+    """Return the weights that a run starts from, or None.
 
     Raises
     ------
@@ -78,7 +80,7 @@ def start_weights(t: TrainConfig) -> Weights | None:
 
 
 def prepare(t: TrainConfig) -> Prepared:
-    """Open the corpus, and make a new model or take the weights that `init` names."""
+    """Open the corpus and create a model, with the weights of `init` if it is set."""
     task, weights = task_of(t.codec), start_weights(t)
     if type(t.loss) is not task.loss:
         raise ValueError(f"`loss` is a {type(t.loss).__name__}, for this codec it must be a {task.loss.__name__}")
@@ -93,7 +95,7 @@ def prepare(t: TrainConfig) -> Prepared:
 
 
 def make_run(t: TrainConfig, start: Prepared) -> Run:
-    """Return what the loop asks for: the codec's objective at drawn step sizes, and lambda that follows the rate."""
+    """Return the parts of the training that the loop calls: objective at random step sizes, and rate control."""
     task, target_bps = task_of(t.codec), t.rate_share * t.bitrate_bps
 
     def loss(model, phase, batch, log_lambda, setting, key):
@@ -123,11 +125,11 @@ def start_control(t: TrainConfig) -> jax.Array:
 
 
 def measure_rates(t: TrainConfig, start: Prepared, params: nnx.State) -> dict:
-    """Return what a codec must know of its rates, for the notes of its weights.
+    """Return the notes of a weights file about the rates of the codec.
 
-    `steps` are the indices that training drew, from and to; `mean_rates_bps` the mean rate at each of them;
-    `supported_bps` the lowest rate that nine of ten crops reach at the coarsest step, and the highest that a share of
-    them, `Task.rate_share`, reaches at the finest.
+    `steps` is the range of step indices in training; `mean_rates_bps` has the mean rate at each of them. The lower
+    limit of `supported_bps` is a rate that nine of ten crops do not exceed at the coarsest step; the upper limit is a
+    rate that a share of the crops, `Task.rate_share`, reaches at the finest step.
     """
     task, (first, stop) = task_of(t.codec), start.drawn
     steps = range(math.floor(first + 1e-6), math.ceil(stop - 1e-6))
