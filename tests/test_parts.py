@@ -144,7 +144,7 @@ def test_no_cache_folder_is_needed(tmp_path, x):
     """Nor a home; all code is compiled, quickly, to slower code."""
     (tmp_path / "file").write_text("")
     homeless = {"LPCNET_CQ_CACHE": "", "HOME": str(tmp_path / "file" / "below"), "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
-    after = "print(len(lpcnet_cq.load().encoder(9000, mode="capped").push(x[:320])) > 5)"
+    after = "print(len(lpcnet_cq.load().encoder(9000, mode='capped').push(x[:320])) > 5)"
     assert run(tmp_path, x, "del os.environ['JAX_COMPILATION_CACHE_DIR']", after, **homeless) == ["True"]
 
 
