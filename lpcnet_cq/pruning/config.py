@@ -41,7 +41,7 @@ class PruneConfig:
 
     def as_dict(self) -> dict:
         """Return nested plain values, ready for JSON; `read_config` reads them back."""
-        return dataclasses.asdict(self)
+        return dataclasses.asdict(self) | {"train": self.train.as_dict()}
 
 
 def read_config(workdir: Path) -> PruneConfig:
