@@ -9,10 +9,10 @@ import errno
 import io
 import os
 import shutil
-import struct
 import sys
 import uuid
 import warnings
+import wave
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -28,8 +28,7 @@ from lpcnet_cq.bitstream.container import SAMPLE_RATES_HZ
 
 BLOCK = 1 << 16  # samples per channel
 CANCELLED = 100.0  # power of the channels over that of their mix, above which the mix is warned of
-WAV_HEAD = struct.Struct("<4sI4s4sIHHIIHH4sI")
-WAV_MAX_BYTES = 0xFFFFFFFF - WAV_HEAD.size
+WAV_MAX_BYTES = 0xFFFFFFFF - 44  # 32-bit sizes, header included
 
 
 @dataclass(frozen=True)
@@ -193,11 +192,10 @@ def write_wav(target: str | Path, y: np.ndarray, sample_rate_hz: int) -> None:
         raise ValueError(f"y of {len(y)} samples must be at most {WAV_MAX_BYTES // width} for a WAV file")
     if not np.isfinite(y).all():
         raise ValueError("y holds NaN or infinite samples; all must be finite")
-    form = (b"fmt ", 16, 1, channels, sample_rate_hz, width * sample_rate_hz, width, 16)
-    with replacing(target) as file:
-        file.write(WAV_HEAD.pack(b"RIFF", n_bytes + WAV_HEAD.size - 8, b"WAVE", *form, b"data", n_bytes))
+    with replacing(target) as file, wave.open(file, "wb") as wav:
+        wav.setparams((channels, 2, sample_rate_hz, len(y), "NONE", ""))  # known length: nothing is patched later
         for start in range(0, len(y), BLOCK):
-            file.write(to_pcm16(y[start : start + BLOCK]).tobytes())
+            wav.writeframesraw(to_pcm16(y[start : start + BLOCK]).tobytes())
 
 
 def to_pcm16(y: np.ndarray) -> np.ndarray:
