@@ -73,7 +73,7 @@ def test_decoder_gives_what_the_packets_say(codec, packets, sound):
 
 
 def test_packets_restart_on_time(codec, packets):
-    flags = [packet.resets_context(codec.entropy, data) for data in packets]
+    flags = [packet.resets_context(codec._parts.entropy, data) for data in packets]
     assert flags == [t % RESET_INTERVAL == 0 for t in range(T)]
 
 
