@@ -68,6 +68,12 @@ def draw_losses(rng: np.random.Generator, B: int) -> np.ndarray:
     return lost
 
 
+def draw_repeats(rng: np.random.Generator, lost: np.ndarray) -> np.ndarray:
+    """Draw which lost packets lack side information as well, (B, T): a later packet repeats it in half of the crops."""
+    share = np.where(rng.random((len(lost), 1)) < 0.5, rng.uniform(0.5, 1.0, (len(lost), 1)), 0.0)
+    return lost & (rng.random(lost.shape) >= share)
+
+
 class Crops(resets.Crops):
     """Add the speech itself, its LSF and losses to the crops."""
 
@@ -84,7 +90,8 @@ class Crops(resets.Crops):
         x = np.stack([self.x[r, p.start * self.hop : p.stop * self.hop] for r, p in take]).astype(np.float32) / 32767
         lsf = np.stack([self.lsf[r, p.start : p.stop + 1] for r, p in take])
         side, z = (np.stack([a[take_] for take_ in take]).astype(np.float32) for a in (self.side, self.z))
-        return {"x": x, "lsf": lsf, "side": side, "z": z, "lost": draw_losses(rng, self.batch)}
+        lost = draw_losses(rng, self.batch)
+        return {"x": x, "lsf": lsf, "side": side, "z": z, "lost": lost, "side_lost": draw_repeats(rng, lost)}
 
 
 def objective(model: cq.Model, batch: dict, step):
@@ -98,7 +105,7 @@ def objective(model: cq.Model, batch: dict, step):
     frozen = jax.lax.stop_gradient(nnx.state(model))
     teacher = nnx.merge(nnx.graphdef(model), frozen)
     e = jax.lax.stop_gradient(cq.decode_both(teacher, state, n_lsf, n_gain, n, step)[2])
-    loss = losses(state["concealment"], lost, e, spec.n_subframes, spec.subframe)
+    loss = losses(state["concealment"], lost, batch["side_lost"], e, spec.n_subframes, spec.subframe)
     _, y, e = cq.decode_both(model, state, n_lsf, n_gain, n, step, loss)
 
     lag, warm = c.decoder_delay, resets.FIRST * spec.hop
@@ -109,7 +116,7 @@ def objective(model: cq.Model, batch: dict, step):
     heard = pesq_loss(target, y, spec.sample_rate_hz)
     real_lsf, real_g = model.lsf.synthesise(n_lsf), model.gain.synthesise(n_gain)
     _, lsf, g = model.concealment.sides(state["concealment"], real_lsf, real_g, loss, model.lsf.mean[...])
-    soon = jnp.where(lost & (loss.count <= 5), 1.0, 0.0)[..., None]
+    soon = jnp.where(loss.side_lost & (loss.count <= 5), 1.0, 0.0)[..., None]
     side = (jnp.abs(lsf - real_lsf) * soon).sum() * 5 / M + 0.3 * (jnp.abs(g - real_g) * soon).sum() / spec.n_subframes
     excitation = e.reshape(B, -1, spec.subframe)
     excitation = excitation[:, : excitation.shape[1] // REPEATS * REPEATS].reshape(-1, REPEATS, spec.subframe)

@@ -36,6 +36,9 @@ class Loss(NamedTuple):
     Attributes
     ----------
     lost : bool array (B, T)
+        Whether the latents of a packet are lost.
+    side_lost : bool array (B, T)
+        Whether its envelope and gains are lost, too: a later packet may repeat them.
     count : array (B, T)
         Lost packets up to this one in a row, 0 where it is there.
     voicing : array (B, T)
@@ -45,6 +48,7 @@ class Loss(NamedTuple):
     """
 
     lost: jax.Array
+    side_lost: jax.Array
     count: jax.Array
     voicing: jax.Array
     base: jax.Array
@@ -53,7 +57,7 @@ class Loss(NamedTuple):
 def no_loss(c: SpeechConfig, B: int, T: int) -> Loss:
     """Return the `Loss` of packets that are all there."""
     zero = jnp.zeros((B, T))
-    return Loss(zero > 0, zero, zero, jnp.zeros((B, T, c.spec.n_subframes + 1, c.spec.subframe)))
+    return Loss(zero > 0, zero > 0, zero, zero, jnp.zeros((B, T, c.spec.n_subframes + 1, c.spec.subframe)))
 
 
 class Concealment(nnx.Module):
@@ -86,7 +90,7 @@ class Concealment(nnx.Module):
         }
 
     def sides(self, state: dict, lsf: jax.Array, g: jax.Array, loss: Loss, mean: jax.Array):
-        """Replace envelopes (B, T, M) and log gains (B, T, S) of lost packets by what goes on.
+        """Replace lost envelopes (B, T, M) and log gains (B, T, S) by what goes on.
 
         Returns
         -------
@@ -111,7 +115,7 @@ class Concealment(nnx.Module):
             return carry, (lsf, g)
 
         names = ("lsf", "gain", "floor", "floor_lsf")
-        given = (lsf, g, loss.lost, loss.count, loss.voicing)
+        given = (lsf, g, loss.side_lost, loss.count, loss.voicing)
         carry = {name: state[name] for name in names}
         carry, (lsf, g) = jax.lax.scan(packet, carry, tuple(jnp.swapaxes(v, 0, 1) for v in given))
         return state | carry, jnp.swapaxes(lsf, 0, 1), jnp.swapaxes(g, 0, 1)
@@ -184,14 +188,15 @@ def go_on(history: jax.Array, lag: jax.Array, n: int) -> jax.Array:
     return jnp.take_along_axis(history, at, axis=1)
 
 
-def listen(state: dict, lost: jax.Array, S: int, L: int) -> tuple[dict, Loss]:
+def listen(state: dict, lost: jax.Array, side_lost: jax.Array, S: int, L: int) -> tuple[dict, Loss]:
     """Return the next state but for the history, and the `Loss` of one packet (B, 1), from what came before."""
     first = lost & (state["count"] == 0)
     lag, voicing = find_period(state["history"])
     lag, voicing = jnp.where(first, lag, state["lag"]), jnp.where(first, voicing, state["voicing"])
     count = jnp.where(lost, state["count"] + 1, 0.0)
     base = jnp.where(lost[:, None], go_on(state["history"], lag, (S + 1) * L), 0.0)
-    loss = Loss(lost[:, None], count[:, None], jnp.where(lost, voicing, 0.0)[:, None], base.reshape(-1, 1, S + 1, L))
+    voiced = jnp.where(lost, voicing, 0.0)[:, None]
+    loss = Loss(lost[:, None], side_lost[:, None], count[:, None], voiced, base.reshape(-1, 1, S + 1, L))
     return state | {"lag": lag, "voicing": voicing, "count": count}, loss
 
 
@@ -202,23 +207,24 @@ def remember(state: dict, loss: Loss, e: jax.Array) -> dict:
     return state | {"history": jnp.concatenate([state["history"], e], axis=1)[:, -HISTORY:]}
 
 
-def losses(state: dict, lost: jax.Array, e: jax.Array, S: int, L: int) -> Loss:
+def losses(state: dict, lost: jax.Array, side_lost: jax.Array, e: jax.Array, S: int, L: int) -> Loss:
     """Return the `Loss` of many packets at once, for training.
 
     Parameters
     ----------
     state : dict
-    lost : bool array (B, T)
+    lost, side_lost : bool array (B, T)
+        As in `Loss`.
     e : array (B, T*S*L)
         Normalised excitation of the same packets without losses.
     """
     B, T = lost.shape
 
     def packet(carry, given):
-        carry, loss = listen(carry, given[0], S, L)
-        return remember(carry, loss, given[1]), loss
+        carry, loss = listen(carry, given[0], given[1], S, L)
+        return remember(carry, loss, given[2]), loss
 
     names = ("history", "lag", "voicing", "count")
-    given = (lost.T, jnp.swapaxes(e.reshape(B, T, S * L), 0, 1))
+    given = (lost.T, side_lost.T, jnp.swapaxes(e.reshape(B, T, S * L), 0, 1))
     _, loss = jax.lax.scan(packet, {name: state[name] for name in names}, given)
     return Loss(*(jnp.swapaxes(v[:, :, 0], 0, 1) for v in loss))

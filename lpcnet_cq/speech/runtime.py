@@ -159,7 +159,7 @@ def _decode_live(graph, params, state, n_lsf, n_gain, n_latents, step, lost):
     """Decode one packet, or what goes on in its place; a lost one keeps the step of the one before."""
     model = nnx.merge(graph, params)
     spec = model.config.spec
-    concealment, loss = listen(state["concealment"], lost, spec.n_subframes, spec.subframe)
+    concealment, loss = listen(state["concealment"], lost, lost, spec.n_subframes, spec.subframe)
     step = jnp.where(lost, concealment["step"], step[:, 0])
     state = state | {"concealment": concealment | {"step": step}}
     return _checked(model, *cq.decode(model, state, n_lsf, n_gain, n_latents, step[:, None], loss))

@@ -20,6 +20,7 @@ from lpcnet_cq.speech.concealment import (
     go_on,
     listen,
     losses,
+    no_loss,
     remember,
 )
 from lpcnet_cq.training.presets import PRESETS
@@ -94,7 +95,7 @@ def test_training_conceals_as_a_live_decoder_does(net, integers, live):
         model = nnx.merge(graph, params)
         state = cq.start_decoder(model, 1)
         e = cq.decode_both(model, state, *integers)[2]
-        loss = losses(state["concealment"], lost, e, S, SPEC.subframe)
+        loss = losses(state["concealment"], lost, lost, e, S, SPEC.subframe)
         return cq.decode(model, state, *integers, loss)[1]
 
     (push, state), y = live, []
@@ -105,6 +106,18 @@ def test_training_conceals_as_a_live_decoder_does(net, integers, live):
     before = 6 * SPEC.hop  # up to the second loss, before which the excitation is no longer that without any
     np.testing.assert_allclose(y[:, :before], trained[:, :before], rtol=1e-3, atol=1e-5)
     assert np.isfinite(y).all() and np.abs(y[:, 7 * SPEC.hop :]).max() > 0
+
+
+def test_side_information_that_is_known_stays(net, integers):
+    graph, params = net
+    model, lost = nnx.merge(graph, params), jnp.ones((1, T), bool)
+    lsf, g = model.lsf.synthesise(integers[0]), model.gain.synthesise(integers[1])
+    loss = no_loss(CONFIG, 1, T)._replace(lost=lost, side_lost=lost.at[:, 2].set(False))
+    state = cq.start_decoder(model, 1)["concealment"]
+    _, lsf_after, g_after = model.concealment.sides(state, lsf, g, loss, model.lsf.mean[...])
+    np.testing.assert_array_equal(lsf_after[:, 2], lsf[:, 2])
+    np.testing.assert_array_equal(g_after[:, 2], g[:, 2])
+    assert not np.allclose(lsf_after[:, 1], lsf[:, 1]) and not np.allclose(g_after[:, 3], g[:, 3])
 
 
 def test_nothing_lost_is_nothing_changed(net, integers):
@@ -148,7 +161,7 @@ def test_long_losses_end_in_the_noise_before(net, integers, live):
 def test_history_of_a_lost_packet_is_what_was_repeated():
     state = {"history": jnp.asarray(pulses(80, HISTORY))[None], "lag": jnp.array([100]), "voicing": jnp.zeros(1)}
     state |= {"count": jnp.zeros(1)}
-    state, loss = listen(state, jnp.array([True]), S, SPEC.subframe)
+    state, loss = listen(state, jnp.array([True]), jnp.array([True]), S, SPEC.subframe)
     after = remember(state, loss, jnp.full((1, SPEC.hop), 7.0))
     np.testing.assert_array_equal(after["history"][0, -SPEC.hop :], pulses(80, SPEC.hop, HISTORY))
     assert loss.count[0, 0] == 1 and concealment.faded(jnp.float32(FADE_TO)) == 1
