@@ -57,9 +57,9 @@ def draw_losses(rng: np.random.Generator, B: int) -> np.ndarray:
     lost = np.zeros((B, T), bool)
     for row in lost:
         kind, t = rng.random(), 2
-        if kind < 0.15:
+        if kind < 0.25:
             continue
-        rate, mean = rng.uniform(0.04, 0.25), 1.0 if kind < 0.45 else rng.uniform(1.5, 5.0) if kind < 0.9 else 12.0
+        rate, mean = rng.uniform(0.04, 0.25), 1.0 if kind < 0.55 else rng.uniform(1.5, 5.0) if kind < 0.9 else 12.0
         while t < T:
             t += 1 + rng.geometric(min(0.9, rate / mean / (1 - rate)))
             n = rng.geometric(1 / mean)
