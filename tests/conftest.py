@@ -84,6 +84,12 @@ def vector_maker():
 
 
 @pytest.fixture(scope="session")
+def audio_files():
+    """Return the module `dsp/audio_files.py`, which makes audio files in memory."""
+    return imported("dsp/audio_files.py")
+
+
+@pytest.fixture(scope="session")
 def vowel():
     """Return a maker of pulses, slowly gliding and swelling, through three resonances: float32 (n,)."""
     from scipy.signal import lfilter

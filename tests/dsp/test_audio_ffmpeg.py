@@ -1,0 +1,67 @@
+"""Files that ffmpeg wrote: the reader and ffmpeg decode them to the same samples."""
+
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+import soundfile
+
+from dsp.audio_file import read_audio_file
+
+RATE_HZ = 16000
+FFMPEG = shutil.which("ffmpeg")
+FFMPEG_FORMATS = {
+    "wav": ["-f", "wav"],
+    "wav alaw": ["-c:a", "pcm_alaw", "-f", "wav"],
+    "wav adpcm": ["-c:a", "adpcm_ima_wav", "-f", "wav"],
+    "rf64": ["-rf64", "always", "-f", "wav"],
+    "w64": ["-f", "w64"],
+    "aiff": ["-f", "aiff"],
+    "au": ["-f", "au"],
+    "caf": ["-f", "caf"],
+    "flac": ["-f", "flac"],
+    "ogg vorbis": ["-c:a", "libvorbis", "-f", "ogg"],
+    "ogg flac": ["-c:a", "flac", "-f", "ogg"],
+    "mp3": ["-b:a", "32k", "-f", "mp3"],
+    "mp3 vbr without a tag": ["-q:a", "7", "-write_xing", "0", "-f", "mp3"],
+    "mp2": ["-c:a", "mp2", "-f", "mp2"],
+}
+SEEKS_BACK = {"rf64", "w64", "aiff", "caf"}  # formats that ffmpeg cannot write completely to a pipe
+
+
+def ffmpeg(arguments, data=None):
+    return subprocess.run([FFMPEG, "-v", "error", *arguments], input=data, capture_output=True, check=data is None)
+
+
+def by_ffmpeg(path):
+    """Return the samples as ffmpeg decodes them, one channel at 16 kHz."""
+    out = ffmpeg(["-i", str(path), "-f", "f32le", "-ac", "1", "-ar", str(RATE_HZ), "-"], b"").stdout
+    return np.frombuffer(out, np.float32)
+
+
+@pytest.mark.skipif(FFMPEG is None, reason="ffmpeg, the reference of this test, is not installed")
+@pytest.mark.parametrize("damage", ["whole", "piped", "cut", "middle"])
+@pytest.mark.parametrize("format", FFMPEG_FORMATS)
+def test_agrees_with_ffmpeg(audio_files, tmp_path, format, damage):
+    soundfile.write(tmp_path / "in.wav", audio_files.PCM, RATE_HZ)
+    path = tmp_path / "out"
+    arguments = ["-i", str(tmp_path / "in.wav"), *FFMPEG_FORMATS[format]]
+    if damage == "piped" and format not in SEEKS_BACK:
+        path.write_bytes(ffmpeg([*arguments, "-"]).stdout)
+    else:
+        ffmpeg([*arguments, "-y", str(path)])
+    data = path.read_bytes()
+    if damage == "cut":
+        path.write_bytes(data[: len(data) * 2 // 3])
+    elif damage == "middle":
+        at = len(data) // 2
+        path.write_bytes(data[:at] + np.random.default_rng(2).bytes(200) + data[at + 200 :])
+    found, judge = read_audio_file(path), by_ffmpeg(path)
+    assert found.sample_rate_hz == RATE_HZ
+    slack = {"whole": 0, "piped": 0, "cut": 1152, "middle": 4 * 4608}[damage]
+    assert abs(len(found.x) - len(judge)) <= slack
+    n = min(len(found.x), len(judge)) * 2 // 5
+    np.testing.assert_allclose(found.x[:n], judge[:n], atol=2e-3 if "adpcm" in format else 4e-5)
+    told = damage in ("cut", "middle") and format in ("flac", "ogg vorbis", "mp3")
+    assert found.notes or not told

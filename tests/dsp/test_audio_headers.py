@@ -1,0 +1,59 @@
+"""Headers of uncompressed files: wrong lengths, chunks after the samples, joined files, invalid values."""
+
+import struct
+
+import numpy as np
+import pytest
+
+
+@pytest.mark.parametrize("claimed", [0, 2, 30, 82, 0x7FFFFFFF, 0x7FFFF000, 0x80000000, 0xFFFFFFFF, 0xFFFFFFDB])
+def test_wav_lengths_are_hints(audio_files, claimed):
+    x = np.tile(audio_files.SMALL, 10)
+    found = audio_files.read(audio_files.wav(x, claimed))
+    np.testing.assert_array_equal(found.x, x / 32768)
+    assert len(found.notes) == 1
+
+
+def test_chunks_behind_the_samples_are_no_samples(audio_files):
+    tail = b"LIST" + struct.pack("<I", 10) + b"INFOISFT\0\0" + b"id3 " + struct.pack("<I", 4) + b"ID3\4"
+    for size, x in ((8, audio_files.SMALL), (3, audio_files.SMALL.view(np.int8)[:3])):
+        data = audio_files.wav(x, tail=b"\0" * (size % 2) + tail, width="<i2" if size != 3 else "u1", claimed=size)
+        found = audio_files.read(data)
+        assert (len(found.x), found.notes) == (len(x), [])
+    with pytest.raises(ValueError, match=r"holds no samples$"):
+        audio_files.read(audio_files.wav(audio_files.SMALL[:0], tail=tail, claimed=0))
+    for tag in (b"TAG" + bytes(125), b"APETAGEX" + bytes(24)):
+        assert len(audio_files.read(audio_files.wav(audio_files.SMALL, tail=tag)).x) == 4
+
+
+def test_files_of_unknown_length_that_were_joined_have_no_header_among_their_samples(audio_files):
+    data = audio_files.wav(audio_files.SMALL, 0xFFFFFFFF)
+    assert audio_files.read(data * 3).x.tolist() == np.tile(audio_files.SMALL / 32768, 3).tolist()
+
+
+def test_what_follows_at_another_rate_is_left_out_with_a_note(audio_files):
+    found = audio_files.read(audio_files.wav(audio_files.SMALL) + audio_files.wav(audio_files.SMALL, rate_hz=8000))
+    assert len(found.x) == 4 and found.notes == ["left out what follows after 0.000 s: 1 channels of 8000 Hz"]
+
+
+def test_big_endian_wav(audio_files):
+    data = audio_files.wav(audio_files.SMALL)
+    big = b"RIFX" + bytes(4) + data[8:16] + struct.pack(">IHHIIHH", *struct.unpack("<IHHIIHH", data[16:36])) + b"data"
+    big += struct.pack(">I", 8) + audio_files.SMALL.astype(">i2").tobytes()
+    np.testing.assert_array_equal(audio_files.read(big).x, audio_files.SMALL / 32768)
+
+
+@pytest.mark.parametrize("n_bytes", range(2, 14, 2))
+def test_an_unfinished_header_may_be_followed_by_few_samples(audio_files, n_bytes):
+    form = struct.pack("<IHHIIHH", 16, 1, 1, 8000, 16000, 2, 16)
+    head = b"RIFF" + bytes(4) + b"WAVEfmt " + form + b"data" + bytes(4)
+    samples = np.full(n_bytes // 2, 16384, "<i2")
+    found = audio_files.read(head + samples.tobytes())
+    np.testing.assert_array_equal(found.x, 0.5 * np.ones(n_bytes // 2))
+
+
+@pytest.mark.parametrize("code", [5, 23, 99])
+def test_a_header_that_leads_beyond_the_data_is_one_sentence(audio_files, code):
+    data = b".snd" + struct.pack(">IIIII", 247, 0xFFFFFF04, code, 8612, 1) + bytes(27)
+    with pytest.raises(ValueError, match=r"holds no samples|is not an audio file that can be read: [^\n]+$"):
+        audio_files.read(data)
