@@ -98,7 +98,7 @@ def run(arguments: list[str]) -> None:
     if picture is not None and os.path.lexists(picture) and not args.force:
         raise UsageError(f"{picture} exists, use -f to overwrite it")
 
-    from dsp.audio_file import name_of, printable, read_audio_file
+    from dsp.audio_file import printable, read_audio_file, source_name
 
     try:
         audio = read_audio_file(args.file)
@@ -106,7 +106,7 @@ def run(arguments: list[str]) -> None:
         raise DataError(str(error)) from None
     for note in audio.notes:
         _say(note)
-    report = _measured(args, audio.x, audio.sample_rate_hz, name_of(args.file))
+    report = _measured(args, audio.x, audio.sample_rate_hz, source_name(args.file))
     for note in report.notes():
         _say(note)
     if picture is not None:

@@ -26,7 +26,7 @@ def finite(name: str, x: ArrayLike, min_ndim: int = 1) -> np.ndarray:
     return y
 
 
-def order_in(name: str, order: int, low: int, high: int | None = None) -> int:
+def integer_in(name: str, order: int, low: int, high: int | None = None) -> int:
     """Return a whole number within `low`..`high` as an int."""
     allowed = f"at least {low}" if high is None else f"{low} to {high}"
     try:
@@ -84,7 +84,7 @@ def blocks(name: str, x: ArrayLike, rows: np.ndarray, rows_name: str) -> tuple[n
     return np.broadcast_to(x, (*lead, x.shape[-1])), np.broadcast_to(rows, (*lead, *rows.shape[-2:]))
 
 
-def state_of(name: str, state: ArrayLike | None, shape: tuple[int, ...]) -> np.ndarray:
+def filter_state(name: str, state: ArrayLike | None, shape: tuple[int, ...]) -> np.ndarray:
     """Return a filter's memory in double precision; None is zeros."""
     if state is None:
         return np.zeros(shape)

@@ -70,7 +70,7 @@ def recordings(data) -> Iterator[Recording]:
         yield _other(data, at)
 
 
-def promising(head: bytes) -> bool:
+def may_be_audio(head: bytes) -> bool:
     """Return whether a file that begins with these bytes can be an audio file, according to libsndfile."""
     try:
         next(recordings(head))

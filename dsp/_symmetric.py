@@ -24,7 +24,7 @@ def divide_plus(p: np.ndarray) -> np.ndarray:
     return (np.cumsum(p * sign, axis=-1) * sign)[..., :-1]
 
 
-def times(p: np.ndarray, sign: float, delay: int = 1) -> np.ndarray:
+def multiply_binomial(p: np.ndarray, sign: float, delay: int = 1) -> np.ndarray:
     """Return p(z) (1 + sign z^-delay)."""
     out = np.zeros((*p.shape[:-1], p.shape[-1] + delay))
     out[..., : p.shape[-1]] = p
@@ -32,7 +32,7 @@ def times(p: np.ndarray, sign: float, delay: int = 1) -> np.ndarray:
     return out
 
 
-def polynomial(w: np.ndarray) -> np.ndarray:
+def symmetric_polynomial(w: np.ndarray) -> np.ndarray:
     """Return prod_k (1 - 2 cos(w_k) z^-1 + z^-2), shape (..., n) to (..., 2n+1).
 
     Its cosine series is found from its values at Chebyshev points: multiplied out factor by factor, the
@@ -50,7 +50,7 @@ def polynomial(w: np.ndarray) -> np.ndarray:
     return p
 
 
-def zeros(p: np.ndarray) -> np.ndarray:
+def zero_angles(p: np.ndarray) -> np.ndarray:
     """Return the angles in [0, pi] of the zeros of symmetric polynomials, ascending, (..., 2n+1) to (..., n).
 
     All zeros must lie on the unit circle; for other polynomials the angles are finite but without meaning.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dsp._arguments import finite, number_in, order_in
+from dsp._arguments import finite, integer_in, number_in
 from dsp.filters import direct_analysis, direct_synthesis
 from dsp.frames import FrameSpec, frame
 from dsp.lpc import (
@@ -124,7 +124,7 @@ def analyze(
     x = checked_signal("x", x, channels_last=False, limit=None)
     if x.shape[-1] == 0:
         raise ValueError(f"`x` has shape {x.shape}, it must hold at least one sample")
-    M, mu = order_in("order", order, 1, spec.window - 1), number_in("preemphasis_mu", preemphasis_mu, 0, 1)
+    M, mu = integer_in("order", order, 1, spec.window - 1), number_in("preemphasis_mu", preemphasis_mu, 0, 1)
     taper = np.hamming(spec.window) if taper is None else finite("taper", taper)
     if taper.shape != (spec.window,) or not taper.any():
         raise ValueError(f"`taper` has shape {taper.shape}, it must be {spec.window} weights, not all zero")

@@ -16,8 +16,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from dsp._arguments import order_in
-from dsp._audio_recordings import promising, recordings
+from dsp._arguments import integer_in
+from dsp._audio_recordings import may_be_audio, recordings
 
 _HEAD_BYTES = 1 << 16
 _CHUNK_BYTES = 1 << 20
@@ -79,17 +79,17 @@ def read_audio_file(source: str | os.PathLike[str] | BinaryIO, channels: int = 1
     ----------
     EBU Tech 3285 (WAV), EBU Tech 3306 (RF64), RFC 3533 (Ogg), RFC 9639 (FLAC), ISO/IEC 11172-3 (MP3).
     """
-    channels = order_in("channels", channels, 1, 2)
-    name = name_of(source)
+    channels = integer_in("channels", channels, 1, 2)
+    name = source_name(source)
     try:
-        with opened(source, name) as file:
+        with open_source(source, name) as file:
             data = _contents(file)
         return _read(data, name, channels)
     except MemoryError:
         raise ValueError(f"{name} is too long for the memory of this machine") from None
 
 
-def name_of(source: str | os.PathLike[str] | BinaryIO) -> str:
+def source_name(source: str | os.PathLike[str] | BinaryIO) -> str:
     """Return the name of a source for messages."""
     name = str(source) if isinstance(source, str | os.PathLike) else getattr(source, "name", None)
     if not isinstance(name, str):
@@ -109,7 +109,7 @@ def printable(name: str) -> str:
 
 
 @contextmanager
-def opened(source: str | os.PathLike[str] | BinaryIO, name: str) -> Iterator[BinaryIO]:
+def open_source(source: str | os.PathLike[str] | BinaryIO, name: str) -> Iterator[BinaryIO]:
     """Open a file or standard input for reading; an open file is left open.
 
     Raises
@@ -131,7 +131,7 @@ def opened(source: str | os.PathLike[str] | BinaryIO, name: str) -> Iterator[Bin
         raise ValueError(f"cannot read {name}: {error.strerror or error}") from error
 
 
-def mix(x: np.ndarray, channels: int) -> np.ndarray:
+def downmix(x: np.ndarray, channels: int) -> np.ndarray:
     """Return x (n, c) as float32: unchanged if c and `channels` are 2, else the mean of the channels (n,)."""
     return x.astype(np.float32) if x.shape[1] == channels == 2 else x.mean(axis=1, dtype=np.float64).astype(np.float32)
 
@@ -146,7 +146,7 @@ def _contents(file: BinaryIO) -> bytes | mmap.mmap:
         pass
     data = io.BytesIO()
     data.write(_chunk(file, _HEAD_BYTES))
-    if data.tell() < _HEAD_BYTES or promising(data.getvalue()):
+    if data.tell() < _HEAD_BYTES or may_be_audio(data.getvalue()):
         while chunk := _chunk(file, _CHUNK_BYTES):
             data.write(chunk)
     return data.getvalue()
@@ -176,7 +176,7 @@ class _Joiner:
 
     def add(self, block: np.ndarray) -> None:
         with np.errstate(all="ignore"):  # what is not finite is refused at the end
-            x = mix(block, self.channels)
+            x = downmix(block, self.channels)
             self.is_mixed = x.ndim == 1 and block.shape[1] > 1
             if self.is_mixed:
                 self.power += float(np.square(block, dtype=np.float64).sum()) / block.shape[1]

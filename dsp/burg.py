@@ -9,7 +9,7 @@ Letters: M order, N frame length, f forward and b backward errors, k reflection 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dsp._arguments import finite, order_in
+from dsp._arguments import finite, integer_in
 from dsp.lpc import autocorrelation
 from dsp.reflection import reflection_to_lpc
 
@@ -56,7 +56,7 @@ def burg(frames: ArrayLike, order: int) -> tuple[np.ndarray, np.ndarray, np.ndar
     K. Vos, "A fast implementation of Burg's method" (2013), the recursion on correlations.
     """
     x = finite("frames", frames)
-    M = order_in("order", order, 0, x.shape[-1] - 1)
+    M = integer_in("order", order, 0, x.shape[-1] - 1)
     k = _reflections(x.reshape(-1, x.shape[-1]), M).reshape(*x.shape[:-1], M)
     error = np.einsum("...n,...n->...", x, x) * np.prod(1 - k**2, axis=-1)
     return reflection_to_lpc(k), error, k

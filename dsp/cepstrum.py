@@ -9,7 +9,7 @@ Letters: M order of the predictor, K of the cepstrum, g gain.
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dsp._arguments import finite, order_in, predictor
+from dsp._arguments import finite, integer_in, predictor
 
 
 def lpc_to_cepstrum(a: ArrayLike, order: int | None = None, gain: ArrayLike = 1.0) -> np.ndarray:
@@ -45,7 +45,7 @@ def lpc_to_cepstrum(a: ArrayLike, order: int | None = None, gain: ArrayLike = 1.
     """
     a = predictor("a", a)
     M = a.shape[-1] - 1
-    K = M if order is None else order_in("order", order, 0)
+    K = M if order is None else integer_in("order", order, 0)
     g = finite("gain", gain, min_ndim=0)
     if not (g > 0).all():
         raise ValueError("`gain` is not positive everywhere, its logarithm is wanted")
@@ -102,7 +102,7 @@ def cepstrum_to_lpc(c: ArrayLike, order: int | None = None) -> tuple[np.ndarray,
     if c.shape[-1] == 0:
         raise ValueError(f"`c` has shape {c.shape}, its last axis must hold c_0 to c_K")
     K = c.shape[-1] - 1
-    M = K if order is None else order_in("order", order, 0, K)
+    M = K if order is None else integer_in("order", order, 0, K)
     C = np.moveaxis(c, -1, 0)
     a = np.zeros((M + 1, *c.shape[:-1]))
     a[0] = 1.0

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dsp._arguments import finite, order_in
+from dsp._arguments import finite, integer_in
 
 _BLOCK = 64  # frames at a time, so that their rows stay in the cache
 _SINGULAR = 1e-12  # share of the largest singular value, rounding noise below it
@@ -116,7 +116,7 @@ def fit(M: int, rows_of: Callable[..., np.ndarray], *arrays: np.ndarray) -> tupl
 
 def _frames_and_order(frames, order):
     x = finite("frames", frames)
-    return x, order_in("order", order, 0, x.shape[-1] // 2)
+    return x, integer_in("order", order, 0, x.shape[-1] // 2)
 
 
 def _least_squares(rows):

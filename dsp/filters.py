@@ -10,7 +10,7 @@ Letters: M order, N samples, S blocks, x signal, e residual, k reflection coeffi
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dsp._arguments import blocks, finite, predictor, state_of
+from dsp._arguments import blocks, filter_state, finite, predictor
 
 _CHUNK = 1 << 12  # samples solved at once, so that the banded matrix stays in the cache
 _LATTICE_SAMPLES, _LATTICE_BLOCKS = 16, 256  # steps of the lattice taken at once, and blocks prepared at once
@@ -50,7 +50,7 @@ def direct_analysis(x: ArrayLike, a: ArrayLike, state: ArrayLike | None = None) 
     """
     x, a = blocks("x", x, predictor("a", a), "a")
     N, (S, K) = x.shape[-1], a.shape[-2:]
-    past = state_of("state", state, (*x.shape[:-1], K - 1))
+    past = filter_state("state", state, (*x.shape[:-1], K - 1))
     longer = np.concatenate([past, x], axis=-1)
     if not x.size:
         return x.copy(), past.copy()
@@ -95,7 +95,7 @@ def direct_synthesis(e: ArrayLike, a: ArrayLike, state: ArrayLike | None = None)
     """
     e, a = blocks("e", e, predictor("a", a), "a")
     N, K = e.shape[-1], a.shape[-1]
-    past = state_of("state", state, (*e.shape[:-1], K - 1))
+    past = filter_state("state", state, (*e.shape[:-1], K - 1))
     x = np.concatenate([past, e], axis=-1)  # the memory solves itself: its rows of the matrix are the identity
     if K > 1 and e.size:
         x = _solve(x, a)
@@ -160,7 +160,7 @@ def lattice_analysis(x: ArrayLike, k: ArrayLike, state: ArrayLike | None = None)
     """
     x, k = blocks("x", x, finite("k", k), "k")
     N, (S, M) = x.shape[-1], k.shape[-2:]
-    past = state_of("state", state, (*x.shape[:-1], M))
+    past = filter_state("state", state, (*x.shape[:-1], M))
     shape = (*x.shape[:-1], S, N // S)
     f = b = x
     last = []
@@ -207,7 +207,7 @@ def lattice_synthesis(e: ArrayLike, k: ArrayLike, state: ArrayLike | None = None
     """
     e, k = blocks("e", e, finite("k", k), "k")
     N, (S, M) = e.shape[-1], k.shape[-2:]
-    b = state_of("state", state, (*e.shape[:-1], M)).copy()
+    b = filter_state("state", state, (*e.shape[:-1], M)).copy()
     if M == 0 or not e.size:
         return e.copy(), b
     L = N // S

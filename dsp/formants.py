@@ -11,7 +11,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dsp._arguments import finite, number_in, order_in, positive, predictor
+from dsp._arguments import finite, integer_in, number_in, positive, predictor
 
 _MISSING_COST = 1.75  # cost of a missing formant, equal to a deviation of 1.75 kHz or a jump of 1.75 octaves
 _BREAK_COST = 0.25  # cost of a change between frames with and without the formant
@@ -112,7 +112,7 @@ def formants(
     S. McCandless, "An algorithm for automatic formant extraction using linear prediction spectra", IEEE
     Trans. ASSP 22 (1974); roots instead of peaks.
     """
-    n = order_in("n_formants", n_formants, 1)
+    n = integer_in("n_formants", n_formants, 1)
     low, widest = number_in("low_hz", low_hz, 0), positive("max_bandwidth_hz", max_bandwidth_hz)
     f, b = poles(a, sample_rate_hz)
     high = sample_rate_hz / 2 - low if high_hz is None else number_in("high_hz", high_hz, low)
@@ -174,7 +174,7 @@ def formant_tracks(
     ----------
     K. Xia and C. Espy-Wilson, "A new strategy of formant tracking based on dynamic programming", ICSLP 2000.
     """
-    n = order_in("n_formants", n_formants, 1, 5)
+    n = integer_in("n_formants", n_formants, 1, 5)
     neutral = positive("neutral_hz", neutral_hz) * (2 * np.arange(n) + 1)
     a = finite("a", a, 2)
     f, b = formants(a, sample_rate_hz, n + _SPARE, low_hz, max_bandwidth_hz, high_hz)

@@ -10,7 +10,7 @@ Letters: M order, T frames, S subframes.
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dsp._arguments import finite, order_in, predictor
+from dsp._arguments import finite, integer_in, predictor
 from dsp.isf import isf_to_lpc, lpc_to_isf
 from dsp.lpc import levinson_durbin
 from dsp.lsf import lpc_to_lsf, lsf_to_lpc
@@ -48,7 +48,7 @@ def subframe_fractions(n_subframes: int) -> np.ndarray:
     >>> subframe_fractions(4).tolist()
     [0.25, 0.5, 0.75, 1.0]
     """
-    S = order_in("n_subframes", n_subframes, 1)
+    S = integer_in("n_subframes", n_subframes, 1)
     return np.arange(1, S + 1) / S
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dsp._arguments import finite, predictor
-from dsp._symmetric import divide_minus, divide_plus, polynomial, times, zeros
+from dsp._symmetric import divide_minus, divide_plus, multiply_binomial, symmetric_polynomial, zero_angles
 
 
 def lpc_to_isf(a: ArrayLike) -> np.ndarray:
@@ -54,7 +54,7 @@ def lpc_to_isf(a: ArrayLike) -> np.ndarray:
     # without their zeros at z = -1 and z = 1
     f1, f2 = (F1, divide_plus(divide_minus(F2))) if M % 2 == 0 else (divide_plus(F1), divide_minus(F2))
     w = np.empty((*a.shape[:-1], M))
-    w[..., 0 : M - 1 : 2], w[..., 1 : M - 1 : 2] = zeros(f1), zeros(f2)
+    w[..., 0 : M - 1 : 2], w[..., 1 : M - 1 : 2] = zero_angles(f1), zero_angles(f2)
     w[..., : M - 1].sort(axis=-1)  # rounding may swap neighbours on the brink of instability
     w[..., -1] = 0.5 * np.arccos(k)
     if (np.abs(_predictor_of(w) - a).max(axis=-1) > 1e-6 * np.abs(a).max(axis=-1)).any():
@@ -101,7 +101,9 @@ def isf_to_lpc(isf: ArrayLike) -> np.ndarray:
 
 def _predictor_of(w):
     angles, k = w[..., :-1], np.cos(2 * w[..., -1:])
-    f1, f2 = polynomial(angles[..., 0::2]), polynomial(angles[..., 1::2])
-    even = w.shape[-1] % 2 == 0
-    F1, F2 = (f1, times(f2, -1.0, delay=2)) if even else (times(f1, 1.0), times(f2, -1.0))
+    f1, f2 = symmetric_polynomial(angles[..., 0::2]), symmetric_polynomial(angles[..., 1::2])
+    if w.shape[-1] % 2 == 0:
+        F1, F2 = f1, multiply_binomial(f2, -1.0, delay=2)
+    else:
+        F1, F2 = multiply_binomial(f1, 1.0), multiply_binomial(f2, -1.0)
     return 0.5 * ((1 + k) * F1 + (1 - k) * F2)

@@ -13,7 +13,7 @@ from importlib import import_module
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dsp._arguments import finite, number_in, order_in
+from dsp._arguments import finite, integer_in, number_in
 
 _BLOCK = 1024  # frames worked on at a time, so that they stay in the cache
 
@@ -47,7 +47,7 @@ def autocorrelation(frames: ArrayLike, order: int) -> np.ndarray:
     """
     x = finite("frames", frames)
     N = x.shape[-1]
-    M = order_in("order", order, 0, N - 1)
+    M = integer_in("order", order, 0, N - 1)
     return np.stack([np.einsum("...n,...n->...", x[..., : N - m], x[..., m:]) for m in range(M + 1)], axis=-1)
 
 
@@ -81,7 +81,7 @@ def lag_window(order: int, bandwidth_hz: float, sample_rate_hz: float) -> np.nda
     ----------
     Y. Tohkura, F. Itakura and S. Hashimoto, IEEE Trans. ASSP 26 (1978); 3GPP TS 26.190, 5.2.1.
     """
-    M = order_in("order", order, 0)
+    M = integer_in("order", order, 0)
     f0 = number_in("bandwidth_hz", bandwidth_hz, 0)
     fs = number_in("sample_rate_hz", sample_rate_hz, np.finfo(float).tiny)
     return np.exp(-0.5 * (2 * np.pi * f0 / fs * np.arange(M + 1)) ** 2)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dsp._arguments import finite, predictor
-from dsp._symmetric import divide_minus, divide_plus, polynomial, times, zeros
+from dsp._symmetric import divide_minus, divide_plus, multiply_binomial, symmetric_polynomial, zero_angles
 
 
 def lpc_to_lsf(a: ArrayLike) -> np.ndarray:
@@ -43,13 +43,13 @@ def lpc_to_lsf(a: ArrayLike) -> np.ndarray:
     """
     a = predictor("a", a)
     M = a.shape[-1] - 1
-    P, Q = times(a, 0.0), times(a, 0.0)
+    P, Q = multiply_binomial(a, 0.0), multiply_binomial(a, 0.0)
     P[..., 1:] += a[..., ::-1]
     Q[..., 1:] -= a[..., ::-1]
     # P and Q without their roots at z = -1 and z = 1
     p, q = (divide_plus(P), divide_minus(Q)) if M % 2 == 0 else (P, divide_plus(divide_minus(Q)))
     w = np.empty((*a.shape[:-1], M))
-    w[..., 0::2], w[..., 1::2] = zeros(p), zeros(q)
+    w[..., 0::2], w[..., 1::2] = zero_angles(p), zero_angles(q)
     w.sort(axis=-1)  # rounding may swap neighbours on the brink of instability
     far = np.abs(_predictor_of(w) - a).max(axis=-1) > 1e-6 * np.abs(a).max(axis=-1)
     if far.any():
@@ -92,6 +92,9 @@ def lsf_to_lpc(lsf: ArrayLike) -> np.ndarray:
 
 
 def _predictor_of(w):
-    p, q = polynomial(w[..., 0::2]), polynomial(w[..., 1::2])
-    P, Q = (times(p, 1.0), times(q, -1.0)) if w.shape[-1] % 2 == 0 else (p, times(q, -1.0, delay=2))
+    p, q = symmetric_polynomial(w[..., 0::2]), symmetric_polynomial(w[..., 1::2])
+    if w.shape[-1] % 2 == 0:
+        P, Q = multiply_binomial(p, 1.0), multiply_binomial(q, -1.0)
+    else:
+        P, Q = p, multiply_binomial(q, -1.0, delay=2)
     return 0.5 * (P + Q)[..., :-1]

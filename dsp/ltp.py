@@ -10,16 +10,16 @@ Letters: N samples, S blocks, T lag, J side taps, P samples of the past, e resid
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dsp._arguments import finite, number_in, order_in
+from dsp._arguments import finite, integer_in, number_in
 
 _RIDGE = 1e-6  # of the power, against windows that are multiples of each other
 
 
-def long_term_analyze(
+def long_term_analysis(
     e: ArrayLike,
     n_blocks: int,
-    low_lag: int,
-    high_lag: int,
+    min_lag: int,
+    max_lag: int,
     past: ArrayLike | None = None,
     n_taps: int = 1,
     max_gain: float = 1.2,
@@ -31,7 +31,7 @@ def long_term_analyze(
     e : array (..., N)
     n_blocks : int >= 1
         S, a divisor of N.
-    low_lag, high_lag : int, J < low_lag <= high_lag
+    min_lag, max_lag : int, J < min_lag <= max_lag
         Range of the search in samples, both included.
     past : array (..., P), optional
         Samples before `e`, oldest first; zeros if None, and before them.
@@ -43,7 +43,7 @@ def long_term_analyze(
     Returns
     -------
     lag : int array (..., S)
-        T; `low_lag` where no lag helps.
+        T; `min_lag` where no lag helps.
     gain : float64 array (..., S, 2J+1)
         g_-J .. g_J; zero where no lag helps.
 
@@ -54,7 +54,7 @@ def long_term_analyze(
 
     Examples
     --------
-    >>> lag, gain = long_term_analyze(np.tile([1.0, 0.0, 0.0, -1.0, 0.0], 4), 2, 3, 8)
+    >>> lag, gain = long_term_analysis(np.tile([1.0, 0.0, 0.0, -1.0, 0.0], 4), 2, 3, 8)
     >>> lag.tolist(), gain[1].round(3).tolist()
     ([5, 5], [1.0])
 
@@ -62,11 +62,11 @@ def long_term_analyze(
     ----------
     R. Ramachandran and P. Kabal, "Pitch prediction filters in speech coding", IEEE Trans. ASSP 37 (1989).
     """
-    e, S, J = finite("e", e), order_in("n_blocks", n_blocks, 1), order_in("n_taps", n_taps, 1) // 2
+    e, S, J = finite("e", e), integer_in("n_blocks", n_blocks, 1), integer_in("n_taps", n_taps, 1) // 2
     if n_taps % 2 == 0:
         raise ValueError(f"`n_taps` is {n_taps}, it must be odd")
-    low = order_in("low_lag", low_lag, J + 1)
-    high, bound = order_in("high_lag", high_lag, low), number_in("max_gain", max_gain, 0)
+    low = integer_in("min_lag", min_lag, J + 1)
+    high, bound = integer_in("max_lag", max_lag, low), number_in("max_gain", max_gain, 0)
     L = _block_length(e, S)
     longer = _continued(e, past, high + J)
     # Row s: the samples that lags high + J .. low - J reach from block s; its windows are the delayed blocks.

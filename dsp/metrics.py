@@ -9,7 +9,7 @@ Letters: N samples, M order, x reference, y estimate, P power spectrum, g gain.
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dsp._arguments import finite, number_in, order_in, predictor
+from dsp._arguments import finite, integer_in, number_in, predictor
 from dsp.spectrum import lpc_to_autocorrelation
 
 
@@ -81,7 +81,7 @@ def segmental_snr_db(
     of J. Hansen and B. Pellom, ICSLP 1998.
     """
     x, y = _pair(x, y)
-    L = order_in("segment", segment, 1, max(1, x.shape[-1]))
+    L = integer_in("segment", segment, 1, max(1, x.shape[-1]))
     if not low_db <= high_db:
         raise ValueError(f"`low_db` is {low_db:g}, it must be at most `high_db`, {high_db:g}")
     S = x.shape[-1] // L
@@ -165,7 +165,7 @@ def log_spectral_distance_db(
     A. Gray and J. Markel, "Distance measures for speech processing", IEEE Trans. ASSP 24 (1976).
     """
     x, y = _pair(x, y)
-    window, hop = order_in("window", window, 2), order_in("hop", hop, 1)
+    window, hop = integer_in("window", window, 2), integer_in("hop", hop, 1)
     number_in("range_db", range_db, 0)
     if x.shape[-1] < window:
         raise ValueError(f"`x` has {x.shape[-1]} samples, it must have at least `window`, {window}")

@@ -13,7 +13,7 @@ Letters: N frame length, T frames, t lag, K candidates.
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dsp._arguments import finite, number_in, order_in, positive
+from dsp._arguments import finite, integer_in, number_in, positive
 
 _LAG_WEIGHT = 0.15  # reduction of the score at the longest lag, so that the period is preferred to its multiples
 _FINEST_LAGS = 40  # steps in the shortest period, so that no peak falls between two of them
@@ -111,7 +111,7 @@ def pitch_track(
     """
     frames = finite("frames", frames, 2)
     threshold = number_in("threshold", threshold, 0, 1)
-    K = order_in("n_candidates", n_candidates, 1)
+    K = integer_in("n_candidates", n_candidates, 1)
     f0_hz, c, score = _candidates(frames, sample_rate_hz, low_hz, high_hz, K)
     T, K = f0_hz.shape[-2:]
     if T == 0:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dsp._arguments import number_in, order_in
+from dsp._arguments import integer_in, number_in
 from dsp.formants import formant_tracks, poles
 from dsp.frames import FrameSpec
 from dsp.lpc import autocorrelation, levinson_durbin, white_noise_correction
@@ -198,7 +198,7 @@ def measure(
     analysis_hz = analysis_rate_hz(fs)
     pitch_range = checked_range("pitch_range_hz", pitch_range_hz, LOWEST_PITCH_HZ, highest_pitch_hz(fs))
     formant_range = checked_range("formant_range_hz", formant_range_hz, 0, HIGHEST_FORMANT_HZ)
-    M = order_in("order", default_order(fs) if order is None else order, 2, 64)
+    M = integer_in("order", default_order(fs) if order is None else order, 2, 64)
     spec = _centred(analysis_hz, _WINDOW_S)
     y = _resampled(x, fs, analysis_hz)
     r = _autocorrelation(y, spec, M)

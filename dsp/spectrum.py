@@ -10,7 +10,7 @@ Letters: M order, K+1 bins from 0 to half the sample rate, g gain, P power, r au
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dsp._arguments import finite, number_in, order_in, predictor
+from dsp._arguments import finite, integer_in, number_in, predictor
 from dsp.lpc import levinson_durbin
 
 AMRWB_RATE_HZ = 12800
@@ -47,7 +47,7 @@ def lpc_to_power(a: ArrayLike, gain: ArrayLike = 1.0, n_fft: int = 512) -> np.nd
     J. Makhoul, "Linear prediction: a tutorial review", Proc. IEEE 63 (1975).
     """
     a, g = predictor("a", a), finite("gain", gain, 0)
-    n_fft = order_in("n_fft", n_fft, max(2, a.shape[-1]))
+    n_fft = integer_in("n_fft", n_fft, max(2, a.shape[-1]))
     if n_fft % 2:
         raise ValueError(f"`n_fft` is {n_fft}, it must be even")
     A = np.fft.rfft(a, n_fft)
@@ -89,7 +89,7 @@ def power_to_lpc(power: ArrayLike, order: int) -> tuple[np.ndarray, np.ndarray]:
     power = finite("power", power)
     if power.shape[-1] < 2 or (power < 0).any():
         raise ValueError(f"`power` of shape {power.shape} must hold two or more bins, none negative")
-    order = order_in("order", order, 0, power.shape[-1] - 1)
+    order = integer_in("order", order, 0, power.shape[-1] - 1)
     a, error, _ = levinson_durbin(np.fft.irfft(power)[..., : order + 1])
     return a, np.sqrt(np.maximum(error, 0.0))
 

@@ -10,7 +10,7 @@ Letters: M order, N frame length, w weights.
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dsp._arguments import finite, number_in, order_in
+from dsp._arguments import finite, integer_in, number_in
 from dsp.covariance import fit, forward
 
 
@@ -49,7 +49,7 @@ def weighted_covariance(frames: ArrayLike, order: int, weights: ArrayLike) -> tu
     speech", Speech Communication 12 (1993).
     """
     x, w = finite("frames", frames), finite("weights", weights)
-    M = order_in("order", order, 0, x.shape[-1] // 2)
+    M = integer_in("order", order, 0, x.shape[-1] // 2)
     if (w < 0).any():
         raise ValueError(f"`weights` reaches down to {w.min():.6g}, all weights must be 0 or more")
     try:
@@ -93,6 +93,6 @@ def energy_weights(frames: ArrayLike, length: int, floor: float = 1e-9) -> np.nd
     C. Ma, Y. Kamp and L. F. Willems, Speech Communication 12 (1993), short-time energy.
     """
     x = finite("frames", frames)
-    L, floor = order_in("length", length, 1), number_in("floor", floor, 0)
+    L, floor = integer_in("length", length, 1), number_in("floor", floor, 0)
     past = np.pad(np.square(x), [(0, 0)] * (x.ndim - 1) + [(L, 0)])
     return np.lib.stride_tricks.sliding_window_view(past, L, axis=-1)[..., :-1, :].sum(-1) + floor

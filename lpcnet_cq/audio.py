@@ -21,8 +21,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from dsp.audio_file import mix, name_of, read_audio_file
-from dsp.audio_file import opened as open_source
+from dsp.audio_file import downmix, open_source, read_audio_file, source_name
 from dsp.signals import checked_signal
 from lpcnet_cq.bitstream.container import SAMPLE_RATES_HZ
 
@@ -83,7 +82,7 @@ def prepare(x: np.ndarray, from_hz: int, to_hz: int, channels: int = 1) -> np.nd
     """
     x = checked_signal("x", x, dtype=np.float32)
     if x.ndim == 2:
-        power, x = float(np.mean(np.square(x, dtype=np.float64))) if len(x) else 0.0, mix(x, channels)
+        power, x = float(np.mean(np.square(x, dtype=np.float64))) if len(x) else 0.0, downmix(x, channels)
         if x.ndim == 1 and power > CANCELLED * float(np.mean(np.square(x, dtype=np.float64))):
             warnings.warn("the channels of `x` cancel: their mix is more than 20 dB below them", stacklevel=3)
     return x if from_hz == to_hz else resample(x, from_hz, to_hz)
@@ -149,7 +148,7 @@ def read_audio(source: str | os.PathLike[str] | BinaryIO, target_hz: int | None 
     audio = read_audio_file(source, channels)
     x, original_hz, notes = audio.x, audio.sample_rate_hz, list(audio.notes)
     if original_hz not in SAMPLE_RATES_HZ:
-        raise ValueError(f"{name_of(source)} has {original_hz} Hz; sample rates must be 1000..768000 Hz")
+        raise ValueError(f"{source_name(source)} has {original_hz} Hz; sample rates must be 1000..768000 Hz")
     n_loud = int(np.count_nonzero((x > 1) | (x < -1)))
     if n_loud:
         np.clip(x, -1, 1, out=x)

@@ -12,7 +12,7 @@ from typing import BinaryIO, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dsp.audio_file import name_of, opened
+from dsp.audio_file import open_source, source_name
 from dsp.signals import checked_rate, checked_signal
 from lpcnet_cq.audio import prepare, read_audio, resample
 from lpcnet_cq.bitstream.codec_config import CodecConfig
@@ -348,10 +348,10 @@ def stream_bytes(data: bytes | str | os.PathLike[str] | BinaryIO) -> bytes:
         return bytes(data)
     if not isinstance(data, str | os.PathLike) and not hasattr(data, "read"):
         raise ValueError(f"`data` is of type {type(data).__name__}, it must be bytes, a path or a binary file")
-    with opened(data, name_of(data)) as file:
+    with open_source(data, source_name(data)) as file:
         content = file.read()
     if not isinstance(content, bytes):
-        raise ValueError(f"{name_of(data)} is open as text, it must be open in binary mode")
+        raise ValueError(f"{source_name(data)} is open as text, it must be open in binary mode")
     return content
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dsp._arguments import blocks, finite, number_in, order_in, positive, predictor, state_of
+from dsp._arguments import blocks, filter_state, finite, integer_in, number_in, positive, predictor
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, np.int16, np.uint8, bool])
@@ -34,13 +34,13 @@ def test_finite_counts_axes():
 
 
 def test_order_in():
-    assert order_in("order", np.int32(3), 0, 3) == 3
-    assert order_in("order", 10**6, 0) == 10**6
+    assert integer_in("order", np.int32(3), 0, 3) == 3
+    assert integer_in("order", 10**6, 0) == 10**6
     for bad in (-1, 4, 2.0, "2", None, np.nan):
         with pytest.raises(ValueError, match=r"^`order` is .*, it must be .*0 to 3$"):
-            order_in("order", bad, 0, 3)
+            integer_in("order", bad, 0, 3)
     with pytest.raises(ValueError, match=r"at least 1$"):
-        order_in("order", 0, 1)
+        integer_in("order", 0, 1)
 
 
 def test_number_in():
@@ -78,8 +78,8 @@ def test_blocks_share_their_leading_axes():
 
 
 def test_state_of():
-    assert state_of("state", None, (2, 3)).tolist() == np.zeros((2, 3)).tolist()
-    assert state_of("state", [1, 2], (2,)).dtype == np.float64
+    assert filter_state("state", None, (2, 3)).tolist() == np.zeros((2, 3)).tolist()
+    assert filter_state("state", [1, 2], (2,)).dtype == np.float64
     for bad in ([1.0], [np.nan, 1.0], [[1.0, 2.0]]):
         with pytest.raises(ValueError, match=r"^`state` "):
-            state_of("state", bad, (2,))
+            filter_state("state", bad, (2,))

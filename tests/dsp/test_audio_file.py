@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import pytest
 
-from dsp.audio_file import mix, read_audio_file
+from dsp.audio_file import downmix, read_audio_file
 
 
 @pytest.mark.parametrize("kind", [("WAV", "PCM_16"), ("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("MP3", "MPEG_LAYER_III")])
@@ -100,7 +100,7 @@ def test_channels_are_mixed_and_a_mix_that_cancels_is_said(audio_files):
     assert found.n_channels == 3 and found.notes == ["mixed 3 channels to mono"]
     cancels = audio_files.read(audio_files.encoded(kind, np.stack([pcm, -pcm], axis=1)))
     assert cancels.notes[1].startswith("the channels cancel: the mono mix is ")
-    np.testing.assert_array_equal(mix(x[:, :2], 2), x[:, :2].astype(np.float32))
+    np.testing.assert_array_equal(downmix(x[:, :2], 2), x[:, :2].astype(np.float32))
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
