@@ -1,8 +1,8 @@
-"""`python -m dsp FILE`: one picture of a recording, and a table of its frames.
+"""`python -m dsp FILE`: draw a picture of a recording and print a table of its frames.
 
-WAV, AIFF, AU and CAF files need NumPy and SciPy alone, other formats soundfile, the picture matplotlib. All are
-imported inside the command, so that ``--help`` answers at once. Exit codes: 0 done, 1 the data cannot be used, 2 wrong
-usage.
+WAV, AIFF, AU and CAF files need NumPy and SciPy only. Other formats need soundfile, and the picture needs matplotlib.
+All packages are imported inside the command, so that ``--help`` is fast. Exit codes: 0 success, 1 the data cannot be
+used, 2 wrong usage.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class UsageError(Exception):
-    """The request of the caller cannot be fulfilled: exit code 2."""
+    """The arguments are wrong: exit code 2."""
 
 
 class DataError(Exception):
@@ -30,7 +30,7 @@ class DataError(Exception):
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """Report the error in one sentence, without the usage."""
+        """Raise the error as one sentence, without the usage text."""
         raise UsageError(message)
 
 
@@ -45,28 +45,30 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "file",
         metavar="FILE",
-        help="recording, - is standard input: WAV, AIFF, AU, CAF, or with soundfile FLAC, OGG, MP3 and others",
+        help="recording: WAV, AIFF, AU, CAF, and with soundfile FLAC, OGG, MP3 and others; - is standard input",
     )
-    p.add_argument("-o", "--output", metavar="PNG", help="the picture (default: FILE's name with .png, here)")
+    p.add_argument(
+        "-o", "--output", metavar="PNG", help="the picture (default: FILE's name with .png, in the current folder)"
+    )
     p.add_argument("-f", "--force", action="store_true", help="overwrite an existing picture")
     p.add_argument("--no-picture", action="store_true", help="print the table only")
-    p.add_argument("--format", choices=["text", "csv", "json"], default="text", help="of the table")
+    p.add_argument("--format", choices=["text", "csv", "json"], default="text", help="format of the table")
     p.add_argument(
         "--order",
         type=int,
         metavar="M",
-        help="of the prediction (default: 2 + kHz of the analysis, which is at most 16 kHz)",
+        help="order of the prediction (default: 2 + the analysis sample rate in kHz, which is at most 16)",
     )
-    p.add_argument("--at", type=float, metavar="SECONDS", help="frame of the envelope (default: the loudest)")
+    p.add_argument("--at", type=float, metavar="SECONDS", help="time of the envelope (default: the loudest frame)")
     ends = {"nargs": 2, "type": float, "metavar": ("LOW", "HIGH")}
-    p.add_argument("--pitch", **ends, help="range in Hz (default: 60 600)")
-    p.add_argument("--formants", **ends, help="range in Hz (default: 90 5500)")
+    p.add_argument("--pitch", **ends, help="range of the pitch search in Hz (default: 60 600)")
+    p.add_argument("--formants", **ends, help="range of the formants in Hz (default: 90 5500)")
     p.add_argument(
         "--neutral",
         type=float,
         metavar="HZ",
-        help="first resonance of the speaker's vocal tract at rest, about 500 for men, 600 for women, 650 to 700 for "
-        "children (default: guessed from the pitch)",
+        help="first resonance of the speaker's neutral vocal tract, about 500 for men, 600 for women, 650 to 700 for "
+        "children (default: estimated from the pitch)",
     )
     return p
 
@@ -79,7 +81,7 @@ def write_whole(path: Path, data: bytes) -> None:
             file.write(data)
         umask = os.umask(0)
         os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)  # mkstemp makes files that only their owner reads
+        os.chmod(name, 0o666 & ~umask)  # mkstemp creates files that only the owner can read
         os.replace(name, path)
     except BaseException:
         os.unlink(name)
@@ -92,7 +94,7 @@ def run(arguments: list[str]) -> None:
     if sys.stdout is None:
         raise DataError("cannot write the table: standard output is closed")
     if args.no_picture and (args.output or args.force):
-        raise UsageError("--no-picture leaves nothing to do for --output or --force")
+        raise UsageError("--no-picture cannot be combined with --output or --force")
     title = "standard input" if args.file == "-" else Path(args.file).name
     picture = None if args.no_picture else Path(args.output or Path(title).stem + ".png")
     if picture is not None and os.path.lexists(picture) and not args.force:
@@ -126,25 +128,25 @@ def run(arguments: list[str]) -> None:
 
 
 def _measured(args: argparse.Namespace, x: np.ndarray, sample_rate_hz: int, name: str) -> Report:
-    """Measure with the options of the command line."""
+    """Check the options of the command line and measure the recording with them."""
     from dsp import report as reports
 
     duration_s = len(x) / sample_rate_hz
     if args.at is not None and not 0 <= args.at <= duration_s:
-        raise UsageError(f"argument --at: {args.at:g} s is not within the file's 0 to {duration_s:.3f} s")
+        raise UsageError(f"argument --at: {args.at:g} s must be from 0 to {duration_s:.3f} s, the end of the file")
     if args.order is not None and not 2 <= args.order <= 64:
-        raise UsageError(f"argument --order: {args.order} is not 2 to 64")
+        raise UsageError(f"argument --order: {args.order} must be from 2 to 64")
     low, high = reports.NEUTRAL_LIMITS_HZ
     if args.neutral is not None and not low <= args.neutral <= high:
-        raise UsageError(f"argument --neutral: {args.neutral:g} is not {low:g} to {high:g}")
+        raise UsageError(f"argument --neutral: {args.neutral:g} must be from {low:g} to {high:g}")
     ranges = {}
     for option, most in (("pitch", reports.highest_pitch_hz(sample_rate_hz)), ("formants", reports.HIGHEST_FORMANT_HZ)):
         ends = getattr(args, option)
         least = reports.LOWEST_PITCH_HZ if option == "pitch" else 0.0
         if ends is not None:
             if not least <= ends[0] < ends[1] <= most:
-                wanted = f"{least:g} <= LOW < HIGH <= {most:g}"
-                raise UsageError(f"argument --{option}: {ends[0]:g} {ends[1]:g} is not {wanted}")
+                allowed = f"{least:g} <= LOW < HIGH <= {most:g}"
+                raise UsageError(f"argument --{option}: {ends[0]:g} {ends[1]:g} must fulfil {allowed}")
             ranges[f"{option.removesuffix('s')}_range_hz"] = tuple(ends)
     try:
         return reports.measure(x, sample_rate_hz, args.order, neutral_hz=args.neutral, **ranges)
@@ -158,7 +160,7 @@ def _save_picture(path: Path, report: Report, frame: int, title: str) -> None:
     try:
         png = draw(report, frame, title)
     except ModuleNotFoundError as error:
-        message = f"the picture needs the package {error.name}: install it or use --no-picture"
+        message = f"the picture needs the package {error.name}, install it or use --no-picture"
         raise DataError(message) from None
     try:
         write_whole(path, png)
@@ -168,18 +170,18 @@ def _save_picture(path: Path, report: Report, frame: int, title: str) -> None:
 
 
 def _say(text: str) -> None:
-    """Print to standard error, unless it is closed: print would take standard output then."""
+    """Print to standard error. If it is closed, print nothing, because `print` would use standard output."""
     if sys.stderr is not None:
         print("".join(c if c.isprintable() else ascii(c)[1:-1] for c in text), file=sys.stderr)
 
 
 def _discard_output() -> None:
-    """Keep Python from failing again when it flushes standard output at its end."""
+    """Redirect standard output to nowhere, so that Python does not fail again when it flushes it at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _sentence(error: BaseException) -> str:
-    """First line of a message, without the full stop."""
+    """Return the first line of an error message, without the full stop."""
     return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
@@ -190,7 +192,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (UsageError, DataError) as error:
         _say(f"dsp: {error}")
         return 2 if isinstance(error, UsageError) else 1
-    except BrokenPipeError:  # the reader closed the pipe
+    except BrokenPipeError:  # the program that reads the output has closed the pipe
         _discard_output()
     return 0
 

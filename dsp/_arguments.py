@@ -1,7 +1,7 @@
-"""Checks of signals, filters and states that several blocks share: one sentence, naming the argument.
+"""Argument checks that several modules share; every error is one sentence that names the argument.
 
-All computation is in double precision, independent of the type of the input, because single precision is not
-sufficient for an envelope of order 16.
+All computations are in double precision for every type of input, because single precision is not sufficient for an
+envelope of order 16.
 """
 
 import operator
@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike
 
 
 def finite(name: str, x: ArrayLike, min_ndim: int = 1) -> np.ndarray:
-    """Return `x` as a float64 array, without a copy where it is one already."""
+    """Return `x` as a finite float64 array; a float64 array is not copied."""
     try:
         y = np.asarray(x)
     except ValueError:  # nested lists of unequal lengths
-        raise ValueError(f"`{name}` is ragged, it must be an array of real numbers") from None
+        raise ValueError(f"`{name}` has rows of unequal lengths, it must be an array of real numbers") from None
     if y.dtype.kind not in "biuf":
         raise ValueError(f"`{name}` is of type {y.dtype}, it must be an array of real numbers")
     if y.ndim < min_ndim:
@@ -27,23 +27,23 @@ def finite(name: str, x: ArrayLike, min_ndim: int = 1) -> np.ndarray:
 
 
 def integer_in(name: str, order: int, low: int, high: int | None = None) -> int:
-    """Return a whole number within `low`..`high` as an int."""
-    allowed = f"at least {low}" if high is None else f"{low} to {high}"
+    """Return a whole number within `low`..`high`, both included, as an int."""
+    allowed = "a whole number " + (f"of at least {low}" if high is None else f"from {low} to {high}")
     try:
         value = operator.index(order)
     except TypeError:
-        raise ValueError(f"`{name}` is {order!r}, it must be a whole number, {allowed}") from None
+        raise ValueError(f"`{name}` is {order!r}, it must be {allowed}") from None
     if value < low or (high is not None and value > high):
         raise ValueError(f"`{name}` is {value}, it must be {allowed}")
     return value
 
 
 def number_in(name: str, value: float, low: float, high: float = np.inf) -> float:
-    """Return a finite number within `low`..`high`, ends included, as a float."""
+    """Return a finite number within `low`..`high`, both included, as a float."""
     y = np.asarray(value)
     if y.ndim or y.dtype.kind not in "biuf" or not (np.isfinite(y) and low <= y <= high):
-        allowed = f"at least {low:g}" if high == np.inf else f"{low:g} to {high:g}"
-        raise ValueError(f"`{name}` is {value!r}, it must be a number, {allowed}")
+        allowed = f"of at least {low:g}" if high == np.inf else f"from {low:g} to {high:g}"
+        raise ValueError(f"`{name}` is {value!r}, it must be a number {allowed}")
     return float(y)
 
 
@@ -51,41 +51,42 @@ def positive(name: str, value: float) -> float:
     """Return a finite number above 0 as a float."""
     y = np.asarray(value)
     if y.ndim or y.dtype.kind not in "biuf" or not (np.isfinite(y) and y > 0):
-        raise ValueError(f"`{name}` is {value!r}, it must be a number above 0")
+        raise ValueError(f"`{name}` is {value!r}, it must be a finite number above 0")
     return float(y)
 
 
 def predictor(name: str, a: ArrayLike, min_ndim: int = 1) -> np.ndarray:
-    """Return coefficients (..., M+1) of A(z), which begin with 1, in double precision."""
+    """Return the coefficients (..., M+1) of A(z) in double precision; the first one must be 1."""
     y = finite(name, a, min_ndim)
     if y.shape[-1] == 0:
         raise ValueError(f"`{name}` has shape {y.shape}, its last axis must hold a_0 to a_M")
     if not (y[..., 0] == 1).all():
-        raise ValueError(f"`{name}` has a first coefficient other than 1, a[..., 0] must be 1")
+        bad = y[..., 0][y[..., 0] != 1][0]
+        raise ValueError(f"`{name}` has a first coefficient of {bad:g}, all first coefficients must be 1")
     return y
 
 
 def blocks(name: str, x: ArrayLike, rows: np.ndarray, rows_name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return `x` (..., N) and its filters (..., S, K) with equal leading axes, N divisible by S.
+    """Return a signal (..., N) and its filters (..., S, K) with equal leading axes, where N is a multiple of S.
 
-    A single filter (K,) is used for the whole signal.
+    A single filter (K,) applies to the whole signal.
     """
     x = finite(name, x)
     rows = rows[None] if rows.ndim == 1 else rows
     S = rows.shape[-2]
     if S == 0 or x.shape[-1] % S:
-        raise ValueError(f"`{name}` has {x.shape[-1]} samples, they must divide into the {S} rows of `{rows_name}`")
+        raise ValueError(f"`{name}` has {x.shape[-1]} samples, a multiple of the {S} rows of `{rows_name}` is needed")
     try:
         lead = np.broadcast_shapes(x.shape[:-1], rows.shape[:-2])
     except ValueError:
         raise ValueError(
-            f"`{name}` has leading axes {x.shape[:-1]}, they must go with {rows.shape[:-2]} of `{rows_name}`"
+            f"`{name}` has leading axes {x.shape[:-1]}, they must broadcast with {rows.shape[:-2]} of `{rows_name}`"
         ) from None
     return np.broadcast_to(x, (*lead, x.shape[-1])), np.broadcast_to(rows, (*lead, *rows.shape[-2:]))
 
 
 def filter_state(name: str, state: ArrayLike | None, shape: tuple[int, ...]) -> np.ndarray:
-    """Return a filter's memory in double precision; None is zeros."""
+    """Return the state of a filter in double precision; None stands for zeros."""
     if state is None:
         return np.zeros(shape)
     y = finite(name, state)

@@ -1,7 +1,7 @@
 """Find the samples in WAV, RF64, Wave64, AIFF, AU and CAF files, even if their headers give wrong lengths.
 
-Place in the chain: first. Lengths in headers can be wrong: a recorder that crashed leaves 0, a program that writes to a
-pipe leaves 2^31 - 1 or 2^32 - 1, and an incomplete download has fewer data than its header states. Samples end at the
+Place in the chain: first. Lengths in headers can be wrong: a recorder that crashes leaves 0, a program that writes to a
+pipe leaves 2^31 - 1 or 2^32 - 1, and an incomplete download has fewer bytes than its header states. Samples end at the
 end of the data or at the start of another chunk.
 """
 
@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from dsp._audio_samples import WIDTHS
 
 _W64_RIFF = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
-_TAGS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICSBEGIN")  # tags of MP3 players, which can also follow the samples
+_TAGS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICSBEGIN")  # metadata tags that can follow the samples
 _NEXT_FILE = re.compile(
     rb"(RIFF|RIFX|RF64|BW64)....WAVE|FORM....AIF[FC]|\.snd\0\0\0[\x18-\xff]|caff\0\x01\0\0desc|" + re.escape(_W64_RIFF),
     re.DOTALL,
 )
-_G721 = 0x40  # the only compressed format without blocks of samples
-_UNKNOWN_BYTES = 0x7FFF0000  # programs that write to a pipe give lengths from here to 2^32 - 1
+_G721 = 0x40  # ADPCM code of the only compressed format without blocks
+_UNKNOWN_BYTES = 0x7FFF0000  # a length from here to 2^32 - 1 means that it is unknown
 _AIFF_ENCODINGS = {
     b"twos": ">i2", b"sowt": "<i2", b"raw ": "u1", b"fl32": ">f4", b"FL32": ">f4", b"fl64": ">f8", b"FL64": ">f8",
     b"in24": ">i3", b"in32": ">i4", b"alaw": "alaw", b"ALAW": "alaw", b"ulaw": "ulaw", b"ULAW": "ulaw",
@@ -35,17 +35,17 @@ class Samples:
     ----------
     sample_rate_hz, channels : int
     encoding : str
-        A key of `WIDTHS`, or "" where only a library can decode them.
+        A key of `WIDTHS`, or "" if only a library can decode the samples.
     start, n_bytes : int
-        Place of the samples, and how many bytes of them there are.
+        Position of the samples, and their length in bytes.
     claimed_bytes : int or None
-        Length in the header; None if the format allows a header without a length.
+        Length that the header states; None if the format allows a header without a length.
     size_at : int
-        Place of the length in the header, 4 bytes in little-endian order; 0 in other formats than WAV.
+        Position of the length in the header, 4 bytes in little-endian order; 0 in other formats than WAV.
     next_file : int
-        Place where another file may begin that was joined to this one.
+        Position where a concatenated file may begin.
     block_bytes, block_samples : int
-        Compressed samples come in blocks of this length, and so many of each channel are in one; 0 if not known.
+        Length of a block of compressed samples, in bytes and in samples per channel; `block_samples` is 0 if unknown.
     """
 
     sample_rate_hz: int = 0
@@ -61,18 +61,18 @@ class Samples:
 
     @property
     def length_is_unknown(self) -> bool:
-        """Whether the header has one of the lengths that programs write if the length is unknown."""
+        """Whether the length in the header is one that programs write if they do not know the length."""
         claimed = self.claimed_bytes
         return claimed is not None and claimed != self.n_bytes and (claimed == 0 or claimed >= _UNKNOWN_BYTES)
 
 
 def find_samples(data, at: int = 0) -> Samples | None:
-    """Read the header at a place in the data; None if none of these formats begins there.
+    """Read the header at a position in the data; return None if none of these formats begins there.
 
     Raises
     ------
     ValueError
-        If the header is cut off, or there is no description of the samples before them.
+        If the header is incomplete, or does not give a number of channels and a sample rate.
     """
     mark, form = data[at : at + 4], data[at + 8 : at + 12]
     try:
@@ -92,7 +92,7 @@ def find_samples(data, at: int = 0) -> Samples | None:
 
 
 def _chunks(data, at: int, head: struct.Struct, align: int, own_bytes: int = 0) -> Iterator[tuple[bytes, int, int]]:
-    """Yield id, place of the content and length of every chunk; they are aligned to the place of the first."""
+    """Yield id, position of the content and length of every chunk; chunks are aligned relative to the first one."""
     first = at
     while at + head.size <= len(data):
         mark, size = head.unpack_from(data, at)
@@ -117,9 +117,9 @@ def _wav(data, at: int, order: str) -> Samples:
 
 
 def _wav_format(data, place: int, order: str, found: Samples) -> None:
-    """Take rate, channels and encoding from the content of a `fmt ` chunk."""
+    """Read sample rate, channels and encoding from the content of a `fmt ` chunk."""
     tag, found.channels, found.sample_rate_hz, align, bits = struct.unpack_from(order + "HHI4xHH", data, place)
-    if tag == 0xFFFE:  # WAVE_FORMAT_EXTENSIBLE: the tag is at the head of a GUID
+    if tag == 0xFFFE:  # WAVE_FORMAT_EXTENSIBLE: the first two bytes of the GUID are the format code
         tag = struct.unpack_from(order + "24xH", data, place)[0]
     width = align // max(found.channels, 1) or -(-bits // 8)
     kind = {1: "i", 3: "f"}.get(tag, "")
@@ -180,7 +180,7 @@ def _caf(data, at: int) -> Samples:
 
 
 def _placed(data, found: Samples, start: int, claimed: int | None, align: int) -> Samples:
-    """Complete a description with the place of the samples and their true length."""
+    """Add the position of the samples and their true length to a description."""
     if found.channels < 1 or found.sample_rate_hz < 1:
         raise ValueError(f"the header gives {found.channels} channels and {found.sample_rate_hz} Hz")
     following = _NEXT_FILE.search(data, min(start, len(data)))
@@ -194,9 +194,9 @@ def _placed(data, found: Samples, start: int, claimed: int | None, align: int) -
 
 
 def _begins_chunk(data, at: int) -> bool:
-    """Whether a chunk of one of these files begins there, or a tag, rather than more samples."""
+    """Return whether a chunk or a metadata tag begins at a position, and not more samples."""
     mark = data[at : at + 24]
-    if len(mark) < 8:  # too short for the head of a chunk
+    if len(mark) < 8:  # shorter than the header of a chunk
         return mark.startswith(_TAGS)
     sizes = [size for (size,) in (struct.unpack(order + "I", mark[4:8]) for order in "<>")]
     sizes += [struct.unpack(order + "q", mark[n : n + 8])[0] for order, n in ((">", 4), ("<", 16)) if len(mark) > n + 7]

@@ -1,15 +1,15 @@
 """Find the frames of an MPEG audio stream (MP3), and write a header with their true number.
 
 Place in the chain: before libsndfile. Without a Xing header, libsndfile estimates the length of a stream from the bit
-rate of its first frame; it uses wrong Xing headers and stops at damage. Therefore this module checks every frame and
-removes other data, so that the decoder gets the true number of frames.
+rate of its first frame. It also trusts wrong Xing headers, and stops at damage. Therefore this module checks every
+frame, removes all other data, and gives the decoder the true number of frames.
 """
 
 import struct
 from dataclasses import dataclass
 
-_SEARCH_BYTES = 1 << 16  # in which the first frame must begin
-_CHAIN = 3  # frames in a row that make a stream
+_SEARCH_BYTES = 1 << 16  # the first frame must begin within this range
+_CHAIN = 3  # consecutive frames that identify a stream
 _BITRATES_KBPS = {
     (3, 3): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),  # MPEG-1, layer I
     (3, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
@@ -18,7 +18,7 @@ _BITRATES_KBPS = {
     (2, 1): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
 _RATES_HZ = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
-_SAME = 0xFFFE0C00  # sync, version, layer and sample rate do not change within a stream, nor does mono to stereo
+_SAME = 0xFFFE0C00  # sync, version, layer and sample rate: constant within a stream, as is mono or stereo
 
 
 @dataclass
@@ -28,9 +28,9 @@ class Mp3Stream:
     Attributes
     ----------
     pieces : list of bytes or (start, end)
-        The stream: new bytes, and places in the data.
+        The stream: new bytes, and ranges of positions in the data.
     claimed_frames : int or None
-        Number of frames by its own header.
+        Number of frames that its header states.
     n_frames : int
         Number of frames found.
     samples_per_frame, sample_rate_hz : int
@@ -62,7 +62,7 @@ def after_id3(data) -> int:
 
 
 def find_mp3(data, at: int = 0) -> Mp3Stream | None:
-    """Find the frames of a stream that begins near a place; None if there is none."""
+    """Find the frames of a stream that begins near a position; return None if there is none."""
     first = _next_frame(data, at, None, min(len(data), at + _SEARCH_BYTES))
     if first is None:
         return None
@@ -99,7 +99,7 @@ def _differ(head: int, other: int) -> bool:
 
 
 def _frame_bytes(head: int) -> int:
-    """Return the length of the frame with this header; 0 if it is not a header."""
+    """Return the length in bytes of the frame with this header; 0 if it is not a valid header."""
     version, layer, index, rate = head >> 19 & 3, head >> 17 & 3, head >> 12 & 15, head >> 10 & 3
     if head >> 21 != 0x7FF or version == 1 or layer == 0 or index in (0, 15) or rate == 3:
         return 0
@@ -110,7 +110,7 @@ def _frame_bytes(head: int) -> int:
 
 
 def _next_frame(data, at: int, same: int | None, end: int) -> int | None:
-    """Return the first place from which several frames follow each other, or the last ones do up to the end."""
+    """Return the first position of several consecutive frames, or of the last frames of the data."""
     while (at := data.find(b"\xff", at, end)) >= 0:
         head = _word(data, at)
         if same is None or not _differ(head, same):
@@ -124,7 +124,7 @@ def _next_frame(data, at: int, same: int | None, end: int) -> int | None:
 
 
 def _runs(data, at: int, same: int) -> tuple[list[tuple[int, int]], int, int, bool]:
-    """Return places of unbroken runs of frames, the number of frames, the bytes between runs, and if the end is cut."""
+    """Return ranges of consecutive frames, number of frames, bytes between ranges, whether the last frame is cut."""
     runs, start, n_frames, skipped, sizes = [], at, 0, 0, {}
     while True:
         word = data[at : at + 4]
@@ -148,20 +148,20 @@ def _runs(data, at: int, same: int) -> tuple[list[tuple[int, int]], int, int, bo
 
 
 def _is_info(data, at: int) -> bool:
-    """Whether a frame is the header of another file that was joined to this one."""
+    """Return whether a frame is the Xing or VBRI header of a concatenated file."""
     return any(mark in (b"Xing", b"Info", b"VBRI") for mark in (data[at + p : at + p + 4] for p in (13, 21, 36)))
 
 
 def _xing(head: int, side_bytes: int, n_frames: int, info: bytes, place: int) -> bytes:
-    """Return a frame with a Xing header that gives the number of frames, and LAME's delay if the old one had it."""
+    """Return a frame with a Xing header: the number of frames, and the encoder delay if the old header has it."""
     index = next(i for i in range(1, 15) if _frame_bytes(head & ~0xF200 | i << 12) >= side_bytes + 120 + 36)
     head = head & ~0xF200 | 0x10000 | index << 12  # no padding, no checksum
     delay = bytes(3)
-    if place != 50:  # Fraunhofer's header has none
+    if place != 50:  # a VBRI header has no delay
         flags = info[place - 1]
         at = place + sum(n for bit, n in ((1, 4), (2, 4), (4, 100), (8, 4)) if flags & bit)
         if info[at : at + 4] in (b"LAME", b"Lavc", b"Lavf") and at + 22 < len(info):
-            delay = bytes([info[at + 21], info[at + 22] & 0xF0, 0])  # the true end is unknown, so there is no padding
+            delay = bytes([info[at + 21], info[at + 22] & 0xF0, 0])  # no padding, because the original end is unknown
     lame = b"LAME3.100" + bytes(12) + delay + bytes(12)
     content = b"Xing" + struct.pack(">II", 1, n_frames) + (lame if any(delay) else b"")
     return (head.to_bytes(4, "big") + bytes(side_bytes - 4) + content).ljust(_frame_bytes(head), b"\0")

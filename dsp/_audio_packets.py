@@ -1,13 +1,13 @@
-"""Split Ogg and FLAC files with several concatenated recordings, and read the lengths of the recordings.
+"""Split Ogg and FLAC files that consist of several concatenated recordings, and read the lengths in their headers.
 
-Place in the chain: before libsndfile, which reads only the first recording and uses wrong lengths of the others.
+Place in the chain: before libsndfile, which reads only the first recording and trusts wrong lengths.
 """
 
 import re
 import struct
 from dataclasses import dataclass, field
 
-_FLAC_MARK = b"fLaC\x00\x00\x00\x22"  # of the stream, and the head of STREAMINFO
+_FLAC_MARK = b"fLaC\x00\x00\x00\x22"  # start of a stream, and header of the STREAMINFO block
 _LAST_BLOCK = 0x80
 _FLAC_FRAME = re.compile(rb"\xff[\xf8\xf9]", re.DOTALL)
 _PAGE = struct.Struct("<4sBBqIIIB")  # mark, version, flags, granule position, serial, number, checksum, segments
@@ -22,9 +22,9 @@ class Part:
     Attributes
     ----------
     pieces : list of bytes or (start, end)
-        New bytes, and places in the data.
+        New bytes, and ranges of positions in the data.
     claimed_samples : int or None
-        Length by its header.
+        Samples per channel that its header states.
     damaged, cut_off : bool
         Whether data inside the recording are missing, and whether its end is missing.
     flac : list of (start, end)
@@ -39,7 +39,7 @@ class Part:
 
 
 def flac_parts(data, at: int) -> list[Part]:
-    """Return every FLAC stream of the data, the number of samples in its header set to 0, which is unknown."""
+    """Return every FLAC stream of the data, with the number of samples in its header set to 0, which means unknown."""
     starts = [at]
     while (at := _flac_mark(data, at + 4)) >= 0:
         starts.append(at)
@@ -60,9 +60,9 @@ def _flac_mark(data, at: int) -> int:
 
 
 def flac_from(data, part: Part, n_samples: int) -> tuple[list, int] | None:
-    """Return the pieces of a FLAC stream from the first frame behind `n_samples`, and where it begins, in samples.
+    """Return the rest of a FLAC stream from the first frame after `n_samples`, and the first sample of this frame.
 
-    None if there is no such frame. A damaged stream is decoded on from there.
+    Return None if there is no such frame. Decoding of a damaged stream continues there.
     """
     (start, end) = part.pieces[1]
     head = part.pieces[0] + data[start : start + 16]  # mark and STREAMINFO
@@ -79,10 +79,10 @@ def flac_from(data, part: Part, n_samples: int) -> tuple[list, int] | None:
 
 
 def _flac_number(head: bytes) -> int | None:
-    """Return the number in the header of a FLAC frame; None if its checksum is wrong."""
+    """Return the frame or sample number in the header of a FLAC frame; None if its checksum is wrong."""
     if len(head) < 16 or head[2] >> 4 == 0 or head[2] & 15 == 15 or head[3] & 1:
         return None
-    n_more = max(0, 7 - (head[4] ^ 0xFF).bit_length() - 1)  # bytes of the number behind its first, as in UTF-8
+    n_more = max(0, 7 - (head[4] ^ 0xFF).bit_length() - 1)  # further bytes of the number, coded as in UTF-8
     number = head[4] & (0x7F >> (n_more + 1 if n_more else 0))
     for byte in head[5 : 5 + n_more]:
         number = number << 6 | byte & 0x3F
@@ -96,12 +96,12 @@ def _flac_number(head: bytes) -> int | None:
 
 
 def ogg_parts(data, at: int) -> list[Part]:
-    """Return every link of a chained Ogg file, by its pages.
+    """Return every recording (link) of a chained Ogg file.
 
     Raises
     ------
     ValueError
-        If no link begins in the data.
+        If no recording begins in the data.
     """
     parts: list[Part] = []
     numbers: dict[int, int] = {}
@@ -119,13 +119,13 @@ def ogg_parts(data, at: int) -> list[Part]:
             part.cut_off &= not flags & _LAST_PAGE
             numbers[serial] = number + 1
             if data[body : body + 5] == _OGG_FLAC_MARK:
-                part.flac.append((body + 9, end))  # behind the head of the mapping, the stream as in a FLAC file
+                part.flac.append((body + 9, end))  # after the mapping header, the stream is as in a FLAC file
             elif part.flac:
                 part.flac.append((body, end))
         at = end
     _close(parts, start, len(data))
     if not parts:
-        raise ValueError("no Ogg stream begins in it")
+        raise ValueError("it has no beginning of an Ogg stream")
     return parts
 
 
@@ -135,7 +135,7 @@ def _close(parts: list[Part], start: int, end: int) -> None:
 
 
 def _page(data, at: int) -> tuple[int, int, int, int, int, int] | None:
-    """Return start, body, end, flags, serial and number of the next complete page."""
+    """Return start, body, end, flags, serial number and page number of the next complete page."""
     while (at := data.find(b"OggS", at)) >= 0:
         if at + _PAGE.size > len(data):
             return None
@@ -143,7 +143,7 @@ def _page(data, at: int) -> tuple[int, int, int, int, int, int] | None:
         body = at + _PAGE.size + n_segments
         end = body + sum(data[at + _PAGE.size : body])
         if version == 0 and flags < 8 and end <= len(data):
-            # After a complete page there is another page, the end, or damage without a page start inside this page.
+            # A complete page is followed by a page or the end; after damage, no page may start within this page.
             if data[end : end + 4] in (b"OggS", b"") or data.find(b"OggS", at + 4, end) < 0:
                 return at, body, end, flags, serial, number
         at += 4

@@ -1,4 +1,4 @@
-"""Find the recordings in the bytes of an audio file, one or several concatenated ones, and decode each.
+"""Find the recordings in the bytes of an audio file, which may be several concatenated files, and decode them.
 
 Place in the chain: called by `audio_file`, which opens files and mixes channels. Delay: none.
 """
@@ -16,7 +16,7 @@ from dsp._audio_packets import Part, flac_from, flac_parts, ogg_parts
 from dsp._audio_samples import WIDTHS, sample_blocks
 
 _UNRECOGNISED = "Format not recognised"
-_SEARCH_BYTES = 1 << 16  # in which the first page of an Ogg file must begin
+_SEARCH_BYTES = 1 << 16  # the first page of an Ogg file must begin within this range
 
 
 @dataclass
@@ -28,7 +28,7 @@ class Recording:
     sample_rate_hz, channels : int
     blocks : iterator of float32 arrays (n, channels)
     notes : function
-        What is wrong with the recording, as a list of sentences, given the number of samples that were decoded.
+        Returns the problems of the recording as a list of sentences; its argument is the number of decoded samples.
     """
 
     sample_rate_hz: int
@@ -38,12 +38,12 @@ class Recording:
 
 
 def recordings(data) -> Iterator[Recording]:
-    """Yield the recordings of a file, bytes or mmap, in their order.
+    """Yield the recordings in the data of a file (bytes or mmap) in their order.
 
     Raises
     ------
     ValueError
-        If the data are none, or cannot be decoded, with the reason.
+        If there are no data or they cannot be decoded; the message gives the reason.
     """
     if not len(data):
         raise ValueError("there are no data")
@@ -61,7 +61,7 @@ def recordings(data) -> Iterator[Recording]:
         yield _mp3(data, stream)
     elif data.find(b"OggS", at, at + _SEARCH_BYTES) >= 0:
         for part in ogg_parts(data, at):
-            if part.flac:  # libsndfile does not take all of these
+            if part.flac:  # libsndfile cannot decode all of these
                 stream = b"".join(data[start:end] for start, end in part.flac)
                 yield from (_flac(stream, flac) for flac in flac_parts(stream, 0))
             else:
@@ -71,7 +71,7 @@ def recordings(data) -> Iterator[Recording]:
 
 
 def may_be_audio(head: bytes) -> bool:
-    """Return whether a file that begins with these bytes can be an audio file, according to libsndfile."""
+    """Return whether a file that begins with these bytes can be an audio file."""
     try:
         next(recordings(head))
     except ValueError as error:
@@ -82,18 +82,18 @@ def may_be_audio(head: bytes) -> bool:
 def length_notes(
     claimed: int | None, n_samples: int, rate_hz: int, damaged: bool = False, cut_off: bool = False
 ) -> list[str]:
-    """Return notes on a wrong number of samples per channel in the header, on damage, and on a missing end."""
+    """Return notes about a wrong number of samples per channel in the header, about damage, and about a missing end."""
     wrong = ""
     if claimed is not None and claimed != n_samples:
         cut_off = cut_off or (n_samples < claimed and not damaged)
-        wrong = f"the header promises {claimed / rate_hz:.3f} s, the data hold {n_samples / rate_hz:.3f} s"
+        wrong = f"the header states {claimed / rate_hz:.3f} s, the data contain {n_samples / rate_hz:.3f} s"
     parts = ["a part of the recording is damaged"] * damaged + ["the recording is cut off"] * cut_off
     note = "; ".join([*parts, wrong] if wrong else parts)
     return [note] if note else []
 
 
 def _samples(data, at: int, found: Samples) -> Recording:
-    """Decode a WAV, RF64, Wave64, AIFF, AU or CAF file, by a library where samples are compressed."""
+    """Decode a WAV, RF64, Wave64, AIFF, AU or CAF file; compressed samples are decoded by libsndfile."""
     rate_hz, channels = found.sample_rate_hz, found.channels
     if found.encoding:
         blocks = sample_blocks(data, found.start, found.n_bytes, found.encoding, channels)
@@ -113,7 +113,7 @@ def _samples(data, at: int, found: Samples) -> Recording:
         if frame_bytes:
             return length_notes(claimed // frame_bytes, n, rate_hz)
         cut = "the recording is cut off; " if found.n_bytes < claimed else ""
-        return [f"{cut}the header promises {claimed} bytes, the data hold {found.n_bytes}, {seconds:.3f} s"]
+        return [f"{cut}the header states {claimed} bytes, the data contain {found.n_bytes} bytes, {seconds:.3f} s"]
 
     return Recording(rate_hz, channels, blocks, notes)
 
@@ -126,7 +126,7 @@ def _at_most(limit: int | None, blocks: Iterator[np.ndarray]) -> Iterator[np.nda
 
 
 def _repaired(data, at: int, found: Samples) -> list:
-    """Return the pieces of a file whose header has the true lengths, in whole blocks of compressed samples."""
+    """Return the pieces of a file with true lengths in its header and only complete blocks of compressed samples."""
     n_bytes = found.n_bytes // found.block_bytes * found.block_bytes
     end = found.start + n_bytes
     if not found.size_at or end - at > 0xFFFFFFFF:
@@ -136,7 +136,7 @@ def _repaired(data, at: int, found: Samples) -> list:
 
 
 def _flac(data, part: Part) -> Recording:
-    """Decode one FLAC stream, on both sides of damage."""
+    """Decode one FLAC stream; after damage, decoding continues at the next valid frame."""
     first = _decoder(Pieces(data, part.pieces))
     state = {"damaged": False, "cut_off": False}
 
@@ -163,7 +163,7 @@ def _flac(data, part: Part) -> Recording:
 
 
 def _ogg(data, part: Part) -> Recording:
-    """Decode one link of an Ogg file."""
+    """Decode one recording of an Ogg file."""
     decoder = _decoder(Pieces(data, part.pieces))
 
     def notes(n: int) -> list[str]:
@@ -176,7 +176,7 @@ def _ogg(data, part: Part) -> Recording:
 
 
 def _mp3(data, stream: Mp3Stream) -> Recording:
-    """Decode an MP3 stream that was found."""
+    """Decode the MP3 stream that `find_mp3` returned."""
     decoder = _decoder(Pieces(data, stream.pieces, stream.endless))
 
     def notes(n: int) -> list[str]:
@@ -190,7 +190,7 @@ def _mp3(data, stream: Mp3Stream) -> Recording:
 
 
 def _other(data, at: int) -> Recording:
-    """Decode other formats that libsndfile can read, or MP3 frames after the end part of another frame."""
+    """Decode other formats that libsndfile can read, or an MP3 stream that begins within a frame."""
     try:
         decoder = _decoder(Pieces(data, [(at, len(data))]))
     except ValueError:
@@ -208,5 +208,5 @@ def _other(data, at: int) -> Recording:
 def _decoder(file: Pieces) -> Decoder:
     try:
         return Decoder(file)
-    except (ImportError, OSError):  # OSError: the package is there, its library is not
+    except (ImportError, OSError):  # OSError: soundfile is installed, but libsndfile is not
         raise ValueError("this format needs the package soundfile") from None

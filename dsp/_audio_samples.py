@@ -1,24 +1,24 @@
 """Decode uncompressed and logarithmic samples of audio files: integers, floats, A-law and mu-law.
 
-Place in the chain: behind `_audio_headers`, which finds the samples and their encoding. Encodings are NumPy's dtype
-strings, and besides `<i3` and `>i3` for 24-bit integers, `alaw` and `ulaw`. Delay: none.
+Place in the chain: after `_audio_headers`, which finds the samples and their encoding. Encodings are dtype strings of
+NumPy, and in addition `<i3` and `>i3` for 24-bit integers, `alaw`, and `ulaw`. Delay: none.
 """
 
 from collections.abc import Iterator
 
 import numpy as np
 
-BLOCK_SAMPLES = 1 << 17  # in all channels together
+BLOCK_SAMPLES = 1 << 17  # samples of a block, summed over all channels
 WIDTHS = {name: 1 for name in ("u1", "i1", "alaw", "ulaw")} | {
     order + kind: int(kind[1]) for order in "<>" for kind in ("i2", "i3", "i4", "f4", "f8")
 }
-"""Bytes of one sample of one channel by encoding."""
+"""Bytes per sample of one channel for every encoding."""
 
 
 def sample_blocks(data, start: int, n_bytes: int, encoding: str, channels: int) -> Iterator[np.ndarray]:
     """Yield float32 blocks (n, channels) of the samples in data[start : start + n_bytes], full scale 1.
 
-    An incomplete sample at the end is left out.
+    An incomplete sample at the end is ignored.
     """
     width = WIDTHS[encoding] * channels
     step = max(1, BLOCK_SAMPLES // channels) * width
@@ -45,7 +45,7 @@ def to_float(raw: bytes, encoding: str) -> np.ndarray:
     else:
         x = np.frombuffer(raw, encoding)
     if x.dtype.kind == "f":
-        with np.errstate(over="ignore"):  # what exceeds float32 becomes infinite, and is refused as such
+        with np.errstate(over="ignore"):  # too large values become infinite, and the caller refuses them
             return x.astype(np.float32)
     if encoding == "u1":
         return (x.astype(np.float32) - 128) / 128

@@ -3,7 +3,7 @@
 On the unit circle a symmetric polynomial of degree 2n is e^(-jwn) times the cosine series sum_m c_m cos(m w):
 in x = cos w a Chebyshev series of half the degree.
 
-Letters: n zeros, T polynomials (rows), G cells of the grid, c coefficients of the cosine series.
+Notation: n zeros, T polynomials (rows), G cells of the grid, c coefficients of the cosine series.
 """
 
 import numpy as np

@@ -1,9 +1,10 @@
 """Linear prediction of a whole signal in one call, and its exact inverse.
 
-Place in the chain: the whole chain. Pre-emphasis, frames, autocorrelation with its conditioning, Levinson-Durbin,
-line spectral frequencies, residual; and from the residual through 1/A(z) back. Delay: that of `spec`.
+Place in the chain: the whole chain. Analysis consists of pre-emphasis, framing, autocorrelation with lag window and
+white noise correction, Levinson-Durbin recursion, line spectral frequencies, and residual. Synthesis filters the
+residual by 1/A(z). Delay: that of `spec`.
 
-Letters: M order, T frames.
+Notation: M order, T frames.
 """
 
 from dataclasses import dataclass
@@ -25,12 +26,12 @@ from dsp.lpc import (
 from dsp.lsf import lpc_to_lsf
 from dsp.signals import checked_signal
 
-_BLOCK = 256  # windows weighted at a time, which bounds the memory for long signals
+_BLOCK = 256  # windows per step, which bounds the memory for long signals
 
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """Hold the result of `analyze`; to change a part, use `dataclasses.replace`.
+    """Hold the result of `analyze`; use `dataclasses.replace` to change a part.
 
     `synthesize` uses only `residual`, `lpc`, `preemphasis_mu` and `n_samples`. The other arrays describe the same
     filters; they do not change if `lpc` is replaced.
@@ -48,13 +49,13 @@ class Analysis:
     gain : ndarray, shape (..., T)
         Root mean square of the prediction error under the window: gain / |A| is the spectral envelope.
     residual : ndarray, shape (..., T, hop)
-        e = A(z) x; the filter keeps its state from frame to frame.
+        e = A(z) x; the state of the filter continues from frame to frame.
     lsf : ndarray, shape (..., T, M)
         Line spectral frequencies in rad.
     reflection : ndarray, shape (..., T, M)
         Reflection coefficients, within (-1, 1).
     prediction_gain_db : ndarray, shape (..., T)
-        Power of the windowed frame over that of its prediction error; 0 for silence.
+        Ratio of the power of the windowed frame to that of its prediction error; 0 for silence.
     """
 
     spec: FrameSpec
@@ -78,25 +79,25 @@ def analyze(
     lag_window_hz: float = 0.0,
     white_noise: float = 1e-9,
 ) -> Analysis:
-    """Predict every frame of a signal from the M samples before each of its own.
+    """Return predictor, residual and related parameters of every frame of a signal.
 
     Parameters
     ----------
     x : array (..., n_samples)
-        At least one sample; leading axes are channels or files. Floats of any scale, or int16 or int32, which are
-        divided by 2^15 or 2^31. The (n_samples, channels) of an audio file is refused: pass its transpose.
+        At least one sample; leading axes are channels or files. Floats of any scale; int16 or int32, which are divided
+        by 2^15 or 2^31. An array (n_samples, channels), as in audio files, is refused: pass its transpose.
     spec : FrameSpec
-        Its `window` is the length analysed, its `hop` the length of a frame of the residual.
+        `window` is the length of the analysis window, `hop` the length of a frame of the residual.
     order : int, 1..window-1
         M.
     taper : array (window,), optional
-        Weights of the samples of a window; Hamming's if None.
+        Window function; a Hamming window if None.
     preemphasis_mu : float, 0..1
-        mu of the pre-emphasis 1 - mu z^-1; it applies to all results, and `synthesize` undoes it.
+        mu of the pre-emphasis 1 - mu z^-1. All results describe the filtered signal; `synthesize` undoes it.
     lag_window_hz : float >= 0
-        f0 of `dsp.lpc.lag_window`; AMR-WB takes 60.
+        Bandwidth f0 of `dsp.lpc.lag_window`; 60 in AMR-WB.
     white_noise : float >= 0
-        Fraction for `dsp.lpc.white_noise_correction`; AMR-WB takes 1e-4.
+        Fraction of `dsp.lpc.white_noise_correction`; 1e-4 in AMR-WB.
 
     Returns
     -------
@@ -127,7 +128,7 @@ def analyze(
     M, mu = integer_in("order", order, 1, spec.window - 1), number_in("preemphasis_mu", preemphasis_mu, 0, 1)
     taper = np.hamming(spec.window) if taper is None else finite("taper", taper)
     if taper.shape != (spec.window,) or not taper.any():
-        raise ValueError(f"`taper` has shape {taper.shape}, it must be {spec.window} weights, not all zero")
+        raise ValueError(f"`taper` has shape {taper.shape}, it must be ({spec.window},) and not all zero")
     widening = lag_window(M, number_in("lag_window_hz", lag_window_hz, 0), spec.sample_rate_hz)
     floor = number_in("white_noise", white_noise, 0)
 
@@ -150,22 +151,22 @@ def analyze(
 
 
 def synthesize(analysis: Analysis) -> np.ndarray:
-    """Return the signal of an analysis: the residual is filtered by 1/A(z), then de-emphasis is applied.
+    """Return the signal of an analysis: the residual is filtered by 1/A(z) and de-emphasised.
 
     Parameters
     ----------
     analysis : Analysis
-        From `analyze`, or changed by `dataclasses.replace`.
+        From `analyze`, possibly changed by `dataclasses.replace`.
 
     Returns
     -------
     float64 array (..., n_samples)
-        Equal to the analysed signal to more than 120 dB if nothing was changed.
+        Equal to the analysed signal with an SNR of more than 120 dB if nothing was changed.
 
     Raises
     ------
     ValueError
-        If shapes do not go together or a value is not finite.
+        If shapes do not match or a value is not finite.
 
     Examples
     --------

@@ -1,7 +1,8 @@
 """Read audio files, pipes and binary file objects to the end of their data, even if truncated, joined or damaged.
 
-Place in the chain: first. Lengths in headers are not trusted. WAV, RF64, Wave64, AIFF, AU and CAF with linear, float,
-A-law or mu-law samples need only NumPy; all other formats (FLAC, Ogg, MP3, ADPCM) need soundfile. Delay: none.
+Place in the chain: first. The reader does not rely on lengths in headers. WAV, RF64, Wave64, AIFF, AU and CAF with
+linear, float, A-law or mu-law samples need only NumPy; all other formats (FLAC, Ogg, MP3, ADPCM) need soundfile.
+Delay: none.
 """
 
 import io
@@ -21,7 +22,7 @@ from dsp._audio_recordings import may_be_audio, recordings
 
 _HEAD_BYTES = 1 << 16
 _CHUNK_BYTES = 1 << 20
-_CANCELLED_DB = 20.0  # a note is added if the mix is this much below its channels
+_CANCELLED_DB = 20.0  # level of the mono mix below that of the channels from which on a note is added
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,12 @@ class AudioFile:
     Attributes
     ----------
     x : float32 array (n,) or (n, 2)
-        Samples, finite; full scale is 1, and floats may exceed it.
+        Finite samples; full scale is 1, and files with float samples may exceed it.
     sample_rate_hz : int
     n_channels : int
-        Channels of the file.
+        Number of channels of the file.
     notes : list of str
-        Notes for the user: channels that were mixed, wrong lengths in headers, damage.
+        Sentences for the user about mixed channels, wrong lengths in headers, and damage.
     """
 
     x: np.ndarray
@@ -53,7 +54,7 @@ def read_audio_file(source: str | os.PathLike[str] | BinaryIO, channels: int = 1
     source : str, Path or binary file object
         A file, a pipe, "-" for standard input, or an open file, which is read from its current position.
     channels : int, 1 or 2
-        1 mixes all channels to their mean; 2 keeps both channels of a file that has two.
+        1 mixes all channels to their mean; 2 keeps both channels of a file with two channels.
 
     Returns
     -------
@@ -63,13 +64,13 @@ def read_audio_file(source: str | os.PathLike[str] | BinaryIO, channels: int = 1
     ------
     ValueError
         If the source cannot be read, is not an audio file, has no samples, or has NaN or infinite samples. The
-        message is one sentence that names the source and gives the reason of the library.
+        message is one sentence with the name of the source and the reason.
 
     Examples
     --------
     >>> import io, struct
     >>> head = struct.pack("<4sI8sIHHIIHH4sI", b"RIFF", 0, b"WAVEfmt ", 16, 1, 1, 8000, 16000, 2, 16, b"data", 0)
-    >>> found = read_audio_file(io.BytesIO(head + struct.pack("<2h", 16384, -32768)))  # sizes of 0: a crash
+    >>> found = read_audio_file(io.BytesIO(head + struct.pack("<2h", 16384, -32768)))  # lengths of 0
     >>> found.x.tolist(), found.sample_rate_hz
     ([0.5, -1.0], 8000)
     >>> found.notes
@@ -90,7 +91,7 @@ def read_audio_file(source: str | os.PathLike[str] | BinaryIO, channels: int = 1
 
 
 def source_name(source: str | os.PathLike[str] | BinaryIO) -> str:
-    """Return the name of a source for messages."""
+    """Return the name of a source as messages show it."""
     name = str(source) if isinstance(source, str | os.PathLike) else getattr(source, "name", None)
     if not isinstance(name, str):
         return "the file object"
@@ -110,12 +111,12 @@ def printable(name: str) -> str:
 
 @contextmanager
 def open_source(source: str | os.PathLike[str] | BinaryIO, name: str) -> Iterator[BinaryIO]:
-    """Open a file or standard input for reading; an open file is left open.
+    """Open a file or standard input for reading; a file object of the caller is not closed.
 
     Raises
     ------
     ValueError
-        If it cannot be opened or read: one sentence.
+        If the source cannot be opened or read; the message is one sentence.
     """
     try:
         if not isinstance(source, str | os.PathLike):
@@ -132,17 +133,17 @@ def open_source(source: str | os.PathLike[str] | BinaryIO, name: str) -> Iterato
 
 
 def downmix(x: np.ndarray, channels: int) -> np.ndarray:
-    """Return x (n, c) as float32: unchanged if c and `channels` are 2, else the mean of the channels (n,)."""
+    """Return x (n, c) as float32: both channels if c and `channels` are 2, otherwise the mean of the channels (n,)."""
     return x.astype(np.float32) if x.shape[1] == channels == 2 else x.mean(axis=1, dtype=np.float64).astype(np.float32)
 
 
 def _contents(file: BinaryIO) -> bytes | mmap.mmap:
-    """Return the bytes from the current position of a file: mapped if it is a file on disk, else read into memory."""
+    """Return the bytes from the current position of a file: memory-mapped if the file is on disk, otherwise read."""
     try:
         status = os.fstat(file.fileno())
         if stat.S_ISREG(status.st_mode) and status.st_size and file.tell() == 0:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except (AttributeError, OSError, ValueError):  # no file on disk, or one on a disk that cannot be mapped
+    except (AttributeError, OSError, ValueError):  # not a file on disk, or it cannot be mapped
         pass
     data = io.BytesIO()
     data.write(_chunk(file, _HEAD_BYTES))
@@ -153,7 +154,7 @@ def _contents(file: BinaryIO) -> bytes | mmap.mmap:
 
 
 def _chunk(file: BinaryIO, n_bytes: int) -> bytes:
-    """Read `n_bytes` bytes; fewer only at the end of the file."""
+    """Read `n_bytes` bytes, or fewer at the end of the file."""
     chunk = file.read(n_bytes) if hasattr(file, "read") else None
     if not isinstance(chunk, bytes | bytearray):
         raise ValueError(f"`source` is of type {type(file).__name__}, it must be a path or an open binary file")
@@ -161,7 +162,7 @@ def _chunk(file: BinaryIO, n_bytes: int) -> bytes:
 
 
 def _release(data: bytes | mmap.mmap) -> None:
-    """Release the memory pages of a mapped file that were read."""
+    """Release the memory pages of a mapped file that have been read."""
     if isinstance(data, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
         data.madvise(mmap.MADV_DONTNEED)
 
@@ -175,7 +176,7 @@ class _Joiner:
         self.power, self.mixed_power = 0.0, 0.0
 
     def add(self, block: np.ndarray) -> None:
-        with np.errstate(all="ignore"):  # what is not finite is refused at the end
+        with np.errstate(all="ignore"):  # samples that are not finite are refused at the end
             x = downmix(block, self.channels)
             self.is_mixed = x.ndim == 1 and block.shape[1] > 1
             if self.is_mixed:
@@ -195,14 +196,14 @@ class _Joiner:
 
 
 def _read(data, name: str, channels: int) -> AudioFile:
-    """Decode and join the recordings in the bytes of a file."""
+    """Decode and concatenate the recordings in the data of a file."""
     layout, joined, notes, n_recordings = None, _Joiner(channels), [], 0
     try:
         for recording in recordings(data):
             n_before = joined.n_samples
             rate_hz, n_channels = layout = layout or (recording.sample_rate_hz, recording.channels)
             if layout != (recording.sample_rate_hz, recording.channels):
-                raise ValueError(f"{recording.channels} channels of {recording.sample_rate_hz} Hz")
+                raise ValueError(f"they have {recording.channels} channels at {recording.sample_rate_hz} Hz")
             for block in recording.blocks:
                 joined.add(block)
                 _release(data)
@@ -211,7 +212,7 @@ def _read(data, name: str, channels: int) -> AudioFile:
     except ValueError as error:
         if not joined.n_samples:
             raise ValueError(f"{name} is not an audio file that can be read: {error}") from None
-        notes.append(f"left out what follows after {joined.n_samples / rate_hz:.3f} s: {error}")
+        notes.append(f"ignored the data after {joined.n_samples / rate_hz:.3f} s: {error}")
     if not joined.n_samples:
         raise ValueError(": ".join([f"{name} holds no samples", *notes[:1]]))
     x = np.frombuffer(joined.data, np.float32).reshape(joined.n_samples, -1)

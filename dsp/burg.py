@@ -1,9 +1,9 @@
-"""Linear prediction by Burg's method: always stable, without a window and without samples outside of the frame.
+"""Linear prediction by Burg's method, which is always stable and needs no window.
 
-Place in the chain: frames in, predictor coefficients out, as from `dsp.lpc.levinson_durbin`. It resolves sharp and
-close peaks in short frames better than the autocorrelation method.
+Place in the chain: from frames to predictor coefficients, as `dsp.lpc.levinson_durbin`. In short frames it resolves
+narrow and close spectral peaks better than the autocorrelation method. It uses only samples inside the frame.
 
-Letters: M order, N frame length, f forward and b backward errors, k reflection coefficients.
+Notation: M order, N frame length, f forward and b backward errors, k reflection coefficients.
 """
 
 import numpy as np
@@ -13,13 +13,13 @@ from dsp._arguments import finite, integer_in
 from dsp.lpc import autocorrelation
 from dsp.reflection import reflection_to_lpc
 
-_BLOCK = 64  # frames at a time, so that both errors stay in the cache
-_EXACT = 1e-4  # share of the energy above which differences of correlations keep eight digits
-_SPENT = 1e-28  # share of the energy below which the errors are rounding noise
+_BLOCK = 64  # frames per step, so that both errors fit in the cache
+_EXACT = 1e-4  # error energy relative to the frame, above which the recursion on correlations is exact to eight digits
+_SPENT = 1e-28  # error energy relative to the frame, below which the errors are rounding noise
 
 
 def burg(frames: ArrayLike, order: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the predictors in which each lattice stage minimises the sum of forward and backward error.
+    """Return the predictors whose lattice stages minimise the sum of forward and backward error energy.
 
     If the errors of a frame become zero (silence, or a perfectly predictable signal), its remaining reflection
     coefficients are zero.
@@ -27,7 +27,7 @@ def burg(frames: ArrayLike, order: int) -> tuple[np.ndarray, np.ndarray, np.ndar
     Parameters
     ----------
     frames : array (..., N)
-        Samples, not windowed.
+        Samples without a window.
     order : int, 0..N-1
 
     Returns
@@ -35,14 +35,14 @@ def burg(frames: ArrayLike, order: int) -> tuple[np.ndarray, np.ndarray, np.ndar
     a : float64 array (..., M+1)
         Coefficients, a[..., 0] = 1.
     error : float64 array (...)
-        Energy of the frame times prod (1 - k^2), in the unit of sum x[n]^2.
+        Energy of the frame times prod (1 - k^2), in the same unit as sum x[n]^2.
     k : float64 array (..., M)
-        Reflection coefficients, within [-1, 1]; their magnitude is 1 only for frames such as a constant.
+        Reflection coefficients, within [-1, 1]; the magnitude is 1 only for perfectly predictable frames.
 
     Raises
     ------
     ValueError
-        If `frames` is not finite or `order` does not fit it.
+        If `frames` is not finite or `order` is out of range.
 
     Examples
     --------
@@ -73,11 +73,11 @@ def _reflections(x, M):
 
 
 def _by_correlation(x, M):
-    """Return k (T, M) from correlations, and the frames (T,) for which they are exact to eight digits.
+    """Return k (T, M) from correlations, and for which frames (T,) they are exact to eight digits.
 
-    The error of order m+1 is a' R a with R[j, l] = sum_{n>m} x[n-j] x[n-l] + x[n-m-1+j] x[n-m-1+l]. From
-    order to order R loses two products at the ends of the frame, and gains a last row r; g = R [a, 0] is all
-    that is needed. Where the error is much smaller than the signal, it is the difference of large numbers.
+    The error of order m+1 is a' R a with R[j, l] = sum_{n>m} x[n-j] x[n-l] + x[n-m-1+j] x[n-m-1+l]. With each
+    order, two products at the ends of the frame are subtracted from R, and a last row r is added. Only g = R [a, 0] is
+    computed. If the error is much smaller than the signal, it is the difference of large numbers and not exact.
     """
     N = x.shape[-1]
     c = autocorrelation(x, M).T
@@ -101,7 +101,7 @@ def _by_correlation(x, M):
 
 
 def _by_lattice(x, M):
-    """Return k (T, M) from the errors themselves."""
+    """Return k (T, M) from the forward and backward error signals of a lattice."""
     f, b = x[:, 1:].copy(), x[:, :-1].copy()
     k = np.zeros((len(x), M))
     spent = _SPENT * np.einsum("tn,tn->t", x, x)

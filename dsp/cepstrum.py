@@ -1,9 +1,9 @@
-"""LPC cepstrum: the cepstrum of the envelope g / |A|, by recursion from the coefficients, and back.
+"""Convert predictors to the LPC cepstrum, the cepstrum of the envelope g / |A|, and back by recursion.
 
-Place in the chain: features for recognition, and distances of log spectra. With ln(g / A(z)) = sum_n c_n
-z^-n the log envelope is ln(g / |A(e^jw)|) = sum_n c_n cos(n w).
+Place in the chain: features for recognition, and distances between log spectra. With ln(g / A(z)) = sum_n c_n z^-n
+the log envelope is ln(g / |A(e^jw)|) = sum_n c_n cos(n w).
 
-Letters: M order of the predictor, K of the cepstrum, g gain.
+Notation: M order of the predictor, K order of the cepstrum, g gain.
 """
 
 import numpy as np
@@ -19,19 +19,19 @@ def lpc_to_cepstrum(a: ArrayLike, order: int | None = None, gain: ArrayLike = 1.
     ----------
     a : array (..., M+1)
     order : int >= 0, optional
-        K; M if None. The first M values determine the rest.
+        K; M if None. c_1 to c_M determine all following values.
     gain : array (...) > 0
-        g, the root of the residual's power.
+        g, the square root of the power of the residual.
 
     Returns
     -------
     float64 array (..., K+1)
-        c_0 = ln g, natural logarithms.
+        c_0 = ln g; all values are natural logarithms.
 
     Raises
     ------
     ValueError
-        If `a` does not begin with 1, `gain` is not positive or of another shape, or a value is not finite.
+        If `a` does not begin with 1, `gain` is not positive or does not match, or a value is not finite.
 
     Examples
     --------
@@ -48,12 +48,12 @@ def lpc_to_cepstrum(a: ArrayLike, order: int | None = None, gain: ArrayLike = 1.
     K = M if order is None else integer_in("order", order, 0)
     g = finite("gain", gain, min_ndim=0)
     if not (g > 0).all():
-        raise ValueError("`gain` is not positive everywhere, its logarithm is wanted")
+        raise ValueError(f"`gain` has a value of {g.min():g}, all gains must be above 0")
     try:
         shape = np.broadcast_shapes(g.shape, a.shape[:-1])
     except ValueError:
         raise ValueError(
-            f"`gain` has shape {g.shape}, it must go with that of the frames, {a.shape[:-1]}"
+            f"`gain` has shape {g.shape}, it must broadcast with the frames of `a`, {a.shape[:-1]}"
         ) from None
     c = np.zeros((K + 1, *shape))
     c[0] = np.log(g)
@@ -67,26 +67,26 @@ def lpc_to_cepstrum(a: ArrayLike, order: int | None = None, gain: ArrayLike = 1.
 
 
 def cepstrum_to_lpc(c: ArrayLike, order: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Return the predictors, and their gains, whose cepstrum begins with the values given.
+    """Return the predictors and gains whose cepstrum begins with the given values.
 
     Parameters
     ----------
     c : array (..., K+1)
         Natural logarithms.
     order : int, 0..K, optional
-        M; K if None. The order of the original predictor gives this predictor exactly.
+        M; K if None. With the order of the original predictor, the result is exactly this predictor.
 
     Returns
     -------
     a : float64 array (..., M+1)
-        Minimum phase if `c` is the cepstrum of a predictor of order M; for a truncated longer series it may not be.
+        Minimum phase if `c` is the cepstrum of a predictor of order M; not guaranteed for other cepstra.
     gain : float64 array (...)
         g = exp(c_0).
 
     Raises
     ------
     ValueError
-        If `c` is not finite or empty, or `order` out of range.
+        If `c` is not finite or empty, or `order` is out of range.
 
     Examples
     --------

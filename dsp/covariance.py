@@ -1,10 +1,10 @@
-"""Linear prediction by the covariance methods: exact on short frames, but not always stable.
+"""Linear prediction by the covariance methods, which are exact on short frames but not always stable.
 
-Place in the chain: frames in, predictor coefficients out. The predictor is fitted to the samples within the
-frame only, with no window and no zeros around it: sums of sinusoids and decaying resonances are fitted
-without error. If a stable filter is needed, apply `dsp.reflection.minimum_phase` to the result.
+Place in the chain: from frames to predictor coefficients. Only samples inside the frame are used, without a window
+and without zeros around it. Therefore sums of sinusoids and decaying resonances are predicted without error. If a
+stable filter is needed, apply `dsp.reflection.minimum_phase` to the result.
 
-Letters: M order, N frame length, T frames.
+Notation: M order, N frame length, T frames.
 """
 
 from collections.abc import Callable
@@ -14,20 +14,19 @@ from numpy.typing import ArrayLike
 
 from dsp._arguments import finite, integer_in
 
-_BLOCK = 64  # frames at a time, so that their rows stay in the cache
-_SINGULAR = 1e-12  # share of the largest singular value, rounding noise below it
+_BLOCK = 64  # frames per step, so that their rows fit in the cache
+_SINGULAR = 1e-12  # singular values below this fraction of the largest one are rounding noise
 
 
 def covariance(frames: ArrayLike, order: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the predictors that minimise the energy of e[n] = sum_k a_k x[n-k], n = M..N-1.
 
-    If there are several, as for silence or fewer than M/2 sinusoids, the result is the one with the smallest
-    coefficients.
+    If there are several, as for silence or fewer than M/2 sinusoids, the result is the one with the smallest norm.
 
     Parameters
     ----------
     frames : array (..., N)
-        Samples, not windowed.
+        Samples without a window.
     order : int, 0..N/2
 
     Returns
@@ -35,12 +34,12 @@ def covariance(frames: ArrayLike, order: int) -> tuple[np.ndarray, np.ndarray]:
     a : float64 array (..., M+1)
         Coefficients, a[..., 0] = 1; 1/A(z) may be unstable.
     error : float64 array (...)
-        Energy of the error, in the unit of sum x[n]^2.
+        Energy of the error, in the same unit as sum x[n]^2.
 
     Raises
     ------
     ValueError
-        If `frames` is not finite or `order` does not fit it.
+        If `frames` is not finite or `order` is out of range.
 
     Examples
     --------
@@ -57,14 +56,14 @@ def covariance(frames: ArrayLike, order: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def modified_covariance(frames: ArrayLike, order: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the predictors that minimise the sum of the forward and the backward error.
+    """Return the predictors that minimise the sum of forward and backward error energy.
 
-    Of all methods, this one has the smallest bias for frequencies of sinusoids in noise.
+    Among the methods of this package, it has the smallest bias for the frequencies of sinusoids in noise.
 
     Parameters
     ----------
     frames : array (..., N)
-        Samples, not windowed.
+        Samples without a window.
     order : int, 0..N/2
 
     Returns
@@ -72,12 +71,12 @@ def modified_covariance(frames: ArrayLike, order: int) -> tuple[np.ndarray, np.n
     a : float64 array (..., M+1)
         Coefficients, a[..., 0] = 1; 1/A(z) may be unstable.
     error : float64 array (...)
-        Mean of the energies of both errors, in the unit of sum x[n]^2.
+        Mean of the energies of both errors, in the same unit as sum x[n]^2.
 
     Raises
     ------
     ValueError
-        If `frames` is not finite or `order` does not fit it.
+        If `frames` is not finite or `order` is out of range.
 
     Examples
     --------
@@ -100,9 +99,9 @@ def forward(x: np.ndarray, M: int) -> np.ndarray:
 
 
 def fit(M: int, rows_of: Callable[..., np.ndarray], *arrays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return a (..., M+1) with the least |rows a|^2, and that energy (...), for every frame.
+    """Return the a (..., M+1) that minimises |rows a|^2, and this minimum (...), for every frame.
 
-    `rows_of` makes the rows (T, n, M+1) of T frames from their parts (T, N) of the arrays (..., N).
+    `rows_of` returns the rows (T, n, M+1) of T frames; its arguments are T frames (T, N) of each array (..., N).
     """
     flat = [v.reshape(-1, v.shape[-1]) for v in arrays]
     a, energy = np.ones((len(flat[0]), M + 1)), np.zeros(len(flat[0]))
@@ -120,9 +119,9 @@ def _frames_and_order(frames, order):
 
 
 def _least_squares(rows):
-    """Return a_1..a_M of a = 1, a_1 .. a_M with the least |rows a|.
+    """Return the coefficients a_1..a_M that minimise |rows a|, where a = (1, a_1, .., a_M).
 
-    By orthogonal triangularisation: normal equations would square the condition number of smooth signals.
+    The QR decomposition is used because normal equations would square the condition number.
     """
     M = rows.shape[-1] - 1
     R = np.asarray(np.linalg.qr(np.roll(rows, -1, axis=-1), mode="r"))

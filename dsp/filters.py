@@ -1,10 +1,10 @@
-"""Prediction filters with state, whose coefficients can change from block to block: A(z), 1/A(z), and lattice forms.
+"""Time-varying prediction filters with state: A(z) and 1/A(z) in direct form and as lattices.
 
-Place in the chain: signal to residual and back; analysis and synthesis are sample-exact inverses. With S rows of
-coefficients, a signal of N samples has S blocks of N/S samples. Filtering in parts with the returned state gives the
-same samples as filtering the whole signal. Delay: none.
+Place in the chain: from signal to residual and back; analysis and synthesis are exact inverses. S rows of coefficients
+divide a signal of N samples into S blocks of N/S samples, one row per block. Filtering in parts with the returned state
+gives the same samples as filtering the whole signal. Delay: none.
 
-Letters: M order, N samples, S blocks, x signal, e residual, k reflection coefficients.
+Notation: M order, N samples, S blocks, x signal, e residual, k reflection coefficients.
 """
 
 import numpy as np
@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike
 
 from dsp._arguments import blocks, filter_state, finite, predictor
 
-_CHUNK = 1 << 12  # samples solved at once, so that the banded matrix stays in the cache
-_LATTICE_SAMPLES, _LATTICE_BLOCKS = 16, 256  # steps of the lattice taken at once, and blocks prepared at once
+_CHUNK = 1 << 12  # samples per step, so that the banded matrix fits in the cache
+_LATTICE_SAMPLES = 16  # samples per matrix product
+_LATTICE_BLOCKS = 256  # blocks whose matrices are computed at once
 
 
 def direct_analysis(x: ArrayLike, a: ArrayLike, state: ArrayLike | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -25,7 +26,7 @@ def direct_analysis(x: ArrayLike, a: ArrayLike, state: ArrayLike | None = None) 
     a : array (M+1,) or (..., S, M+1)
         One predictor, or one per block of N/S samples. Leading axes are broadcast against those of `x`.
     state : array (..., M), optional
-        The M samples before `x`, oldest first; zeros if None.
+        The M samples of the signal before `x`, oldest first; zeros if None.
 
     Returns
     -------
@@ -36,7 +37,7 @@ def direct_analysis(x: ArrayLike, a: ArrayLike, state: ArrayLike | None = None) 
     Raises
     ------
     ValueError
-        If `x` does not divide into blocks, shapes do not go together, or a value is not finite.
+        If N is not a multiple of S, shapes do not match, or a value is not finite.
 
     Examples
     --------
@@ -51,27 +52,27 @@ def direct_analysis(x: ArrayLike, a: ArrayLike, state: ArrayLike | None = None) 
     x, a = blocks("x", x, predictor("a", a), "a")
     N, (S, K) = x.shape[-1], a.shape[-2:]
     past = filter_state("state", state, (*x.shape[:-1], K - 1))
-    longer = np.concatenate([past, x], axis=-1)
+    extended = np.concatenate([past, x], axis=-1)
     if not x.size:
         return x.copy(), past.copy()
-    # Of each block, K windows: the block itself and what is 1 .. M samples before it.
-    reach = np.lib.stride_tricks.sliding_window_view(longer, N // S + K - 1, axis=-1)[..., :: N // S, :]
-    delayed = np.lib.stride_tricks.sliding_window_view(reach, N // S, axis=-1)
+    # K windows of each block: the block delayed by M .. 0 samples.
+    inputs = np.lib.stride_tricks.sliding_window_view(extended, N // S + K - 1, axis=-1)[..., :: N // S, :]
+    delayed = np.lib.stride_tricks.sliding_window_view(inputs, N // S, axis=-1)
     e = np.ascontiguousarray(a[..., None, ::-1]) @ delayed
-    return e.reshape(x.shape), longer[..., N:].copy()
+    return e.reshape(x.shape), extended[..., N:].copy()
 
 
 def direct_synthesis(e: ArrayLike, a: ArrayLike, state: ArrayLike | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Return the signal x[n] = e[n] - sum_{m>=1} a_m x[n-m]; the inverse of `direct_analysis`.
 
-    All blocks and signals are one triangular system, whose matrix has M diagonals beside the first.
+    All blocks and signals are solved as one banded triangular system with M subdiagonals.
 
     Parameters
     ----------
     e : array (..., N)
     a : array (M+1,) or (..., S, M+1)
     state : array (..., M), optional
-        The last M samples of the signal before, oldest first; zeros if None.
+        The M samples of the signal before the first one, oldest first; zeros if None.
 
     Returns
     -------
@@ -96,22 +97,22 @@ def direct_synthesis(e: ArrayLike, a: ArrayLike, state: ArrayLike | None = None)
     e, a = blocks("e", e, predictor("a", a), "a")
     N, K = e.shape[-1], a.shape[-1]
     past = filter_state("state", state, (*e.shape[:-1], K - 1))
-    x = np.concatenate([past, e], axis=-1)  # the memory solves itself: its rows of the matrix are the identity
+    x = np.concatenate([past, e], axis=-1)  # known samples, whose rows of the matrix are those of the identity
     if K > 1 and e.size:
         x = _solve(x, a)
     return x[..., K - 1 :].copy(), x[..., N:].copy()
 
 
 def _solve(x, a):
-    """Return signals whose first M samples are the memory and the rest, in x, the residual."""
+    """Return the signals; x holds their first M samples, which are known, and then the residual."""
     from scipy.linalg import get_blas_funcs  # SciPy is slow to import
 
     (tbsv,) = get_blas_funcs(("tbsv",), dtype=np.float64)
     (S, K), n = a.shape[-2:], x.shape[-1]
     M = K - 1
-    # A row of the matrix is a_M .. a_1, 1, up to the diagonal. Where a sample is known, no a_m takes part.
+    # A row of the matrix is a_M .. a_1, 1, up to the diagonal. Rows of known samples have zeros instead of a_m.
     rows = np.concatenate([a[..., ::-1].reshape(-1, K), np.zeros((1, K))])
-    y = x.reshape(-1)  # all signals, one after the other: their memories keep them apart
+    y = x.reshape(-1)  # all signals in sequence; the known samples separate them
     row = np.full((*x.shape[:-1], n), len(rows) - 1)
     row[..., M:] = np.repeat(np.arange(len(rows) - 1), (n - M) // S).reshape(*x.shape[:-1], n - M)
     row = row.reshape(-1)
@@ -124,18 +125,19 @@ def _solve(x, a):
 
 
 def lattice_analysis(x: ArrayLike, k: ArrayLike, state: ArrayLike | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Return the residual of the lattice filter with reflection coefficients k, which may change per block.
+    """Return the residual of the lattice filter with reflection coefficients k, which may change from block to block.
 
-    Stage m turns forward and backward errors f, b into f_m[n] = f_{m-1}[n] + k_m b_{m-1}[n-1] and b_m[n] =
-    b_{m-1}[n-1] + k_m f_{m-1}[n], with f_0 = b_0 = x and e = f_M. With constant k it equals `direct_analysis`.
+    Stage m computes the forward error f_m[n] = f_{m-1}[n] + k_m b_{m-1}[n-1] and the backward error b_m[n] =
+    b_{m-1}[n-1] + k_m f_{m-1}[n], with f_0 = b_0 = x and e = f_M. For constant k the result equals that of
+    `direct_analysis`.
 
     Parameters
     ----------
     x : array (..., N)
     k : array (M,) or (..., S, M)
-        In the sign convention of `dsp.lpc.levinson_durbin`.
+        Reflection coefficients with the sign convention of `dsp.lpc.levinson_durbin`.
     state : array (..., M), optional
-        b_0 .. b_{M-1} at the sample before; zeros if None.
+        b_0 .. b_{M-1} at the sample before the first one; zeros if None.
 
     Returns
     -------
@@ -176,14 +178,14 @@ def lattice_analysis(x: ArrayLike, k: ArrayLike, state: ArrayLike | None = None)
 def lattice_synthesis(e: ArrayLike, k: ArrayLike, state: ArrayLike | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Return the signal of the all-pole lattice; the inverse of `lattice_analysis`.
 
-    The filter is stable for all changes of k if every |k| < 1. `direct_synthesis` is several times faster.
+    The filter is stable for arbitrary changes of k if every |k| < 1. `direct_synthesis` is several times faster.
 
     Parameters
     ----------
     e : array (..., N)
     k : array (M,) or (..., S, M)
     state : array (..., M), optional
-        b_0 .. b_{M-1} at the sample before; zeros if None.
+        b_0 .. b_{M-1} at the sample before the first one; zeros if None.
 
     Returns
     -------
@@ -224,14 +226,14 @@ def lattice_synthesis(e: ArrayLike, k: ArrayLike, state: ArrayLike | None = None
 
 
 def _lattice_steps(k, n_steps):
-    """Return matrices that take (b, e of n steps) to (b, x of n steps): the answers to unit vectors."""
+    """Return matrices that map b and n_steps samples of e to b and n_steps samples of x."""
     M = k.shape[-1]
     unit = np.eye(M + n_steps)
     k = k[..., None, :]
     b = np.broadcast_to(unit[:, :M], (*k.shape[:-2], M + n_steps, M)).copy()
     x = []
     for n in range(n_steps):
-        # f_{m-1} = f_m - k_m b_{m-1}, from e = f_M down to x = f_0: a running sum from the last stage on.
+        # f_{m-1} = f_m - k_m b_{m-1} from e = f_M to x = f_0: a cumulative sum from the last stage to the first.
         f = unit[:, M + n, None] - np.cumsum((k * b)[..., ::-1], axis=-1)[..., ::-1]
         b[..., 1:] = b[..., :-1] + k[..., :-1] * f[..., :-1]
         b[..., 0] = f[..., 0]

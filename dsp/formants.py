@@ -1,9 +1,9 @@
-"""Formants: resonances of the vocal tract, read from the roots of A(z), frame by frame or as tracks.
+"""Find formants, the resonances of the vocal tract, from the roots of A(z), frame by frame or as tracks.
 
-Place in the chain: coefficients in, frequencies and bandwidths out. A root z = exp(-pi B / fs + 2j pi F /
-fs) of A(z) is a resonance at F, 3 dB down at F +- B/2 if no other is near.
+Place in the chain: from predictor coefficients to frequencies and bandwidths. A root z = exp(-pi B / fs + 2j pi F / fs)
+of A(z) is a resonance at frequency F with the 3 dB bandwidth B, if no other resonance is near.
 
-Letters: M order, T frames, F frequency, B bandwidth, fs sample rate.
+Notation: M order, T frames, F frequency, B bandwidth, fs sample rate.
 """
 
 from itertools import combinations
@@ -17,7 +17,7 @@ _MISSING_COST = 1.75  # cost of a missing formant, equal to a deviation of 1.75 
 _BREAK_COST = 0.25  # cost of a change between frames with and without the formant
 _SKIP_COST = 1.5  # cost of skipping a narrow resonance below a formant; less for wider resonances
 _CHUNK = 1024  # filters per step, which bounds the memory for long signals
-_SPARE = 2  # resonances beyond the requested number, which may be left out as spurious
+_SPARE = 2  # candidates beyond the number of formants, because some resonances are no formants
 
 
 def poles(a: ArrayLike, sample_rate_hz: float) -> tuple[np.ndarray, np.ndarray]:
@@ -31,12 +31,12 @@ def poles(a: ArrayLike, sample_rate_hz: float) -> tuple[np.ndarray, np.ndarray]:
     Returns
     -------
     frequency_hz, bandwidth_hz : float64 arrays (..., M // 2)
-        NaN at the end where roots are real. A bandwidth is negative if 1/A(z) is not stable.
+        NaN at the end if some roots are real. A bandwidth is negative if 1/A(z) is not stable.
 
     Raises
     ------
     ValueError
-        If `a` is no predictor or the rate is not positive.
+        If `a` is not a predictor or the sample rate is not positive.
 
     Examples
     --------
@@ -82,24 +82,24 @@ def formants(
     Parameters
     ----------
     a : array (..., M+1)
-        Predictors of pre-emphasised speech; the recommended order is 2 + fs in kHz.
+        Predictors of pre-emphasised speech; the recommended order is 2 plus fs in kHz.
     sample_rate_hz : float > 0
     n_formants : int >= 1
     low_hz : float >= 0
-        Resonances below are left out.
+        Lower resonances are ignored.
     max_bandwidth_hz : float > 0
     high_hz : float > low_hz, optional
-        Resonances above are left out; by default those nearer than `low_hz` to half the sample rate.
+        Higher resonances are ignored; by default half the sample rate minus `low_hz`.
 
     Returns
     -------
     frequency_hz, bandwidth_hz : float64 arrays (..., n_formants)
-        Ascending, NaN at the end where there are fewer.
+        Ascending, with NaN at the end if there are fewer.
 
     Raises
     ------
     ValueError
-        If `a` is no predictor or a number is out of range.
+        If `a` is not a predictor or a number is out of range.
 
     Examples
     --------
@@ -110,14 +110,14 @@ def formants(
     References
     ----------
     S. McCandless, "An algorithm for automatic formant extraction using linear prediction spectra", IEEE
-    Trans. ASSP 22 (1974); roots instead of peaks.
+    Trans. ASSP 22 (1974); here with roots instead of spectral peaks.
     """
     n = integer_in("n_formants", n_formants, 1)
-    low, widest = number_in("low_hz", low_hz, 0), positive("max_bandwidth_hz", max_bandwidth_hz)
+    low, max_width = number_in("low_hz", low_hz, 0), positive("max_bandwidth_hz", max_bandwidth_hz)
     f, b = poles(a, sample_rate_hz)
     high = sample_rate_hz / 2 - low if high_hz is None else number_in("high_hz", high_hz, low)
-    with np.errstate(invalid="ignore"):  # NaN compares as false, and so drops out
-        keep = (f >= low) & (f <= high) & (b > 0) & (b <= widest)
+    with np.errstate(invalid="ignore"):  # comparisons with NaN are false
+        keep = (f >= low) & (f <= high) & (b > 0) & (b <= max_width)
     f, b = np.where(keep, f, np.nan), np.where(keep, b, np.nan)
     by_frequency = np.argsort(f, axis=-1)
     f, b = np.take_along_axis(f, by_frequency, -1), np.take_along_axis(b, by_frequency, -1)
@@ -135,12 +135,12 @@ def formant_tracks(
     max_bandwidth_hz: float = 700.0,
     high_hz: float | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return formants with consistent numbers from frame to frame: the cheapest path through the resonances.
+    """Return formants with consistent numbers from frame to frame, by dynamic programming over the resonances.
 
-    Each frame assigns resonances, in ascending order, to formants. A missing formant is NaN, and the others keep their
-    numbers. A path costs |F - R| per kHz from the neutral frequency R = (2i - 1) neutral_hz of
-    formant i, B / F, 1.75 for a missing formant, 1.5 (1 - B / max_bandwidth_hz) for a resonance that is passed over,
-    and the octaves from frame to frame.
+    In each frame, resonances are assigned to formants in ascending order. A missing formant is NaN, and the others keep
+    their numbers. The cost of a path is a sum of |F - R| in kHz, where R = (2i - 1) neutral_hz is the frequency of
+    formant i in a neutral vocal tract, of B / F, of 1.75 for each missing formant, of 1.5 (1 - B / max_bandwidth_hz)
+    for each skipped resonance, and of the change from frame to frame in octaves.
 
     Parameters
     ----------
@@ -149,20 +149,20 @@ def formant_tracks(
     sample_rate_hz : float > 0
     n_formants : int, 1..5
     neutral_hz : float > 0
-        First resonance of a tube as long as the speaker's vocal tract: about 500 for men, 550 to 600 for
-        women.
+        First resonance of a uniform tube with the length of the speaker's vocal tract: about 500 for men, 550 to 600
+        for women.
     low_hz, max_bandwidth_hz, high_hz : float
         As `formants`.
 
     Returns
     -------
     frequency_hz, bandwidth_hz : float64 arrays (..., T, n_formants)
-        Ascending within a frame, NaN where a formant is missing.
+        Ascending within a frame; NaN for a missing formant.
 
     Raises
     ------
     ValueError
-        If `a` is no predictor per frame or a number is out of range.
+        If `a` does not hold one predictor per frame or a number is out of range.
 
     Examples
     --------
@@ -182,8 +182,7 @@ def formant_tracks(
         return f[..., :n], b[..., :n]
     with np.errstate(invalid="ignore"):
         cost = np.abs(f[..., None] - neutral) / 1000 + (b / f)[..., None]  # (..., T, candidate, formant)
-    # The last candidate of the padded arrays stands for "missing"; candidates that a frame lacks cost
-    # infinity.
+    # The last candidate of the padded arrays stands for "missing". Candidates that a frame does not have cost infinity.
     missing = np.full((*cost.shape[:-2], 1, n), _MISSING_COST)
     cost = np.concatenate([np.where(np.isnan(cost), np.inf, cost), missing], axis=-2)
     octave = np.concatenate([np.log2(f), np.full((*f.shape[:-1], 1), np.nan)], axis=-1)
@@ -196,7 +195,7 @@ def formant_tracks(
 
 
 def _ascending_choices(n, n_candidates):
-    """Return all (S, n) ascending assignments of candidates to formants; `n_candidates` is "missing"."""
+    """Return all (S, n) ascending assignments of candidates to formants; index `n_candidates` means "missing"."""
     rows = []
     for size in range(n + 1):
         for tracks in combinations(range(n), size):
@@ -207,29 +206,29 @@ def _ascending_choices(n, n_candidates):
     return np.array(rows)
 
 
-def _passed_over(choices, n_candidates):
-    """Return 1 for the candidates (S, n_candidates) that a row of `choices` leaves out below its highest one."""
+def _skipped(choices, n_candidates):
+    """Return 1 for the candidates (S, n_candidates) that a row of `choices` skips below its highest candidate."""
     used = (choices[:, :, None] == np.arange(n_candidates)).any(1)
     below = np.flip(np.logical_or.accumulate(np.flip(used, 1), 1), 1)
     return (below & ~used).astype(float)
 
 
 def _cheapest_path(cost, skip, octave, choices):
-    """Return the row of `choices` taken in each frame, (T, ...), by Viterbi's algorithm over frames."""
+    """Return the best row of `choices` for each frame, (T, ...), by the Viterbi algorithm."""
     T, K, n = cost.shape[-3:]
-    passed_over = _passed_over(choices, K - 1).T
+    skipped = _skipped(choices, K - 1).T
     total = np.zeros((*cost.shape[:-3], len(choices)))
     back = np.zeros((T, *total.shape), np.int16)
-    # Jumps are looked up for two formants at once; an odd one goes with a formant that is always missing.
+    # Costs of changes are looked up for pairs of formants; the last of an odd number is paired with a missing formant.
     even = np.pad(choices, [(0, 0), (0, n % 2)], constant_values=K - 1)
     pairs = even[:, 0::2] * K + even[:, 1::2]
     steps = [pair[:, None] * K**2 + pair for pair in pairs.T]
     for t in range(T):
-        local = skip[..., t, :] @ passed_over + sum(cost[..., t, choices[:, i], i] for i in range(n))
+        local = skip[..., t, :] @ skipped + sum(cost[..., t, choices[:, i], i] for i in range(n))
         if t:
             jump = np.abs(octave[..., t - 1, :, None] - octave[..., t, None, :])
             jump = np.where(np.isnan(jump), _BREAK_COST, jump)
-            jump[..., -1, -1] = 0.0  # missing stays missing
+            jump[..., -1, -1] = 0.0  # a formant that is missing in both frames
             both = jump[..., :, None, :, None] + jump[..., None, :, None, :]
             both = both.reshape(*jump.shape[:-2], K**4)
             path = sum((both.take(step, -1) for step in steps), start=total[..., None])

@@ -1,6 +1,6 @@
-"""Frame arithmetic and framing; all other modules use this one.
+"""Frame lengths and framing, for all other modules.
 
-Place in the chain: first block of every analysis. Delay: the analysis of a frame needs the samples of its window, which
+Place in the chain: first block of every analysis. Delay: the analysis of a frame needs all samples of its window, which
 ends `look_ahead` samples after the frame.
 """
 
@@ -20,10 +20,11 @@ class FrameSpec:
     window : int > 0
         Length of the analysis window.
     hop : int > 0
-        Samples from frame to frame, a multiple of `subframe`.
+        Length of a frame, a multiple of `subframe`.
     look_ahead : int >= 0
         Samples from the end of a frame to the end of its window.
     subframe : int > 0
+        Length of a subframe.
 
     Raises
     ------
@@ -47,7 +48,7 @@ class FrameSpec:
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` is {getattr(self, name)}, it must be at least 1")
         if self.look_ahead < 0:
-            raise ValueError(f"`look_ahead` is {self.look_ahead}, it must not be negative")
+            raise ValueError(f"`look_ahead` is {self.look_ahead}, it must be at least 0")
         if self.hop % self.subframe:
             raise ValueError(f"`hop` is {self.hop}, it must be a multiple of `subframe` ({self.subframe})")
 
@@ -58,7 +59,7 @@ class FrameSpec:
 
     @property
     def delay(self) -> int:
-        """Samples from the first sample of a frame to the last one that its analysis needs."""
+        """Number of samples from the start of a frame to the end of its window."""
         return self.hop + self.look_ahead
 
     def n_frames(self, n_samples: int) -> int:
@@ -66,7 +67,7 @@ class FrameSpec:
         return -(-n_samples // self.hop)
 
     def ms(self, n_samples: float) -> float:
-        """Return a length in milliseconds."""
+        """Return the duration of `n_samples` in milliseconds."""
         return 1000 * n_samples / self.sample_rate_hz
 
 

@@ -1,10 +1,10 @@
-"""Interpolation of predictors between frames, for one filter per subframe.
+"""Interpolate predictors between frames, to get one filter per subframe.
 
-Place in the chain: analysed or decoded frames in, subframe filters out. In all domains of this module, linear
-interpolation between two stable filters gives stable filters. This is not true for the coefficients themselves. Delay:
-none, because a frame is interpolated with the one before it.
+Place in the chain: from filters of analysed or decoded frames to filters of subframes. In all domains of this module,
+linear interpolation between two stable filters gives stable filters. This is not true for predictor coefficients.
+Delay: none, because a frame is interpolated with the previous one.
 
-Letters: M order, T frames, S subframes.
+Notation: M order, T frames, S subframes.
 """
 
 import numpy as np
@@ -53,15 +53,15 @@ def subframe_fractions(n_subframes: int) -> np.ndarray:
 
 
 def interpolate(v: ArrayLike, fractions: ArrayLike, previous: ArrayLike | None = None) -> np.ndarray:
-    """Return linear interpolations between the vectors of consecutive frames, at given fractions.
+    """Return linear interpolations between the vectors of consecutive frames.
 
     Parameters
     ----------
     v : array (..., T, M)
     fractions : array (S,), 0..1
-        0 is the frame before, 1 the frame itself.
+        Weight of the frame: 0 gives the previous frame, 1 the frame itself.
     previous : array (..., M), optional
-        Vector before the first; if None, the first vector itself.
+        Vector of the frame before the first one; the first vector itself if None.
 
     Returns
     -------
@@ -70,7 +70,7 @@ def interpolate(v: ArrayLike, fractions: ArrayLike, previous: ArrayLike | None =
     Raises
     ------
     ValueError
-        If shapes do not go together, a fraction is out of range, or a value is not finite.
+        If shapes do not match, a fraction is out of range, or a value is not finite.
 
     Examples
     --------
@@ -78,8 +78,10 @@ def interpolate(v: ArrayLike, fractions: ArrayLike, previous: ArrayLike | None =
     [[1.0, 1.0], [2.0, 3.0]]
     """
     v, f = finite("v", v, 2), finite("fractions", fractions)
-    if f.ndim != 1 or ((f < 0) | (f > 1)).any():
-        raise ValueError(f"`fractions` of shape {f.shape} must be one axis of numbers within 0 to 1")
+    if f.ndim != 1:
+        raise ValueError(f"`fractions` has shape {f.shape}, it must have one axis")
+    if ((f < 0) | (f > 1)).any():
+        raise ValueError(f"`fractions` has values from {f.min():g} to {f.max():g}, they must be from 0 to 1")
     first = v[..., :1, :] if previous is None else finite("previous", previous)[..., None, :]
     if previous is not None and first.shape != (*v.shape[:-2], 1, v.shape[-1]):
         expected = (*v.shape[:-2], v.shape[-1])
@@ -92,19 +94,20 @@ def interpolate(v: ArrayLike, fractions: ArrayLike, previous: ArrayLike | None =
 def interpolate_lpc(
     a: ArrayLike, fractions: ArrayLike, domain: str = "lsf", previous: ArrayLike | None = None
 ) -> np.ndarray:
-    """Return the predictors of subframes, interpolated in a domain in which all of them are stable.
+    """Return the predictors of subframes, interpolated in a domain that keeps them stable.
 
     Parameters
     ----------
     a : array (..., T, M+1)
-        Of stable 1/A(z), M at least 1.
+        Predictors of stable filters 1/A(z), with M of at least 1.
     fractions : array (S,), 0..1
         As in `interpolate`; see `subframe_fractions` and `AMRWB_FRACTIONS`.
     domain : str
-        "lsf" line spectral frequencies, "isf" immittance spectral frequencies, "isp" their cosines as in AMR-WB,
-        "reflection" coefficients, "log-area" ratios, or "autocorrelation" of impulse responses of unit power.
+        "lsf": line spectral frequencies; "isf": immittance spectral frequencies; "isp": their cosines, as in AMR-WB;
+        "reflection": reflection coefficients; "log-area": log-area ratios; "autocorrelation": that of the impulse
+        responses, normalised to unit power.
     previous : array (..., M+1), optional
-        The predictor before the first; if None the first itself.
+        Predictor of the frame before the first one; the first predictor itself if None.
 
     Returns
     -------
@@ -113,7 +116,7 @@ def interpolate_lpc(
     Raises
     ------
     ValueError
-        As `interpolate`, if a predictor is not stable, or the domain is none of those.
+        As `interpolate`, and if a predictor is not stable or the domain is unknown.
 
     Examples
     --------

@@ -1,10 +1,10 @@
-"""Immittance spectral frequencies: the representation in which AMR-WB transmits its envelopes.
+"""Convert predictors to immittance spectral frequencies, which AMR-WB transmits, and back.
 
-Place in the chain: like line spectral frequencies, but with M - 1 frequencies and the last reflection coefficient. The
+Place in the chain: as line spectral frequencies, but M - 1 frequencies and the last reflection coefficient. The
 zeros of F1(z) = A(z) + z^-M A(1/z) and F2(z) = A(z) - z^-M A(1/z) lie on the unit circle and alternate if and only if
 1/A(z) is stable; k_M = a_M gives the relative weight of the two polynomials.
 
-Letters: M order, w frequencies.
+Notation: M order, w frequencies.
 """
 
 import numpy as np
@@ -25,8 +25,8 @@ def lpc_to_isf(a: ArrayLike) -> np.ndarray:
     Returns
     -------
     float64 array (..., M)
-        M - 1 frequencies, ascending, rad, in (0, pi), and last arccos(a_M) / 2, in (0, pi/2). Multiplied by
-        fs / (2 pi) they are the standard's in hertz.
+        M - 1 ascending frequencies in (0, pi) rad, and arccos(a_M) / 2 in (0, pi/2) as the last value. Multiplied by
+        fs / (2 pi) they are the frequencies of the standard in hertz.
 
     Raises
     ------
@@ -51,11 +51,11 @@ def lpc_to_isf(a: ArrayLike) -> np.ndarray:
     if (np.abs(k) >= 1).any():
         raise ValueError("`a` is not minimum phase, all zeros of A(z) must lie inside the unit circle")
     F1, F2 = a + a[..., ::-1], a - a[..., ::-1]
-    # without their zeros at z = -1 and z = 1
+    # Remove the zeros at z = -1 and z = 1.
     f1, f2 = (F1, divide_plus(divide_minus(F2))) if M % 2 == 0 else (divide_plus(F1), divide_minus(F2))
     w = np.empty((*a.shape[:-1], M))
     w[..., 0 : M - 1 : 2], w[..., 1 : M - 1 : 2] = zero_angles(f1), zero_angles(f2)
-    w[..., : M - 1].sort(axis=-1)  # rounding may swap neighbours on the brink of instability
+    w[..., : M - 1].sort(axis=-1)  # rounding may swap neighbours if 1/A(z) is almost unstable
     w[..., -1] = 0.5 * np.arccos(k)
     if (np.abs(_predictor_of(w) - a).max(axis=-1) > 1e-6 * np.abs(a).max(axis=-1)).any():
         raise ValueError("`a` is not minimum phase, all zeros of A(z) must lie inside the unit circle")
@@ -63,12 +63,12 @@ def lpc_to_isf(a: ArrayLike) -> np.ndarray:
 
 
 def isf_to_lpc(isf: ArrayLike) -> np.ndarray:
-    """Return the predictors whose immittance spectral frequencies are given.
+    """Return the predictors with given immittance spectral frequencies.
 
     Parameters
     ----------
     isf : array (..., M)
-        M - 1 frequencies, ascending, rad, in (0, pi), and arccos(a_M) / 2, in (0, pi/2).
+        M - 1 ascending frequencies in (0, pi) rad, and arccos(a_M) / 2 in (0, pi/2).
 
     Returns
     -------
@@ -77,7 +77,7 @@ def isf_to_lpc(isf: ArrayLike) -> np.ndarray:
     Raises
     ------
     ValueError
-        If `isf` is not finite, empty, not ascending, or leaves the intervals.
+        If `isf` is not finite, empty, not ascending, or out of range.
 
     Examples
     --------
@@ -92,10 +92,12 @@ def isf_to_lpc(isf: ArrayLike) -> np.ndarray:
     if w.shape[-1] == 0:
         raise ValueError(f"`isf` has shape {w.shape}, its last axis must not be empty")
     angles, last = w[..., :-1], w[..., -1]
-    if w.size and not (w.min() >= 0 and w.max() <= np.pi and last.max() <= np.pi / 2):
-        raise ValueError("`isf` leaves its range, it must stay within 0 and pi rad, the last one within pi/2")
+    if w.size and not (w.min() >= 0 and w.max() <= np.pi):
+        raise ValueError(f"`isf` spans {w.min():.6g} to {w.max():.6g} rad, it must be from 0 to pi")
+    if w.size and last.max() > np.pi / 2:
+        raise ValueError(f"`isf` has a last value of {last.max():.6g} rad, it must be at most pi/2")
     if (np.diff(angles, axis=-1) < 0).any():
-        raise ValueError("`isf` is not ascending, all but the last of each vector must be in order")
+        raise ValueError("`isf` is not ascending, the first M - 1 values of each vector must be in ascending order")
     return _predictor_of(w)
 
 

@@ -1,10 +1,9 @@
-"""Linear prediction by the autocorrelation method: correlation, conditioning, Levinson-Durbin, filters.
+"""Linear prediction by the autocorrelation method: pre-emphasis, autocorrelation, lag window, Levinson-Durbin.
 
-Place in the chain: frames in, predictor coefficients out; with them, signals to residuals and back.
-Everything is vectorised over frames. `dsp.analysis` does the whole chain in one call; `dsp.filters` has the
-filters that carry their state from call to call.
+Place in the chain: from frames to predictor coefficients. All functions are vectorised over frames. `dsp.analysis`
+calls the whole chain; `dsp.filters` has the analysis and synthesis filters.
 
-Letters: M order, N window length, T frames, r autocorrelation, a coefficients, k reflection coefficients,
+Notation: M order, N window length, T frames, r autocorrelation, a coefficients, k reflection coefficients,
 E error power.
 """
 
@@ -15,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from dsp._arguments import finite, integer_in, number_in
 
-_BLOCK = 1024  # frames worked on at a time, so that they stay in the cache
+_BLOCK = 1024  # frames per step, so that they fit in the cache
 
 
 def autocorrelation(frames: ArrayLike, order: int) -> np.ndarray:
@@ -34,7 +33,7 @@ def autocorrelation(frames: ArrayLike, order: int) -> np.ndarray:
     Raises
     ------
     ValueError
-        If `order` does not fit the frames, or `frames` is not finite.
+        If `order` is out of range or `frames` is not finite.
 
     Examples
     --------
@@ -58,14 +57,14 @@ def lag_window(order: int, bandwidth_hz: float, sample_rate_hz: float) -> np.nda
     ----------
     order : int >= 0
     bandwidth_hz : float >= 0
-        f0.
+        f0, by which spectral peaks are widened.
     sample_rate_hz : float > 0
-        fs.
+        Sample rate fs.
 
     Returns
     -------
     float64 array (M+1,)
-        To be multiplied with the autocorrelation.
+        Multiply the autocorrelation by it.
 
     Raises
     ------
@@ -95,7 +94,7 @@ def white_noise_correction(r: ArrayLike, fraction: float = 1e-4) -> np.ndarray:
     r : array (..., M+1)
         Autocorrelation.
     fraction : float >= 0
-        Power of the noise over that of the frame; 1e-4 is 40 dB below it.
+        Ratio of the noise power to the power of the frame; 1e-4 is -40 dB.
 
     Returns
     -------
@@ -121,7 +120,7 @@ def white_noise_correction(r: ArrayLike, fraction: float = 1e-4) -> np.ndarray:
 
 
 def levinson_durbin(r: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Solve the normal equations of linear prediction for every frame at once.
+    """Solve the normal equations of linear prediction for all frames by the Levinson-Durbin recursion.
 
     If the error power of a frame becomes zero (silence, or a perfectly predictable signal), or so small that rounding
     makes a reflection coefficient larger than 1, the remaining coefficients of this frame are zero.
@@ -136,9 +135,9 @@ def levinson_durbin(r: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     a : float64 array (..., M+1)
         Coefficients, a[..., 0] = 1.
     error : float64 array (...)
-        Prediction error power E, in the unit of r[..., 0].
+        Prediction error power E, in the same unit as r[..., 0].
     k : float64 array (..., M)
-        Reflection coefficients, within [-1, 1]; their magnitude is 1 only if r is singular.
+        Reflection coefficients, within [-1, 1]; the magnitude is 1 only for a singular autocorrelation.
 
     Raises
     ------
@@ -166,7 +165,7 @@ def levinson_durbin(r: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _levinson(r):
-    """Recursion on r (M+1, T): with the frames innermost every step works on long rows."""
+    """Return A, E and K from r (M+1, T); the frames are the last axis, so that every step processes long rows."""
     a, k = np.zeros_like(r), np.zeros_like(r[1:])
     a[0] = 1.0
     E = r[0].copy()
@@ -174,7 +173,7 @@ def _levinson(r):
     for m in range(1, len(r)):
         alive &= E > 1e-14 * r[0]
         k_m = -(a[:m] * r[m:0:-1]).sum(0) / np.where(alive, E, 1.0)  # (38a)
-        alive &= np.abs(k_m) < 1 + 1e-9  # beyond it, E is rounding noise
+        alive &= np.abs(k_m) < 1 + 1e-9  # for larger values, E is rounding noise
         k_m = np.where(alive, np.clip(k_m, -1.0, 1.0), 0.0)
         a[1 : m + 1] += k_m * a[m - 1 :: -1]  # (38c)
         E *= 1 - k_m**2  # (38d)
@@ -187,7 +186,7 @@ def _correlation(r):
     if r.shape[-1] == 0:
         raise ValueError(f"`r` has shape {r.shape}, its last axis must hold r[0] to r[M]")
     if (r[..., 0] < 0).any():
-        raise ValueError("`r` has a negative power r[..., 0], it must be 0 or more")
+        raise ValueError(f"`r` has a power r[..., 0] of {r[..., 0].min():g}, it must be at least 0")
     return r
 
 
@@ -199,7 +198,7 @@ def preemphasis(x: ArrayLike, mu: float, previous: ArrayLike = 0.0) -> np.ndarra
     x : array (..., n_samples)
     mu : float, 0..1
     previous : array (...)
-        x[-1], the sample before the first one. To go on, pass the last sample of `x`.
+        x[-1], the sample before the first one. To continue a signal, pass the last sample of the previous `x`.
 
     Returns
     -------
@@ -208,7 +207,7 @@ def preemphasis(x: ArrayLike, mu: float, previous: ArrayLike = 0.0) -> np.ndarra
     Raises
     ------
     ValueError
-        If `x` or `previous` is not finite, or `mu` out of range.
+        If `x` or `previous` is not finite, or `mu` is out of range.
 
     Examples
     --------
@@ -234,7 +233,7 @@ def deemphasis(y: ArrayLike, mu: float, previous: ArrayLike = 0.0) -> np.ndarray
     y : array (..., n_samples)
     mu : float, 0..1
     previous : array (...)
-        x[-1], the sample before the first one. To go on, pass the last sample that was returned.
+        x[-1], the sample before the first one. To continue a signal, pass the last sample of the previous result.
 
     Returns
     -------
@@ -243,7 +242,7 @@ def deemphasis(y: ArrayLike, mu: float, previous: ArrayLike = 0.0) -> np.ndarray
     Raises
     ------
     ValueError
-        If `y` or `previous` is not finite, or `mu` out of range.
+        If `y` or `previous` is not finite, or `mu` is out of range.
 
     Examples
     --------
@@ -257,9 +256,9 @@ def deemphasis(y: ArrayLike, mu: float, previous: ArrayLike = 0.0) -> np.ndarray
     from scipy.signal import lfilter  # slow to import
 
     y, mu = finite("y", y), number_in("mu", mu, 0, 1)
-    memory = mu * finite("previous", previous, min_ndim=0)
-    memory = np.broadcast_to(memory[..., None], (*y.shape[:-1], 1))
-    return lfilter([1.0], [1.0, -mu], y, zi=memory)[0]
+    state = mu * finite("previous", previous, min_ndim=0)
+    state = np.broadcast_to(state[..., None], (*y.shape[:-1], 1))
+    return lfilter([1.0], [1.0, -mu], y, zi=state)[0]
 
 
 _ELSEWHERE = {
@@ -274,7 +273,7 @@ _ELSEWHERE = {
 
 
 def __getattr__(name: str) -> object:
-    """Import the other methods of linear prediction on first use, so that they are attributes of this module too."""
+    """Return another method of linear prediction, which is imported on first use."""
     if name in _ELSEWHERE:
         return getattr(import_module(_ELSEWHERE[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,10 +1,10 @@
-"""Line spectral frequencies: the angles of the roots of P(z) and Q(z), and back.
+"""Convert predictors to line spectral frequencies and back.
 
 Place in the chain: the domain in which envelopes are quantised and interpolated. The zeros of
 P(z) = A(z) + z^-(M+1) A(1/z) and Q(z) = A(z) - z^-(M+1) A(1/z) lie on the unit circle and alternate if and
 only if 1/A(z) is stable.
 
-Letters: M order, w frequencies.
+Notation: M order, w frequencies.
 """
 
 import numpy as np
@@ -25,7 +25,7 @@ def lpc_to_lsf(a: ArrayLike) -> np.ndarray:
     Returns
     -------
     float64 array (..., M)
-        Ascending, rad, in (0, pi).
+        Ascending frequencies in (0, pi) rad.
 
     Raises
     ------
@@ -46,11 +46,11 @@ def lpc_to_lsf(a: ArrayLike) -> np.ndarray:
     P, Q = multiply_binomial(a, 0.0), multiply_binomial(a, 0.0)
     P[..., 1:] += a[..., ::-1]
     Q[..., 1:] -= a[..., ::-1]
-    # P and Q without their roots at z = -1 and z = 1
+    # Remove the zeros at z = -1 and z = 1.
     p, q = (divide_plus(P), divide_minus(Q)) if M % 2 == 0 else (P, divide_plus(divide_minus(Q)))
     w = np.empty((*a.shape[:-1], M))
     w[..., 0::2], w[..., 1::2] = zero_angles(p), zero_angles(q)
-    w.sort(axis=-1)  # rounding may swap neighbours on the brink of instability
+    w.sort(axis=-1)  # rounding may swap neighbours if 1/A(z) is almost unstable
     far = np.abs(_predictor_of(w) - a).max(axis=-1) > 1e-6 * np.abs(a).max(axis=-1)
     if far.any():
         raise ValueError("`a` is not minimum phase, all zeros of A(z) must lie inside the unit circle")
@@ -58,12 +58,12 @@ def lpc_to_lsf(a: ArrayLike) -> np.ndarray:
 
 
 def lsf_to_lpc(lsf: ArrayLike) -> np.ndarray:
-    """Return the predictors whose line spectral frequencies are given; any ascending ones are minimum phase.
+    """Return the predictors with given line spectral frequencies; ascending frequencies give minimum phase.
 
     Parameters
     ----------
     lsf : array (..., M)
-        Ascending, rad, in (0, pi).
+        Ascending frequencies in (0, pi) rad.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def lsf_to_lpc(lsf: ArrayLike) -> np.ndarray:
     Raises
     ------
     ValueError
-        If `lsf` is not finite, not ascending, or leaves the interval.
+        If `lsf` is not finite, not ascending, or out of range.
 
     Examples
     --------
@@ -85,9 +85,9 @@ def lsf_to_lpc(lsf: ArrayLike) -> np.ndarray:
     """
     w = finite("lsf", lsf)
     if w.size and not (w.min() >= 0 and w.max() <= np.pi):
-        raise ValueError(f"`lsf` spans {w.min():.6g} to {w.max():.6g} rad, it must stay within 0 and pi")
+        raise ValueError(f"`lsf` spans {w.min():.6g} to {w.max():.6g} rad, it must be from 0 to pi")
     if (np.diff(w, axis=-1) < 0).any():
-        raise ValueError("`lsf` is not ascending, the frequencies of each vector must be in order")
+        raise ValueError("`lsf` is not ascending, the frequencies of each vector must be in ascending order")
     return _predictor_of(w)
 
 

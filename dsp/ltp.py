@@ -1,10 +1,10 @@
-"""Long-term prediction: prediction of a signal from its samples one pitch period before.
+"""Long-term prediction: predict a signal from its samples one pitch period earlier.
 
-Place in the chain: residual of the short-term predictor to residual of the long-term predictor, and back. Each block of
-N/S samples has a lag T and 1, 3 or more gains g around it: r[n] = e[n] - sum_j g_j e[n-T-j], j = -J..J. With three
-gains the lag is in effect fractional. Delay: none.
+Place in the chain: from the short-term residual to the long-term residual, and back. Each block of N/S samples has a
+lag T and 2J + 1 gains g: r[n] = e[n] - sum_j g_j e[n-T-j], j = -J..J. Three gains have the effect of a fractional lag.
+Delay: none.
 
-Letters: N samples, S blocks, T lag, J side taps, P samples of the past, e residual, r what is left.
+Notation: N samples, S blocks, T lag, J taps on each side, P past samples, e short-term residual, r long-term residual.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from dsp._arguments import finite, integer_in, number_in
 
-_RIDGE = 1e-6  # of the power, against windows that are multiples of each other
+_RIDGE = 1e-6  # regularisation relative to the power, for delayed blocks that are linearly dependent
 
 
 def long_term_analysis(
@@ -24,33 +24,33 @@ def long_term_analysis(
     n_taps: int = 1,
     max_gain: float = 1.2,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the lag and gains that minimise the power of the residual in each block, by full open-loop search.
+    """Return lag and gains of every block by an exhaustive open-loop search for the smallest residual power.
 
     Parameters
     ----------
     e : array (..., N)
     n_blocks : int >= 1
-        S, a divisor of N.
+        S; N must be a multiple of it.
     min_lag, max_lag : int, J < min_lag <= max_lag
-        Range of the search in samples, both included.
+        Search range in samples, both ends included.
     past : array (..., P), optional
-        Samples before `e`, oldest first; zeros if None, and before them.
+        Samples before `e`, oldest first; earlier samples are zero.
     n_taps : int >= 1, odd
-        2J + 1 gains.
+        Number of gains, 2J + 1.
     max_gain : float >= 0
-        Bound of the sum of the magnitudes of the gains; larger gains are scaled down. Below 1, synthesis is stable.
+        Limit of the sum of the magnitudes of the gains; larger gains are scaled down. Synthesis is stable below 1.
 
     Returns
     -------
     lag : int array (..., S)
-        T; `min_lag` where no lag helps.
+        T; `min_lag` if no lag has a positive correlation.
     gain : float64 array (..., S, 2J+1)
-        g_-J .. g_J; zero where no lag helps.
+        g_-J .. g_J; zero if no lag has a positive correlation.
 
     Raises
     ------
     ValueError
-        If `e` does not divide into blocks, is not finite, or a number is out of range.
+        If N is not a multiple of S, a value is not finite, or a number is out of range.
 
     Examples
     --------
@@ -68,17 +68,17 @@ def long_term_analysis(
     low = integer_in("min_lag", min_lag, J + 1)
     high, bound = integer_in("max_lag", max_lag, low), number_in("max_gain", max_gain, 0)
     L = _block_length(e, S)
-    longer = _continued(e, past, high + J)
-    # Row s: the samples that lags high + J .. low - J reach from block s; its windows are the delayed blocks.
-    reach = np.lib.stride_tricks.sliding_window_view(longer, L + high - low + 2 * J, axis=-1)
-    delayed = np.lib.stride_tricks.sliding_window_view(reach[..., : S * L : L, :], L, axis=-1)
+    extended = _with_history(e, past, high + J)
+    # Row s holds the samples for lags high + J .. low - J of block s; its windows are the delayed blocks.
+    inputs = np.lib.stride_tricks.sliding_window_view(extended, L + high - low + 2 * J, axis=-1)
+    delayed = np.lib.stride_tricks.sliding_window_view(inputs[..., : S * L : L, :], L, axis=-1)
     block = e.reshape(*e.shape[:-1], S, L)
     searched = delayed[..., J : delayed.shape[-2] - J, :]
     correlation = np.einsum("...n,...tn->...t", block, searched)
     power = np.einsum("...tn,...tn->...t", searched, searched)
     score = np.where(correlation > 0, correlation**2 / np.maximum(power, np.finfo(float).tiny), 0.0)
-    lag = low + np.argmax(score[..., ::-1], axis=-1)  # of equal ones the shortest
-    index = (high - lag)[..., None] + np.arange(2 * J, -1, -1)  # of the windows for j = -J..J
+    lag = low + np.argmax(score[..., ::-1], axis=-1)  # the shortest of equally good lags
+    index = (high - lag)[..., None] + np.arange(2 * J, -1, -1)  # of the delayed blocks for j = -J..J
     picked = np.take_along_axis(delayed, index[..., None], axis=-2)
     gain = _least_squares(picked, block)
     size = np.abs(gain).sum(-1, keepdims=True)
@@ -95,21 +95,21 @@ def long_term_residual(
     ----------
     e : array (..., N)
     lag : int array (..., S)
-        T, above J.
+        T, larger than J.
     gain : array (..., S, 2J+1)
     past : array (..., P), optional
-        Samples before `e`, oldest first; zeros if None, and before them.
+        Samples before `e`, oldest first; earlier samples are zero.
 
     Returns
     -------
     r : float64 array (..., N)
     past : float64 array (..., P)
-        For the next call, of as many samples as were given, or as the longest lag needs.
+        For the next call; P is the given number of samples, or what the longest lag needs.
 
     Raises
     ------
     ValueError
-        If shapes do not go together, a lag is too short or no whole number, or a value is not finite.
+        If shapes do not match, a lag is too short or not a whole number, or a value is not finite.
 
     Examples
     --------
@@ -122,15 +122,15 @@ def long_term_residual(
     R. Ramachandran and P. Kabal, IEEE Trans. ASSP 37 (1989).
     """
     e, lag, gain = _arguments("e", e, lag, gain)
-    J, P = gain.shape[-1] // 2, _reach(lag, gain, past)
-    longer = _continued(e, past, P)
+    J, P = gain.shape[-1] // 2, _history_length(lag, gain, past)
+    extended = _with_history(e, past, P)
     S, r = lag.shape[-1], e.copy()
     L = e.shape[-1] // S
     source = P + np.arange(e.shape[-1]) - np.repeat(lag, L, axis=-1)
     for j in range(-J, J + 1):
         g = np.repeat(gain[..., j + J], L, axis=-1)
-        r -= g * np.take_along_axis(longer, source - j, axis=-1)
-    return r, _remembered(longer, e, past, P)
+        r -= g * np.take_along_axis(extended, source - j, axis=-1)
+    return r, _last_samples(extended, e, past, P)
 
 
 def long_term_synthesis(
@@ -144,7 +144,7 @@ def long_term_synthesis(
     lag : int array (..., S)
     gain : array (..., S, 2J+1)
     past : array (..., P), optional
-        Samples of e before `r` begins, oldest first; zeros if None, and before them.
+        Samples of e before the first one, oldest first; earlier samples are zero.
 
     Returns
     -------
@@ -167,25 +167,25 @@ def long_term_synthesis(
     R. Ramachandran and P. Kabal, IEEE Trans. ASSP 37 (1989).
     """
     r, lag, gain = _arguments("r", r, lag, gain)
-    J, P = gain.shape[-1] // 2, _reach(lag, gain, past)
-    longer = _continued(r, past, P)
+    J, P = gain.shape[-1] // 2, _history_length(lag, gain, past)
+    extended = _with_history(r, past, P)
     S = lag.shape[-1]
     L = r.shape[-1] // S
     for s in range(S):
-        # As many samples at once as the shortest lag finds already done.
+        # Steps no longer than the shortest lag, so that all source samples are known.
         step = min(L, int(lag[..., s].min(initial=P)) - J) if L else 0
         for start in range(P + s * L, P + (s + 1) * L, step or 1):
             stop = min(start + step, P + (s + 1) * L)
             source = np.arange(start, stop) - lag[..., s, None]
             for j in range(-J, J + 1):
-                before = np.take_along_axis(longer, source - j, axis=-1)
-                longer[..., start:stop] += gain[..., s, j + J, None] * before
-    return longer[..., P:].copy(), _remembered(longer, r, past, P)
+                before = np.take_along_axis(extended, source - j, axis=-1)
+                extended[..., start:stop] += gain[..., s, j + J, None] * before
+    return extended[..., P:].copy(), _last_samples(extended, r, past, P)
 
 
 def _block_length(e, S):
     if e.shape[-1] % S:
-        raise ValueError(f"`e` has {e.shape[-1]} samples, they must divide into `n_blocks`, {S}")
+        raise ValueError(f"`e` has {e.shape[-1]} samples, a multiple of `n_blocks`, {S}, is needed")
     return e.shape[-1] // S
 
 
@@ -193,30 +193,31 @@ def _arguments(name, x, lag, gain):
     """Return signal, lags and gains with equal leading axes."""
     x, lag, gain = finite(name, x), finite("lag", lag), finite("gain", gain, 2)
     if (lag != np.floor(lag)).any():
-        raise ValueError("`lag` holds fractions, lags must be whole numbers of samples")
+        bad = lag[lag != np.floor(lag)][0]
+        raise ValueError(f"`lag` has a value of {bad:g}, all lags must be whole numbers of samples")
     S = lag.shape[-1]
     if gain.shape[-2] != S or gain.shape[-1] % 2 == 0:
-        raise ValueError(f"`gain` has shape {gain.shape}, it must be (..., {S}, an odd number) as `lag` has {S}")
+        raise ValueError(f"`gain` has shape {gain.shape}, it must be (..., {S}, odd) because `lag` has {S} blocks")
     if S == 0 or x.shape[-1] % S:
-        raise ValueError(f"`{name}` has {x.shape[-1]} samples, they must divide into the {S} blocks of `lag`")
+        raise ValueError(f"`{name}` has {x.shape[-1]} samples, a multiple of the {S} blocks of `lag` is needed")
     if (lag <= gain.shape[-1] // 2).any():
-        raise ValueError(f"`lag` is {lag.min():g} somewhere, it must be above {gain.shape[-1] // 2}")
+        raise ValueError(f"`lag` has a value of {lag.min():g}, all lags must be above {gain.shape[-1] // 2}")
     try:
         lead = np.broadcast_shapes(x.shape[:-1], lag.shape[:-1], gain.shape[:-2])
     except ValueError:
-        raise ValueError(f"`lag` of shape {lag.shape} must go with `{name}` of shape {x.shape}") from None
+        raise ValueError(f"`lag` has shape {lag.shape}, it must match that of `{name}`, {x.shape}") from None
     lag = np.broadcast_to(lag.astype(np.intp), (*lead, S))
     return np.broadcast_to(x, (*lead, x.shape[-1])), lag, np.broadcast_to(gain, (*lead, *gain.shape[-2:]))
 
 
-def _reach(lag, gain, past):
-    """Return how many samples before the signal are needed."""
+def _history_length(lag, gain, past):
+    """Return the number P of past samples."""
     needed = int(lag.max(initial=0)) + gain.shape[-1] // 2
     return needed if past is None else max(needed, finite("past", past).shape[-1])
 
 
-def _continued(x, past, P):
-    """Return x behind P samples of its past, with zeros before what is known."""
+def _with_history(x, past, P):
+    """Return the last P past samples and x; unknown past samples are zero."""
     if past is None:
         known = np.zeros((*x.shape[:-1], 0))
     else:
@@ -228,14 +229,14 @@ def _continued(x, past, P):
     return np.concatenate([zeros, known, x], axis=-1)
 
 
-def _remembered(longer, x, past, P):
-    """Return the last samples, as many as were given."""
+def _last_samples(extended, x, past, P):
+    """Return the past for the next call, as many samples as the caller gave."""
     n = P if past is None else np.shape(past)[-1]
-    return longer[..., longer.shape[-1] - n :].copy()
+    return extended[..., extended.shape[-1] - n :].copy()
 
 
 def _least_squares(windows, block):
-    """Return gains (..., j) of windows (..., j, n) that come nearest to a block (..., n)."""
+    """Return the least-squares gains (..., j) with which windows (..., j, n) approximate a block (..., n)."""
     R = np.einsum("...in,...jn->...ij", windows, windows)
     c = np.einsum("...in,...n->...i", windows, block)
     trace = np.trace(R, axis1=-2, axis2=-1)[..., None, None]

@@ -3,7 +3,7 @@
 Place in the chain: at the end. All functions work on the last axis and keep the leading ones. The reference comes
 first. None of them measures perceived quality.
 
-Letters: N samples, M order, x reference, y estimate, P power spectrum, g gain.
+Notation: N samples, M order, x reference, y estimate, P power spectrum, g gain.
 """
 
 import numpy as np

@@ -7,7 +7,7 @@ long-term prediction. The measure is the normalised cross-correlation of a frame
 
 which is 1 for a periodic frame at every multiple of the period. Delay: the frame.
 
-Letters: N frame length, T frames, t lag, K candidates.
+Notation: N frame length, T frames, t lag, K candidates.
 """
 
 import numpy as np

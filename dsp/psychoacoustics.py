@@ -6,7 +6,7 @@ The chain, one function each, in the order of ISO/IEC 11172-3:1993, annex D.1::
 
 `masking` runs all of it over a signal, `noise_to_mask_ratio_db` compares an error with the result.
 
-Letters: N = 512 samples per frame, K = N/2 + 1 spectral lines k, T frames, B critical bands, z in Bark,
+Notation: N = 512 samples per frame, K = N/2 + 1 spectral lines k, T frames, B critical bands, z in Bark,
 X in dB SPL. Levels are absolute: `full_scale_db` is the sound pressure level of a full-scale sinusoid, the
 same for loud and quiet frames. Powers of a frame's lines add up to the power of the frame.
 

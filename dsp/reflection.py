@@ -3,7 +3,7 @@
 The reflection coefficient k_m is the last coefficient of the predictor of order m: the filter 1/A(z) is
 stable exactly when all |k_m| < 1. Section 1 of the tube lies at its completely reflecting end.
 
-Letters: M order, k reflection coefficients, g log-area ratios, S areas.
+Notation: M order, k reflection coefficients, g log-area ratios, S areas.
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
-"""Checks of signals and sample rates from the caller: shape, type, scale, finite values.
+"""Check signals and sample rates from the caller: shape, type, scale, finite values.
 
-Place in the chain: before all functions that take a signal. Delay: none.
+Place in the chain: before every function that takes a signal. Delay: none.
 """
 
 import operator
@@ -13,10 +13,7 @@ MAX_CHANNELS = 8
 CLIPPED_UP_TO = 4.0
 """Floats beyond full scale are clipped with a warning up to this value, and refused above it."""
 _INT_SCALES = {"int16": 2.0**15, "int32": 2.0**31}
-_SHORT, _MANY = (
-    64,
-    8,
-)  # more than 8 times as many signals as samples, of which there are 64 at most: the axes are swapped
+_MAX_SHORT_SAMPLES, _MAX_SIGNALS_PER_SAMPLE = 64, 8  # beyond both, the axes are probably swapped
 
 
 def checked_signal(
@@ -29,14 +26,14 @@ def checked_signal(
     limit: float | None = CLIPPED_UP_TO,
     dtype: DTypeLike = np.float64,
 ) -> np.ndarray:
-    """Return a signal as floats of full scale 1, or raise an error that names the argument and the allowed values.
+    """Return a signal as floats with full scale 1, or raise an error that names the argument and what is allowed.
 
     Parameters
     ----------
     name : str
         Name of the argument in the caller.
     x : array (n,) or (n, channels), or (..., n) if not `channels_last`
-        Floats, or integers of 16 or 32 bits, which are divided by 2^15 or 2^31.
+        Floats; int16 or int32, which are divided by 2^15 or 2^31.
     channels_last : bool
         True: time is the first axis, as in audio files. More columns than `max_channels` are refused, because the axes
         are probably swapped. False: time is the last axis, as in `dsp`. Arrays with at most 64 samples and more than 8
@@ -46,7 +43,7 @@ def checked_signal(
     length : int, optional
         Number of samples that the signal must have.
     limit : float, optional
-        Floats up to this are clipped to full scale, with a warning; above it the signal is refused. None allows every
+        Largest peak of floats: values between full scale and this limit are clipped with a warning. None allows every
         scale and does not clip.
     dtype : float type
         Type of the result.
@@ -54,7 +51,7 @@ def checked_signal(
     Returns
     -------
     array of `dtype`, of the shape of `x`
-        `x` itself where nothing had to be changed.
+        `x` itself if no change is needed.
 
     Raises
     ------
@@ -72,7 +69,7 @@ def checked_signal(
     try:
         y = np.asarray(x)
     except ValueError:  # nested lists of unequal lengths
-        raise ValueError(f"`{name}` is ragged, it must be an array of samples") from None
+        raise ValueError(f"`{name}` has rows of unequal lengths, it must be an array of samples") from None
     _check_shape(name, y.shape, channels_last, max_channels)
     y = y[:, 0] if channels_last and max_channels == 1 and y.ndim == 2 else y
     n = len(y) if channels_last else y.shape[-1]
@@ -86,21 +83,21 @@ def checked_signal(
         raise ValueError(f"`{name}` holds NaN or infinity, it must be finite")
     peak = max(float(y.max(initial=0)), -float(y.min(initial=0)))
     if limit is not None and peak > limit:
-        hint = ": divide by 32768 what has the range of int16" if 100 < peak <= 32768 else ""
-        raise ValueError(f"`{name}` has a peak of {peak:g}, full scale is 1, and up to {limit:g} is clipped{hint}")
+        hint = ": divide by 32768 if its samples have the range of int16" if 100 < peak <= 32768 else ""
+        raise ValueError(f"`{name}` has a peak of {peak:g}, it must be at most {limit:g}, full scale is 1{hint}")
     if limit is not None and peak > 1:
-        warnings.warn(f"`{name}` has a peak of {peak:g}, it is clipped to full scale, 1", stacklevel=3)
+        warnings.warn(f"`{name}` has a peak of {peak:g}, it is clipped to full scale, which is 1", stacklevel=3)
         y = np.clip(y, -1, 1)
     return y.astype(dtype, copy=False)
 
 
 def checked_rate(name: str, rate_hz: float, low: int, high: int) -> int:
-    """Return a sample rate within `low`..`high` as an int; every numeric type is allowed if it is a whole number.
+    """Return a sample rate within `low`..`high` as an int; every numeric type that holds a whole number is allowed.
 
     Raises
     ------
     ValueError
-        If it is no whole number, or out of range.
+        If the rate is not a whole number or out of range.
 
     Examples
     --------
@@ -109,10 +106,10 @@ def checked_rate(name: str, rate_hz: float, low: int, high: int) -> int:
     """
     try:
         value = int(rate_hz) if isinstance(rate_hz, float | np.floating) else operator.index(rate_hz)
-    except (TypeError, ValueError, OverflowError):  # of another type, NaN, infinite
+    except (TypeError, ValueError, OverflowError):  # not a number, NaN, or infinite
         value = None
     if value is None or value != rate_hz or not low <= value <= high:
-        raise ValueError(f"`{name}` is {rate_hz!r}, it must be a whole number, {low} to {high}")
+        raise ValueError(f"`{name}` is {rate_hz!r}, it must be a whole number from {low} to {high}")
     return value
 
 
@@ -124,7 +121,7 @@ def _check_shape(name: str, shape: tuple[int, ...], channels_last: bool, max_cha
         wrong = n_dims not in (1, 2) or (n_dims == 2 and shape[1] == 0)
     else:
         wanted = "(..., n), with time as the last axis"
-        swapped = n_dims > 1 and 0 < shape[-1] <= _SHORT and shape[-2] > _MANY * shape[-1]
+        swapped = n_dims > 1 and 0 < shape[-1] <= _MAX_SHORT_SAMPLES and shape[-2] > _MAX_SIGNALS_PER_SAMPLE * shape[-1]
         wrong = n_dims == 0
     if swapped or wrong:
         hint = ": pass its transpose" if swapped and (not channels_last or shape[:1] <= (max_channels,)) else ""

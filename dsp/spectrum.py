@@ -4,7 +4,7 @@ Place in the chain: from coefficients to plots, measurements and comparisons. Th
 with gain g is the power spectrum P(w) = g^2 / |A(e^jw)|^2; its Fourier partner is the autocorrelation of the
 impulse response.
 
-Letters: M order, K+1 bins from 0 to half the sample rate, g gain, P power, r autocorrelation.
+Notation: M order, K+1 bins from 0 to half the sample rate, g gain, P power, r autocorrelation.
 """
 
 import numpy as np
@@ -35,7 +35,7 @@ def lpc_to_power(a: ArrayLike, gain: ArrayLike = 1.0, n_fft: int = 512) -> np.nd
     Raises
     ------
     ValueError
-        If `a` is no predictor, `gain` is not finite or `n_fft` is odd or too small.
+        If `a` is not a predictor, `gain` is not finite or `n_fft` is odd or too small.
 
     Examples
     --------
@@ -139,7 +139,7 @@ def lpc_to_autocorrelation(a: ArrayLike, error: ArrayLike = 1.0) -> np.ndarray:
     Raises
     ------
     ValueError
-        If `a` is no predictor, 1/A(z) is not stable, or `error` is not finite.
+        If `a` is not a predictor, 1/A(z) is not stable, or `error` is not finite.
 
     Examples
     --------
@@ -196,7 +196,7 @@ def spectral_distortion_db(
     Raises
     ------
     ValueError
-        If `a` or `b` is no predictor or the band holds no bin.
+        If `a` or `b` is not a predictor or the band holds no bin.
 
     Examples
     --------

@@ -4,7 +4,7 @@ Place in the chain: frames in, predictor coefficients out, for signals in which 
 others. While the glottis is closed, voiced speech is a free resonance. Weights that follow the short-time energy
 emphasise these samples, and the formants of high voices are less biased towards the harmonics.
 
-Letters: M order, N frame length, w weights.
+Notation: M order, N frame length, w weights.
 """
 
 import numpy as np

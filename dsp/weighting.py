@@ -3,7 +3,7 @@
 Place in the chain: around quantisation. W reduces the error at formants, where it is masked, relative to the error
 between them. White noise filtered by 1/W gets the shape of a masked error. A(z/g) has the roots of A(z) times g.
 
-Letters: M order, N samples, S blocks, g1 and g2 expansion factors.
+Notation: M order, N samples, S blocks, g1 and g2 expansion factors.
 """
 
 import numpy as np
@@ -29,7 +29,7 @@ def expand_bandwidth(a: ArrayLike, gamma: ArrayLike) -> np.ndarray:
     Raises
     ------
     ValueError
-        If `a` is no predictor or `gamma` is not positive.
+        If `a` is not a predictor or `gamma` is not positive.
 
     Examples
     --------

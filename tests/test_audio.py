@@ -133,7 +133,7 @@ def test_a_file_that_is_cut_off_is_read_with_a_note(tmp_path):
     got = read_audio(io.BytesIO(content[: 44 + 8000]), target_hz=8000)
     assert len(got.x) == 2000
     assert got.notes == [
-        "the recording is cut off; the header promises 1.000 s, the data hold 0.250 s",
+        "the recording is cut off; the header states 1.000 s, the data contain 0.250 s",
         "resampled 16000 -> 8000 Hz",
     ]
 

@@ -140,7 +140,7 @@ def test_arguments_of_the_codec_are_named(codec):
         codec.encode(np.zeros((2, 3, 4), np.float32), 16000)
     with pytest.raises(ValueError, match=r"`x` .*int64"):
         codec.encode(np.zeros(9, np.int64), 16000)
-    with pytest.raises(ValueError, match="`sample_rate_hz` is 0, it must be a whole number, 1000 to 768000"):
+    with pytest.raises(ValueError, match="`sample_rate_hz` is 0, it must be a whole number from 1000 to 768000"):
         codec.encode(VOWEL.astype(np.float32), 0)
 
 

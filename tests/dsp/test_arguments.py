@@ -46,7 +46,7 @@ def test_order_in():
 def test_number_in():
     assert number_in("mu", np.float32(0.5), 0, 1) == 0.5
     for bad in (-0.1, 1.1, np.nan, np.inf, [0.5], "a", None, 0.5j):
-        with pytest.raises(ValueError, match=r"^`mu` is .*, it must be a number, 0 to 1$"):
+        with pytest.raises(ValueError, match=r"^`mu` is .*, it must be a number from 0 to 1$"):
             number_in("mu", bad, 0, 1)
     with pytest.raises(ValueError, match=r"at least 0$"):
         number_in("mu", np.inf, 0)
@@ -62,7 +62,7 @@ def test_predictor():
 def test_positive():
     assert positive("f", 1e-300) == 1e-300
     for bad in (0, -1.0, np.nan, np.inf, [1.0], "a"):
-        with pytest.raises(ValueError, match=r"^`f` is .*, it must be a number above 0$"):
+        with pytest.raises(ValueError, match=r"^`f` is .*, it must be a finite number above 0$"):
             positive("f", bad)
 
 
@@ -71,7 +71,7 @@ def test_blocks_share_their_leading_axes():
     assert x.shape == (5, 7, 12) and rows.shape == (5, 7, 3, 2)
     x, rows = blocks("x", np.zeros(12), np.ones(2), "a")
     assert x.shape == (12,) and rows.shape == (1, 2)
-    with pytest.raises(ValueError, match=r"^`x` has 10 samples, they must divide into the 3 rows of `a`$"):
+    with pytest.raises(ValueError, match=r"^`x` has 10 samples, a multiple of the 3 rows of `a` is needed$"):
         blocks("x", np.zeros(10), np.ones((3, 2)), "a")
     with pytest.raises(ValueError, match=r"^`x` has leading axes \(2,\), .* of `a`$"):
         blocks("x", np.zeros((2, 12)), np.ones((5, 3, 2)), "a")

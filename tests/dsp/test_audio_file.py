@@ -55,7 +55,7 @@ def test_what_cannot_be_read_is_one_sentence(audio_files, tmp_path, monkeypatch)
     monkeypatch.setattr(sys, "stdin", None)
     with pytest.raises(ValueError, match=r"^cannot read standard input: it is closed$"):
         read_audio_file("-")
-    with pytest.raises(ValueError, match=r"`channels` is 3, it must be 1 to 2$"):
+    with pytest.raises(ValueError, match=r"`channels` is 3, it must be a whole number from 1 to 2$"):
         read_audio_file(io.BytesIO(audio_files.wav(audio_files.SMALL)), channels=3)
 
 
@@ -69,7 +69,7 @@ def test_what_cannot_be_read_is_one_sentence(audio_files, tmp_path, monkeypatch)
         (lambda files: files.wav(files.SMALL, rate_hz=0), "the header gives 1 channels and 0 Hz"),
         (lambda files: files.wav(files.SMALL, tag=0x9999), "Error in WAV/W64/RF64 file. Malformed 'fmt ' chunk"),
         (lambda _: b"fLaC" + bytes(100), "File contains data in an unimplemented format"),
-        (lambda _: b"OggS" + bytes(100), "no Ogg stream begins in it"),
+        (lambda _: b"OggS" + bytes(100), "it has no beginning of an Ogg stream"),
     ],
     ids=["empty", "text", "header", "no channels", "no rate", "unknown code", "FLAC", "Ogg"],
 )

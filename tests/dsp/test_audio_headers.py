@@ -33,7 +33,7 @@ def test_files_of_unknown_length_that_were_joined_have_no_header_among_their_sam
 
 def test_what_follows_at_another_rate_is_left_out_with_a_note(audio_files):
     found = audio_files.read(audio_files.wav(audio_files.SMALL) + audio_files.wav(audio_files.SMALL, rate_hz=8000))
-    assert len(found.x) == 4 and found.notes == ["left out what follows after 0.000 s: 1 channels of 8000 Hz"]
+    assert len(found.x) == 4 and found.notes == ["ignored the data after 0.000 s: they have 1 channels at 8000 Hz"]
 
 
 def test_big_endian_wav(audio_files):

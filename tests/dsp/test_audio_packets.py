@@ -31,5 +31,5 @@ def test_the_total_of_flac_is_a_hint(audio_files, total, n_notes):
 def test_ogg_of_which_the_beginning_is_missing(audio_files):
     data = audio_files.encoded(("OGG", "VORBIS"))
     np.testing.assert_array_equal(audio_files.read(data[len(data) // 2 :] + data).x, audio_files.read(data).x)
-    with pytest.raises(ValueError, match="is not an audio file that can be read: no Ogg stream begins in it"):
+    with pytest.raises(ValueError, match="is not an audio file that can be read: it has no beginning of an Ogg stream"):
         audio_files.read(data[len(data) // 2 :])

@@ -61,7 +61,7 @@ def test_plain_samples_that_are_cut_off(audio_files, kind):
     assert audio_files.N // 2 - 2100 <= n <= audio_files.N // 2
     np.testing.assert_array_equal(found.x, audio_files.decoded(data).astype(np.float32)[:n])
     assert found.notes == [
-        f"the recording is cut off; the header promises 4.000 s, the data hold {n / audio_files.RATE_HZ:.3f} s"
+        f"the recording is cut off; the header states 4.000 s, the data contain {n / audio_files.RATE_HZ:.3f} s"
     ]
 
 

@@ -104,7 +104,7 @@ A = [[1.0, 0.5], [1.0, 0.2]]
     [
         (lambda: subframe_fractions(0), "`n_subframes` is 0"),
         (lambda: interpolate([1.0], [0.5]), "`v` has shape"),
-        (lambda: interpolate(A, [1.5]), "`fractions` of shape"),
+        (lambda: interpolate(A, [1.5]), "`fractions` has values from 1.5 to 1.5"),
         (lambda: interpolate(A, 0.5), "`fractions` has shape"),
         (lambda: interpolate(A, [0.5], [1.0]), "`previous` has shape"),
         (lambda: interpolate_lpc(A, [0.5], "lpc"), "`domain` is 'lpc'"),

@@ -142,7 +142,7 @@ def test_other_formats_are_read_by_soundfile(folder, capsys, monkeypatch):
 def test_notes_of_the_reader_go_to_standard_error(folder, capsys):
     (folder / "cut.wav").write_bytes(riff(folder)[:5000])
     assert main(["cut.wav", "--no-picture"]) == 0
-    said = "the recording is cut off; the header promises 0.400 s, the data hold 0.155 s\n"
+    said = "the recording is cut off; the header states 0.400 s, the data contain 0.155 s\n"
     assert capsys.readouterr().err == said
 
 
@@ -235,16 +235,16 @@ def test_odd_recordings_have_a_table_and_a_picture(folder, capsys, sample_rate_h
     [
         ([], "required: FILE"),
         (["vowel.wav", "--colour"], "unrecognized arguments: --colour"),
-        (["vowel.wav", "--order", "1"], "--order: 1 is not 2 to 64"),
+        (["vowel.wav", "--order", "1"], "--order: 1 must be from 2 to 64"),
         (["vowel.wav", "--order", "x"], "invalid int value"),
-        (["vowel.wav", "--at", "9"], "--at: 9 s is not within the file's 0 to 0.400 s"),
-        (["vowel.wav", "--at", "nan"], "--at: nan s is not within"),
-        (["vowel.wav", "--no-picture", "-f"], "--no-picture leaves nothing to do"),
-        (["vowel.wav", "--pitch", "600", "60"], "--pitch: 600 60 is not 30 <= LOW < HIGH <= 3200"),
-        (["vowel.wav", "--pitch", "nan", "60"], "--pitch: nan 60 is not"),
+        (["vowel.wav", "--at", "9"], "--at: 9 s must be from 0 to 0.400 s, the end of the file"),
+        (["vowel.wav", "--at", "nan"], "--at: nan s must be from 0"),
+        (["vowel.wav", "--no-picture", "-f"], "--no-picture cannot be combined with"),
+        (["vowel.wav", "--pitch", "600", "60"], "--pitch: 600 60 must fulfil 30 <= LOW < HIGH <= 3200"),
+        (["vowel.wav", "--pitch", "nan", "60"], "--pitch: nan 60 must fulfil"),
         (["vowel.wav", "--pitch", "60"], "argument --pitch: expected 2 arguments"),
-        (["vowel.wav", "--formants", "90", "9000"], "--formants: 90 9000 is not 0 <= LOW < HIGH <= 8000"),
-        (["vowel.wav", "--neutral", "50"], "--neutral: 50 is not 200 to 1500"),
+        (["vowel.wav", "--formants", "90", "9000"], "--formants: 90 9000 must fulfil 0 <= LOW < HIGH <= 8000"),
+        (["vowel.wav", "--neutral", "50"], "--neutral: 50 must be from 200 to 1500"),
     ],
 )
 def test_wrong_usage_is_exit_code_2(folder, capsys, arguments, words):

@@ -108,13 +108,13 @@ def test_integers_are_scaled_and_other_layouts_refused():
     [
         ({"x": []}, "`x` has shape"),
         ({"x": [0.1, np.nan]}, "`x` holds NaN"),
-        ({"sample_rate_hz": 3999}, "`sample_rate_hz` is 3999, it must be a whole number, 4000 to 768000"),
+        ({"sample_rate_hz": 3999}, "`sample_rate_hz` is 3999, it must be a whole number from 4000 to 768000"),
         ({"sample_rate_hz": 16000.5}, "`sample_rate_hz` is 16000.5"),
-        ({"order": 1}, "`order` is 1, it must be 2 to 64"),
+        ({"order": 1}, "`order` is 1, it must be a whole number from 2 to 64"),
         ({"pitch_range_hz": (20, 600)}, "`pitch_range_hz` is 20 to 600, it must be two numbers, 30 <= low"),
         ({"pitch_range_hz": 60}, "`pitch_range_hz` is 60, it must be two numbers"),
         ({"formant_range_hz": (5500, 90)}, "`formant_range_hz` is 5500 to 90"),
-        ({"neutral_hz": 100}, "`neutral_hz` is 100, it must be a number, 200 to 1500"),
+        ({"neutral_hz": 100}, "`neutral_hz` is 100, it must be a number from 200 to 1500"),
     ],
 )
 def test_bad_arguments_are_named(arguments, words):
