@@ -1,25 +1,25 @@
 """Symmetric polynomials and their zeros on the unit circle, for line and immittance spectral frequencies.
 
-On the unit circle a symmetric polynomial of degree 2n is e^(-jwn) times the cosine series sum_m c_m cos(m w):
-in x = cos w a Chebyshev series of half the degree.
+On the unit circle, a symmetric polynomial of degree 2n equals e^(-jwn) times the cosine series sum_m c_m cos(m w). With
+x = cos w this is a Chebyshev series of degree n.
 
-Notation: n zeros, T polynomials (rows), G cells of the grid, c coefficients of the cosine series.
+Notation: n zeros, T polynomials (rows), c coefficients of the cosine series.
 """
 
 import numpy as np
 
-_CELLS_PER_ZERO = 16
-_STEPS = 4
-_BLOCK = 1024  # polynomials at a time, so that the grid of values stays in the cache
+_CELLS_PER_ZERO = 16  # grid cells per zero, in which sign changes are searched
+_STEPS = 4  # iterations of Newton's method
+_BLOCK = 1024  # polynomials per step, so that the grid of values fits in the cache
 
 
 def divide_minus(p: np.ndarray) -> np.ndarray:
-    """Return p(z) / (1 - z^-1) of polynomials that have this factor, one coefficient fewer."""
+    """Return p(z) / (1 - z^-1) for polynomials that have this factor; the result has one coefficient fewer."""
     return np.cumsum(p, axis=-1)[..., :-1]
 
 
 def divide_plus(p: np.ndarray) -> np.ndarray:
-    """Return p(z) / (1 + z^-1) of polynomials that have this factor, one coefficient fewer."""
+    """Return p(z) / (1 + z^-1) for polynomials that have this factor; the result has one coefficient fewer."""
     sign = (-1.0) ** np.arange(p.shape[-1])
     return (np.cumsum(p * sign, axis=-1) * sign)[..., :-1]
 
@@ -35,8 +35,8 @@ def multiply_binomial(p: np.ndarray, sign: float, delay: int = 1) -> np.ndarray:
 def symmetric_polynomial(w: np.ndarray) -> np.ndarray:
     """Return prod_k (1 - 2 cos(w_k) z^-1 + z^-2), shape (..., n) to (..., 2n+1).
 
-    Its cosine series is found from its values at Chebyshev points: multiplied out factor by factor, the
-    coefficients would lose six digits at order 32.
+    The cosine series is computed from values at Chebyshev points, because multiplication factor by factor would lose
+    six digits of the coefficients at order 32.
     """
     n = w.shape[-1]
     theta = np.pi * (np.arange(n + 1) + 0.5) / (n + 1)
@@ -53,7 +53,7 @@ def symmetric_polynomial(w: np.ndarray) -> np.ndarray:
 def zero_angles(p: np.ndarray) -> np.ndarray:
     """Return the angles in [0, pi] of the zeros of symmetric polynomials, ascending, (..., 2n+1) to (..., n).
 
-    All zeros must lie on the unit circle; for other polynomials the angles are finite but without meaning.
+    All zeros must lie on the unit circle; for other polynomials the angles are finite but meaningless.
     """
     n = p.shape[-1] // 2
     c = np.concatenate([p[..., n : n + 1], 2 * p[..., n + 1 :]], axis=-1).reshape(-1, n + 1)
@@ -79,15 +79,15 @@ def _chebyshev_zeros(c):
     found, exact = _newton(np.ascontiguousarray(c[seen].T), start.T, low.T, high.T)
     x = np.empty((T, n))
     x[seen] = found.T
-    hard = np.ones(T, bool)
-    hard[seen] = ~exact  # as are two zeros in one cell
-    if hard.any():
-        x[hard] = _eigenvalues(c[hard])
+    remaining = np.ones(T, bool)
+    remaining[seen] = ~exact  # also polynomials with two zeros in one cell
+    if remaining.any():
+        x[remaining] = _eigenvalues(c[remaining])
     return x
 
 
 def _newton(c, x, low, high):
-    """Refine x (n, T) within its brackets; also return which polynomials (T,) are well-conditioned."""
+    """Return the zeros x (n, T) refined between low and high, and which polynomials (T,) are well-conditioned."""
     step = np.inf
     for _ in range(_STEPS):
         f, df = _clenshaw(c, x)
@@ -110,12 +110,12 @@ def _clenshaw(c, x):
 def _eigenvalues(c):
     """Return the zeros (T, n) as eigenvalues of the colleague matrices.
 
-    Slower than Newton's method; but the errors of close zeros cancel in the polynomial.
+    This is slower than Newton's method, but the errors of close zeros cancel in the polynomial.
     """
     n = c.shape[1] - 1
     C = np.zeros((len(c), n, n))
     j = np.arange(n - 1)
     C[:, j, j + 1] = C[:, j + 1, j] = 0.5
-    C[:, 0, 1:2] = 1.0  # x T_0 = T_1, without the half
+    C[:, 0, 1:2] = 1.0  # x T_0 = T_1, other rows have the factor 1/2
     C[:, -1] -= (0.5 if n > 1 else 1.0) * c[:, :-1] / c[:, -1:]
     return -np.sort(-np.linalg.eigvals(C).real, axis=-1)

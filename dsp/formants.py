@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dsp._arguments import finite, integer_in, number_in, positive, predictor
+from dsp.reflection import roots
 
 _MISSING_COST = 1.75  # cost of a missing formant, equal to a deviation of 1.75 kHz or a jump of 1.75 octaves
 _BREAK_COST = 0.25  # cost of a change between frames with and without the formant
@@ -56,11 +57,7 @@ def poles(a: ArrayLike, sample_rate_hz: float) -> tuple[np.ndarray, np.ndarray]:
     rows = a.reshape(-1, M + 1)
     z = np.empty((len(rows), M), complex)
     for start in range(0, len(rows), _CHUNK):
-        block = rows[start : start + _CHUNK]
-        companion = np.zeros((len(block), M, M))
-        companion[:, 0] = -block[:, 1:]
-        companion[:, np.arange(1, M), np.arange(M - 1)] = 1.0
-        z[start : start + _CHUNK] = np.linalg.eigvals(companion)
+        z[start : start + _CHUNK] = roots(rows[start : start + _CHUNK])
     z = z.reshape(*a.shape[:-1], M)
     above = np.imag(z) > 0
     f = np.where(above, np.angle(z) * fs / (2 * np.pi), np.nan)

@@ -1,7 +1,7 @@
-"""Distances between signals and between envelopes: the effect of a block or of a whole codec.
+"""Distances between signals and between spectral envelopes, to measure the error of a block or of a whole codec.
 
-Place in the chain: at the end. All functions work on the last axis and keep the leading ones. The reference comes
-first. None of them measures perceived quality.
+Place in the chain: at the end. All functions process the last axis and keep the leading axes. The reference is the
+first argument. None of the functions measures perceived quality.
 
 Notation: N samples, M order, x reference, y estimate, P power spectrum, g gain.
 """
@@ -25,7 +25,7 @@ def snr_db(x: ArrayLike, y: ArrayLike) -> np.ndarray:
     Returns
     -------
     float64 array (...)
-        dB; infinite where y equals x, minus infinite where only x is silent.
+        dB; infinity if y equals x, minus infinity if only x is silent.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def snr_db(x: ArrayLike, y: ArrayLike) -> np.ndarray:
 def segmental_snr_db(
     x: ArrayLike, y: ArrayLike, segment: int, low_db: float = -10.0, high_db: float = 35.0
 ) -> np.ndarray:
-    """Return the mean of the signal-to-noise ratios of segments, each limited to a range.
+    """Return the mean of the signal-to-noise ratios of segments; each ratio is limited to a range.
 
     Parameters
     ----------
@@ -56,14 +56,14 @@ def segmental_snr_db(
         Reference.
     y : array (..., N)
     segment : int, 1..N
-        Samples per segment, of 15 to 25 ms. An incomplete segment at the end is left out.
+        Samples per segment, usually 15 to 25 ms. An incomplete segment at the end is ignored.
     low_db, high_db : float, low_db <= high_db
-        Limits, so that silence does not dominate the mean.
+        Limits of each ratio, so that silence does not dominate the mean.
 
     Returns
     -------
     float64 array (...)
-        dB, over segments in which x is not silent; NaN if there is none.
+        dB; mean over the segments in which x is not silent, NaN if there is none.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def segmental_snr_db(
 
 
 def si_sdr_db(x: ArrayLike, y: ArrayLike) -> np.ndarray:
-    """Return the signal-to-distortion ratio with the reference scaled to the least-squares fit of the estimate.
+    """Return the scale-invariant signal-to-distortion ratio: the reference is scaled to the estimate by least squares.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def si_sdr_db(x: ArrayLike, y: ArrayLike) -> np.ndarray:
     Returns
     -------
     float64 array (...)
-        dB; infinite where y is a multiple of x, minus infinite where they are orthogonal, NaN where both are silent.
+        dB; infinity if y is a multiple of x, minus infinity if x and y are orthogonal, NaN if both are silent.
 
     Raises
     ------
@@ -139,10 +139,10 @@ def log_spectral_distance_db(
         Reference; N at least `window`.
     y : array (..., N)
     window : int >= 2
-        Samples of the Hann window, which is also the length of the transform.
+        Length in samples of the Hann window and of the FFT.
     hop : int >= 1
     range_db : float > 0
-        Dynamic range: levels more than this below the loudest bin of x are raised to this limit.
+        Dynamic range: lower levels, relative to the loudest bin of x, are raised to this limit.
 
     Returns
     -------
@@ -152,7 +152,7 @@ def log_spectral_distance_db(
     Raises
     ------
     ValueError
-        If shapes differ, signals are shorter than a window or not finite, or a number is out of range.
+        If shapes differ, signals are not finite or shorter than a window, or a number is out of range.
 
     Examples
     --------
@@ -178,21 +178,21 @@ def log_spectral_distance_db(
 def itakura_saito(a: ArrayLike, b: ArrayLike, gain_a: ArrayLike = 1.0, gain_b: ArrayLike = 1.0) -> np.ndarray:
     """Return the Itakura-Saito distance of two all-pole envelopes, the mean of P/Q - ln(P/Q) - 1.
 
-    With P = g_a^2 / |A|^2 and Q = g_b^2 / |B|^2 it is computed in closed form from P's autocorrelation.
+    With P = g_a^2 / |A|^2 and Q = g_b^2 / |B|^2 it is computed in closed form from the autocorrelation of P.
 
     Parameters
     ----------
     a : array (..., M+1)
-        Reference, of a stable 1/A(z).
+        Reference; 1/A(z) must be stable.
     b : array (..., M+1)
-        Of a stable 1/B(z); its order may differ.
+        1/B(z) must be stable; the order may differ from that of `a`.
     gain_a, gain_b : array (...)
-        Above 0.
+        Gains g_a and g_b, above 0.
 
     Returns
     -------
     float64 array (...)
-        0 or more, not symmetric.
+        At least 0; the distance is not symmetric.
 
     Raises
     ------
@@ -212,26 +212,26 @@ def itakura_saito(a: ArrayLike, b: ArrayLike, gain_a: ArrayLike = 1.0, gain_b: A
     g, h = (finite(name, v, 0) for name, v in (("gain_a", gain_a), ("gain_b", gain_b)))
     for name, v in (("gain_a", g), ("gain_b", h)):
         if not (v > 0).all():
-            raise ValueError(f"`{name}` is not above 0 everywhere, gains must be")
+            raise ValueError(f"`{name}` has a value of {v.min():g}, all gains must be above 0")
     ratio = (g / h) ** 2
-    # The mean of ln |A|^2 is 0 for minimum phase, so that ln(P/Q) has the mean ln(g_a^2 / g_b^2).
+    # The mean of ln |A|^2 is 0 for minimum phase, so the mean of ln(P/Q) is ln(g_a^2 / g_b^2).
     return np.maximum(ratio * _filtered_power(a, b) - np.log(ratio) - 1, 0.0)
 
 
 def log_likelihood_ratio(a: ArrayLike, b: ArrayLike) -> np.ndarray:
-    """Return ln(b' R b / a' R a): the log ratio of prediction error powers of B(z) and A(z) for the signal of A(z).
+    """Return ln(b' R b / a' R a), the log ratio of the prediction error powers of B(z) and A(z) for a signal of 1/A(z).
 
     Parameters
     ----------
     a : array (..., M+1)
-        Reference, of a stable 1/A(z); R is its autocorrelation matrix.
+        Reference; 1/A(z) must be stable. R is its autocorrelation matrix.
     b : array (..., M+1)
-        Its order may differ.
+        The order may differ from that of `a`.
 
     Returns
     -------
     float64 array (...)
-        Natural log of a power ratio, 0 or more; independent of gains.
+        Natural logarithm of a power ratio, at least 0; independent of gains.
 
     Raises
     ------
@@ -253,12 +253,12 @@ def log_likelihood_ratio(a: ArrayLike, b: ArrayLike) -> np.ndarray:
 def _pair(x, y):
     x, y = finite("x", x), finite("y", y)
     if x.shape != y.shape:
-        raise ValueError(f"`y` has shape {y.shape}, it must have that of `x`, {x.shape}")
+        raise ValueError(f"`y` has shape {y.shape}, it must have the shape of `x`, {x.shape}")
     return x, y
 
 
 def _ratio_db(signal, noise, nothing=np.inf):
-    """Return 10 log10(signal / noise) with its limits, and `nothing` where both are 0."""
+    """Return 10 log10(signal / noise), infinite if one of them is 0, and `nothing` if both are 0."""
     both = (signal > 0) & (noise > 0)
     levels = [10 * np.log10(np.where(both, v, 1.0)) for v in (signal, noise)]
     silent = np.where(noise > 0, -np.inf, np.where(signal > 0, np.inf, nothing))
@@ -273,10 +273,11 @@ def _power_spectra(x, window, hop):
 
 
 def _filtered_power(a, b):
-    """Return b' R b: the power of white noise of power 1 after B(z) / A(z)."""
+    """Return b' R b, the power of white noise of unit power filtered by B(z) / A(z)."""
     a, b = predictor("a", a), predictor("b", b)
     K = max(a.shape[-1], b.shape[-1])
     a, b = (np.pad(v, [(0, 0)] * (v.ndim - 1) + [(0, K - v.shape[-1])]) for v in (a, b))
     r = lpc_to_autocorrelation(a)
-    lags = np.stack([np.sum(b[..., : K - m] * b[..., m:], -1) for m in range(K)], axis=-1)  # of B itself
+    # Autocorrelation of the coefficients of B.
+    lags = np.stack([np.sum(b[..., : K - m] * b[..., m:], -1) for m in range(K)], axis=-1)
     return lags[..., 0] * r[..., 0] + 2 * np.sum(lags[..., 1:] * r[..., 1:], -1)

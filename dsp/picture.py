@@ -1,6 +1,6 @@
-"""One picture of a recording: waveform, spectrogram with formants, pitch, prediction gain, one LPC envelope.
+"""Draw a recording: waveform, spectrogram with formants, pitch, prediction gain, and the LPC envelope of one frame.
 
-This is the only module of `dsp` that needs matplotlib, which it imports when it draws. Place in the chain: last.
+Place in the chain: last. This is the only module of `dsp` that needs matplotlib; it is imported for drawing only.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 _INK, _ACCENT, _SOFT = "#222222", "#c1272d", "#8a8a8a"
 _FORMANT_COLOURS = ("#d62728", "#1f77b4", "#2ca02c", "#9467bd")
-_RANGE_DB = 65  # level range of the spectrogram, from the maximum to white
-_LEAST_TOP_DB = -70  # lowest level of black, so that silence is white
-_HIGHEST_HZ = 8000  # limit of the frequency axis, so that formants are readable
-_MAX_POINTS = 4000  # columns of the waveform; more would not be visible
+_RANGE_DB = 65  # level range of the spectrogram from black to white
+_MIN_BLACK_DB = -70  # lowest level that is black, so that silence is white
+_HIGHEST_HZ = 8000  # upper limit of the frequency axis, so that formants are readable
+_MAX_POINTS = 4000  # maximum number of columns of the waveform; more would not be visible
 
 
 def draw(report: Report, frame: int, title: str = "") -> bytes:
@@ -34,12 +34,12 @@ def draw(report: Report, frame: int, title: str = "") -> bytes:
     frame : int
         Frame whose spectrum and LPC envelope are shown, 0 to T - 1.
     title : str
-        Line above the picture.
+        Title of the picture.
 
     Returns
     -------
     bytes
-        The file, 1540 x 1820 pixels.
+        PNG file of 1540 x 1820 pixels.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def draw(report: Report, frame: int, title: str = "") -> bytes:
         If matplotlib is not installed.
     """
     if not 0 <= frame < len(report.time_s):
-        raise ValueError(f"frame is {frame}, it must be 0 to {len(report.time_s) - 1}")
+        raise ValueError(f"`frame` is {frame}, it must be from 0 to {len(report.time_s) - 1}")
     import_module("matplotlib")
     figure = import_module("matplotlib.figure").Figure(figsize=(11, 13), dpi=140)
     # Fixed margins: an automatic layout takes twice as long as the drawing.
@@ -75,7 +75,7 @@ def draw(report: Report, frame: int, title: str = "") -> bytes:
 
 
 def _waveform(axes: Axes, report: Report) -> None:
-    """Draw minimum and maximum per column; a line through millions of samples is slow and looks the same."""
+    """Draw minimum and maximum per column, because a line through millions of samples is slow and looks the same."""
     x = report.x
     step = max(1, len(x) // _MAX_POINTS)
     starts = np.arange(0, len(x), step)
@@ -95,16 +95,16 @@ def _spectrogram(axes: Axes, report: Report) -> None:
     from scipy.signal import ShortTimeFFT
     from scipy.signal.windows import gaussian
 
-    # A window of about 5 ms, so that glottal pulses and formants show rather than harmonics.
+    # A window of about 5 ms resolves glottal pulses and formants instead of harmonics.
     fs = report.sample_rate_hz
     window = gaussian(max(16, round(0.008 * fs)), 0.0013 * fs)
     hop = max(1, round(0.002 * fs), len(report.x) // _MAX_POINTS)
     stft = ShortTimeFFT(window, hop, fs, mfft=max(512, len(window)), scale_to="magnitude")
-    # Pre-emphasis of 6 dB per octave above 50 Hz, as speech falls by that much.
+    # Pre-emphasis of 6 dB per octave above 50 Hz, because the spectrum of speech falls at this rate.
     x = np.append(report.x, np.zeros(max(0, len(window) - len(report.x))))
     level_db = 20 * np.log10(np.maximum(np.abs(stft.stft(x)), 1e-9))
     level_db += 20 * np.log10(np.maximum(stft.f, 50) / 50)[:, None]
-    top = max(level_db.max(), _LEAST_TOP_DB)
+    top = max(level_db.max(), _MIN_BLACK_DB)
     extent = stft.extent(len(x), center_bins=True)
     axes.imshow(
         level_db,
@@ -147,7 +147,7 @@ def _prediction_gain(axes: Axes, report: Report) -> None:
 
 def _envelope(axes: Axes, report: Report, frame: int) -> None:
     f_hz, spectrum_db, envelope_db = report.spectrum_and_envelope_db(frame)
-    shown = (f_hz >= 50) & (f_hz <= _HIGHEST_HZ)  # below, undoing the pre-emphasis only magnifies what the window leaks
+    shown = (f_hz >= 50) & (f_hz <= _HIGHEST_HZ)  # lower values are mostly window leakage
     f_khz, spectrum_db, envelope_db = f_hz[shown] / 1000, spectrum_db[shown], envelope_db[shown]
     axes.plot(f_khz, spectrum_db, color=_SOFT, lw=0.8, label="spectrum")
     axes.plot(f_khz, envelope_db, color=_ACCENT, lw=1.8, label=f"LPC envelope, order {report.order}")

@@ -1,7 +1,8 @@
-"""Open-loop pitch and voicing: period and periodicity of each frame.
+"""Estimate pitch and voicing by open-loop analysis: fundamental frequency and periodicity of each frame.
 
-Place in the chain: frames of the signal or its residual in, fundamental frequency out; it is the start value of
-long-term prediction. The measure is the normalised cross-correlation of a frame's head with its tail,
+Place in the chain: from frames of the signal or of its residual to fundamental frequencies, for instance as the start
+of a search for long-term prediction. The measure is the normalised cross-correlation of the start of a frame with its
+end,
 
     c(t) = sum_n x[n] x[n+t] / sqrt(sum_n x[n]^2 sum_n x[n+t]^2),    n = 0..N-1-t,
 
@@ -16,22 +17,22 @@ from numpy.typing import ArrayLike
 from dsp._arguments import finite, integer_in, number_in, positive
 
 _LAG_WEIGHT = 0.15  # reduction of the score at the longest lag, so that the period is preferred to its multiples
-_FINEST_LAGS = 40  # steps in the shortest period, so that no peak falls between two of them
-_CHUNK = 128  # frames at once, so that their spectra stay in the cache
-_JUMP_COST = 0.35  # per octave from frame to frame
-_ONSET_COST = 0.14  # between a voiced and an unvoiced frame
-_SILENCE = 1e-6  # power against the loudest frame below which there is no voice
+_FINEST_LAGS = 40  # minimum number of lag steps in the shortest period, so that no peak is missed
+_CHUNK = 128  # frames per step, so that their spectra fit in the cache
+_JUMP_COST = 0.35  # cost of a pitch change from frame to frame, per octave
+_ONSET_COST = 0.14  # cost of a change between voiced and unvoiced
+_SILENCE = 1e-6  # power relative to the loudest frame, below which a frame is unvoiced
 
 
 def open_loop_pitch(
     frames: ArrayLike, sample_rate_hz: float, low_hz: float = 60.0, high_hz: float = 600.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the best fundamental frequency of every frame, voiced or not, and how periodic the frame is.
+    """Return the best fundamental frequency and the periodicity of every frame, voiced or unvoiced.
 
     Parameters
     ----------
     frames : array (..., N)
-        Samples, without a window's weighting; at least one and a half periods of `low_hz`, better two.
+        Samples without a window, at least one and a half periods of `low_hz`; two periods are better.
     sample_rate_hz : float > 0
     low_hz, high_hz : float, 0 < low_hz < high_hz <= sample_rate_hz / 4
         Range of the search.
@@ -39,9 +40,9 @@ def open_loop_pitch(
     Returns
     -------
     f0_hz : float64 array (...)
-        NaN where no lag has a positive peak, as in silence.
+        NaN if no lag has a positive peak, for instance in silence.
     voicing : float64 array (...)
-        Correlation at that lag, 0 to 1: above 0.5 a frame is most likely voiced.
+        Correlation at this lag, 0 to 1; a frame with more than 0.5 is most likely voiced.
 
     Raises
     ------
@@ -71,7 +72,7 @@ def pitch_track(
     threshold: float = 0.5,
     n_candidates: int = 6,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the fundamental frequency of voiced frames as a smooth track, by the cheapest path over frames.
+    """Return the fundamental frequency of voiced frames as a smooth track, by dynamic programming over frames.
 
     Parameters
     ----------
@@ -81,21 +82,21 @@ def pitch_track(
     low_hz, high_hz : float
         As in `open_loop_pitch`.
     threshold : float, 0..1
-        Correlation at which a frame may be voiced or not.
+        Correlation above which a frame is likely to be classified as voiced.
     n_candidates : int >= 1
-        K, lags per frame among which the path chooses.
+        K, candidate lags per frame.
 
     Returns
     -------
     f0_hz : float64 array (..., T)
-        NaN where unvoiced.
+        NaN in unvoiced frames.
     voicing : float64 array (..., T)
-        Correlation at that lag, or at the best one where unvoiced, 0 to 1.
+        Correlation at the chosen lag, in unvoiced frames at the best lag, 0 to 1.
 
     Raises
     ------
     ValueError
-        As `open_loop_pitch`, or if another argument is out of range.
+        As `open_loop_pitch`, and if another argument is out of range.
 
     Examples
     --------
@@ -107,7 +108,7 @@ def pitch_track(
     References
     ----------
     P. Boersma, "Accurate short-term analysis of the fundamental frequency and the harmonics-to-noise ratio of a
-    sampled sound", Proc. IFA 17 (1993), section 2.2: the path and its costs.
+    sampled sound", Proc. IFA 17 (1993), section 2.2 (path and costs).
     """
     frames = finite("frames", frames, 2)
     threshold = number_in("threshold", threshold, 0, 1)
@@ -128,7 +129,7 @@ def pitch_track(
 
 
 def _power(frames):
-    """Return the variance of every frame, a chunk of frames at a time."""
+    """Return the variance of every frame, computed in chunks of frames."""
     rows = range(0, frames.shape[-2], _CHUNK)
     return np.concatenate([np.var(frames[..., t : t + _CHUNK, :], axis=-1) for t in rows], axis=-1)
 
@@ -136,19 +137,19 @@ def _power(frames):
 def _correlation(x, last, up):
     """Return c(t) of frames x for t = 0..last in steps of 1 / up."""
     N = x.shape[-1]
-    n_fft = (N + last) // 64 * 64 + 64  # even, of small primes for the most part
+    n_fft = (N + last) // 64 * 64 + 64  # even, usually with small prime factors
     X = np.fft.rfft(x, n_fft)
     r = up * np.fft.irfft(X.real**2 + X.imag**2, n_fft * up)[..., : last * up + 1]
     energy = np.concatenate([np.zeros((*x.shape[:-1], 1)), np.cumsum(x**2, axis=-1)], axis=-1)
-    head = energy[..., N - last :][..., ::-1]  # of x[0..N-1-t]
-    tail = energy[..., -1:] - energy[..., : last + 1]  # of x[t..N-1]
-    head, tail = _between(head, up), _between(tail, up)
-    floor = 1e-9 * energy[..., -1:] + np.finfo(float).tiny  # where a half of the frame is silent: no period
-    return r / (np.sqrt(np.maximum(head, floor)) * np.sqrt(np.maximum(tail, floor)))
+    start = energy[..., N - last :][..., ::-1]  # energy of x[0..N-1-t]
+    end = energy[..., -1:] - energy[..., : last + 1]  # energy of x[t..N-1]
+    start, end = _interpolated(start, up), _interpolated(end, up)
+    floor = 1e-9 * energy[..., -1:] + np.finfo(float).tiny  # no high correlation if half of the frame is silent
+    return r / (np.sqrt(np.maximum(start, floor)) * np.sqrt(np.maximum(end, floor)))
 
 
-def _between(v, up):
-    """Return values v at whole lags, and on straight lines between them, in steps of 1 / up."""
+def _interpolated(v, up):
+    """Return values v, given at whole lags, with linear interpolation in steps of 1 / up."""
     if up == 1:
         return v
     part = np.arange(up) / up
@@ -166,25 +167,25 @@ def _candidates(frames, sample_rate_hz, low_hz, high_hz, K):
     first, last = int(fs // high), int(-(-fs // low))
     if 2 * x.shape[-1] < 3 * (last + 1):
         needed = -(-3 * (last + 1) // 2)
-        raise ValueError(f"`frames` has {x.shape[-1]} samples, `low_hz` of {low:g} needs at least {needed}")
+        raise ValueError(f"`frames` has {x.shape[-1]} samples, it must have at least {needed} for `low_hz` of {low:g}")
     K = min(K, last - first + 1)
-    rows = x if x.ndim == 2 else x.reshape(-1, x.shape[-1])  # overlapping frames stay a view of the signal
+    rows = x if x.ndim == 2 else x.reshape(-1, x.shape[-1])  # no copy of overlapping frames
     parts = [_peaks(rows[i : i + _CHUNK], first, last, K) for i in range(0, len(rows), _CHUNK)]
     lag, c, score = np.concatenate([np.zeros((3, 0, K)), *parts], axis=1).reshape(3, *x.shape[:-1], K)
     return fs / lag, c, score
 
 
 def _peaks(x, first, last, K):
-    """Return lag, height and score of the K highest peaks, by score, in lags first..last of frames (T, N)."""
+    """Return lag, height and score of the K peaks with the highest scores in lags first..last of frames (T, N)."""
     up = -(-_FINEST_LAGS // first)
     c = _correlation(x - x.mean(-1, keepdims=True), last + 1, up)[:, first * up - 1 : last * up + 2]
     left, middle, right = c[:, :-2], c[:, 1:-1], c[:, 2:]
-    # The peak of the parabola through three points: its place, -1/2..1/2 from the middle one, and its height.
+    # Peak of the parabola through three points: position relative to the middle point, -1/2..1/2, and height.
     peak = (middle > 0) & (middle >= left) & (middle > right)
     curvature = np.where(peak, left - 2 * middle + right, -1.0)
-    place = np.where(peak, 0.5 * (left - right) / curvature, 0.0)
-    height = np.where(peak, np.clip(middle - 0.25 * (left - right) * place, 0.0, 1.0), 0.0)
-    lag = np.where(peak, (np.arange(first * up, last * up + 1) + place) / up, np.nan)
+    offset = np.where(peak, 0.5 * (left - right) / curvature, 0.0)
+    height = np.where(peak, np.clip(middle - 0.25 * (left - right) * offset, 0.0, 1.0), 0.0)
+    lag = np.where(peak, (np.arange(first * up, last * up + 1) + offset) / up, np.nan)
     score = np.where(peak, height * (1 - _LAG_WEIGHT * lag / last), -np.inf)
     best = np.argpartition(-score, K - 1, axis=-1)[:, :K]
     best = np.take_along_axis(best, np.argsort(-np.take_along_axis(score, best, -1), axis=-1), -1)
@@ -192,9 +193,9 @@ def _peaks(x, first, last, K):
 
 
 def _best_path(score, octave):
-    """Return the candidate of every frame, (..., T), by Viterbi's algorithm; the last one of `score` is unvoiced."""
+    """Return the candidate of every frame, (..., T), by the Viterbi algorithm; the last candidate is unvoiced."""
     T, K = octave.shape[-2:]
-    octave = np.where(np.isfinite(octave), octave, 0.0)  # of candidates that no path takes
+    octave = np.where(np.isfinite(octave), octave, 0.0)  # candidates with a score of minus infinity
     cost = np.full((*octave.shape[:-2], T - 1, K + 1, K + 1), _ONSET_COST)
     cost[..., :K, :K] = _JUMP_COST * np.abs(octave[..., :-1, :, None] - octave[..., 1:, None, :])
     cost[..., K, K] = 0.0

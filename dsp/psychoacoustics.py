@@ -1,17 +1,17 @@
-"""Masking thresholds by psychoacoustic model 1 of MPEG-1, layer 1, and the audible part of an error.
+"""Masking thresholds by psychoacoustic model 1 of MPEG-1, layer 1, and noise-to-mask ratios.
 
-The chain, one function each, in the order of ISO/IEC 11172-3:1993, annex D.1::
+The model has one function per step, in the order of ISO/IEC 11172-3:1993, annex D.1::
 
     frames --> power_spectrum_db --> find_maskers --> decimate_maskers --> global_threshold_db
 
-`masking` runs all of it over a signal, `noise_to_mask_ratio_db` compares an error with the result.
+`masking` applies all steps to a signal; `noise_to_mask_ratio_db` compares an error with the thresholds.
 
 Notation: N = 512 samples per frame, K = N/2 + 1 spectral lines k, T frames, B critical bands, z in Bark,
-X in dB SPL. Levels are absolute: `full_scale_db` is the sound pressure level of a full-scale sinusoid, the
-same for loud and quiet frames. Powers of a frame's lines add up to the power of the frame.
+X in dB SPL. Levels are absolute: `full_scale_db` is the sound pressure level of a full-scale sinusoid, the same for all
+frames. The powers of all lines of a frame add up to the power of the frame.
 
-Not handled: the 12 dB that the standard takes off the threshold in quiet at high rates, the grouping of
-lines in 32 subbands with their scale factors, masking over time, and stereo.
+Not implemented: the reduction of the threshold in quiet by 12 dB at high bitrates, the 32 subbands with their scale
+factors, temporal masking, and stereo.
 """
 
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dsp._arguments import finite
 from dsp.psychoacoustics_hearing import hz_to_bark, spreading_db, threshold_in_quiet_db
 from dsp.psychoacoustics_maskers import (
     N_FFT,
@@ -45,22 +46,22 @@ __all__ = [
     "threshold_in_quiet_db",
 ]
 
-_FLOOR_DB = -200.0  # level of a line of digital silence
+_FLOOR_DB = -200.0  # level of a spectral line for digital silence
 _BLOCK_MASKERS = 512  # maskers per step, which bounds the memory for long signals
 
 
 @dataclass(frozen=True)
 class Masking:
-    """Levels, maskers and thresholds of T frames, all in dB SPL and of shape (..., T, K).
+    """Hold levels, maskers and thresholds of T frames, all in dB SPL with shape (..., T, K).
 
     Attributes
     ----------
     level_db : ndarray
         Power spectrum.
     tonal_db, noise_db : ndarray
-        Maskers left after decimation, at their lines; -inf where there is none.
+        Maskers that remain after decimation, at their lines; -inf at other lines.
     threshold_db : ndarray
-        Global masking threshold: the level below which a narrow sound at this line is not heard.
+        Global masking threshold: narrow-band sounds below this level are not audible.
     frequency_hz : ndarray, shape (K,)
         Frequencies of the lines.
     """
@@ -73,7 +74,7 @@ class Masking:
 
 
 def power_spectrum_db(frames: ArrayLike, full_scale_db: float = 96.0) -> np.ndarray:
-    """Hann-windowed power spectrum in dB SPL, on a scale that is the same for every frame.
+    """Return the power spectrum in dB SPL of frames with a Hann window, on the same absolute scale for every frame.
 
     Parameters
     ----------
@@ -85,17 +86,17 @@ def power_spectrum_db(frames: ArrayLike, full_scale_db: float = 96.0) -> np.ndar
     Returns
     -------
     ndarray, shape (..., 257)
-        Levels X(k). A sinusoid of level L on a line shows L - 1.76 dB there and L - 7.78 dB on both sides:
-        in sum L. Digital silence shows -200 dB.
+        Levels X(k). A sinusoid of level L at the frequency of a line gives L - 1.76 dB at this line and L - 7.78 dB at
+        both neighbours, with a sum of L. Digital silence gives -200 dB.
 
     Raises
     ------
     ValueError
-        If `frames` is not 512 samples long or holds NaN or infinity, or `full_scale_db` is not finite.
+        If `frames` does not have 512 samples or holds NaN or infinity, or `full_scale_db` is not finite.
 
     References
     ----------
-    ISO/IEC 11172-3:1993, annex D.1, step 1 (which levels each spectrum to its own maximum; this does not).
+    ISO/IEC 11172-3:1993, annex D.1, step 1 (without its normalisation of each spectrum to a fixed maximum).
 
     Examples
     --------
@@ -103,39 +104,39 @@ def power_spectrum_db(frames: ArrayLike, full_scale_db: float = 96.0) -> np.ndar
     >>> power_spectrum_db(tone)[38:43].round(2).tolist()
     [-200.0, 68.22, 74.24, 68.22, -200.0]
     """
-    s = _samples(frames, "frames")
+    s = finite("frames", frames, min_ndim=0)
     if s.ndim == 0 or s.shape[-1] != N_FFT:
         raise ValueError(f"`frames` has shape {s.shape}, its last axis must be {N_FFT} samples")
     if not np.isfinite(full_scale_db):
         raise ValueError(f"`full_scale_db` is {full_scale_db}, it must be finite")
     h = np.sqrt(8 / 3) * 0.5 * (1 - np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT))
     S = np.fft.rfft(h * s) / N_FFT
-    # |S|^2 of both signs of frequency is 2 |S|^2; a sinusoid of amplitude 1 has the power 1/2.
+    # Positive and negative frequencies together give 2 |S|^2; a sinusoid of amplitude 1 has the power 1/2.
     power = 4 * (S.real**2 + S.imag**2)
-    power[..., [0, -1]] /= 2  # DC and Nyquist have one sign only
+    power[..., [0, -1]] /= 2  # DC and Nyquist frequency exist only once
     return _decibel(power, full_scale_db)
 
 
 def global_threshold_db(tonal_db: ArrayLike, noise_db: ArrayLike, sample_rate_hz: int) -> np.ndarray:
-    """Sum of the powers that every masker hides at a line, and of the threshold in quiet.
+    """Return the global masking threshold: the power sum of the masking thresholds of all maskers and of that in quiet.
 
     Parameters
     ----------
     tonal_db, noise_db : array_like, shape (..., 257)
-        Maskers in dB SPL, from `decimate_maskers`; -inf where there is none.
+        Maskers in dB SPL, from `decimate_maskers`; -inf at other lines.
     sample_rate_hz : int
         One of `SAMPLE_RATES_HZ`.
 
     Returns
     -------
     ndarray, shape (..., 257)
-        Thresholds LT_g in dB SPL at every line (the standard computes about every second), never below
+        Thresholds LT_g in dB SPL at every line (the standard computes about every second line), never below
         `threshold_in_quiet_db`.
 
     Raises
     ------
     ValueError
-        If the shapes differ or do not end in 257, on NaN, or if the sample rate is not one of the four.
+        If shapes differ or do not end with 257, a level is NaN, or the sample rate is not in `SAMPLE_RATES_HZ`.
 
     References
     ----------
@@ -168,7 +169,7 @@ def global_threshold_db(tonal_db: ArrayLike, noise_db: ArrayLike, sample_rate_hz
 
 
 def masking(x: ArrayLike, sample_rate_hz: int, full_scale_db: float = 96.0, hop: int = 256) -> Masking:
-    """Masking thresholds of a signal, frame by frame.
+    """Return levels, maskers and masking thresholds of a signal, frame by frame.
 
     Parameters
     ----------
@@ -177,10 +178,10 @@ def masking(x: ArrayLike, sample_rate_hz: int, full_scale_db: float = 96.0, hop:
     sample_rate_hz : int
         One of `SAMPLE_RATES_HZ`.
     full_scale_db : float
-        Level of a sinusoid of amplitude 1, in dB SPL: 96 is loud listening to a 16-bit recording.
+        Level of a sinusoid of amplitude 1, in dB SPL; 96 stands for a loud playback level.
     hop : int
-        Samples from frame to frame, 1 or more. Frame t is centred on sample t * hop, over zeros before
-        the start and after the end; there are 1 + n_samples // hop of them.
+        Samples from frame to frame, at least 1. The centre of frame t is sample t * hop; the signal is padded with
+        zeros. There are 1 + n_samples // hop frames.
 
     Returns
     -------
@@ -216,15 +217,15 @@ def noise_to_mask_ratio_db(
     full_scale_db: float = 96.0,
     hop: int = 256,
 ) -> np.ndarray:
-    """Level of an error above what the reference hides, per frame and critical band.
+    """Return the ratio of an error to the masking threshold of the reference, per frame and critical band.
 
-    The error's power at each line is divided by the threshold there, and these shares are summed over the
-    critical band, as the ear sums powers. Error and threshold are measured on one absolute scale.
+    The power of the error at each line is divided by the threshold at this line. These ratios are summed over the
+    critical band, because hearing sums powers within a band. Error and threshold have the same absolute scale.
 
     Parameters
     ----------
     reference, degraded : array_like, shape (..., n_samples)
-        Signals of the same shape, aligned in time and level; full scale is 1.
+        Signals of equal shape, aligned in time and level; full scale is 1.
     sample_rate_hz : int
         One of `SAMPLE_RATES_HZ`.
     full_scale_db : float
@@ -235,7 +236,7 @@ def noise_to_mask_ratio_db(
     Returns
     -------
     ndarray, shape (..., T, B)
-        Ratios in dB: below 0 the error is masked. B is 22 at 16 kHz and 24 or 25 above.
+        Ratios in dB; the error is masked below 0. B is 22 at 16 kHz and 24 or 25 at higher rates.
 
     Raises
     ------
@@ -253,46 +254,37 @@ def noise_to_mask_ratio_db(
     >>> noise_to_mask_ratio_db(x, 0.9 * x, 16000)[30, 9].round(2).item()
     -9.92
     """
-    x, y = _samples(reference, "reference"), _samples(degraded, "degraded")
+    x, y = finite("reference", reference, min_ndim=0), finite("degraded", degraded, min_ndim=0)
     if x.shape != y.shape:
-        raise ValueError(f"`degraded` has shape {y.shape}, it must be that of `reference`, {x.shape}")
+        raise ValueError(f"`degraded` has shape {y.shape}, it must have the shape of `reference`, {x.shape}")
     lines = spectral_lines(sample_rate_hz)
     mask_db = masking(x, sample_rate_hz, full_scale_db, hop).threshold_db
     noise_db = power_spectrum_db(_frames(y - x, hop, "degraded"), full_scale_db)
-    share = 10 ** ((noise_db - mask_db) / 10)
-    return 10 * np.log10(np.add.reduceat(share, lines.band_start, axis=-1))
+    ratio = 10 ** ((noise_db - mask_db) / 10)
+    return 10 * np.log10(np.add.reduceat(ratio, lines.band_start, axis=-1))
 
 
 @lru_cache(maxsize=len(SAMPLE_RATES_HZ))
 def _spreading_between_lines(sample_rate_hz: int) -> tuple[np.ndarray, np.ndarray]:
-    """Spreading from line j to line i, vf = vf_0[j, i] + X vf_slope[j, i], as it is linear in X."""
+    """Return vf_0 and vf_slope of the spreading from line j to line i, vf = vf_0[j, i] + X vf_slope[j, i]."""
     z = spectral_lines(sample_rate_hz).bark
     dz = z - z[:, None]
     vf_0, vf_1 = spreading_db(dz, 0.0), spreading_db(dz, 1.0)
-    reached = np.isfinite(vf_0)
-    return vf_0, np.where(reached, vf_1, 0.0) - np.where(reached, vf_0, 0.0)
+    masked = np.isfinite(vf_0)
+    return vf_0, np.where(masked, vf_1, 0.0) - np.where(masked, vf_0, 0.0)
 
 
 def _frames(x: ArrayLike, hop: int, name: str) -> np.ndarray:
-    """Frames centred on every multiple of hop, (..., T, 512)."""
-    s = _samples(x, name)
+    """Return frames (..., T, 512) whose centres are the multiples of hop."""
+    s = finite(name, x, min_ndim=0)
     if s.ndim == 0 or s.shape[-1] == 0:
         raise ValueError(f"`{name}` has shape {s.shape}, it must hold at least one sample")
     if hop != int(hop) or hop < 1:
-        raise ValueError(f"`hop` is {hop}, it must be a whole number of samples, 1 or more")
+        raise ValueError(f"`hop` is {hop}, it must be a whole number of at least 1")
     padded = np.pad(s, [(0, 0)] * (s.ndim - 1) + [(N_FFT // 2, N_FFT // 2)])
     return np.lib.stride_tricks.sliding_window_view(padded, N_FFT, axis=-1)[..., :: int(hop), :]
 
 
 def _decibel(power: np.ndarray, full_scale_db: float) -> np.ndarray:
-    """Levels of powers relative to full scale, not below the floor."""
+    """Return powers relative to full scale as levels in dB SPL, limited to a minimum."""
     return 10 * np.log10(np.maximum(power, 10 ** ((_FLOOR_DB - full_scale_db) / 10))) + full_scale_db
-
-
-def _samples(x: ArrayLike, name: str) -> np.ndarray:
-    s = np.asarray(x)
-    if s.dtype.kind not in "fiu":
-        raise ValueError(f"`{name}` has dtype {s.dtype}, it must hold real numbers")
-    if not np.isfinite(s).all():
-        raise ValueError(f"`{name}` holds NaN or infinity, all samples must be finite")
-    return s.astype(float)

@@ -1,16 +1,18 @@
-"""Curves of hearing: critical-band rate, threshold in quiet, spreading of masking. Stateless and exact."""
+"""Properties of hearing: critical-band rate, threshold in quiet, and spreading of masking."""
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dsp._arguments import finite
+
 
 def hz_to_bark(frequency_hz: ArrayLike) -> np.ndarray:
-    """Critical-band rate z of a frequency, by the closed form of Zwicker and Terhardt.
+    """Return the critical-band rate z of frequencies, by the formula of Zwicker and Terhardt.
 
     Parameters
     ----------
     frequency_hz : array_like, any shape
-        Frequencies in Hz, 0 or more.
+        Frequencies in Hz, at least 0.
 
     Returns
     -------
@@ -37,18 +39,17 @@ def hz_to_bark(frequency_hz: ArrayLike) -> np.ndarray:
 
 
 def threshold_in_quiet_db(frequency_hz: ArrayLike) -> np.ndarray:
-    """Level of the softest pure tone that a young listener hears in silence, by Terhardt's formula.
+    """Return the level of the softest pure tone that a young listener hears in silence, by the formula of Terhardt.
 
     Parameters
     ----------
     frequency_hz : array_like, any shape
-        Frequencies in Hz, 0 or more; below 20 Hz the value at 20 Hz is returned, as the formula has a pole
-        at zero.
+        Frequencies in Hz, at least 0. Below 20 Hz the result is that at 20 Hz, because the formula has a pole at 0.
 
     Returns
     -------
     ndarray, same shape
-        Thresholds in dB SPL; about -5 around 3.3 kHz, more than 96 from 17.7 kHz on.
+        Thresholds in dB SPL: about -5 at 3.3 kHz, more than 96 above 17.7 kHz.
 
     Raises
     ------
@@ -69,19 +70,19 @@ def threshold_in_quiet_db(frequency_hz: ArrayLike) -> np.ndarray:
 
 
 def spreading_db(dz_bark: ArrayLike, level_db: ArrayLike) -> np.ndarray:
-    """Decrease of masking with the distance from the masker: the function vf of the standard.
+    """Return the decrease of masking with the distance from the masker, the function vf of the standard.
 
     Parameters
     ----------
     dz_bark : array_like
-        Distance maskee minus masker in Bark; broadcast against `level_db`.
+        Critical-band rate of the masked line minus that of the masker, in Bark; broadcast against `level_db`.
     level_db : array_like
-        Level X of the masker in dB SPL; louder maskers mask a wider range of higher frequencies.
+        Level X of the masker in dB SPL. Louder maskers mask a wider range of higher frequencies.
 
     Returns
     -------
     ndarray
-        vf in dB, 0 at the masker; -inf outside -3 <= dz < 8, where nothing is masked.
+        vf in dB, 0 at the masker, and -inf outside -3 <= dz < 8.
 
     Raises
     ------
@@ -97,11 +98,8 @@ def spreading_db(dz_bark: ArrayLike, level_db: ArrayLike) -> np.ndarray:
     >>> spreading_db([-2.0, -0.5, 0.0, 1.0, 3.0, 8.0], 60.0)
     array([-47., -15.,   0., -17., -33., -inf])
     """
-    dz, X = np.asarray(dz_bark, dtype=float), np.asarray(level_db, dtype=float)
-    for name, values in (("dz_bark", dz), ("level_db", X)):
-        if not np.isfinite(values).all():
-            raise ValueError(f"`{name}` holds NaN or infinity, it must be finite")
-    # The four lines of the standard join at dz = -1, 0 and 1, hence one sum of clipped ramps.
+    dz, X = finite("dz_bark", dz_bark, min_ndim=0), finite("level_db", level_db, min_ndim=0)
+    # The four linear parts are continuous at dz = -1, 0 and 1, so they are computed as a sum of clipped ramps.
     vf = (
         17 * np.minimum(dz + 1, 0)  # -3 <= dz < -1
         + (0.4 * X + 6) * np.clip(dz, -1, 0)  # -1 <= dz < 0
@@ -113,6 +111,7 @@ def spreading_db(dz_bark: ArrayLike, level_db: ArrayLike) -> np.ndarray:
 
 def _frequencies(frequency_hz: ArrayLike) -> np.ndarray:
     f = np.asarray(frequency_hz, dtype=float)
-    if not (np.isfinite(f).all() and (f >= 0).all()):
-        raise ValueError("`frequency_hz` holds a negative or non-finite value, it must be 0 or more")
+    is_valid = np.isfinite(f) & (f >= 0)
+    if not is_valid.all():
+        raise ValueError(f"`frequency_hz` has a value of {f[~is_valid][0]:g}, all values must be finite and at least 0")
     return f

@@ -1,7 +1,7 @@
-"""Find the maskers in a power spectrum: tones, and the noise between them; remove maskers without effect.
+"""Find tonal and noise maskers in a power spectrum, and remove maskers without effect.
 
-Steps 4 and 5 of psychoacoustic model 1 (ISO/IEC 11172-3:1993, annex D.1), for N = 512 samples, as in layer
-1. Maskers are stored at their spectral lines in arrays (..., K), K = N/2 + 1, in dB SPL, -inf where there is none.
+These are steps 4 and 5 of psychoacoustic model 1 (ISO/IEC 11172-3:1993, annex D.1) for N = 512 samples, as in layer 1.
+Arrays (..., K), K = N/2 + 1, hold the levels of maskers in dB SPL at their spectral lines, and -inf at other lines.
 """
 
 from dataclasses import dataclass
@@ -16,17 +16,17 @@ N_FFT = 512
 """Samples per frame (layer 1), at every sample rate."""
 
 SAMPLE_RATES_HZ = (16000, 32000, 44100, 48000)
-"""The three rates of ISO/IEC 11172-3, and 16 kHz as in ISO/IEC 13818-3 with the same rules per line."""
+"""The three rates of ISO/IEC 11172-3, and 16 kHz of ISO/IEC 13818-3 with the same rules for each line."""
 
-# Lines where a tone may sit, and up to how many lines around it must lie 7 dB lower (D.1, step 4, layer 1).
+# First and last line of a range, and up to which distance in lines the level must be 7 dB lower (D.1, step 4, layer 1).
 _TONE_RANGES = ((3, 62, 2), (63, 126, 3), (127, 250, 6))
 _TONE_STEP_DB = 7.0
-_PAIR_BARK = 0.5
+_PAIR_BARK = 0.5  # of two tones that are closer than this, the weaker one is removed
 
 
 @dataclass(frozen=True)
 class SpectralLines:
-    """What depends on the sample rate alone, one value per line, and the first line of every band."""
+    """Hold tables of one sample rate: values per line, and first line and centre of every critical band."""
 
     frequency_hz: np.ndarray
     bark: np.ndarray
@@ -36,7 +36,7 @@ class SpectralLines:
 
 
 def find_maskers(level_db: ArrayLike, sample_rate_hz: int) -> tuple[np.ndarray, np.ndarray]:
-    """Split a spectrum into tones, and noise between them with one masker per critical band.
+    """Split a spectrum into tonal maskers and noise maskers, one noise masker per critical band.
 
     Parameters
     ----------
@@ -48,14 +48,14 @@ def find_maskers(level_db: ArrayLike, sample_rate_hz: int) -> tuple[np.ndarray, 
     Returns
     -------
     tonal_db, noise_db : ndarray, shape (..., 257)
-        Levels of the maskers at their lines in dB SPL, -inf elsewhere. A tone has the power of three lines;
-        the noise of a band has the power of all lines that no tone claims, and sits at the geometric mean
-        of the band's lines.
+        Levels of the maskers in dB SPL at their lines, -inf at other lines. A tonal masker has the power of three
+        lines. The noise masker of a band has the power of all lines that belong to no tone; its line is the geometric
+        mean of the lines of the band.
 
     Raises
     ------
     ValueError
-        If `level_db` does not have 257 lines or holds NaN, or the sample rate is not one of the four.
+        If `level_db` does not have 257 lines or holds NaN, or the sample rate is not in `SAMPLE_RATES_HZ`.
 
     References
     ----------
@@ -77,37 +77,37 @@ def find_maskers(level_db: ArrayLike, sample_rate_hz: int) -> tuple[np.ndarray, 
     inner = tone[..., 1:-1]
     tonal_db[..., 1:-1][inner] = 10 * np.log10(three[inner])
 
-    rest = np.where(claimed, 0.0, power)
-    rest[..., 0] = 0.0  # the bands begin at line 1
-    noise = np.add.reduceat(rest, lines.band_start, axis=-1)
+    noise_power = np.where(claimed, 0.0, power)
+    noise_power[..., 0] = 0.0  # the bands begin at line 1
+    noise = np.add.reduceat(noise_power, lines.band_start, axis=-1)
     noise_db = np.full(X.shape, -np.inf)
-    with np.errstate(divide="ignore"):  # a band that tones claim wholly has no noise: -inf
+    with np.errstate(divide="ignore"):  # a band without noise gives -inf
         noise_db[..., lines.band_centre] = 10 * np.log10(noise)
     return tonal_db, noise_db
 
 
 def decimate_maskers(tonal_db: ArrayLike, noise_db: ArrayLike, sample_rate_hz: int) -> tuple[np.ndarray, np.ndarray]:
-    """Remove inaudible maskers, and among tones within 0.5 Bark all except the strongest.
+    """Remove inaudible maskers, and of tonal maskers within 0.5 Bark all except the strongest one.
 
-    Tones are processed from the strongest to the weakest, and each kept tone removes its weaker neighbours. So kept
-    tones are at least 0.5 Bark apart, and each removed tone has a stronger kept tone within 0.5 Bark.
+    Tones are processed from the strongest to the weakest, and each kept tone removes its weaker neighbours. Therefore
+    kept tones are at least 0.5 Bark apart, and each removed tone has a stronger kept tone within 0.5 Bark.
 
     Parameters
     ----------
     tonal_db, noise_db : array_like, shape (..., 257)
-        Maskers in dB SPL, from `find_maskers`; -inf where there is none.
+        Maskers in dB SPL, from `find_maskers`; -inf at other lines.
     sample_rate_hz : int
         One of `SAMPLE_RATES_HZ`.
 
     Returns
     -------
     tonal_db, noise_db : ndarray, shape (..., 257)
-        Remaining maskers, -inf elsewhere. Of two equal tones the lower one is kept.
+        Remaining maskers, -inf at other lines. Of two tones with equal level, the lower frequency is kept.
 
     Raises
     ------
     ValueError
-        If the shapes differ or do not end in 257, on NaN, or if the sample rate is not one of the four.
+        If shapes differ or do not end with 257, a level is NaN, or the sample rate is not in `SAMPLE_RATES_HZ`.
 
     References
     ----------
@@ -133,7 +133,7 @@ def decimate_maskers(tonal_db: ArrayLike, noise_db: ArrayLike, sample_rate_hz: i
 
 @lru_cache(maxsize=len(SAMPLE_RATES_HZ))
 def spectral_lines(sample_rate_hz: int) -> SpectralLines:
-    """Tables of one sample rate; the bands hold the lines of equal whole part of z, from line 1 on."""
+    """Return the tables of one sample rate; a band consists of the lines, from line 1, with equal integer part of z."""
     if sample_rate_hz not in SAMPLE_RATES_HZ:
         raise ValueError(f"`sample_rate_hz` is {sample_rate_hz}, it must be one of {SAMPLE_RATES_HZ}")
     f = np.arange(N_FFT // 2 + 1) * (sample_rate_hz / N_FFT)
@@ -149,15 +149,15 @@ def spectral_lines(sample_rate_hz: int) -> SpectralLines:
 
 
 def masker_pair(tonal_db: ArrayLike, noise_db: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Both kinds of maskers as arrays of doubles, checked; raises `ValueError` on wrong shapes and NaN."""
+    """Return tonal and noise maskers as float64 arrays; raise `ValueError` for wrong shapes and NaN."""
     tonal, noise = _levels(tonal_db, "tonal_db"), _levels(noise_db, "noise_db")
     if tonal.shape != noise.shape:
-        raise ValueError(f"`noise_db` has shape {noise.shape}, it must be that of `tonal_db`, {tonal.shape}")
+        raise ValueError(f"`noise_db` has shape {noise.shape}, it must have the shape of `tonal_db`, {tonal.shape}")
     return tonal, noise
 
 
 def _find_tones(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Lines that are tones, and lines within their examined ranges."""
+    """Return which lines are tones, and which lines belong to the neighbourhood of a tone."""
     tone, claimed = np.zeros(X.shape, bool), np.zeros(X.shape, bool)
     for first, last, reach in _TONE_RANGES:
         here = X[..., first : last + 1]
@@ -175,7 +175,7 @@ def _find_tones(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _strongest(frame: np.ndarray, z: np.ndarray, level_db: np.ndarray) -> np.ndarray:
-    """Return which tones, sorted by frame and z, are kept among their neighbours within 0.5 Bark."""
+    """Return which tones, sorted by frame and z, are stronger than all kept tones within 0.5 Bark."""
     index = np.arange(frame.size)
     pairs = []
     for step in range(1, frame.size):
@@ -188,13 +188,13 @@ def _strongest(frame: np.ndarray, z: np.ndarray, level_db: np.ndarray) -> np.nda
     if not pairs:
         return kept
     a, b = np.concatenate(pairs, axis=1)
-    while a.size:  # keep tones that are stronger in all pairs, remove those weaker than a kept one, repeat for the rest
-        beaten = np.zeros(frame.size, bool)
-        beaten[np.where(level_db[a] >= level_db[b], b, a)] = True
-        kept[b[~beaten[a]]] = False
-        kept[a[~beaten[b]]] = False
-        still = kept[a] & kept[b]
-        a, b = a[still], b[still]
+    while a.size:  # keep tones that are stronger in all pairs, remove their weaker neighbours, repeat for other pairs
+        weaker = np.zeros(frame.size, bool)
+        weaker[np.where(level_db[a] >= level_db[b], b, a)] = True
+        kept[b[~weaker[a]]] = False
+        kept[a[~weaker[b]]] = False
+        undecided = kept[a] & kept[b]
+        a, b = a[undecided], b[undecided]
     return kept
 
 
@@ -203,5 +203,5 @@ def _levels(level_db: ArrayLike, name: str) -> np.ndarray:
     if X.ndim == 0 or X.shape[-1] != N_FFT // 2 + 1:
         raise ValueError(f"`{name}` has shape {X.shape}, its last axis must be {N_FFT // 2 + 1} lines")
     if np.isnan(X).any() or np.isposinf(X).any():
-        raise ValueError(f"`{name}` holds NaN or +infinity, levels must be finite or -infinity")
+        raise ValueError(f"`{name}` holds NaN or +infinity, all levels must be finite or -infinity")
     return X

@@ -1,7 +1,7 @@
-"""Reflection coefficients, log-area ratios and areas of a tube: predictors as a lattice and as a vocal tract.
+"""Convert predictors to reflection coefficients, log-area ratios and areas of a lossless tube, and back.
 
-The reflection coefficient k_m is the last coefficient of the predictor of order m: the filter 1/A(z) is
-stable exactly when all |k_m| < 1. Section 1 of the tube lies at its completely reflecting end.
+The reflection coefficient k_m is the last coefficient of the predictor of order m. The filter 1/A(z) is stable if and
+only if all |k_m| < 1. Section 1 of the tube is at the end that reflects completely.
 
 Notation: M order, k reflection coefficients, g log-area ratios, S areas.
 """
@@ -39,7 +39,7 @@ def lpc_to_reflection(a: ArrayLike) -> np.ndarray:
     J. D. Markel and A. H. Gray, "Linear Prediction of Speech", Springer 1976, 5.1.
     """
     k = _step_down(predictor("a", a))
-    if not (np.abs(k) < 1).all():  # NaN too: behind a coefficient that reaches 1, anything may follow
+    if not (np.abs(k) < 1).all():  # also refuses NaN, which can follow a magnitude of 1
         raise ValueError("`a` is not minimum phase, all zeros of A(z) must lie inside the unit circle")
     return k
 
@@ -80,7 +80,7 @@ def reflection_to_lpc(k: ArrayLike) -> np.ndarray:
 
 
 def _step_down(a):
-    """Return k of any predictors; coefficients below one with a magnitude of 1 or more have no meaning."""
+    """Return k of arbitrary predictors; values before the last one with a magnitude of 1 or more are meaningless."""
     p = np.moveaxis(a, -1, 0).copy()
     M = len(p) - 1
     k = np.empty((M, *p.shape[1:]))
@@ -88,13 +88,13 @@ def _step_down(a):
         k[m - 1] = p[m]
         inside = np.abs(p[m]) < 1
         k_m = np.where(inside, p[m], 0.0)
-        with np.errstate(over="ignore", invalid="ignore"):  # of wild coefficients, which no stable filter has
+        with np.errstate(over="ignore", invalid="ignore"):  # very large coefficients, which are never stable
             p[1:m] = (p[1:m] - k_m * p[m - 1 : 0 : -1]) / (1 - k_m**2)
     return np.ascontiguousarray(np.moveaxis(k, 0, -1))
 
 
 def is_minimum_phase(a: ArrayLike) -> np.ndarray | np.bool_:
-    """Return for every frame whether all zeros of A(z) lie inside the unit circle, so that 1/A(z) is stable.
+    """Return for every frame whether all zeros of A(z) are inside the unit circle, which means that 1/A(z) is stable.
 
     Parameters
     ----------
@@ -118,9 +118,9 @@ def is_minimum_phase(a: ArrayLike) -> np.ndarray | np.bool_:
 
 
 def minimum_phase(a: ArrayLike) -> np.ndarray:
-    """Return predictors in which zeros outside of the unit circle are mirrored to the inside.
+    """Return predictors whose zeros outside the unit circle are reflected to the inside.
 
-    The shape of the envelope |1/A| does not change. Frames that are minimum phase do not change.
+    The shape of the envelope |1/A| does not change. Minimum-phase predictors do not change.
 
     Parameters
     ----------
@@ -142,10 +142,10 @@ def minimum_phase(a: ArrayLike) -> np.ndarray:
     """
     a = predictor("a", a).copy()
     bad = ~is_minimum_phase(a)
-    z = _roots(a[bad])
+    z = roots(a[bad])
     radius = np.abs(z)
     z = np.where(radius > 1, z / np.maximum(radius, 1) ** 2, z)
-    # Mirroring does not move zeros on the circle, so these are moved slightly inwards.
+    # Reflection does not move zeros on the circle, so these are moved slightly inwards.
     z *= np.minimum(1, (1 - 1e-9) / np.maximum(np.abs(z), 0.5))
     p = np.zeros(a[bad].shape, complex)
     p[:, 0] = 1
@@ -155,8 +155,8 @@ def minimum_phase(a: ArrayLike) -> np.ndarray:
     return a
 
 
-def _roots(a):
-    """Return the zeros (T, M) of A(z), as eigenvalues of the companion matrices."""
+def roots(a: np.ndarray) -> np.ndarray:
+    """Return the zeros, complex (T, M), of predictors (T, M+1) as eigenvalues of companion matrices."""
     M = a.shape[-1] - 1
     C = np.zeros((len(a), M, M))
     C[:, 0] = -a[:, 1:]
@@ -231,7 +231,7 @@ def reflection_to_area(k: ArrayLike) -> np.ndarray:
     Returns
     -------
     float64 array (..., M+1)
-        Section 1 at the end that reflects completely, M+1 beyond the other end.
+        Section 1 is at the end that reflects completely, section M+1 is after the other end.
 
     Raises
     ------
@@ -259,7 +259,7 @@ def area_to_reflection(area: ArrayLike) -> np.ndarray:
     Parameters
     ----------
     area : array (..., M+1) > 0
-        In any unit, because only ratios are used.
+        Areas in any unit, because only ratios are used.
 
     Returns
     -------
@@ -276,13 +276,15 @@ def area_to_reflection(area: ArrayLike) -> np.ndarray:
     [0.5, -0.5]
     """
     S = finite("area", area)
-    if S.shape[-1] == 0 or not (S > 0).all():
-        raise ValueError(f"`area` is of shape {S.shape} with values not above 0, all areas must be positive")
+    if S.shape[-1] == 0:
+        raise ValueError(f"`area` has shape {S.shape}, its last axis must hold S_1 to S_(M+1)")
+    if not (S > 0).all():
+        raise ValueError(f"`area` has a value of {S.min():g}, all areas must be above 0")
     return (S[..., 1:] - S[..., :-1]) / (S[..., 1:] + S[..., :-1])
 
 
 def _within_one(k):
     k = finite("k", k)
     if not (np.abs(k) < 1).all():
-        raise ValueError(f"`k` reaches {np.abs(k).max():.6g} in size, it must stay below 1")
+        raise ValueError(f"`k` has a magnitude of {np.abs(k).max():.6g}, all magnitudes must be below 1")
     return k

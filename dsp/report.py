@@ -1,8 +1,8 @@
 """Measure a recording frame by frame for `python -m dsp`: level, pitch, formants, prediction gain.
 
-There is a frame every 10 ms, with a window of 30 ms around its centre. Signals with a sample rate above 16 kHz are
-analysed at 16 kHz, where one predictor order suits the formants of all voices. Formants are tracked among the roots of
-A(z), after a pre-emphasis that compensates the spectral tilt of speech.
+There is a frame every 10 ms; its window of 30 ms has the same centre. Signals with a sample rate above 16 kHz are
+analysed at 16 kHz, where one predictor order is suitable for the formants of all voices. Formants are tracked among the
+roots of A(z), after a pre-emphasis that compensates the spectral tilt of speech.
 """
 
 from __future__ import annotations
@@ -28,52 +28,52 @@ NEUTRAL_LIMITS_HZ = (200.0, 1500.0)
 _HOP_S, _WINDOW_S = 0.010, 0.030
 _RATES_HZ = (4000, 768000)
 _HIGHEST_ANALYSIS_HZ = 16000
-_EMPHASIS_HZ = 50.0  # pre-emphasis lifts what is above, by 6 dB per octave
-_WHITE_NOISE = 1e-9  # keeps pure tones and constants from being predicted without error
+_EMPHASIS_HZ = 50.0  # pre-emphasis amplifies higher frequencies by 6 dB per octave
+_WHITE_NOISE = 1e-9  # limits the prediction gain of pure tones and constants
 _SILENCE_DBFS = -120.0
-_PITCH_BAND_HZ = 1000.0  # above, moving formants and breath make periods differ
-_AUDIBLE_DB = 40  # the picture shows no formants of frames more than this below the loudest
+_PITCH_BAND_HZ = 1000.0  # at higher frequencies, formant movements and breath noise reduce the periodicity
+_AUDIBLE_DB = 40  # the picture shows no formants of frames that are further below the loudest frame
 _EDGE = 1.03  # values within this factor of an end of their range are flagged
 _MAX_BANDWIDTH_HZ, _NARROW_HZ = 700.0, 300.0
-_BEYOND = 1.25  # how far above the range a resonance may be the last formant that is missing
-_HALF_PERIOD = 0.95  # correlation at half the period, against that at the period, that tells of a higher pitch
+_BEYOND = 1.25  # a resonance up to this factor above the range may be the missing last formant
+_HALF_PERIOD = 0.95  # correlation at half the period relative to that at the period, above which pitch may be higher
 _MEDIAN_PITCH_HZ, _MEDIAN_NEUTRAL_HZ, _NEUTRAL_OF_WHISPER_HZ = 120.0, 520.0, 550.0
 _NEUTRAL_RANGE_HZ = (450.0, 720.0)
-_WORTH_A_NOTE = 0.05  # share of frames at an edge above which a note is added; smaller shares occur by chance
+_NOTE_FRACTION = 0.05  # fraction of flagged frames above which a note is added; smaller ones occur by chance
 _BLOCK = 1024  # frames per step, which bounds the memory for long signals
-_SEGMENT_S, _MARGIN_S = 10.0, 0.05  # of the low-pass filter, whose response is shorter than the margin
+_SEGMENT_S, _MARGIN_S = 10.0, 0.05  # for the low-pass filter, whose impulse response is shorter than the margin
 
 
 @dataclass(frozen=True)
 class Report:
-    """Measurements of T frames; NaN where there is none (no pitch, no such formant).
+    """Hold measurements of T frames; NaN stands for a missing pitch or formant.
 
     Attributes
     ----------
     x : ndarray, shape (n_samples,)
         The recording; full scale is 1.
     sample_rate_hz : int
-        Its rate.
+        Sample rate of the recording.
     y : ndarray, shape (n,)
-        The recording at the rate of the analysis.
+        The recording at the sample rate of the analysis.
     analysis_hz, order : int
-        That rate, and the order M of the prediction.
+        Sample rate of the analysis, and order M of the prediction.
     pitch_range_hz, formant_range_hz : (float, float)
         Search ranges of pitch and formants.
     neutral_hz : float
-        First resonance of the speaker's vocal tract at rest, which determines the numbers of formants.
+        First resonance of the speaker's neutral vocal tract, which determines the numbers of formants.
     time_s : ndarray, shape (T,)
         Centres of the frames.
     level_dbfs : ndarray, shape (T,)
-        Mean power, 0 dB for a full-scale sinusoid, not below -120.
+        Mean power; 0 dB for a full-scale sinusoid, at least -120.
     pitch_hz, voicing : ndarray, shape (T,)
         Fundamental frequency of voiced frames, and the periodicity of each frame, 0 to 1.
     pitch_at_edge : bool ndarray, shape (T,)
         Whether the pitch is at an end of its range, or may lie above it.
     prediction_gain_db : ndarray, shape (T,)
-        Power of the windowed frame over that of its prediction error.
+        Ratio of the power of the windowed frame to that of its prediction error.
     formant_hz, bandwidth_hz : ndarray, shape (T, 4)
-        Formants by their numbers; a missing formant is NaN, and the others keep their numbers.
+        Formants 1 to 4; a missing formant is NaN, and the others keep their numbers.
     formant_at_edge : bool ndarray, shape (T,)
         Whether a formant is at an end of its range, or the last one is missing and may lie above it.
     lpc, error : ndarray, shape (T, M + 1) and (T,)
@@ -102,30 +102,30 @@ class Report:
 
     @property
     def loudest(self) -> int:
-        """Frame of the highest level."""
+        """Index of the frame with the highest level."""
         return int(self.level_dbfs.argmax())
 
     @property
     def audible(self) -> np.ndarray:
-        """Frames not far below the loudest one."""
+        """Whether a frame is less than 40 dB below the loudest one and above -100 dBFS, shape (T,)."""
         return self.level_dbfs > max(self.level_dbfs.max() - _AUDIBLE_DB, -100)
 
     def frame_at(self, time_s: float) -> int:
-        """Frame whose middle is nearest to a time."""
+        """Return the index of the frame whose centre is nearest to a time."""
         return int(np.abs(self.time_s - time_s).argmin())
 
     def notes(self) -> list[str]:
-        """Return notes on measurements that may be wrong because a range is too narrow."""
+        """Return sentences about measurements that may be wrong because a search range is too narrow."""
         ends = (("pitch", self.pitch_range_hz, self.pitch_at_edge & self.audible),)
         ends += (("formants", self.formant_range_hz, self.formant_at_edge & self.audible),)
         return [
             f"{flags.sum()} of {len(flags)} frames have {name} at or beyond an end of {low:g} to {high:g} Hz"
             for name, (low, high), flags in ends
-            if flags.sum() > _WORTH_A_NOTE * len(flags)
+            if flags.sum() > _NOTE_FRACTION * len(flags)
         ]
 
     def spectrum_and_envelope_db(self, frame: int) -> tuple[np.ndarray, ...]:
-        """Frequencies in Hz, spectrum and LPC envelope of a frame without its pre-emphasis; 0 is full scale."""
+        """Return frequencies in Hz, spectrum and LPC envelope of a frame in dBFS, without the pre-emphasis."""
         spec = _centred(self.analysis_hz, _WINDOW_S)
         windowed = _emphasised(self.y, spec, frame, frame + 1)[0]
         n_fft = 1 << (4 * spec.window - 1).bit_length()
@@ -140,17 +140,17 @@ class Report:
 
 
 def analysis_rate_hz(sample_rate_hz: int) -> int:
-    """Rate at which a recording is analysed: its own, at most 16 kHz."""
+    """Return the sample rate of the analysis: that of the recording, at most 16 kHz."""
     return min(sample_rate_hz, _HIGHEST_ANALYSIS_HZ)
 
 
 def highest_pitch_hz(sample_rate_hz: int) -> float:
-    """Highest end of a range of pitch."""
+    """Return the highest allowed end of a pitch range."""
     return analysis_rate_hz(sample_rate_hz) / 5
 
 
 def default_order(sample_rate_hz: int) -> int:
-    """Two coefficients per formant (one formant per kHz of the analysis rate), and two for the spectral slope."""
+    """Return two coefficients per formant (one formant per kHz of the analysis rate) plus two for the tilt."""
     return 2 + round(analysis_rate_hz(sample_rate_hz) / 1000)
 
 
@@ -168,18 +168,19 @@ def measure(
     Parameters
     ----------
     x : array_like, shape (n_samples,)
-        Samples: floats of full scale 1, or int16 or int32.
+        Samples: floats with full scale 1, int16, or int32.
     sample_rate_hz : int
         4000 to 768000.
     order : int, 2 to 64, optional
-        Order M of the prediction; `default_order` without it.
+        Order M of the prediction; that of `default_order` if None.
     pitch_range_hz : (low, high)
-        30 <= low < high <= a fifth of the rate of the analysis.
+        30 <= low < high <= a fifth of the sample rate of the analysis.
     formant_range_hz : (low, high)
-        0 <= low < high <= 8000; what is above half the rate of the analysis is left out.
+        0 <= low < high <= 8000; frequencies above half the sample rate of the analysis are ignored.
     neutral_hz : float, 200 to 1500, optional
-        First resonance of the speaker's vocal tract at rest: about 500 for men, 600 for women, 650 to 700 for children.
-        Default: 520 (f0 / 120)^(1/4) for the median pitch f0, because tall speakers have low voices; 550 for whisper.
+        First resonance of the speaker's neutral vocal tract: about 500 for men, 600 for women, 650 to 700 for children.
+        If None, 520 (f0 / 120)^(1/4) with the median pitch f0, because long vocal tracts have low voices; 550 if no
+        frame is voiced.
 
     Returns
     -------
@@ -188,10 +189,10 @@ def measure(
     Raises
     ------
     ValueError
-        If `x` is empty, holds NaN or has more axes than one, or a number is out of range.
+        If `x` is empty, holds NaN or has more than one channel, or a number is out of range.
     """
     fs = checked_rate("sample_rate_hz", sample_rate_hz, *_RATES_HZ)
-    dtype = np.float32 if getattr(x, "dtype", None) in (np.float32, np.int16) else np.float64  # as exact as it came
+    dtype = np.float32 if getattr(x, "dtype", None) in (np.float32, np.int16) else np.float64  # saves memory
     x = checked_signal("x", x, max_channels=1, limit=None, dtype=dtype)
     if not len(x):
         raise ValueError("`x` has shape (0,), it must hold at least one sample")
@@ -231,7 +232,7 @@ def measure(
 
 
 def checked_range(name: str, values: tuple[float, float], least: float, most: float) -> tuple[float, float]:
-    """Return two numbers, least <= low < high <= most."""
+    """Return two numbers as floats; they must fulfil least <= low < high <= most."""
     allowed = f"it must be two numbers, {least:g} <= low < high <= {most:g}"
     try:
         low, high = map(float, values)
@@ -243,7 +244,7 @@ def checked_range(name: str, values: tuple[float, float], least: float, most: fl
 
 
 def _resampled(x: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
-    """Resample a signal to a lower rate, without delay."""
+    """Return a signal at a lower sample rate, without delay."""
     if from_hz == to_hz:
         return x
     from scipy.signal import resample_poly
@@ -253,18 +254,18 @@ def _resampled(x: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
 
 
 def _emphasis(sample_rate_hz: float) -> float:
-    """Coefficient of the pre-emphasis 1 - mu z^-1."""
+    """Return mu of the pre-emphasis 1 - mu z^-1."""
     return float(np.exp(-2 * np.pi * _EMPHASIS_HZ / sample_rate_hz))
 
 
 def _centred(sample_rate_hz: int, window_s: float) -> FrameSpec:
-    """Frames of 10 ms, analysed in windows around their middles."""
+    """Return the framing: a frame every 10 ms, whose window has the same centre."""
     hop, window = round(_HOP_S * sample_rate_hz), round(window_s * sample_rate_hz)
     return FrameSpec(sample_rate_hz, window, hop, (window - hop) // 2, hop)
 
 
 def _emphasised(y: np.ndarray, spec: FrameSpec, first: int, end: int) -> np.ndarray:
-    """Pre-emphasised frames first..end-1 under a Hamming window."""
+    """Return the pre-emphasised frames first..end-1, weighted by a Hamming window."""
     begin, stop = first * spec.hop + spec.delay - spec.window - 1, end * spec.hop + spec.look_ahead
     part = np.pad(y[max(begin, 0) : stop], (max(-begin, 0), max(stop - len(y), 0)))
     part = part.astype(np.float64)
@@ -273,7 +274,7 @@ def _emphasised(y: np.ndarray, spec: FrameSpec, first: int, end: int) -> np.ndar
 
 
 def _autocorrelation(y: np.ndarray, spec: FrameSpec, M: int) -> np.ndarray:
-    """Autocorrelation of all frames, shape (T, M + 1)."""
+    """Return the autocorrelation of all frames, shape (T, M + 1)."""
     T = spec.n_frames(len(y))
     blocks = [(t, min(t + _BLOCK, T)) for t in range(0, T, _BLOCK)]
     r = np.concatenate([autocorrelation(_emphasised(y, spec, *block), M) for block in blocks])
@@ -281,11 +282,11 @@ def _autocorrelation(y: np.ndarray, spec: FrameSpec, M: int) -> np.ndarray:
 
 
 def _pitch(y: np.ndarray, fs: int, pitch_range: tuple[float, float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pitch and voicing of every frame, and whether the pitch is at an end of its range, or may lie above it."""
+    """Return pitch and voicing of every frame, and whether the pitch is at an end of its range or may be above it."""
     low, high = pitch_range[0] / _EDGE, min(pitch_range[1] * _EDGE, fs / 4)
     spec = _centred(fs, 2 / low)
     front, T = spec.window - spec.delay, spec.n_frames(len(y))
-    band = np.zeros(front + T * spec.hop + spec.look_ahead)  # with zeros on both sides, so that frames are views
+    band = np.zeros(front + T * spec.hop + spec.look_ahead)  # padded with zeros, so that frames are views
     _low_pass(y, fs, max(_PITCH_BAND_HZ, 1.6 * high), band[front : front + len(y)])
     frames = np.lib.stride_tricks.sliding_window_view(band, spec.window)[:: spec.hop]
     f0_hz, voicing = pitch_track(frames, fs, low, high)
@@ -298,7 +299,7 @@ def _pitch(y: np.ndarray, fs: int, pitch_range: tuple[float, float]) -> tuple[np
 
 
 def _correlation_at(x: np.ndarray, lag: float) -> float:
-    """Normalised correlation of a frame with itself at a lag that need not be whole."""
+    """Return the normalised autocorrelation of a frame at a fractional lag."""
     n = np.arange(len(x) - int(lag) - 1)
     x = x - x.mean()
     tail = np.interp(n + lag, np.arange(len(x)), x)
@@ -307,7 +308,7 @@ def _correlation_at(x: np.ndarray, lag: float) -> float:
 
 
 def _neutral_hz(pitch_hz: np.ndarray) -> float:
-    """First resonance of the speaker's vocal tract at rest, estimated from the median pitch."""
+    """Return the first resonance of the speaker's neutral vocal tract, estimated from the median pitch."""
     voiced = pitch_hz[np.isfinite(pitch_hz)]
     if not voiced.size:
         return _NEUTRAL_OF_WHISPER_HZ
@@ -317,7 +318,7 @@ def _neutral_hz(pitch_hz: np.ndarray) -> float:
 def _formants(
     a: np.ndarray, fs: int, formant_range: tuple[float, float], neutral_hz: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Formants, their bandwidths, and whether one of a frame is at an end of the range, or the last may lie above."""
+    """Return formants, bandwidths, and whether a formant is at an end of the range or the last may be above it."""
     low, high = formant_range[0], min(formant_range[1], fs / 2 - 90)
     f, b = formant_tracks(a, fs, N_FORMANTS, neutral_hz, low, _MAX_BANDWIDTH_HZ, max(high, low))
     all_f, all_b = poles(a, fs)
@@ -328,7 +329,7 @@ def _formants(
 
 
 def _low_pass(y: np.ndarray, fs: int, edge_hz: float, out: np.ndarray) -> None:
-    """Keep the lowest harmonics, without delay; segment by segment, so that long recordings need no copies."""
+    """Write the low-pass filtered signal to `out`, without delay; processing in segments needs little memory."""
     from scipy.signal import butter, sosfiltfilt
 
     sos = butter(4, min(edge_hz, 0.45 * fs), fs=fs, output="sos")
@@ -341,7 +342,7 @@ def _low_pass(y: np.ndarray, fs: int, edge_hz: float, out: np.ndarray) -> None:
 
 
 def _level_dbfs(x: np.ndarray, n_frames: int, hop: float) -> np.ndarray:
-    """Level of every frame's own samples, the last one shorter where the recording ends within it."""
+    """Return the level of every frame without overlap; the last frame may be incomplete."""
     starts = np.minimum(np.round(np.arange(n_frames + 1) * hop).astype(int), len(x))
     starts[-1] = len(x)
     power = np.empty(n_frames)

@@ -1,4 +1,4 @@
-"""Write the measurements of `dsp.report` as a table: as text, comma-separated, or JSON.
+"""Write the measurements of `dsp.report` as a table in text, CSV or JSON format.
 
 Every writer yields single lines, so that the table of a long recording needs little memory.
 """
@@ -12,7 +12,7 @@ from dsp.report import N_FORMANTS, Report
 
 
 def as_text(report: Report) -> Iterator[str]:
-    """Write the table as text, line by line: fixed columns, a dash where there is no value."""
+    """Yield the lines of the table as text with fixed columns; a dash stands for a missing value."""
     names = ["time", "level", "pitch", "voicing", "gain"]
     units = ["s", "dBFS", "Hz", "", "dB"]
     for index in range(1, N_FORMANTS + 1):
@@ -28,7 +28,7 @@ def as_text(report: Report) -> Iterator[str]:
 
 
 def as_csv(report: Report) -> Iterator[str]:
-    """Write the table as comma-separated values with a header, line by line, empty where there is no value."""
+    """Yield the lines of the table as comma-separated values with a header; a missing value is empty."""
     table = columns(report)
     yield ",".join(table) + "\n"
     for values in zip(*table.values(), strict=True):
@@ -36,7 +36,7 @@ def as_csv(report: Report) -> Iterator[str]:
 
 
 def as_json(report: Report) -> Iterator[str]:
-    """Write one JSON object, line by line: numbers of the whole file, and a list of frames; null for missing values."""
+    """Yield the lines of a JSON object with settings and a list of frames; a missing value is null."""
     names = ("sample_rate_hz", "analysis_hz", "order", "pitch_range_hz", "formant_range_hz", "neutral_hz")
     head = {name: getattr(report, name) for name in names} | {"n_samples": len(report.x)}
     yield json.dumps(head)[:-1] + ', "frames": [\n'
@@ -48,11 +48,11 @@ def as_json(report: Report) -> Iterator[str]:
 
 
 TABLES = {"text": as_text, "csv": as_csv, "json": as_json}
-"""The writers by the name of their format."""
+"""Writers by name of the format."""
 
 
 def columns(report: Report) -> dict[str, np.ndarray]:
-    """Columns of the table by name, in their order."""
+    """Return the columns of the table by name, in order."""
     table = {
         "time_s": report.time_s,
         "level_dbfs": report.level_dbfs,

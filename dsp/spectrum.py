@@ -1,8 +1,8 @@
-"""Spectra of predictors: the envelope, its autocorrelation, and the distance between two envelopes.
+"""Spectra of predictors: envelope, autocorrelation, and distances between envelopes.
 
-Place in the chain: from coefficients to plots, measurements and comparisons. The envelope of a predictor
-with gain g is the power spectrum P(w) = g^2 / |A(e^jw)|^2; its Fourier partner is the autocorrelation of the
-impulse response.
+Place in the chain: from coefficients to plots, measurements and comparisons. The envelope of a predictor with gain g is
+the power spectrum P(w) = g^2 / |A(e^jw)|^2; its inverse Fourier transform is the autocorrelation of the impulse
+response.
 
 Notation: M order, K+1 bins from 0 to half the sample rate, g gain, P power, r autocorrelation.
 """
@@ -14,7 +14,7 @@ from dsp._arguments import finite, integer_in, number_in, predictor
 from dsp.lpc import levinson_durbin
 
 AMRWB_RATE_HZ = 12800
-"""Rate at which AMR-WB predicts; its envelopes end at half of it."""
+"""Sample rate of linear prediction in AMR-WB; its envelopes end at half of this rate."""
 
 
 def lpc_to_power(a: ArrayLike, gain: ArrayLike = 1.0, n_fft: int = 512) -> np.ndarray:
@@ -24,9 +24,9 @@ def lpc_to_power(a: ArrayLike, gain: ArrayLike = 1.0, n_fft: int = 512) -> np.nd
     ----------
     a : array (..., M+1)
     gain : array (...)
-        g, the root of the residual's power. Broadcast against the leading axes.
+        g, the square root of the power of the residual; broadcast against the leading axes.
     n_fft : int, even, > M
-        Bin k is at k/n_fft of the sample rate.
+        Length of the FFT; bin k is at k/n_fft of the sample rate.
 
     Returns
     -------
@@ -52,18 +52,18 @@ def lpc_to_power(a: ArrayLike, gain: ArrayLike = 1.0, n_fft: int = 512) -> np.nd
         raise ValueError(f"`n_fft` is {n_fft}, it must be even")
     A = np.fft.rfft(a, n_fft)
     power = A.real**2 + A.imag**2
-    return g[..., None] ** 2 / np.maximum(power, np.finfo(float).tiny)  # finite for zeros on the unit circle
+    return g[..., None] ** 2 / np.maximum(power, np.finfo(float).tiny)  # finite even for zeros on the unit circle
 
 
 def power_to_lpc(power: ArrayLike, order: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the predictor whose autocorrelation matches that of a power spectrum, M lags of it.
+    """Return the predictor whose autocorrelation matches that of a power spectrum at lags 0..M.
 
-    The inverse of `lpc_to_power` if the bins are dense enough for the envelope's narrowest peak.
+    It is the inverse of `lpc_to_power` if the bins are dense enough for the narrowest peak of the envelope.
 
     Parameters
     ----------
     power : array (..., K+1), >= 0
-        From 0 to half the sample rate, both included.
+        Bins from 0 to half the sample rate, both included.
     order : int, 0..K
 
     Returns
@@ -74,7 +74,7 @@ def power_to_lpc(power: ArrayLike, order: int) -> tuple[np.ndarray, np.ndarray]:
     Raises
     ------
     ValueError
-        If `power` is negative somewhere, has fewer than two bins or is not finite, or `order` does not fit.
+        If `power` has a negative value, has fewer than two bins or is not finite, or `order` is out of range.
 
     Examples
     --------
@@ -87,8 +87,10 @@ def power_to_lpc(power: ArrayLike, order: int) -> tuple[np.ndarray, np.ndarray]:
     J. Makhoul, "Spectral linear prediction: properties and applications", IEEE Trans. ASSP 23 (1975).
     """
     power = finite("power", power)
-    if power.shape[-1] < 2 or (power < 0).any():
-        raise ValueError(f"`power` of shape {power.shape} must hold two or more bins, none negative")
+    if power.shape[-1] < 2:
+        raise ValueError(f"`power` has shape {power.shape}, its last axis must hold at least two bins")
+    if (power < 0).any():
+        raise ValueError(f"`power` has a value of {power.min():g}, all values must be at least 0")
     order = integer_in("order", order, 0, power.shape[-1] - 1)
     a, error, _ = levinson_durbin(np.fft.irfft(power)[..., : order + 1])
     return a, np.sqrt(np.maximum(error, 0.0))
@@ -101,7 +103,7 @@ def envelope_db(a: ArrayLike, gain: ArrayLike = 1.0, n_fft: int = 512) -> np.nda
     ----------
     a : array (..., M+1)
     gain : array (...)
-        A gain of 0 counts as the smallest number there is, about -6150 dB.
+        A gain of 0 is replaced by the smallest normal number, about -6150 dB.
     n_fft : int, even, > M
 
     Returns
@@ -123,12 +125,12 @@ def envelope_db(a: ArrayLike, gain: ArrayLike = 1.0, n_fft: int = 512) -> np.nda
 
 
 def lpc_to_autocorrelation(a: ArrayLike, error: ArrayLike = 1.0) -> np.ndarray:
-    """Return lags 0..M of the autocorrelation from which `levinson_durbin` computes these coefficients.
+    """Return lags 0..M of the autocorrelation for which `levinson_durbin` gives these coefficients.
 
     Parameters
     ----------
     a : array (..., M+1)
-        Of a stable 1/A(z).
+        1/A(z) must be stable.
     error : array (...)
         Prediction error power E.
 
@@ -148,12 +150,12 @@ def lpc_to_autocorrelation(a: ArrayLike, error: ArrayLike = 1.0) -> np.ndarray:
 
     References
     ----------
-    J. Markel and A. Gray, "Linear Prediction of Speech", Springer (1976); Levinson's recursion, backwards.
+    J. Markel and A. Gray, "Linear Prediction of Speech", Springer (1976): inverse Levinson recursion.
     """
     a, error = predictor("a", a), finite("error", error, 0)
     M = a.shape[-1] - 1
     steps = [a]
-    for m in range(M, 0, -1):  # step down: the predictors of all lower orders
+    for m in range(M, 0, -1):  # step-down recursion: predictors of all lower orders
         k = steps[-1][..., m : m + 1]
         if (np.abs(k) >= 1).any():
             raise ValueError("`a` has roots on or outside the unit circle, 1/A(z) must be stable")
@@ -177,16 +179,16 @@ def spectral_distortion_db(
     high_hz: float | None = None,
     n_fft: int = 512,
 ) -> np.ndarray:
-    """Return the root mean square difference in dB of two envelopes of unit gain, over the full band or part.
+    """Return the root mean square difference in dB between two envelopes of unit gain, over a frequency band.
 
     Parameters
     ----------
     a, b : array (..., M+1)
         Predictors; their orders may differ.
     sample_rate_hz : float > 0
-        Only scales `low_hz` and `high_hz`.
+        Unit of `low_hz` and `high_hz` only.
     low_hz, high_hz : float, 0 <= low_hz < high_hz <= sample_rate_hz / 2
-        Ends of the band, included; None is half the sample rate.
+        Ends of the band, both included; None stands for half the sample rate.
     n_fft : int, even, > M
 
     Returns
@@ -196,7 +198,7 @@ def spectral_distortion_db(
     Raises
     ------
     ValueError
-        If `a` or `b` is not a predictor or the band holds no bin.
+        If `a` or `b` is not a predictor or the band contains no bin.
 
     Examples
     --------
@@ -215,18 +217,18 @@ def spectral_distortion_db(
     f_hz = np.arange(difference_db.shape[-1]) * fs / n_fft
     weight = np.where((f_hz >= low_hz) & (f_hz <= high_hz), 1.0, 0.0)
     if not weight.any():
-        raise ValueError(f"`low_hz` is {low_hz:g} and `high_hz` {high_hz:g}, the band must hold a bin of `n_fft`")
-    weight[[0, -1]] *= 0.5  # the ends of the spectrum stand for half a bin
+        raise ValueError(f"`low_hz` is {low_hz:g} and `high_hz` is {high_hz:g}, the band must contain a bin of `n_fft`")
+    weight[[0, -1]] *= 0.5  # the first and the last bin are half as wide
     return np.sqrt(difference_db**2 @ (weight / weight.sum()))
 
 
 def spectral_distortion_amrwb_db(
     a: ArrayLike, b: ArrayLike, sample_rate_hz: float = AMRWB_RATE_HZ, n_fft: int = 512
 ) -> np.ndarray:
-    """Return the spectral distortion over 0 to 6400 Hz, the band for which AMR-WB has a predictor.
+    """Return the spectral distortion over 0 to 6400 Hz, the band of linear prediction in AMR-WB.
 
-    At AMR-WB's own rate of 12.8 kHz this is the full band. At other rates it leaves out what AMR-WB does not
-    transmit, so that quantisers at different rates can be compared.
+    At 12.8 kHz, the rate of AMR-WB, this is the full band. At higher rates, frequencies that AMR-WB does not transmit
+    are ignored, so that quantisers at different sample rates can be compared.
 
     Parameters
     ----------
@@ -241,7 +243,7 @@ def spectral_distortion_amrwb_db(
     Raises
     ------
     ValueError
-        As `spectral_distortion_db`, or if the rate is below 12.8 kHz.
+        As `spectral_distortion_db`, and if the sample rate is below 12.8 kHz.
 
     Examples
     --------
@@ -258,10 +260,10 @@ def spectral_distortion_amrwb_db(
 
 
 def distortion_summary(distortion_db: ArrayLike) -> tuple[float, float, float]:
-    """Return the three numbers that are commonly used to compare envelope quantisers.
+    """Return mean and outlier percentages of spectral distortion, as used to compare envelope quantisers.
 
-    Transparent quality is commonly taken to need a mean of about 1 dB, fewer than 2 % of frames in 2 to 4 dB,
-    and none above 4 dB.
+    The usual conditions for transparent quality are a mean of about 1 dB, fewer than 2 % of frames from 2 to 4 dB, and
+    no frames above 4 dB.
 
     Parameters
     ----------
@@ -271,8 +273,9 @@ def distortion_summary(distortion_db: ArrayLike) -> tuple[float, float, float]:
     -------
     mean_db : float
     percent_2_to_4 : float
-        Frames above 2 and up to 4 dB.
+        Percentage of frames above 2 and up to 4 dB.
     percent_above_4 : float
+        Percentage of frames above 4 dB.
 
     Raises
     ------

@@ -1,6 +1,6 @@
-"""Transient detection: find frames in which a long transform would cause pre-echo.
+"""Detect transients (attacks), in whose frames a long transform would cause pre-echo.
 
-Place in the chain: first block of an encoder that switches between long and short transforms. Delay: the frame only.
+Place in the chain: first block of an encoder that switches between long and short blocks. Delay: one frame.
 """
 
 from typing import NamedTuple
@@ -10,26 +10,27 @@ from numpy.typing import ArrayLike
 
 __all__ = ["AttackState", "attacks", "next_attacks", "start_attacks"]
 
-_PARTS = 8
-_MEMORY = 0.8  # of the running mean of energy, per part: more than half a frame, as long as the period of a low voice
+_PARTS = 8  # parts per frame
+_SMOOTHING = 0.8  # coefficient of the running mean per part; the mean must cover a period of a low voice
 
 
 def attacks(x: ArrayLike, frame: int, rise_db: float = 9.0, floor: float = 1e-8) -> np.ndarray:
-    """Return the frames in which the energy of high frequencies rises suddenly.
+    """Return in which frames the energy of high frequencies rises suddenly.
 
     The signal is differentiated twice, and each frame is divided into eight parts. An attack is a part whose energy is
-    `rise_db` above the running mean of the parts before it. The differentiation removes low frequencies, which rise
-    slowly and contain most of the energy.
+    more than `rise_db` above the running mean of the previous parts. The differentiation attenuates low frequencies,
+    which rise slowly and contain most of the energy.
 
     Parameters
     ----------
     x : array_like, shape (..., n_samples)
         Signal; full scale is 1.
     frame : int
-        Samples per frame, a multiple of 8; an incomplete frame at the end is left out.
+        Samples per frame, a multiple of 8; an incomplete frame at the end is ignored.
     rise_db : float
+        Minimum rise of energy of an attack.
     floor : float
-        Mean square, after differentiation, that is added to all energies; quieter parts are never attacks.
+        Mean square after differentiation that is added to all energies, so that very quiet parts are no attacks.
 
     Returns
     -------
@@ -67,13 +68,13 @@ class AttackState(NamedTuple):
     Attributes
     ----------
     last : array (..., 2)
-        The last two samples.
+        Last two samples.
     mean : array (..., 1)
-        Running mean of energy, without the correction for its start at 0.
+        Running mean of energy, without the correction of its start at 0.
     filter : array (..., 1)
-        State of the filter that computes it.
+        State of the filter that computes the running mean.
     count : int
-        Parts seen so far.
+        Number of parts processed.
     """
 
     last: np.ndarray
@@ -83,21 +84,21 @@ class AttackState(NamedTuple):
 
 
 def start_attacks(shape: tuple[int, ...] = ()) -> AttackState:
-    """Return the state before the first sample, for signals with these leading axes."""
+    """Return the state before the first sample, for signals with leading axes `shape`."""
     return AttackState(np.zeros((*shape, 2)), np.zeros((*shape, 1)), np.zeros((*shape, 1)), 0)
 
 
 def next_attacks(
     state: AttackState, x: ArrayLike, frame: int, rise_db: float = 9.0, floor: float = 1e-8
 ) -> tuple[AttackState, np.ndarray]:
-    """Compute `attacks` for the next frames of a signal, with a state that is passed from call to call.
+    """Return `attacks` of the next frames of a signal, and the state for the following call.
 
     Parameters
     ----------
     state : AttackState
-        From `start_attacks`, or from the samples before.
+        From `start_attacks` or from the previous call.
     x : array_like, shape (..., n_samples)
-        Whole frames.
+        Complete frames.
     frame, rise_db, floor
         As for `attacks`.
 
@@ -109,7 +110,7 @@ def next_attacks(
     Raises
     ------
     ValueError
-        If `frame` is not a multiple of 8, or `x` does not hold whole frames.
+        If `frame` is not a multiple of 8, or `x` does not consist of complete frames.
 
     Examples
     --------
@@ -126,18 +127,18 @@ def next_attacks(
     if frame < 1 or frame % _PARTS:
         raise ValueError(f"`frame` is {frame}, it must be a multiple of {_PARTS}")
     if x.ndim == 0 or x.shape[-1] % frame:
-        raise ValueError(f"`x` has shape {x.shape}, its last axis must hold whole frames of {frame} samples")
+        raise ValueError(f"`x` has shape {x.shape}, its last axis must be a multiple of `frame`, {frame}")
     T = x.shape[-1] // frame
     if not T:
         return state, np.zeros((*x.shape[:-1], 0), bool)
     x = np.concatenate([state.last, x], axis=-1)
     d = np.asarray(lfilter([1, -2, 1], [1], x, axis=-1))[..., 2:]
     energy = np.mean(d.reshape(*d.shape[:-1], T * _PARTS, frame // _PARTS) ** 2, axis=-1) + floor
-    mean, memory = lfilter([1 - _MEMORY], [1, -_MEMORY], energy, axis=-1, zi=state.filter)
-    before = np.concatenate([state.mean if state.count else energy[..., :1], mean[..., :-1]], axis=-1)
+    mean, filter_state = lfilter([1 - _SMOOTHING], [1, -_SMOOTHING], energy, axis=-1, zi=state.filter)
+    previous = np.concatenate([state.mean if state.count else energy[..., :1], mean[..., :-1]], axis=-1)
     # The mean starts at 0; the division by the sum of the weights corrects this.
-    weight = 1 - _MEMORY ** np.arange(state.count, state.count + T * _PARTS)
+    weight = 1 - _SMOOTHING ** np.arange(state.count, state.count + T * _PARTS)
     weight[: 0 if state.count else 1] = 1.0
-    found = energy > 10 ** (rise_db / 10) * before / weight
-    after = AttackState(x[..., -2:], mean[..., -1:], memory, state.count + T * _PARTS)
+    found = energy > 10 ** (rise_db / 10) * previous / weight
+    after = AttackState(x[..., -2:], mean[..., -1:], filter_state, state.count + T * _PARTS)
     return after, found.reshape(*x.shape[:-1], T, _PARTS).any(axis=-1)

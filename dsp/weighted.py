@@ -1,8 +1,8 @@
-"""Weighted linear prediction: the covariance method with a weight on the error of every sample.
+"""Weighted linear prediction: the covariance method with a weight for the error of every sample.
 
-Place in the chain: frames in, predictor coefficients out, for signals in which some samples are more reliable than
-others. While the glottis is closed, voiced speech is a free resonance. Weights that follow the short-time energy
-emphasise these samples, and the formants of high voices are less biased towards the harmonics.
+Place in the chain: from frames to predictor coefficients, if some samples are more reliable than others. While the
+glottis is closed, voiced speech is a decaying resonance without excitation. Weights by short-time energy emphasise
+these samples. This reduces the bias of the formants of high-pitched voices towards the harmonics.
 
 Notation: M order, N frame length, w weights.
 """
@@ -20,22 +20,22 @@ def weighted_covariance(frames: ArrayLike, order: int, weights: ArrayLike) -> tu
     Parameters
     ----------
     frames : array (..., N)
-        Samples, not windowed.
+        Samples without a window.
     order : int, 0..N/2
     weights : array (..., N) >= 0
-        w, for instance from `energy_weights`; broadcast against the frames. The first M are not used.
+        w, for instance from `energy_weights`; broadcast against the frames. The first M weights are not used.
 
     Returns
     -------
     a : float64 array (..., M+1)
-        Coefficients, a[..., 0] = 1; 1/A(z) may be unstable, which `dsp.reflection.minimum_phase` corrects.
+        Coefficients, a[..., 0] = 1. 1/A(z) may be unstable; `dsp.reflection.minimum_phase` makes it stable.
     error : float64 array (...)
         Weighted energy of the error.
 
     Raises
     ------
     ValueError
-        If a value is not finite, a weight is negative, or shapes or `order` do not fit.
+        If a value is not finite, a weight is negative, shapes do not match, or `order` is out of range.
 
     Examples
     --------
@@ -51,24 +51,24 @@ def weighted_covariance(frames: ArrayLike, order: int, weights: ArrayLike) -> tu
     x, w = finite("frames", frames), finite("weights", weights)
     M = integer_in("order", order, 0, x.shape[-1] // 2)
     if (w < 0).any():
-        raise ValueError(f"`weights` reaches down to {w.min():.6g}, all weights must be 0 or more")
+        raise ValueError(f"`weights` has a value of {w.min():.6g}, all weights must be at least 0")
     try:
         shape = np.broadcast_shapes(x.shape, w.shape)
     except ValueError:
         shape = None
     if shape is None or x.shape[-1] != w.shape[-1]:
-        raise ValueError(f"`weights` has shape {w.shape}, it must go with {x.shape} of `frames`")
+        raise ValueError(f"`weights` has shape {w.shape}, it must match that of `frames`, {x.shape}")
     x, root = np.broadcast_to(x, shape), np.broadcast_to(np.sqrt(w), shape)
     return fit(M, lambda part, root: root[:, M:, None] * forward(part, M), x, root)
 
 
 def energy_weights(frames: ArrayLike, length: int, floor: float = 1e-9) -> np.ndarray:
-    """Return the energy of the samples just before each one, w[n] = sum_{i=1..L} x[n-i]^2 + floor.
+    """Return the energy of the L samples before each sample, w[n] = sum_{i=1..L} x[n-i]^2 + floor.
 
     Parameters
     ----------
     frames : array (..., N)
-        Continued with zeros in front.
+        Samples; earlier samples are zero.
     length : int >= 1
         L, usually the order of the prediction.
     floor : float >= 0
@@ -81,7 +81,7 @@ def energy_weights(frames: ArrayLike, length: int, floor: float = 1e-9) -> np.nd
     Raises
     ------
     ValueError
-        If `frames` is not finite, `length` not positive, or `floor` negative.
+        If `frames` is not finite, `length` is below 1, or `floor` is negative.
 
     Examples
     --------

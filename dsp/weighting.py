@@ -1,7 +1,8 @@
 """Perceptual weighting: bandwidth expansion, and the filter W(z) = A(z/g1) / A(z/g2) with its inverse.
 
-Place in the chain: around quantisation. W reduces the error at formants, where it is masked, relative to the error
-between them. White noise filtered by 1/W gets the shape of a masked error. A(z/g) has the roots of A(z) times g.
+Place in the chain: around quantisation. W attenuates the error at formants, where it is masked, relative to the error
+between formants. White noise filtered by 1/W has a spectrum that speech masks. The roots of A(z/g) are those of A(z)
+times g.
 
 Notation: M order, N samples, S blocks, g1 and g2 expansion factors.
 """
@@ -14,13 +15,13 @@ from dsp.filters import direct_analysis, direct_synthesis
 
 
 def expand_bandwidth(a: ArrayLike, gamma: ArrayLike) -> np.ndarray:
-    """Return A(z/g), whose resonances are wider by -ln(g) fs / pi Hz.
+    """Return A(z/g), whose resonances are wider than those of A(z) by -ln(g) fs / pi in Hz.
 
     Parameters
     ----------
     a : array (..., M+1)
     gamma : array (...)
-        g, above 0; 1 changes nothing, 1/g is the inverse. Broadcast against the leading axes.
+        g, above 0; broadcast against the leading axes. 1 has no effect, and 1/g inverts the operation.
 
     Returns
     -------
@@ -42,12 +43,12 @@ def expand_bandwidth(a: ArrayLike, gamma: ArrayLike) -> np.ndarray:
     """
     a, g = predictor("a", a), finite("gamma", gamma, 0)
     if not (g > 0).all():
-        raise ValueError(f"`gamma` is {g.min() if g.size else g}, it must be above 0")
+        raise ValueError(f"`gamma` has a value of {g.min():g}, all values must be above 0")
     return a * g[..., None] ** np.arange(a.shape[-1])
 
 
 def bandwidth_to_gamma(bandwidth_hz: float, sample_rate_hz: float) -> float:
-    """Return the factor g that widens every resonance by a bandwidth, exp(-pi B / fs).
+    """Return the factor g = exp(-pi B / fs) that widens every resonance by the bandwidth B.
 
     Parameters
     ----------
@@ -74,7 +75,7 @@ def bandwidth_to_gamma(bandwidth_hz: float, sample_rate_hz: float) -> float:
 
 
 def gamma_to_bandwidth(gamma: float, sample_rate_hz: float) -> float:
-    """Return the bandwidth in Hz by which the factor g widens every resonance, -ln(g) fs / pi.
+    """Return the bandwidth -ln(g) fs / pi in Hz by which the factor g widens every resonance.
 
     Parameters
     ----------
@@ -113,9 +114,9 @@ def weight(
     a : array (M+1,) or (..., S, M+1)
         One predictor, or one per block of N/S samples.
     gamma1, gamma2 : float, 0..1
-        g1 > g2 reduces the weight of formants; 0 leaves out that part of the filter.
+        g1 and g2. g1 > g2 reduces the weight of formants; 0 removes the numerator or the denominator.
     state : pair of arrays (..., M), optional
-        The last M samples of input and of output, oldest first; zeros if None.
+        The M samples of input and of output before the first one, oldest first; zeros if None.
 
     Returns
     -------
@@ -126,7 +127,7 @@ def weight(
     Raises
     ------
     ValueError
-        If `x` does not divide into blocks, shapes do not go together, or a number is out of range.
+        If N is not a multiple of S, shapes do not match, or a number is out of range.
 
     Examples
     --------
@@ -163,7 +164,7 @@ def unweight(
     gamma1, gamma2 : float, 0..1
         As in `weight`.
     state : pair of arrays (..., M), optional
-        The same pair as that of `weight`: the last M samples of x and of y.
+        As in `weight`: the M samples of x and of y before the first one.
 
     Returns
     -------
@@ -202,19 +203,19 @@ def weight_amrwb(
 ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
     """Return a pre-emphasised signal filtered by AMR-WB's W(z) = A(z/g) / (1 - b z^-1).
 
-    The fixed denominator undoes the pre-emphasis, so that weighting of formants and of spectral tilt are separate.
+    The fixed denominator inverts the pre-emphasis, so that formants and spectral tilt are weighted independently.
 
     Parameters
     ----------
     x : array (..., N)
-        After pre-emphasis with `tilt`, as is the signal that `a` was computed from.
+        Signal after pre-emphasis with `tilt`, from which `a` was computed.
     a : array (M+1,) or (..., S, M+1)
     gamma : float, 0..1
         g.
     tilt : float, 0..1
-        b, the pre-emphasis.
+        b, the coefficient of the pre-emphasis.
     state : pair of arrays (..., M) and (..., 1), optional
-        The last M samples of input and the last one of output; zeros if None.
+        The M samples of input and the sample of output before the first one; zeros if None.
 
     Returns
     -------
@@ -245,7 +246,7 @@ def weight_amrwb(
 
 
 def _expanded(a, name, gamma):
-    """Return A(z/g), where g may also be 0, which leaves 1."""
+    """Return A(z/g); g = 0 gives A(z) = 1."""
     a = predictor("a", a)
     return a * number_in(name, gamma, 0, 1) ** np.arange(a.shape[-1])
 

@@ -205,7 +205,7 @@ def test_a_missing_matplotlib_is_named(folder, capsys, monkeypatch):
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert main(["vowel.wav"]) == 1
-    message = "dsp: the picture needs the package matplotlib: install it or use --no-picture\n"
+    message = "dsp: the picture needs the package matplotlib, install it or use --no-picture\n"
     assert capsys.readouterr().err == message
     assert os.listdir() == ["vowel.wav"]
 

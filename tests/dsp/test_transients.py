@@ -54,5 +54,5 @@ def test_chunks_of_frames_give_what_the_whole_signal_gives():
     whole = attacks(x, FRAME)
     assert 10 < whole.sum() < whole.size
     np.testing.assert_array_equal(np.concatenate(found, axis=1), whole)
-    with pytest.raises(ValueError, match="whole frames"):
+    with pytest.raises(ValueError, match="a multiple of `frame`, 1024"):
         next_attacks(state, x[:, :1000], FRAME)

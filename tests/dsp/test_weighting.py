@@ -98,7 +98,7 @@ def test_precisions_and_layouts(dtype):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: expand_bandwidth([1.0, 0.5], 0.0), "`gamma` is 0"),
+        (lambda: expand_bandwidth([1.0, 0.5], 0.0), "`gamma` has a value of 0"),
         (lambda: expand_bandwidth([0.5, 1.0], 0.9), "`a` has a first"),
         (lambda: bandwidth_to_gamma(-1, 16000), "`bandwidth_hz` is -1"),
         (lambda: gamma_to_bandwidth(0, 16000), "`gamma` is 0"),
