@@ -15,11 +15,11 @@ from dsp._arguments import finite, integer_in, number_in
 _RIDGE = 1e-6  # regularisation relative to the power, for delayed blocks that are linearly dependent
 
 
-def long_term_analysis(
+def long_term_analyze(
     e: ArrayLike,
     n_blocks: int,
-    min_lag: int,
-    max_lag: int,
+    low_lag: int,
+    high_lag: int,
     past: ArrayLike | None = None,
     n_taps: int = 1,
     max_gain: float = 1.2,
@@ -31,7 +31,7 @@ def long_term_analysis(
     e : array (..., N)
     n_blocks : int >= 1
         S; N must be a multiple of it.
-    min_lag, max_lag : int, J < min_lag <= max_lag
+    low_lag, high_lag : int, J < low_lag <= high_lag
         Search range in samples, both ends included.
     past : array (..., P), optional
         Samples before `e`, oldest first; earlier samples are zero.
@@ -43,7 +43,7 @@ def long_term_analysis(
     Returns
     -------
     lag : int array (..., S)
-        T; `min_lag` if no lag has a positive correlation.
+        T; `low_lag` if no lag has a positive correlation.
     gain : float64 array (..., S, 2J+1)
         g_-J .. g_J; zero if no lag has a positive correlation.
 
@@ -54,7 +54,7 @@ def long_term_analysis(
 
     Examples
     --------
-    >>> lag, gain = long_term_analysis(np.tile([1.0, 0.0, 0.0, -1.0, 0.0], 4), 2, 3, 8)
+    >>> lag, gain = long_term_analyze(np.tile([1.0, 0.0, 0.0, -1.0, 0.0], 4), 2, 3, 8)
     >>> lag.tolist(), gain[1].round(3).tolist()
     ([5, 5], [1.0])
 
@@ -65,8 +65,8 @@ def long_term_analysis(
     e, S, J = finite("e", e), integer_in("n_blocks", n_blocks, 1), integer_in("n_taps", n_taps, 1) // 2
     if n_taps % 2 == 0:
         raise ValueError(f"`n_taps` is {n_taps}, it must be odd")
-    low = integer_in("min_lag", min_lag, J + 1)
-    high, bound = integer_in("max_lag", max_lag, low), number_in("max_gain", max_gain, 0)
+    low = integer_in("low_lag", low_lag, J + 1)
+    high, bound = integer_in("high_lag", high_lag, low), number_in("max_gain", max_gain, 0)
     L = _block_length(e, S)
     extended = _with_history(e, past, high + J)
     # Row s holds the samples for lags high + J .. low - J of block s; its windows are the delayed blocks.

@@ -2,7 +2,7 @@
 
 The model has one function per step, in the order of ISO/IEC 11172-3:1993, annex D.1::
 
-    frames --> power_spectrum_db --> find_maskers --> decimate_maskers --> global_threshold_db
+    frames --> power_spectrum_db --> find_maskers --> decimate --> global_threshold_db
 
 `masking` applies all steps to a signal; `noise_to_mask_ratio_db` compares an error with the thresholds.
 
@@ -25,7 +25,7 @@ from dsp.psychoacoustics_hearing import hz_to_bark, spreading_db, threshold_in_q
 from dsp.psychoacoustics_maskers import (
     N_FFT,
     SAMPLE_RATES_HZ,
-    decimate_maskers,
+    decimate,
     find_maskers,
     masker_pair,
     spectral_lines,
@@ -35,7 +35,7 @@ __all__ = [
     "N_FFT",
     "SAMPLE_RATES_HZ",
     "Masking",
-    "decimate_maskers",
+    "decimate",
     "find_maskers",
     "global_threshold_db",
     "hz_to_bark",
@@ -123,7 +123,7 @@ def global_threshold_db(tonal_db: ArrayLike, noise_db: ArrayLike, sample_rate_hz
     Parameters
     ----------
     tonal_db, noise_db : array_like, shape (..., 257)
-        Maskers in dB SPL, from `decimate_maskers`; -inf at other lines.
+        Maskers in dB SPL, from `decimate`; -inf at other lines.
     sample_rate_hz : int
         One of `SAMPLE_RATES_HZ`.
 
@@ -205,7 +205,7 @@ def masking(x: ArrayLike, sample_rate_hz: int, full_scale_db: float = 96.0, hop:
     ((63, 257), 76.0, 67.23)
     """
     level_db = power_spectrum_db(_frames(x, hop, "x"), full_scale_db)
-    maskers = decimate_maskers(*find_maskers(level_db, sample_rate_hz), sample_rate_hz)
+    maskers = decimate(*find_maskers(level_db, sample_rate_hz), sample_rate_hz)
     threshold_db = global_threshold_db(*maskers, sample_rate_hz)
     return Masking(level_db, *maskers, threshold_db, spectral_lines(sample_rate_hz).frequency_hz)
 

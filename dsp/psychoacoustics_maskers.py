@@ -86,7 +86,7 @@ def find_maskers(level_db: ArrayLike, sample_rate_hz: int) -> tuple[np.ndarray, 
     return tonal_db, noise_db
 
 
-def decimate_maskers(tonal_db: ArrayLike, noise_db: ArrayLike, sample_rate_hz: int) -> tuple[np.ndarray, np.ndarray]:
+def decimate(tonal_db: ArrayLike, noise_db: ArrayLike, sample_rate_hz: int) -> tuple[np.ndarray, np.ndarray]:
     """Remove inaudible maskers, and of tonal maskers within 0.5 Bark all except the strongest one.
 
     Tones are processed from the strongest to the weakest, and each kept tone removes its weaker neighbours. Therefore
@@ -117,7 +117,7 @@ def decimate_maskers(tonal_db: ArrayLike, noise_db: ArrayLike, sample_rate_hz: i
     --------
     >>> tonal_db, noise_db = np.full((2, 257), -np.inf)
     >>> tonal_db[[100, 103, 150]] = 50.0, 60.0, -20.0
-    >>> np.isfinite(decimate_maskers(tonal_db, noise_db, 16000)[0]).nonzero()[0].tolist()
+    >>> np.isfinite(decimate(tonal_db, noise_db, 16000)[0]).nonzero()[0].tolist()
     [103]
     """
     tonal, noise = masker_pair(tonal_db, noise_db)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.signal import lfilter
 
-from dsp.ltp import long_term_analysis, long_term_residual, long_term_synthesis
+from dsp.ltp import long_term_analyze, long_term_residual, long_term_synthesis
 
 
 def random_case(seed, lead, S, L, n_taps):
@@ -78,7 +78,7 @@ def test_analysis_finds_what_synthesis_was_given():
     lag = np.repeat([40, 73, 118, 200], 5)
     gain = np.tile([0.2, 0.5, 0.2], (20, 1))
     e, _ = long_term_synthesis(r, lag, gain)
-    found, taps = long_term_analysis(e, 20, 30, 240, n_taps=3)
+    found, taps = long_term_analyze(e, 20, 30, 240, n_taps=3)
     assert np.mean(found[1:] == lag[1:]) > 0.9
     np.testing.assert_allclose(np.median(taps, 0), [0.2, 0.5, 0.2], atol=0.05)
 
@@ -86,7 +86,7 @@ def test_analysis_finds_what_synthesis_was_given():
 def test_search_is_exhaustive():
     rng = np.random.default_rng(2)
     e, past = rng.normal(size=(2, 240)), rng.normal(size=(2, 90))
-    lag, gain = long_term_analysis(e, 4, 20, 80, past, max_gain=10)
+    lag, gain = long_term_analyze(e, 4, 20, 80, past, max_gain=10)
     best = np.mean(long_term_residual(e, lag, gain, past)[0].reshape(2, 4, 60) ** 2, -1)
     longer = np.concatenate([past, e], -1)
     for b in range(2):
@@ -104,7 +104,7 @@ def test_search_is_exhaustive():
 @given(st.integers(0, 2**32 - 1), st.sampled_from([1, 3]))
 def test_analysis_never_adds_power_and_keeps_the_bound(seed, n_taps):
     e = np.random.default_rng(seed).normal(size=320)
-    lag, gain = long_term_analysis(e, 5, 20, 100, n_taps=n_taps, max_gain=0.9)
+    lag, gain = long_term_analyze(e, 5, 20, 100, n_taps=n_taps, max_gain=0.9)
     assert np.abs(gain).sum(-1).max() <= 0.9 + 1e-12
     r, _ = long_term_residual(e, lag, gain)
     assert (np.sum(r.reshape(5, 64) ** 2, -1) <= np.sum(e.reshape(5, 64) ** 2, -1) + 1e-9).all()
@@ -112,7 +112,7 @@ def test_analysis_never_adds_power_and_keeps_the_bound(seed, n_taps):
 
 def test_silence_has_no_gain():
     for n_taps in (1, 3):
-        lag, gain = long_term_analysis(np.zeros((2, 128)), 2, 20, 100, n_taps=n_taps)
+        lag, gain = long_term_analyze(np.zeros((2, 128)), 2, 20, 100, n_taps=n_taps)
         assert (lag == 20).all() and not gain.any()
 
 
@@ -120,8 +120,8 @@ def test_silence_has_no_gain():
 def test_precisions_and_layouts(dtype):
     e = np.random.default_rng(3).normal(size=(256, 2)).astype(dtype).T
     e.flags.writeable = False
-    lag, gain = long_term_analysis(e, 4, 20, 100)
-    lag2, gain2 = long_term_analysis(e.astype(float), 4, 20, 100)
+    lag, gain = long_term_analyze(e, 4, 20, 100)
+    lag2, gain2 = long_term_analyze(e.astype(float), 4, 20, 100)
     np.testing.assert_array_equal(lag, lag2)
     np.testing.assert_array_equal(gain, gain2)
     r, _ = long_term_residual(e, lag, gain.astype(dtype))
@@ -134,14 +134,14 @@ G = [[0.5]]
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: long_term_analysis([0.0] * 5, 2, 1, 3), "`e` has 5 samples"),
-        (lambda: long_term_analysis([np.nan] * 4, 2, 1, 3), "`e` holds NaN"),
-        (lambda: long_term_analysis([0.0] * 4, 0, 1, 3), "`n_blocks` is 0"),
-        (lambda: long_term_analysis([0.0] * 4, 2, 1, 3, n_taps=2), "`n_taps` is 2"),
-        (lambda: long_term_analysis([0.0] * 4, 2, 1, 3, n_taps=3), "`min_lag` is 1"),
-        (lambda: long_term_analysis([0.0] * 4, 2, 4, 3), "`max_lag` is 3"),
-        (lambda: long_term_analysis([0.0] * 4, 2, 1, 3, [[0.0]]), "`past` has shape"),
-        (lambda: long_term_analysis([0.0] * 4, 2, 1, 3, max_gain=-1), "`max_gain` is -1"),
+        (lambda: long_term_analyze([0.0] * 5, 2, 1, 3), "`e` has 5 samples"),
+        (lambda: long_term_analyze([np.nan] * 4, 2, 1, 3), "`e` holds NaN"),
+        (lambda: long_term_analyze([0.0] * 4, 0, 1, 3), "`n_blocks` is 0"),
+        (lambda: long_term_analyze([0.0] * 4, 2, 1, 3, n_taps=2), "`n_taps` is 2"),
+        (lambda: long_term_analyze([0.0] * 4, 2, 1, 3, n_taps=3), "`low_lag` is 1"),
+        (lambda: long_term_analyze([0.0] * 4, 2, 4, 3), "`high_lag` is 3"),
+        (lambda: long_term_analyze([0.0] * 4, 2, 1, 3, [[0.0]]), "`past` has shape"),
+        (lambda: long_term_analyze([0.0] * 4, 2, 1, 3, max_gain=-1), "`max_gain` is -1"),
         (lambda: long_term_residual([0.0] * 4, [0], G), "`lag` has a value of 0"),
         (lambda: long_term_residual([0.0] * 4, [2.5], G), "`lag` has a value of 2.5"),
         (lambda: long_term_residual([0.0] * 4, [2, 2], G), "`gain` has shape"),

@@ -122,7 +122,7 @@ def test_every_step_agrees_with_a_plain_reading_of_the_standard(rate_hz):
     frames = some_frames(rate_hz)
     X = pa.power_spectrum_db(frames, 90.0)
     tonal, noise = pa.find_maskers(X, rate_hz)
-    tonal_left, noise_left = pa.decimate_maskers(tonal, noise, rate_hz)
+    tonal_left, noise_left = pa.decimate(tonal, noise, rate_hz)
     threshold = pa.global_threshold_db(tonal_left, noise_left, rate_hz)
     assert np.isfinite(tonal_left).sum() > 10 and np.isfinite(tonal).sum() > np.isfinite(tonal_left).sum()
     for t, frame in enumerate(frames):
@@ -251,7 +251,7 @@ def test_decimation_leaves_the_strongest_of_every_half_bark(seed, rate_hz):
     rng = np.random.default_rng(seed)
     tonal = np.where(rng.random((3, K)) < 0.3, rng.integers(0, 60, (3, K)).astype(float), -np.inf)
     nothing = np.full_like(tonal, -np.inf)
-    left, _ = pa.decimate_maskers(tonal, nothing, rate_hz)
+    left, _ = pa.decimate(tonal, nothing, rate_hz)
     z = pa.hz_to_bark(np.arange(K) * rate_hz / pa.N_FFT)
     quiet = pa.threshold_in_quiet_db(np.arange(K) * rate_hz / pa.N_FFT)
     for before, after in zip(tonal, left, strict=True):
@@ -260,7 +260,7 @@ def test_decimation_leaves_the_strongest_of_every_half_bark(seed, rate_hz):
         assert (np.diff(z[kept]) >= 0.5).all() and (after[kept] >= quiet[kept]).all()
         for k in np.flatnonzero((before >= quiet) & np.isneginf(after)):
             assert (after[np.abs(z - z[k]) < 0.5] >= before[k]).any()
-    assert_array_equal(pa.decimate_maskers(left, nothing, rate_hz)[0], left)
+    assert_array_equal(pa.decimate(left, nothing, rate_hz)[0], left)
 
 
 def test_of_a_chain_of_tones_the_far_end_survives():
@@ -268,7 +268,7 @@ def test_of_a_chain_of_tones_the_far_end_survives():
     lines = [np.abs(z - target).argmin() for target in (12.0, 12.4, 12.8)]
     tonal, nothing = np.full((2, K), -np.inf)
     tonal[lines] = 50.0, 60.0, 70.0  # the middle one falls to the last, and frees the first
-    left, _ = pa.decimate_maskers(tonal, nothing, 16000)
+    left, _ = pa.decimate(tonal, nothing, 16000)
     assert_array_equal(np.flatnonzero(np.isfinite(left)), [lines[0], lines[2]])
 
 
@@ -281,7 +281,7 @@ def test_frames_are_centred_and_independent():
     assert m.threshold_db.shape == (2, 3, 6, K) == m.level_db.shape == m.tonal_db.shape == m.noise_db.shape
     one = np.pad(x[1, 2], 256)[600 : 600 + pa.N_FFT]  # frame 3 is centred on sample 600
     X = pa.power_spectrum_db(one)
-    maskers = pa.decimate_maskers(*pa.find_maskers(X, 32000), 32000)
+    maskers = pa.decimate(*pa.find_maskers(X, 32000), 32000)
     assert_allclose(m.threshold_db[1, 2, 3], pa.global_threshold_db(*maskers, 32000), atol=1e-10)
 
 
@@ -331,7 +331,7 @@ def test_any_real_array_is_read_and_none_is_written(dtype):
     X.flags.writeable = False
     tonal, noise = pa.find_maskers(X, 44100)
     tonal.flags.writeable = noise.flags.writeable = False
-    assert_array_equal(pa.decimate_maskers(tonal, noise, 44100)[0], m.tonal_db[::2])
+    assert_array_equal(pa.decimate(tonal, noise, 44100)[0], m.tonal_db[::2])
 
 
 X = np.zeros(K)
@@ -350,7 +350,7 @@ X = np.zeros(K)
         (lambda: pa.power_spectrum_db(np.zeros(511)), "`frames` has shape (511,)"),
         (lambda: pa.find_maskers(X[1:], 16000), "`level_db` has shape (256,)"),
         (lambda: pa.find_maskers(X * np.nan, 16000), "`level_db` holds NaN"),
-        (lambda: pa.decimate_maskers(X, X[None], 16000), "`noise_db` has shape (1, 257)"),
+        (lambda: pa.decimate(X, X[None], 16000), "`noise_db` has shape (1, 257)"),
         (lambda: pa.global_threshold_db(X, X, 8000), "`sample_rate_hz` is 8000"),
         (lambda: pa.hz_to_bark(-1.0), "`frequency_hz` has a value of -1"),
         (lambda: pa.threshold_in_quiet_db(np.nan), "`frequency_hz` has a value of nan, all values must be finite"),
