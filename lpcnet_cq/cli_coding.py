@@ -24,38 +24,38 @@ if TYPE_CHECKING:
     from lpcnet_cq.codec import Codec
 
 UNITS = {"_s": "s", "_ms": "ms", "_hz": "Hz", "_bps": "bit/s", "_bits": "bit", "_bytes": "bytes"}
-MOST_EXCESS = 1.02  # of the rate asked for, beyond which it is said
+MOST_EXCESS = 1.02  # ratio of bitrate to requested bitrate above which a note is printed
 
 
 def add_coding(commands) -> list[argparse.ArgumentParser]:
     """Add `encode`, `decode`, `thin` and `info`; return their parsers."""
     encode = commands.add_parser("encode", help="audio file to .cq file, or a folder of them")
     encode.add_argument("input", metavar="IN", help="any audio file, - for standard input, or a folder")
-    encode.add_argument("--bitrate", help="bits per second: 9k, 9.6k or 9000 (default: 9k of speech, 96k of music)")
-    encode.add_argument("--layers", type=int, default=1, metavar="N", help="layers that `thin` can cut (default: 1)")
+    encode.add_argument("--bitrate", help="bits per second: 9k, 9.6k or 9000 (default: speech 9k, music 96k)")
+    encode.add_argument("--layers", type=int, default=1, metavar="N", help="layers, which `thin` can drop (default: 1)")
     modes = encode.add_mutually_exclusive_group()
-    modes.add_argument("--cap", action="store_const", dest="mode", const="capped", help="no packet above the rate")
-    modes.add_argument("--cbr", action="store_const", dest="mode", const="constant", help="all packets of one size")
-    encode.add_argument("--no-check", action="store_true", help="do not compare the decoded sound with the input")
+    modes.add_argument("--cap", action="store_const", dest="mode", const="capped", help="no packet above the bitrate")
+    modes.add_argument("--cbr", action="store_const", dest="mode", const="constant", help="all packets of equal size")
+    encode.add_argument("--no-check", action="store_true", help="do not compare decoded signal and input")
     encode.set_defaults(run=run_encode, mode="mean", writes=CODED_SUFFIX)
 
     decode = commands.add_parser("decode", help=".cq file to WAV file, or a folder of them")
     decode.add_argument("input", metavar="IN", help=".cq file, - for standard input, or a folder")
     decode.set_defaults(run=run_decode, writes=".wav")
 
-    thin = commands.add_parser("thin", help="drop enhancement layers of a .cq file, without coding anew")
+    thin = commands.add_parser("thin", help="drop enhancement layers of a .cq file, without encoding again")
     thin.add_argument("input", metavar="IN", help=".cq file, or - for standard input")
     thin.add_argument("--layers", type=int, default=1, metavar="N", help="layers to keep (default: 1)")
     thin.set_defaults(run=run_thin, writes=CODED_SUFFIX)
 
-    info = commands.add_parser("info", help="what a .cq file holds, and where its bits go")
+    info = commands.add_parser("info", help="properties of a .cq file, and the bits of its parts")
     info.add_argument("input", metavar="FILE", help=".cq file, or - for standard input")
-    info.add_argument("--json", action="store_true", help="as JSON")
+    info.add_argument("--json", action="store_true", help="print JSON")
     info.set_defaults(run=run_info)
 
     for command in (encode, decode, thin):
         command.add_argument("output", metavar="OUT", nargs="?", help="file, - for standard output, or a folder")
-        command.add_argument("-o", dest="out", metavar="OUT", help="the same")
+        command.add_argument("-o", dest="out", metavar="OUT", help="same as OUT")
         command.add_argument("-f", "--force", action="store_true", help="overwrite existing files")
     for command in (encode, decode):
         text = "processes for a folder (default: 1)"
@@ -68,7 +68,7 @@ def add_coding(commands) -> list[argparse.ArgumentParser]:
 
 @dataclass(frozen=True)
 class EncodeOptions:
-    """Hold how to encode; `model` None is the default."""
+    """Hold the options of encoding; if `model` is None, the default model is used."""
 
     model: str | None
     rate_bps: int
@@ -78,7 +78,7 @@ class EncodeOptions:
 
 
 def run_encode(args: argparse.Namespace) -> int:
-    """Encode an audio file, or all below a folder."""
+    """Encode an audio file, or all audio files of a folder."""
     target = output_of(args)
     check_layers(args.layers)
     folder = os.path.isdir(args.input)
@@ -116,9 +116,9 @@ def encode_file(source: str, target: str, options: EncodeOptions) -> list[str]:
     progress = progress_bar("encoding", seconds)
     data = codec.encode(audio.x, audio.sample_rate_hz, rate_bps, options.layers, options.mode, progress)
     if options.layers > 1 and len(audio.x) and (layers := codec.info(data)["layers"]) < options.layers:
-        notes.append(f"{options.layers} layers do not fit {rate_bps} bit/s, wrote {layers}")
+        notes.append(f"{options.layers} layers do not fit {rate_bps} bit/s; wrote {layers}")
     if options.mode == "mean" and 8 * len(data) > MOST_EXCESS * rate_bps * seconds:
-        why = "the header counts in so short a file" if seconds < 1 else "the signal needs it"
+        why = "the file is short and its header counts" if seconds < 1 else "the signal needs more bits"
         notes.append(f"wrote {8 * len(data) / seconds:.0f} bit/s instead of {rate_bps}: {why}")
     if options.check:
         notes += signal_notes(codec, audio.x, audio.sample_rate_hz, data)
@@ -128,7 +128,7 @@ def encode_file(source: str, target: str, options: EncodeOptions) -> list[str]:
 
 
 def signal_notes(codec: "Codec", x: "np.ndarray", sample_rate_hz: int, data: bytes) -> list[str]:
-    """Return what is wrong with the input, and with what the decoder makes of its coding."""
+    """Return notes on defects of the input and of the decoded signal."""
     from lpcnet_cq.signal_check import MOST_CLIPPED, clipped_share, coding_fault
 
     clipped = clipped_share(x)
@@ -139,7 +139,7 @@ def signal_notes(codec: "Codec", x: "np.ndarray", sample_rate_hz: int, data: byt
 
 
 def run_decode(args: argparse.Namespace) -> int:
-    """Decode a .cq file, or all below a folder."""
+    """Decode a .cq file, or all .cq files of a folder."""
     target = output_of(args)
     work = partial(decode_file, model=args.model)
     if os.path.isdir(args.input):
@@ -154,7 +154,7 @@ def run_decode(args: argparse.Namespace) -> int:
 
 
 def decode_file(source: str, target: str, model: str | None) -> list[str]:
-    """Decode one file; there is nothing to note."""
+    """Decode one file; return an empty list of notes."""
     data, header = read_stream(source)
     from lpcnet_cq.audio import write_wav
 
@@ -180,7 +180,7 @@ def run_thin(args: argparse.Namespace) -> int:
 
 
 def run_info(args: argparse.Namespace) -> int:
-    """Print what a .cq file holds."""
+    """Print the properties of a .cq file."""
     data, header = read_stream(args.input)
     import json
 
@@ -190,7 +190,7 @@ def run_info(args: argparse.Namespace) -> int:
     known = args.model or header.model_hash in installed()
     info = load_for(header, args.model).info(data) if known else summarise(data)
     if not known:
-        say(f"bits per part need the weights {header.model_hash}, which are missing")
+        say(f"the bits of each part need the weights {header.model_hash}, which are not installed")
     print(json.dumps(info, indent=1) if args.json else "\n".join(info_lines(info)))
     return 0
 
@@ -199,7 +199,7 @@ def run_info(args: argparse.Namespace) -> int:
 
 
 def output_of(args: argparse.Namespace) -> str:
-    """Return the output, which is given by its place or by -o."""
+    """Return the output path, which is given as OUT or as -o OUT."""
     given = [path for path in (args.output, args.out) if path is not None]
     if len(given) != 1:
         raise UsageError(f"{args.command} needs one output, as OUT or as -o OUT; {len(given) or 'none'} given")
@@ -207,14 +207,14 @@ def output_of(args: argparse.Namespace) -> str:
 
 
 def size_note(codec: "Codec", rate_bps: int) -> str | None:
-    """Say which rate packets of whole bytes have, if it is not the one asked for."""
+    """Return a note on the bitrate of packets of whole bytes, or None if it is the requested one."""
     n_bytes = codec.packet_bytes(rate_bps)
     real_bps = 8 * n_bytes * codec.sample_rate_hz / codec.config.spec.hop
     return None if round(real_bps) == rate_bps else f"packets of {n_bytes} bytes are {real_bps:.0f} bit/s"
 
 
 def check_layers(layers: int) -> None:
-    """Refuse numbers of layers that packets cannot have."""
+    """Raise `UsageError` if packets cannot have this number of layers."""
     from lpcnet_cq.bitstream.container import MAX_ENHANCEMENTS
 
     if not 1 <= layers <= 1 + MAX_ENHANCEMENTS:
@@ -222,7 +222,7 @@ def check_layers(layers: int) -> None:
 
 
 def allowed_bitrate_bps(text: str, bitrates_bps: tuple[int, int]) -> int:
-    """Parse a bitrate that a model with these limits can write.
+    """Parse a bitrate and check that it lies in the supported range of a model.
 
     Examples
     --------
@@ -240,7 +240,7 @@ def allowed_bitrate_bps(text: str, bitrates_bps: tuple[int, int]) -> int:
 
 
 def read_stream(source: str) -> tuple[bytes, "Header"]:
-    """Return the bytes of a .cq file and its header, which is looked at before reading on."""
+    """Return the bytes of a .cq file and its header; the header is checked before the rest is read."""
     from lpcnet_cq.audio import opened
     from lpcnet_cq.bitstream.container import read_header
 
@@ -251,9 +251,9 @@ def read_stream(source: str) -> tuple[bytes, "Header"]:
 
 
 def load_for(header: "Header", name: str | None) -> "Codec":
-    """Load the model named, or else the installed one that made the stream.
+    """Load the model `name`, or the installed model that made the stream.
 
-    Without either the default model is loaded: its refusal names the stream's model and those installed.
+    If there is neither, load the default model; its error message names the model of the stream and those installed.
     """
     from lpcnet_cq.codec import installed
 
@@ -262,14 +262,14 @@ def load_for(header: "Header", name: str | None) -> "Codec":
 
 @cache
 def loaded(name: "str | Path | None") -> "Codec":
-    """Load weights once in a process, however many files there are."""
+    """Load weights once per process."""
     import lpcnet_cq
 
     return lpcnet_cq.load(name)
 
 
 def info_lines(info: Mapping) -> list[str]:
-    r"""Lay out names, values and units; parts of a whole with their shares.
+    r"""Return lines of names, values and units; parts of a sum get a column of percentages.
 
     Examples
     --------

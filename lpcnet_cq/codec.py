@@ -1,6 +1,6 @@
-"""The codec that users hold: samples to the bytes of a `.cq` file and back, by released or own weights.
+"""The public class `Codec`: it encodes samples to the bytes of a `.cq` file and decodes them, with any weights.
 
-Place in the chain: all of it. `files` does the work for whole signals, `stream` for live ones.
+Place in the chain: the whole chain. `files` codes whole signals, `stream` live signals.
 """
 
 import io
@@ -45,8 +45,8 @@ DEFAULT = record_named("speech").weights
 class Codec:
     """Encode and decode signals with one set of weights.
 
-    A codec never changes: threads may share it. Pickled, it is the name of its weights, which are loaded anew where it
-    is unpickled. Processes that use it must be started with the method `spawn`: JAX does not survive a fork.
+    A codec is immutable, so that threads can share it. Pickling stores the name of the weights only; unpickling loads
+    them again. Start processes that use a codec with the method `spawn`, because JAX does not work after a fork.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class Codec:
     Raises
     ------
     ValueError
-        If the file is missing or is no weights file of this project.
+        If the file is missing or is not a weights file of this project.
     """
 
     def __init__(self, path: str | os.PathLike):
@@ -69,7 +69,7 @@ class Codec:
 
     @property
     def sha256(self) -> str:
-        """SHA-256 of the weights file, whose first 16 digits every stream names."""
+        """SHA-256 of the weights file; every stream contains its first 16 digits."""
         return self._parts.sha256
 
     @property
@@ -84,12 +84,12 @@ class Codec:
 
     @property
     def config(self) -> CodecConfig:
-        """Dimensions that the weights are made for."""
+        """Dimensions of the codec."""
         return self._parts.config
 
     @property
     def sample_rate_hz(self) -> int:
-        """Rate at which the codec works."""
+        """Sample rate of the codec in Hz."""
         return self.config.spec.sample_rate_hz
 
     @property
@@ -99,7 +99,7 @@ class Codec:
 
     @property
     def max_layers(self) -> int:
-        """Layers that a packet can have."""
+        """Maximum number of layers of a packet."""
         return self.record.max_layers
 
     @property
@@ -109,11 +109,11 @@ class Codec:
 
     @property
     def default_bitrate_bps(self) -> int:
-        """Rate used if the caller names none."""
+        """Bitrate that is used if the caller gives none."""
         return int(self._parts.checked_bitrate_bps(None))
 
     def packet_bytes(self, bitrate_bps: float) -> int:
-        """Return the size of packets at a rate in modes capped (at most) and constant, in whole bytes."""
+        """Return the packet size in bytes at a bitrate: the maximum in mode "capped", the size in mode "constant"."""
         return self._parts.packet_bytes(bitrate_bps)
 
     @property
@@ -140,27 +140,28 @@ class Codec:
         progress: Progress | None = None,
         verify: bool = False,
     ) -> bytes:
-        """Code a signal to the bytes of a `.cq` file.
+        """Encode a signal to the bytes of a `.cq` file.
 
         Parameters
         ----------
         x : array (n,) or (n, channels), path, or binary file object
-            Samples: floats in [-1, 1], int16 or int32; or an audio file of any format that `read_audio` reads. More
-            channels than the codec has are mixed down, other sample rates resampled.
+            Samples: floats in [-1, 1], int16 or int32; or an audio file of any format that `read_audio` reads. Signals
+            with more channels than the codec has are downmixed; other sample rates are resampled.
         sample_rate_hz : int, optional
-            Of an array, 1000 to 768000; a file has its own.
+            Sample rate of an array, 1000 to 768000; must be left out for files.
         bitrate_bps : float, optional
-            Of the file or of each packet, see `mode`; the model's default if left out.
+            Bitrate of the file or of each packet, see `mode`; by default that of the model.
         layers : int
-            1 to `max_layers`. Packets of two layers can be cut to one by `thin`; where the rate is too low for two,
-            there is one from the start.
+            1 to `max_layers`. `thin` can reduce packets of two layers to one. If the bitrate is too low for two layers,
+            packets have one.
         mode : str
-            mean: the file has this rate, all its bytes counted. capped: no packet is larger than its share of the
-            rate, in whole bytes. constant: all packets have this size, padded with zero bytes where need be.
+            "mean": the whole file, header included, has this bitrate. "capped": no packet is larger than the bytes
+            that the bitrate allows per packet, rounded down. "constant": all packets have this size; zero bytes pad
+            smaller ones.
         progress : callable, optional
-            Called with the fraction done.
+            Called with the fraction that is done, 0 to 1.
         verify : bool
-            Decode the file, too, and warn if its sound differs from the input by more than coding explains.
+            Decode the file, and warn if the decoded signal differs from the input more than coding noise does.
 
         Returns
         -------
@@ -169,8 +170,8 @@ class Codec:
         Raises
         ------
         ValueError
-            If `x` has another shape, type or scale or values that are not finite, is no audio file, or another argument
-            is not allowed.
+            If the shape, type or scale of `x` is wrong, a value is not finite, the file is not an audio file, or
+            another argument is not allowed.
 
         Warns
         -----
@@ -190,7 +191,7 @@ class Codec:
     def _samples(
         self, x: ArrayLike | str | os.PathLike[str] | BinaryIO, sample_rate_hz: int | None
     ) -> tuple[np.ndarray, int]:
-        """Return the samples of an array or file and their rate, with a warning for what is wrong with a file."""
+        """Return samples and sample rate of an array or file; warn of every defect of a file."""
         if isinstance(x, str | os.PathLike) or hasattr(x, "read"):
             if sample_rate_hz is not None:
                 raise ValueError(f"`sample_rate_hz` is {sample_rate_hz!r}, it must be left out: the file has its own")
@@ -199,7 +200,7 @@ class Codec:
                 warnings.warn(note, stacklevel=3)
             return audio.x, audio.sample_rate_hz
         if sample_rate_hz is None:
-            raise ValueError("`sample_rate_hz` is missing: only files have their own")
+            raise ValueError("`sample_rate_hz` is None, it must be given for an array")
         rate_hz = checked_rate("sample_rate_hz", sample_rate_hz, SAMPLE_RATES_HZ[0], SAMPLE_RATES_HZ[-1])
         return checked_signal("x", cast(ArrayLike, x), dtype=np.float32), rate_hz
 
@@ -213,7 +214,7 @@ class Codec:
         mode: Mode,
         show: Progress,
     ) -> bytes:
-        """Code a signal at the codec's sample rate; the arguments are checked."""
+        """Encode a signal at the codec's sample rate; the caller has checked the arguments."""
         parts, spec = self._parts, self.config.spec
         file = io.BytesIO()
         coding = Coding(parts.coding_name, mode, spec.sample_rate_hz, spec.hop, n_original)
@@ -246,13 +247,14 @@ class Codec:
         Returns
         -------
         y : float32 array (n,) or (n, 2)
-            In [-1, 1], at the rate of the original, of its length (files of the first releases: about).
+            Samples in [-1, 1], with sample rate and length of the original (for files of the first releases, the length
+            is approximate).
         sample_rate_hz : int
 
         Raises
         ------
         BitstreamError
-            If the stream is damaged, foreign, or made by a model that is not this one.
+            If the stream is damaged, is not a `.cq` stream, or was made with other weights.
         ValueError
             If a file cannot be read.
         """
@@ -266,16 +268,16 @@ class Codec:
         if header.sample_rate_hz != coding_hz and len(y):
             y = np.clip(resample(y, coding_hz, header.sample_rate_hz), -1, 1)
         if header.coding:
-            y = y[: header.coding.n_samples]  # resampling twice may have added a sample or more
+            y = y[: header.coding.n_samples]  # resampling twice can add samples
         return y.astype(np.float32), header.sample_rate_hz
 
     def info(self, data: bytes) -> dict:
-        """Say what a `.cq` file holds and where its bits go, without synthesis.
+        """Return the properties of a `.cq` file and the bits of its parts, without synthesis.
 
         Raises
         ------
         BitstreamError
-            As `decode` does.
+            In the same cases as `decode`.
         """
         _, segments = self._read(data)
         return summarise(data, self.sample_rate_hz) | {
@@ -287,18 +289,18 @@ class Codec:
         }
 
     def thin(self, data: bytes, layers: int) -> bytes:
-        """Drop enhancement layers from the packets of a `.cq` file: bytes are cut out, nothing is coded anew.
+        """Drop enhancement layers from the packets of a `.cq` file by removing bytes, without encoding again.
 
         Parameters
         ----------
         data : bytes
         layers : int
-            To keep, 1 to `max_layers`; a file that has no more stays as it is.
+            Number of layers to keep, 1 to `max_layers`. A file that does not have more layers is returned unchanged.
 
         Raises
         ------
         BitstreamError
-            As `decode` does.
+            In the same cases as `decode`.
         ValueError
             If `layers` is out of range.
         """
@@ -307,22 +309,22 @@ class Codec:
     def encoder(self, bitrate_bps: float | None = None, layers: int = 1, mode: Mode = "mean") -> Encoder:
         """Return a live encoder, `push(frame) -> packet`; arguments as for `encode`.
 
-        In mode mean, any ten seconds of speech have the rate within 2 %.
+        In mode "mean", any ten seconds of speech have the bitrate within 2 %.
 
         Raises
         ------
         ValueError
-            If rate, layers or mode are not allowed, or the rate is too low for as many layers.
+            If bitrate, layers or mode are not allowed, or the bitrate is too low for this number of layers.
         """
         bitrate_bps = self._parts.checked_bitrate_bps(bitrate_bps)
         layers = self._parts.checked_layers(layers)
         check_mode(mode)
         if layers > (most := self._parts.packer.most_layers(bitrate_bps)):
-            raise ValueError(f"`layers` is {layers}, at {bitrate_bps} bit/s it must be {most} at most")
+            raise ValueError(f"`layers` is {layers}, at {bitrate_bps} bit/s it must be at most {most}")
         return Encoder(self._parts, bitrate_bps, layers, mode)
 
     def decoder(self, layers: int = 1) -> Decoder:
-        """Return a live decoder of packets of up to so many layers, `push(packet or None) -> frame`.
+        """Return a live decoder, `push(packet or None) -> frame`, for packets of at most `layers` layers.
 
         Raises
         ------
@@ -332,17 +334,17 @@ class Codec:
         return Decoder(self._parts, self._parts.checked_layers(layers))
 
     def _read(self, data: bytes) -> tuple[Header, list[ReadSegment]]:
-        """Return the header and what each segment holds."""
+        """Return the header and the content of all segments."""
         return read_file(self._parts, data)
 
 
 def stream_bytes(data: bytes | str | os.PathLike[str] | BinaryIO) -> bytes:
-    """Return the bytes of a stream, which may be given as a file.
+    """Return the bytes of a stream that is given as bytes, path or binary file object.
 
     Raises
     ------
     ValueError
-        If it is another type, or the file cannot be read.
+        If `data` has another type, or the file cannot be read.
     """
     if isinstance(data, bytes | bytearray | memoryview):
         return bytes(data)
@@ -351,7 +353,7 @@ def stream_bytes(data: bytes | str | os.PathLike[str] | BinaryIO) -> bytes:
     with open_source(data, source_name(data)) as file:
         content = file.read()
     if not isinstance(content, bytes):
-        raise ValueError(f"{source_name(data)} is open as text, it must be open in binary mode")
+        raise ValueError(f"{source_name(data)} is opened in text mode, it must be opened in binary mode")
     return content
 
 
@@ -361,13 +363,12 @@ def _leaves(tree):
 
 
 def load(name_or_path: str | os.PathLike | None = None) -> Codec:
-    """Load a codec; every call reads the weights again and returns a new one.
+    """Load a codec; every call reads the weights again and returns a new codec.
 
     Parameters
     ----------
     name_or_path : str or path, optional
-        Name of released weights, path of a weights file, or folder of a training run; the default weights if left
-        out.
+        Name of released weights, path of a weights file, or folder of a training run. By default, the weights `cq`.
 
     Returns
     -------

@@ -1,7 +1,7 @@
-"""Whole signals and `.cq` files, with a codec's parts: the steps of live coding on chunks of many packets.
+"""Coding of whole signals to `.cq` files and back: the same steps as in live coding, on chunks of many packets.
 
-Place in the chain: below `codec`, which checks arguments and resamples. Compiled code is made for chunks of 50 packets,
-never for a file's length.
+Place in the chain: called by `codec`, which checks arguments and resamples. Code is compiled for chunks of 50 packets,
+so that it does not depend on the length of a file.
 
 Letters: T packets, K side integers, S vectors of latents per packet, D latents per vector.
 """
@@ -28,7 +28,7 @@ Progress = Callable[[float], None]
 
 
 def ignore(fraction: float) -> None:
-    """Show no progress."""
+    """Do nothing: the default progress function."""
 
 
 def analyse_signal(parts: CodecParts, x: np.ndarray, progress: Progress) -> tuple[np.ndarray, np.ndarray]:
@@ -37,9 +37,10 @@ def analyse_signal(parts: CodecParts, x: np.ndarray, progress: Progress) -> tupl
     Parameters
     ----------
     parts : CodecParts
-    x : float32 array (n,) or (n, channels), at the codec's rate, n > 0
+    x : float32 array (n,) or (n, channels)
+        Samples at the codec's sample rate, n > 0.
     progress : callable
-        Called with the fraction of encoding that is done.
+        Called with the fraction of encoding that is done, 0 to 0.6.
     """
     signal, spec = parts.signal, parts.config.spec
     T = spec.n_frames(len(x) + parts.config.decoder_delay)
@@ -53,7 +54,7 @@ def analyse_signal(parts: CodecParts, x: np.ndarray, progress: Progress) -> tupl
 
 
 def synthesise_packets(parts: CodecParts, runs: list[packet.Integers], progress: Progress) -> np.ndarray:
-    """Return the samples of packets, (T*hop,) or (T*hop, channels), `decoder_delay` samples late."""
+    """Return the samples of packets, (T*hop,) or (T*hop, channels), delayed by `decoder_delay` samples."""
     signal, channels, n = parts.signal, parts.config.channels, packet.join(parts.entropy, runs)
     T, state = len(n.step), signal.start_decoder()
     pieces = [np.zeros((0, channels) if channels > 1 else 0, np.float32)]
@@ -65,12 +66,12 @@ def synthesise_packets(parts: CodecParts, runs: list[packet.Integers], progress:
 
 
 def read_file(parts: CodecParts, data: bytes) -> tuple[Header, list[ReadSegment]]:
-    """Return the header of a `.cq` file and what each segment holds.
+    """Return the header of a `.cq` file and the content of its segments.
 
     Raises
     ------
     BitstreamError
-        If the file is damaged, foreign, or made by a model that is not this one.
+        If the file is damaged, is not a `.cq` file, or was made with other weights.
     """
     file = io.BytesIO(data)
     header = read_header(file)
@@ -88,7 +89,7 @@ def read_file(parts: CodecParts, data: bytes) -> tuple[Header, list[ReadSegment]
 
 
 def check_header(parts: CodecParts, header: Header) -> None:
-    """Refuse a header that contradicts the weights, by a BitstreamError."""
+    """Raise `BitstreamError` if the header contradicts the weights."""
     config, says, name = parts.config, header.coding, parts.name
     if header.channels > config.channels:
         raise BitstreamError(f"the header claims {header.channels} channels, `{name}` codes {config.channels}")
@@ -98,13 +99,13 @@ def check_header(parts: CodecParts, header: Header) -> None:
 
 
 def count_file_bits(parts: CodecParts, segments: list[ReadSegment], n_bytes: int) -> dict[str, float]:
-    """Return what the bits of a file are spent on, see `bit_counts.count_bits`."""
+    """Return the bits of each part of a file, see `bit_counts.count_bits`."""
     runs = (run for segment in segments for run in segment.runs(parts.entropy))
     return count_bits(parts.entropy, runs, max(segment.enhancements for segment in segments), n_bytes)
 
 
 def drop_layers(parts: CodecParts, data: bytes, layers: int) -> bytes:
-    """Return a file without the layers above the first `layers`; raises as `read_file` does."""
+    """Return a file with only the first `layers` layers; raises as `read_file` does."""
     header, segments = read_file(parts, data)
     if all(segment.enhancements < layers for segment in segments):
         return data

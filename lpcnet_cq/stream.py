@@ -1,11 +1,13 @@
-"""Live coding: a frame in, a packet out, a frame out again, with the state held between calls.
+"""Live coding: the encoder turns each frame into a packet, the decoder turns each packet into a frame.
 
-Place in the chain: `codec` for signals that are still being recorded. The encoder takes `frame_size` samples at a time
-and answers with the packet that its look-ahead has just completed; the decoder answers every packet with as many
-samples. Delay: `codec.delay_ms`, of which the frame itself is 20 ms of speech and 23 ms of music.
+Place in the chain: replaces `files` for signals that are still being recorded. Every call of the encoder takes
+`frame_size` samples and returns one packet. Every call of the decoder takes one packet and returns `frame_size`
+samples. Both objects keep their state between calls. Delay: `codec.delay_ms`, which includes one frame: 20 ms for
+speech, 23 ms for music.
 
-Alignment: the decoded frames, joined, lag the pushed ones by `encoder.delay_samples + decoder.delay_samples`. Without
-as many samples at their beginning they line up with the input, and after `flush` they are no shorter.
+Alignment: the decoded frames are delayed by `encoder.delay_samples + decoder.delay_samples` relative to the input.
+Remove this number of samples at the beginning to align them with the input. After `flush`, the aligned output is at
+least as long as the input.
 """
 
 import numpy as np
@@ -19,7 +21,7 @@ from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.nn.packet_reader import BUFFER_BYTES
 from lpcnet_cq.parts import CodecParts
 
-RESET_INTERVAL = 25  # packets: after a loss, decoding goes on as before within 0.6 s
+RESET_INTERVAL = 25  # packets between two context resets: after a loss, decoding recovers within as many packets
 
 
 class _Live:
@@ -35,30 +37,30 @@ class _Live:
 
     @property
     def sample_rate_hz(self) -> int:
-        """Rate of the samples."""
+        """Sample rate of the frames in Hz."""
         return self._spec.sample_rate_hz
 
     @property
     def channels(self) -> int:
-        """Channels of a frame: of 1 it is (frame_size,), of more (frame_size, channels)."""
+        """Channels of a frame: its shape is (frame_size,) for 1 channel, else (frame_size, channels)."""
         return self._parts.config.channels
 
 
 class Encoder(_Live):
-    """Turn frames of samples at the codec's rate into packets.
+    """Turn frames of samples at the codec's sample rate into packets.
 
-    The packet returned by a call is that of the samples up to `delay_samples` ago; the first one begins with the
-    silence before the signal. With several layers `push_layers` returns them apart.
+    A packet is delayed by `delay_samples` relative to the frame of the same call. The first packet therefore begins
+    with silence. If packets have several layers, `push_layers` returns the layers separately.
 
     Parameters
     ----------
     parts : CodecParts
     bitrate_bps : float
-        Supported by the parts, as `Codec.encoder` checks.
+        A bitrate that the weights support; `Codec.encoder` checks it.
     layers : int
     mode : str
-        mean: any ten seconds of speech have the rate. capped: no packet is larger than its share of the rate, in
-        whole bytes. constant: all packets have this size, padded with zero bytes where need be.
+        "mean": any ten seconds of speech have this bitrate. "capped": no packet is larger than the bytes that the
+        bitrate allows per packet, rounded down. "constant": all packets have this size; zero bytes pad smaller ones.
     """
 
     def __init__(self, parts: CodecParts, bitrate_bps: float, layers: int = 1, mode: Mode = "mean"):
@@ -76,7 +78,7 @@ class Encoder(_Live):
 
     @property
     def delay_samples(self) -> int:
-        """Samples by which packets lag the frames: the look-ahead."""
+        """Delay of packets relative to frames, in samples: the look-ahead."""
         return self._spec.look_ahead
 
     def push(self, frame: np.ndarray) -> bytes:
@@ -85,22 +87,22 @@ class Encoder(_Live):
         Parameters
         ----------
         frame : array (frame_size,) or (frame_size, channels)
-            Samples in [-1, 1], or integers as `dsp.signals.checked_signal` takes them; a codec of two channels codes
-            one as two alike.
+            Floats in [-1, 1], or integers, see `dsp.signals.checked_signal`. A codec with two channels codes a frame of
+            one channel as two equal channels.
 
         Raises
         ------
         ValueError
-            If the frame has another shape, type or scale or values that are not finite, or the encoder was flushed.
+            If the shape, type or scale of the frame is wrong, a value is not finite, or the encoder was flushed.
         """
         return b"".join(self.push_layers(frame))
 
     def push_layers(self, frame: np.ndarray) -> tuple[bytes, ...]:
-        """Do as `push` does, and return the packet's layers: any number of the first ones is a packet."""
+        """Encode a frame as `push` does, and return the layers of the packet; the first layers alone are a packet."""
         return self._packet(self._checked(frame))
 
     def flush(self) -> list[bytes]:
-        """End the signal and return its remaining packets: decoded, they hold all samples that were pushed.
+        """End the signal and return its remaining packets, so that all samples that were pushed are coded.
 
         Raises
         ------
@@ -110,7 +112,7 @@ class Encoder(_Live):
         return [b"".join(layers) for layers in self.flush_layers()]
 
     def flush_layers(self) -> list[tuple[bytes, ...]]:
-        """Do as `flush` does, and return the packets' layers."""
+        """End the signal as `flush` does, and return the layers of its remaining packets."""
         self._check_open()
         self._flushed = True
         silence = np.zeros(0, np.float32)
@@ -119,14 +121,14 @@ class Encoder(_Live):
 
     def _check_open(self) -> None:
         if self._flushed:
-            raise ValueError("the encoder was flushed, which ends its signal: make another one")
+            raise ValueError("the encoder was flushed, which ends its signal; create a new encoder")
 
     def _checked(self, frame: np.ndarray) -> np.ndarray:
         self._check_open()
         return checked_signal("frame", frame, max_channels=self.channels, length=self.frame_size, dtype=np.float32)
 
     def _packet(self, x: np.ndarray) -> tuple[bytes, ...]:
-        """Return the layers of the next packet; x is a frame, or empty where the signal has ended."""
+        """Return the layers of the next packet; x is a frame, or empty after the end of the signal."""
         parts = self._parts
         self._state, side, z = parts.signal.analyse(self._state, x, 1)
         pasts = None if self._since_reset >= self._reset_interval else self._pasts
@@ -145,13 +147,13 @@ class Encoder(_Live):
 
 
 class Decoder(_Live):
-    """Turn packets of at most so many layers into frames of samples at the codec's rate.
+    """Turn packets into frames of samples at the codec's sample rate.
 
     Parameters
     ----------
     parts : CodecParts
     layers : int
-        Of the packets, at most.
+        Maximum number of layers of a packet.
     """
 
     def __init__(self, parts: CodecParts, layers: int = 1):
@@ -163,15 +165,15 @@ class Decoder(_Live):
 
     @property
     def delay_samples(self) -> int:
-        """Samples by which frames lag the packets."""
+        """Delay of frames relative to packets, in samples."""
         return self._parts.config.decoder_delay
 
     def push(self, data: bytes | None) -> np.ndarray:
         """Take a packet, or None for a lost one, and return a frame.
 
-        A lost packet is concealed by the last one with falling level; so are the packets behind it, which need its
-        context, up to the next context reset. Layers may be missing from a packet's end; a layer that was missing is
-        of use again from the next context reset on.
+        A lost packet is replaced by concealment (`SignalModel.conceal`). The packets after it need its context;
+        they are concealed too, up to the next context reset. The last layers of a packet may be missing. A layer that
+        was missing once is decoded again from the next context reset on.
 
         Returns
         -------
@@ -181,7 +183,7 @@ class Decoder(_Live):
         Raises
         ------
         BitstreamError
-            If the packet is damaged; the decoder stays as it was.
+            If the packet is damaged; the state of the decoder does not change.
         """
         n = None
         if data is None:
@@ -197,9 +199,9 @@ class Decoder(_Live):
         return np.clip(y, -1, 1)
 
     def _read(self, data: bytes) -> tuple[list[packet.Past], packet.Integers]:
-        """Read as many layers as the packet has and as are known; no layer consists of zero bytes alone."""
+        """Read all layers of a packet whose context is known; no layer consists of zero bytes only."""
         if len(data) > BUFFER_BYTES:
-            raise BitstreamError(f"a packet has {len(data)} bytes, {BUFFER_BYTES} are the most")
+            raise BitstreamError(f"a packet has {len(data)} bytes, at most {BUFFER_BYTES} are allowed")
         known = self._layers if packet.resets_context(self._parts.entropy, data) else len(self._pasts)
         for layers in range(1, known + 1):
             before = self._pasts[:layers] if len(self._pasts) >= layers else None
@@ -207,5 +209,5 @@ class Decoder(_Live):
             if not any(data[ends[-1, -1] :]):  # nothing, or padding
                 return pasts, n
         if known == self._layers:
-            raise BitstreamError(f"a packet has {len(data) - ends[-1, -1]} bytes too many")
+            raise BitstreamError(f"a packet has {len(data) - ends[-1, -1]} bytes after its last layer")
         return pasts, n

@@ -178,7 +178,7 @@ def test_a_model_that_is_not_installed(stream, capsys):
     assert "feedfacefeedface" in said and read_header(io.BytesIO(stream)).model_hash in said
     assert main(["info", "a.cq"]) == 0
     words, said = capsys.readouterr()
-    assert "feedfacefeedface, which are missing" in said
+    assert "feedfacefeedface, which are not installed" in said
     assert "duration           0.40 s" in words and "codec            speech" in words and "latents" not in words
 
 

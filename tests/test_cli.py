@@ -167,7 +167,7 @@ def test_nothing_is_overwritten_unless_told(wav, capsys):
 
 def test_layers_that_do_not_fit_are_said(wav, capsys):
     assert main(["encode", wav, "a.cq", "--layers", "2"]) == 0
-    assert capsys.readouterr().err == "lpcnet-cq: 2 layers do not fit 9000 bit/s, wrote 1\n"
+    assert capsys.readouterr().err == "lpcnet-cq: 2 layers do not fit 9000 bit/s; wrote 1\n"
 
 
 def test_thin_keeps_the_layers_asked_for(wav, capsys):
@@ -405,12 +405,12 @@ def test_rates_that_are_not_met_are_said(codec, capsys):
     soundfile.write("long.wav", 0.3 * np.sin(np.arange(32000) / 7), 16000)
     codec.rate_of_bytes = 1250
     assert main(["encode", "long.wav", "a.cq"]) == 0
-    assert capsys.readouterr().err == "lpcnet-cq: wrote 10000 bit/s instead of 9000: the signal needs it\n"
+    assert capsys.readouterr().err == "lpcnet-cq: wrote 10000 bit/s instead of 9000: the signal needs more bits\n"
     assert main(["encode", "long.wav", "b.cq", "--cbr", "--bitrate", "16k"]) == 0
     assert capsys.readouterr().err == ""
     soundfile.write("short.wav", 0.3 * np.sin(np.arange(800) / 7), 16000)
     main(["encode", "short.wav", "c.cq"])
-    assert "the header counts in so short a file" in capsys.readouterr().err
+    assert "the file is short and its header counts" in capsys.readouterr().err
 
 
 def test_clipped_input_and_failed_coding_are_noted(codec, capsys, monkeypatch):

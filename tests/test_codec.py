@@ -405,7 +405,7 @@ def test_streams_that_are_none_are_refused(codec, tmp_path):
         codec.decode("none.cq")
     with pytest.raises(ValueError, match="`data` is of type list"):
         codec.decode([1, 2])
-    with open(tmp_path / "a.txt") as file, pytest.raises(ValueError, match="open as text"):
+    with open(tmp_path / "a.txt") as file, pytest.raises(ValueError, match="opened in text mode"):
         codec.decode(file)
 
 
