@@ -1,7 +1,7 @@
 """Speech codec for 9 to 24 kbps: linear prediction and a neural residual coder, quantised together.
 
-`load()` gives a codec; its `encode` and `decode` work on whole signals, `encoder()` and `decoder()` on packets.
-Importing the package is quick: JAX is imported with the first codec.
+`load()` returns a codec; its `encode` and `decode` work on whole signals, `encoder()` and `decoder()` on packets.
+Importing the package is fast, because JAX is imported with the first codec.
 """
 
 import os
@@ -17,7 +17,7 @@ __version__ = "0.1.0"
 
 
 def load(name_or_path: str | os.PathLike | None = None) -> "Codec":
-    """Load a codec: released weights by name (the default ones if left out), a weights file or a run's folder.
+    """Load a codec from released weights by name (by default `cq`), a weights file, or the folder of a training run.
 
     Every call reads the weights again and returns a new codec.
 

@@ -1,8 +1,8 @@
-"""Audio files: what comes in becomes float32, what goes out is a 16-bit WAV file, whole or not at all.
+"""Audio files: input is converted to float32 samples, output is written as a complete 16-bit WAV file.
 
-Place in the chain: before the encoder and behind the decoder. Delay: none, resampling keeps signals aligned.
-`dsp.audio_file` reads files, in blocks, so that a long one needs no more memory than the samples that are coded. A
-signal of one channel is (n,), one of two is (n, 2).
+Place in the chain: before the encoder and after the decoder. Delay: none, because resampling keeps signals aligned.
+`dsp.audio_file` reads files in blocks, so that a long file needs no more memory than the samples that are coded. A
+signal with one channel has the shape (n,), a signal with two channels (n, 2).
 """
 
 import errno
@@ -26,24 +26,24 @@ from dsp.signals import checked_signal
 from lpcnet_cq.bitstream.container import SAMPLE_RATES_HZ
 
 BLOCK = 1 << 16  # samples per channel
-CANCELLED = 100.0  # power of the channels over that of their mix, above which the mix is warned of
-WAV_MAX_BYTES = 0xFFFFFFFF - 44  # 32-bit sizes, header included
+CANCELLED = 100.0  # ratio of the power of the channels to that of their mean, above which a warning is given
+WAV_MAX_BYTES = 0xFFFFFFFF - 44  # WAV files have 32-bit sizes, which include the header
 
 
 @dataclass(frozen=True)
 class Recording:
-    """Hold what was read: samples and what was done to them.
+    """Hold the samples of an audio file, and notes on what was changed.
 
     Attributes
     ----------
     x : float32 array (n_samples,) or (n_samples, 2)
         Samples in -1..1.
     sample_rate_hz : int
-        Rate of x.
+        Sample rate of x.
     original_hz : int
-        Rate of the file.
+        Sample rate of the file.
     notes : list of str
-        What was changed, for the user to see; empty for a file at the wanted rate that has no channel too many.
+        Changes of the signal (resampling, downmixing, clipping) and defects of the file, for the user.
     """
 
     x: np.ndarray
@@ -53,9 +53,9 @@ class Recording:
 
 
 def prepare(x: np.ndarray, from_hz: int, to_hz: int, channels: int = 1) -> np.ndarray:
-    """Check a signal, mix it down if it has more channels than are coded, and bring it to another sample rate.
+    """Check a signal, downmix it if it has more channels than the codec, and resample it.
 
-    A mix in which the channels cancel is warned of.
+    Warns if the channels cancel each other in the downmix.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def prepare(x: np.ndarray, from_hz: int, to_hz: int, channels: int = 1) -> np.nd
     from_hz, to_hz : int
         1000..768000.
     channels : int
-        1 or 2: as many are kept; of more the mean is taken.
+        Maximum number of channels, 1 or 2; signals with more channels are downmixed to their mean.
 
     Returns
     -------
@@ -73,7 +73,7 @@ def prepare(x: np.ndarray, from_hz: int, to_hz: int, channels: int = 1) -> np.nd
     Raises
     ------
     ValueError
-        If `x` has another shape, type or scale or values that are not finite, or a rate lies outside this range.
+        If the shape, type or scale of `x` is wrong, a value is not finite, or a sample rate is outside its range.
 
     Examples
     --------
@@ -84,7 +84,7 @@ def prepare(x: np.ndarray, from_hz: int, to_hz: int, channels: int = 1) -> np.nd
     if x.ndim == 2:
         power, x = float(np.mean(np.square(x, dtype=np.float64))) if len(x) else 0.0, downmix(x, channels)
         if x.ndim == 1 and power > CANCELLED * float(np.mean(np.square(x, dtype=np.float64))):
-            warnings.warn("the channels of `x` cancel: their mix is more than 20 dB below them", stacklevel=3)
+            warnings.warn("the channels of `x` cancel: their mean is more than 20 dB below them", stacklevel=3)
     return x if from_hz == to_hz else resample(x, from_hz, to_hz)
 
 
@@ -104,7 +104,7 @@ def resample(x: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
     Raises
     ------
     ValueError
-        If a rate lies outside this range.
+        If a sample rate is outside its range.
 
     Examples
     --------
@@ -121,29 +121,29 @@ def resample(x: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
 
     y = soxr.resample(x, from_hz, to_hz, quality="HQ")
     n = -(-len(x) * to_hz // from_hz)
-    return np.pad(y, [(0, n - len(y))] + [(0, 0)] * (y.ndim - 1))  # soxr rounds to the nearest length, which may be 0
+    return np.pad(y, [(0, n - len(y))] + [(0, 0)] * (y.ndim - 1))  # soxr rounds to the nearest length, possibly 0
 
 
 def read_audio(source: str | os.PathLike[str] | BinaryIO, target_hz: int | None = None, channels: int = 1) -> Recording:
-    """Read any audio file to float32 samples, to the end of its data, whatever length its header gives.
+    """Read an audio file to float32 samples, up to the end of its data, even if its header gives another length.
 
-    WAV, FLAC, OGG, AIFF, MP3 and what else libsndfile knows, of any width, rate and number of channels; also files that
-    are cut off, joined or damaged in the middle. Channels beyond those wanted are averaged; floats beyond full scale
-    are clipped; all of this is noted.
+    Formats are WAV, FLAC, OGG, AIFF, MP3 and all others of libsndfile, with any word length, sample rate and number of
+    channels. Truncated, concatenated and damaged files are read as far as possible. Files with more than `channels`
+    channels are downmixed, and samples beyond full scale are clipped. Notes report all changes and defects.
 
     Parameters
     ----------
     source : str, Path or binary file object
         File, pipe, "-" for standard input, or an open file.
     target_hz : int, optional
-        Rate to convert to; the file's own without it.
+        Sample rate of the result; by default that of the file.
     channels : int
-        1, or 2 to keep both channels of a file that has two.
+        1, or 2 to keep both channels of a stereo file.
 
     Raises
     ------
     ValueError
-        If the source cannot be read, is no audio file, holds no samples, or holds NaN or infinite samples.
+        If the source cannot be read, is not an audio file, or contains no samples, or NaN or infinite samples.
     """
     audio = read_audio_file(source, channels)
     x, original_hz, notes = audio.x, audio.sample_rate_hz, list(audio.notes)
@@ -161,13 +161,13 @@ def read_audio(source: str | os.PathLike[str] | BinaryIO, target_hz: int | None 
 
 @contextmanager
 def opened(source: str | Path, name: str) -> Iterator[BinaryIO]:
-    """Open a file or standard input so that it can be sought in; a pipe is read into memory first."""
+    """Open a file or standard input as a seekable file; a pipe is read into memory first."""
     with open_source(source, name) as file:
         yield file if file.seekable() else io.BytesIO(file.read())
 
 
 def write_wav(target: str | Path, y: np.ndarray, sample_rate_hz: int) -> None:
-    """Write samples as 16-bit WAV; what lies beyond full scale is clipped.
+    """Write samples as a 16-bit WAV file; samples beyond full scale are clipped.
 
     Parameters
     ----------
@@ -182,7 +182,7 @@ def write_wav(target: str | Path, y: np.ndarray, sample_rate_hz: int) -> None:
     ValueError
         If y is not finite or too long for a WAV file (4 GiB).
     OSError
-        If it cannot be written; nothing is left behind then.
+        If the file cannot be written; no partial file remains.
     """
     channels = np.ndim(y)
     width = 2 * channels  # bytes of one sample in all channels
@@ -190,7 +190,7 @@ def write_wav(target: str | Path, y: np.ndarray, sample_rate_hz: int) -> None:
     if n_bytes > WAV_MAX_BYTES:
         raise ValueError(f"y of {len(y)} samples must be at most {WAV_MAX_BYTES // width} for a WAV file")
     if not np.isfinite(y).all():
-        raise ValueError("y holds NaN or infinite samples; all must be finite")
+        raise ValueError("y contains NaN or infinite samples; all samples must be finite")
     with replacing(target) as file, wave.open(file, "wb") as wav:
         wav.setparams((channels, 2, sample_rate_hz, len(y), "NONE", ""))  # known length: nothing is patched later
         for start in range(0, len(y), BLOCK):
@@ -209,43 +209,43 @@ def to_pcm16(y: np.ndarray) -> np.ndarray:
 
 
 def is_regular(path: str | Path) -> bool:
-    """Say whether a path names an existing file: no folder, pipe or device, no descriptor below /dev or /proc."""
+    """Return whether a path is an existing regular file, and not a folder, pipe, device, or entry of /dev or /proc."""
     return os.path.isfile(path) and not os.path.abspath(path).startswith(("/dev/", "/proc/"))
 
 
 @contextmanager
 def replacing(target: str | Path) -> Iterator[BinaryIO]:
-    """Give a binary file whose content appears under its name only when it is whole.
+    """Open a binary file for writing that replaces the target only when it is complete.
 
     Parameters
     ----------
     target : str or Path
-        File, or "-" for standard output. Devices, pipes and open descriptors (/dev/fd/3) are written to as they are.
-        An existing file's permissions are kept.
+        File, or "-" for standard output. Devices, pipes and open descriptors (/dev/fd/3) are written to directly. The
+        permissions of an existing file are kept.
 
     Raises
     ------
     OSError
-        If it cannot be written; it carries the target's name, and nothing is left behind.
+        If the file cannot be written. The exception contains the name of the target; no partial file remains.
     """
-    path = os.path.realpath(target)  # through links: the file is replaced, not the link
-    as_it_is = str(target) == "-" or (os.path.exists(target) and not is_regular(target))
-    # The partial file's name is short: one that holds the target's may exceed what the file system allows.
-    partial = str(target) if as_it_is else os.path.join(os.path.dirname(path), f".{uuid.uuid4().hex}.partial")
+    path = os.path.realpath(target)  # resolves links, so that the file is replaced and not the link
+    direct = str(target) == "-" or (os.path.exists(target) and not is_regular(target))
+    # A short name for the partial file: the name of the target with a suffix could be too long for the file system.
+    partial = str(target) if direct else os.path.join(os.path.dirname(path), f".{uuid.uuid4().hex}.partial")
     try:
         if str(target) == "-" and sys.stdout is None:
             raise OSError(errno.EBADF, "standard output is closed")
         try:
-            mode = "wb" if as_it_is else "xb"
+            mode = "wb" if direct else "xb"
             with nullcontext(sys.stdout.buffer) if str(target) == "-" else open(partial, mode) as file:
                 yield file
                 file.flush()
-            if not as_it_is:
+            if not direct:
                 if os.path.exists(path):
                     shutil.copymode(path, partial)
                 os.replace(partial, path)
         finally:
-            if not as_it_is and os.path.exists(partial):
+            if not direct and os.path.exists(partial):
                 os.remove(partial)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(target)) from error

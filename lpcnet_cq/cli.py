@@ -1,7 +1,7 @@
 """The command line: `lpcnet-cq encode | decode | thin | info | bench | train | prune | evaluate`.
 
-Exit status: 0 done, 1 the data or the machine are at fault, 2 the command line is; in both cases one sentence on
-standard error.
+Exit status: 0 success, 1 error in data or machine, 2 error in the command line. Errors print one sentence to standard
+error.
 """
 
 import argparse
@@ -20,7 +20,7 @@ EXTRAS = {
     "train": "train",
     "prune": "train,eval",
     "evaluate": "train,eval",
-}  # what a command needs besides the codec
+}  # optional dependencies of a command
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     argv : sequence of str, optional
-        Arguments without the program's name; those of the process if left out.
+        Arguments without the name of the program; by default those of the process.
 
     Raises
     ------
@@ -46,14 +46,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return fail(str(error), 2)
     except BrokenPipeError:
         if sys.stdout is not None:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it exits
-        return fail("standard output was closed before all was written", 1)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # avoids an error message at exit
+        return fail("standard output was closed before the output was complete", 1)
     except OSError as error:
         name = quoted(error.filename) if error.filename else "input or output"
         return fail(f"{name}: {error.strerror or error}", 1)
     except ModuleNotFoundError as error:
         extra = (
-            f"; pip install '{PROGRAM}[{EXTRAS[args.command]}]' brings it" if args.command in EXTRAS else ""
+            f"; `pip install '{PROGRAM}[{EXTRAS[args.command]}]'` installs it" if args.command in EXTRAS else ""
         )
         return fail(f"{args.command} needs the package `{error.name}`{extra}", 1)
     except ValueError as error:
@@ -63,13 +63,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def fail(sentence: str, status: int) -> int:
-    """Say what went wrong on standard error; return the exit status."""
+    """Print an error message to standard error; return the exit status."""
     say(f"error: {sentence}")
     return status
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of all commands; `args.run` is the command's function."""
+    """Return the parser of all commands; `args.run` is the function of the command."""
     what = "Codec for speech (9 to 24 kbps, 16 kHz, mono) and music (44.1 kHz)."
     parser = argparse.ArgumentParser(PROGRAM, description=what)
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
@@ -77,7 +77,7 @@ def build_parser() -> argparse.ArgumentParser:
     coding = add_coding(commands)
     for command in (*coding, add_bench(commands), add_evaluate(commands)):
         command.add_argument(
-            "--model", metavar="NAME", help="name or file of the weights (default: those installed)"
+            "--model", metavar="NAME", help="name or file of the weights (default: `cq`, or those that made the file)"
         )
     add_train(commands)
     return parser

@@ -1,4 +1,4 @@
-"""What all commands share: parsers of values such as bitrates, usage errors, and sentences on standard error."""
+"""Common parts of all commands: parsers of values such as bitrates, usage errors, messages on standard error."""
 
 import argparse
 import re
@@ -9,22 +9,22 @@ PROGRAM = "lpcnet-cq"
 
 
 class UsageError(Exception):
-    """Say what is wrong with the command line."""
+    """Error in the command line."""
 
 
 def say(sentence: str) -> None:
-    """Write one line to standard error, if there is one."""
-    if sys.stderr is not None:  # it may be closed; `print` would write to standard output instead
+    """Write one line to standard error, unless it is closed."""
+    if sys.stderr is not None:  # if it is closed, `print` would write to standard output
         print(f"{PROGRAM}: {sentence}", file=sys.stderr)
 
 
 def bitrate_bps(text: str) -> int:
-    """Parse a bitrate: `9k`, `9.6k` and `9600` are all in bits per second.
+    """Parse a bitrate in bits per second, such as `9k`, `9.6k` or `9600`.
 
     Raises
     ------
     argparse.ArgumentTypeError
-        If the text is none of these.
+        If the text is not a bitrate.
 
     Examples
     --------
@@ -39,12 +39,12 @@ def bitrate_bps(text: str) -> int:
 
 
 def bitrates_bps(text: str) -> tuple[int, int]:
-    """Parse a range of bitrates, or one: the lowest and the highest.
+    """Parse a bitrate or a range of bitrates; return the lowest and the highest.
 
     Raises
     ------
     argparse.ArgumentTypeError
-        If the text is none of these, or the range runs backwards.
+        If the text is not a bitrate or a range, or the first bitrate of a range is higher than the second.
 
     Examples
     --------
@@ -54,12 +54,12 @@ def bitrates_bps(text: str) -> tuple[int, int]:
     low, _, high = text.partition("-")
     rates = bitrate_bps(low), bitrate_bps(high or low)
     if rates[0] > rates[1]:
-        raise argparse.ArgumentTypeError(f"{text!r} runs from the higher rate to the lower")
+        raise argparse.ArgumentTypeError(f"{text!r} must name the lower bitrate first")
     return rates
 
 
 def positive(number: type) -> Callable[[str], float]:
-    """Return a parser of positive numbers of one type."""
+    """Return a parser of positive numbers of the given type."""
 
     def parse(text: str) -> float:
         try:

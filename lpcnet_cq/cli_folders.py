@@ -1,7 +1,7 @@
-"""Folders on the command line: every file below one folder becomes a file below another, in several processes.
+"""Folders on the command line: all files of an input folder are coded to an output folder, in several processes.
 
-A file that cannot be coded is reported and skipped; the exit status then is 1. Processes are spawned, never forked: the
-runtime's threads do not survive a fork.
+A file that cannot be coded is reported and skipped; the exit status is then 1. Processes are started with `spawn`,
+because a forked process does not have the threads of the JAX runtime.
 """
 
 import os
@@ -27,13 +27,13 @@ def code_folder(pairs: list[Pair], work: Work, jobs: int, verb: str) -> int:
     Parameters
     ----------
     pairs : list of (Path, Path)
-        Inputs and outputs; folders of outputs are made.
+        Inputs and outputs; missing output folders are created.
     work : callable
-        Codes one input to one output and returns notes; it can be pickled.
+        Codes one input to one output and returns notes; must be picklable.
     jobs : int
-        Processes.
+        Number of processes.
     verb : str
-        For the progress line.
+        Text for the progress line.
     """
     count, failed = file_counter(verb, len(pairs)), 0
     for done, ((source, _), notes, error) in enumerate(attempts(pairs, work, jobs), start=1):
@@ -45,12 +45,12 @@ def code_folder(pairs: list[Pair], work: Work, jobs: int, verb: str) -> int:
             failed += 1
         count(done)
     if failed:
-        say(f"{len(pairs) - failed} of {len(pairs)} files are done, {failed} could not be")
+        say(f"{len(pairs) - failed} of {len(pairs)} files were coded, {failed} failed")
     return 1 if failed else 0
 
 
 def attempts(pairs: list[Pair], work: Work, jobs: int) -> Iterator[tuple[Pair, list[str], str | None]]:
-    """Yield each pair with the notes on it and the error, if any, in whatever order they are done."""
+    """Yield each pair with its notes and its error, if any, in the order in which the files are completed."""
     if jobs == 1:
         for pair in pairs:
             yield pair, *attempt(work, pair)
@@ -61,13 +61,13 @@ def attempts(pairs: list[Pair], work: Work, jobs: int) -> Iterator[tuple[Pair, l
         for future in as_completed(futures):
             yield futures[future], *future.result()
     except BrokenProcessPool as error:
-        raise ValueError("a process was ended from outside, perhaps for want of memory; try fewer --jobs") from error
+        raise ValueError("a process was terminated, possibly because of memory; try fewer --jobs") from error
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def attempt(work: Work, pair: Pair) -> tuple[list[str], str | None]:
-    """Code one file; return the notes on it and the error, if any."""
+    """Code one file; return its notes and its error, if any."""
     source, target = pair
     try:
         os.makedirs(target.parent, exist_ok=True)
@@ -82,5 +82,5 @@ def attempt(work: Work, pair: Pair) -> tuple[list[str], str | None]:
 
 
 def ignore_interrupts() -> None:
-    """Leave an interrupt to the parent process, which lets files in progress be finished and starts no more."""
+    """Ignore interrupts: the parent process handles them, so that files in progress are completed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

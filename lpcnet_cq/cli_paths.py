@@ -1,7 +1,7 @@
-"""Paths on the command line: what may be written where, and which file of a folder becomes which.
+"""Paths on the command line: checks of output paths, and the output path of every file of a folder.
 
-Nothing is overwritten that was not meant: outputs that exist need `-f`, an output that is the input is refused, and so
-is a name that promises another format.
+Existing outputs are overwritten with `-f` only. An output that is the input, or that has the suffix of another format,
+is an error.
 """
 
 import os
@@ -19,7 +19,7 @@ WAV_SUFFIXES = frozenset({".wav", ".wave"})
 
 
 def quoted(path: str | Path) -> str:
-    r"""Return a path as messages name it: on one line, of characters that can be printed.
+    r"""Return a path for messages: on one line, with escapes for characters that cannot be printed.
 
     Examples
     --------
@@ -31,16 +31,16 @@ def quoted(path: str | Path) -> str:
 
 
 def check_output(source: str, target: str, force: bool, *, writes: str) -> None:
-    """Refuse an output that must not be written, before anything is read.
+    """Raise an error if the output must not be written.
 
     Parameters
     ----------
     source, target : str
         Paths, or "-" for standard input and output.
     force : bool
-        Let an existing file be overwritten.
+        Allow overwriting an existing file.
     writes : str
-        Suffix of what is written: .cq or .wav.
+        Suffix of the written format: .cq or .wav.
 
     Raises
     ------
@@ -57,12 +57,12 @@ def check_output(source: str, target: str, force: bool, *, writes: str) -> None:
     suffix = os.path.splitext(target)[1].lower()
     foreign = AUDIO_SUFFIXES if writes == CODED_SUFFIX else AUDIO_SUFFIXES - WAV_SUFFIXES | {CODED_SUFFIX}
     if suffix in foreign:
-        raise UsageError(f"{quoted(target)} must be named {writes}, which is what is written")
+        raise UsageError(f"{quoted(target)} must have the suffix {writes}, the format that is written")
     folder = os.path.dirname(os.path.abspath(target))
     if not os.path.isdir(folder):
         raise FileNotFoundError(2, "its folder does not exist", target)
     if os.path.isfile(target) and os.path.exists(source) and os.path.samefile(source, target):
-        raise UsageError(f"{quoted(target)} is the input; the output needs another name")
+        raise UsageError(f"{quoted(target)} is the input; the output must have another name")
     from lpcnet_cq.audio import is_regular
 
     if is_regular(target) and not force:
@@ -70,21 +70,21 @@ def check_output(source: str, target: str, force: bool, *, writes: str) -> None:
 
 
 def coded_pairs(folder: str | Path, out: str | Path, writes: str) -> list[tuple[Path, Path]]:
-    """Return which file below a folder becomes which file below another.
+    """Return input and output path of all files to code in a folder and its sub-folders.
 
-    Files are those with the suffix of audio (if .cq is written) or .cq (if .wav is); hidden ones are left out. Two
-    that would get the same name, such as a.wav and a.flac, keep their suffix: a.wav.cq and a.flac.cq.
+    Inputs are files with a suffix of audio (if .cq is written) or .cq (if .wav is written), except hidden files. If two
+    outputs would have the same name, such as those of a.wav and a.flac, the suffix is kept: a.wav.cq and a.flac.cq.
 
     Parameters
     ----------
     folder, out : str or Path
     writes : str
-        .cq or .wav.
+        Suffix of the written format: .cq or .wav.
 
     Raises
     ------
     ValueError
-        If there is no such file.
+        If the folder contains no such file.
     """
     wanted = AUDIO_SUFFIXES if writes == CODED_SUFFIX else {CODED_SUFFIX}
     sources = sorted(
@@ -96,7 +96,7 @@ def coded_pairs(folder: str | Path, out: str | Path, writes: str) -> list[tuple[
     )
     if not sources:
         kind = "audio" if writes == CODED_SUFFIX else CODED_SUFFIX
-        raise ValueError(f"the folder {quoted(folder)} holds no {kind} files")
+        raise ValueError(f"the folder {quoted(folder)} contains no {kind} files")
     plain = [Path(out, path.relative_to(folder)).with_suffix(writes) for path in sources]
     long = [Path(out, str(path.relative_to(folder)) + writes) for path in sources]
     count = Counter(plain + long)
@@ -104,12 +104,12 @@ def coded_pairs(folder: str | Path, out: str | Path, writes: str) -> list[tuple[
 
 
 def hide(folders: list[str]) -> None:
-    """Keep `os.walk` out of hidden folders, and in order."""
+    """Remove hidden folders from the list of `os.walk`, and sort the others."""
     folders[:] = sorted(name for name in folders if not name.startswith("."))
 
 
 def check_folder(pairs: list[tuple[Path, Path]], out: str | Path, force: bool) -> None:
-    """Refuse a folder's outputs that must not be written, before the first is.
+    """Raise an error if an output of a folder must not be written.
 
     Raises
     ------

@@ -1,14 +1,14 @@
-"""Progress on a terminal: how much is done and the time left, on one line that vanishes at the end."""
+"""Progress on a terminal: finished share and remaining time, on one line that is cleared at the end."""
 
 import sys
 import time
 from collections.abc import Callable
 
-LONG_S = 30.0  # audio beyond this length gets a progress bar
+LONG_S = 30.0  # audio longer than this has a progress line
 
 
 def terminal_line(verb: str) -> Callable[[float, str], None] | None:
-    """Return a function of the fraction done, 0..1, and what to say of it; None where nobody watches."""
+    """Return a function that shows a finished fraction, 0..1, and a text; None if standard error is not a terminal."""
     if sys.stderr is None or not sys.stderr.isatty():
         return None
     began = time.monotonic()
@@ -25,7 +25,7 @@ def terminal_line(verb: str) -> Callable[[float, str], None] | None:
 
 
 def progress_bar(verb: str, seconds: float) -> Callable[[float], None] | None:
-    """Return a function that shows a fraction 0..1 of a signal; None where nobody waits or watches."""
+    """Return a function that shows the finished fraction of a signal, 0..1; None for short signals or no terminal."""
     show = terminal_line(verb)
     if seconds <= LONG_S or show is None:
         return None
@@ -33,7 +33,7 @@ def progress_bar(verb: str, seconds: float) -> Callable[[float], None] | None:
 
 
 def file_counter(verb: str, n_files: int) -> Callable[[int], None]:
-    """Return a function that shows how many of so many files are done."""
+    """Return a function that shows how many of `n_files` files are finished."""
     show = terminal_line(verb)
 
     def count(done: int) -> None:

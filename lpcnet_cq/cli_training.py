@@ -10,53 +10,53 @@ from pathlib import Path
 
 from lpcnet_cq.cli_arguments import bitrate_bps, bitrates_bps, positive
 
-EVALUATION_S = 240.0  # of held-out speech, about, every speaker before anyone's second clip
-POINTS_BPS = (9000, 12000, 16000, 20000, 24000, 64000, 80000, 96000, 128000)  # rates evaluated within a range
+EVALUATION_S = 240.0  # approximate duration of held-out speech for the evaluation
+POINTS_BPS = (9000, 12000, 16000, 20000, 24000, 64000, 80000, 96000, 128000)  # bitrates to evaluate within a range
 
 
 def add_bench(commands) -> argparse.ArgumentParser:
     """Add `bench`."""
-    bench = commands.add_parser("bench", help="speed of the codec and its parts on this machine")
+    bench = commands.add_parser("bench", help="measure the speed of the codec and its parts on this machine")
     bench.set_defaults(run=run_bench)
     return bench
 
 
 def add_evaluate(commands) -> argparse.ArgumentParser:
     """Add `evaluate`."""
-    evaluate = commands.add_parser("evaluate", help="bitrate and quality on speakers the model has not heard")
+    evaluate = commands.add_parser("evaluate", help="measure bitrate and quality on held-out speakers")
     evaluate.add_argument("--data", metavar="FOLDER", help="audio files (default: the default corpus)")
-    evaluate.add_argument("--bitrate", type=bitrate_bps, help="bits per second (default: the model's)")
-    evaluate.add_argument("--out", metavar="FOLDER", help="where tables and pictures go")
+    evaluate.add_argument("--bitrate", type=bitrate_bps, help="bits per second (default: that of the model)")
+    evaluate.add_argument("--out", metavar="FOLDER", help="folder for tables and plots")
     evaluate.set_defaults(run=run_evaluate)
     return evaluate
 
 
 def add_train(commands) -> None:
-    """Add `train` and `prune`, which trains as well."""
+    """Add `train` and `prune`, which have common options."""
     train = commands.add_parser("train", help="train a model and evaluate it")
-    preset = "cq: speech; audio: music at 44.1 kHz (default: that of --init, else cq)"
+    preset = "cq: speech; audio: music at 44.1 kHz (default: the preset of --init, else cq)"
     train.add_argument("--preset", choices=("cq", "audio"), help=preset)
-    prune = commands.add_parser("prune", help="make a trained model sparse, so that it is small, and evaluate it")
+    prune = commands.add_parser("prune", help="make a trained model sparse, and evaluate it")
     prune.add_argument("--sparsity", type=float, default=0.8, help="share of zeros (default: %(default)s)")
     prune.add_argument("--method", default="csp", help="csp, gradual, one-shot, l1, iht (default: %(default)s)")
-    prune.add_argument("--pattern", default="single", help="zeros: single, 1x8, 4x4, inputs (default: %(default)s)")
+    prune.add_argument("--pattern", default="single", help="single, 1x8, 4x4, inputs (default: %(default)s)")
     prune.add_argument("--init", metavar="FILE", default="cq", help="weights or run to prune (default: %(default)s)")
     start = train.add_mutually_exclusive_group()
-    start.add_argument("--init", metavar="FILE", help="weights or run to start from")
-    start.add_argument("--resume", action="store_true", help="go on with the run in --out; its settings hold")
+    start.add_argument("--init", metavar="FILE", help="initial weights, or the run that has them")
+    start.add_argument("--resume", action="store_true", help="resume the run in --out with its settings")
     for command, minutes in ((train, "60"), (prune, "5")):
-        command.add_argument("--bitrate", type=bitrates_bps, help="rate, or range (default: 9k-24k, of music 64k-128k)")
-        command.add_argument("--batch", type=positive(int), help="crops per step (default: 16, of music 2)")
-        command.add_argument("--minutes", type=positive(float), help=f"time to take (default: {minutes})")
-        command.add_argument("--data", metavar="FOLDER", help="audio files (default: the default corpus, fetched)")
-        command.add_argument("--out", metavar="FOLDER", help="where the run is kept")
-        command.add_argument("--seed", type=int, help="of weights and batches (default: 0)")
+        command.add_argument("--bitrate", type=bitrates_bps, help="rate or range (default: 9k-24k, music 64k-128k)")
+        command.add_argument("--batch", type=positive(int), help="crops per step (default: speech 16, music 2)")
+        command.add_argument("--minutes", type=positive(float), help=f"training time (default: {minutes})")
+        command.add_argument("--data", metavar="FOLDER", help="audio files (default: the default corpus, downloaded)")
+        command.add_argument("--out", metavar="FOLDER", help="folder of the run")
+        command.add_argument("--seed", type=int, help="random seed of weights and batches (default: 0)")
     train.set_defaults(run=run_train)
     prune.set_defaults(run=run_prune)
 
 
 def with_options(t, args: argparse.Namespace):
-    """Return settings of a training with what the command line says of them, and with a corpus."""
+    """Return the settings of a training, changed by the options of the command line, and with a corpus."""
     from lpcnet_cq.training.corpus import default_corpus
     from lpcnet_cq.training.tasks import task_of
 
@@ -70,7 +70,7 @@ def with_options(t, args: argparse.Namespace):
 
 
 def first_settings(args: argparse.Namespace):
-    """Return the settings of a new run: of the preset, or of the one that fits the weights to start from."""
+    """Return the settings of a new run: those of the preset, or of the preset that fits the initial weights."""
     from lpcnet_cq.training.presets import PRESETS, preset_for_weights
     from lpcnet_cq.training.tasks import task_of
 
@@ -78,12 +78,12 @@ def first_settings(args: argparse.Namespace):
         return PRESETS[args.preset or "cq"]
     t = preset_for_weights(args.init)
     if args.preset not in (None, found := task_of(t.codec).preset):
-        raise ValueError(f"--preset is {args.preset}, the weights `{args.init}` are of the preset {found}")
+        raise ValueError(f"--preset is {args.preset}, it must be {found} with the weights `{args.init}`")
     return t
 
 
 def run_train(args: argparse.Namespace) -> int:
-    """Train, evaluate on held-out speakers, and say where the model lies and how to use it."""
+    """Train, evaluate on held-out speakers, and print the path of the model and a command that uses it."""
     from lpcnet_cq.evaluation.plots import training_curves
     from lpcnet_cq.training.tasks import read_config
     from lpcnet_cq.training.train import train
@@ -92,7 +92,7 @@ def run_train(args: argparse.Namespace) -> int:
     low, high = args.bitrate or t.bitrates_bps
     workdir = Path(args.out or f"runs/{low:.0f}-{high:.0f}")
     if (workdir / "checkpoint.safetensors").exists() and not args.resume:
-        raise ValueError(f"`{workdir}` holds a run already; --resume goes on with it, --out names another folder")
+        raise ValueError(f"`{workdir}` contains a run; use --resume to continue it, or another folder with --out")
     t = with_options(read_config(workdir) if args.resume else t, args)
     path = train(t, workdir)
     training_curves(workdir / "metrics.jsonl", workdir / "training.png", t.bitrate_bps)
@@ -101,7 +101,7 @@ def run_train(args: argparse.Namespace) -> int:
 
 
 def run_prune(args: argparse.Namespace) -> int:
-    """Prune, say what became of every layer, and evaluate on held-out speakers."""
+    """Prune, print the sizes of all layers, and evaluate on held-out speakers."""
     from lpcnet_cq.checkpoint.weights import find_weights
     from lpcnet_cq.pruning.config import PruneConfig
     from lpcnet_cq.pruning.prune import prune
@@ -112,7 +112,7 @@ def run_prune(args: argparse.Namespace) -> int:
     low, high = t.bitrates_bps
     workdir = Path(args.out or f"runs/{low:.0f}-{high:.0f}-sparse")
     if (workdir / "checkpoint.safetensors").exists():
-        raise ValueError(f"`{workdir}` holds a run already; --out names another folder")
+        raise ValueError(f"`{workdir}` contains a run; use another folder with --out")
     path = prune(PruneConfig(t, args.method, args.sparsity, args.pattern), workdir)
     text = report(path, find_weights(t.init))
     (workdir / "sizes.md").write_text(text, encoding="utf-8")
@@ -122,14 +122,14 @@ def run_prune(args: argparse.Namespace) -> int:
 
 
 def report_run(path: Path, data: str, low: float, high: float) -> None:
-    """Evaluate a run's weights at rates from `low` to `high` on held-out speakers, and say how to use them."""
+    """Evaluate the weights of a run at rates from `low` to `high` on held-out speakers, and print how to use them."""
     from lpcnet_cq.codec import Codec
     from lpcnet_cq.evaluation.evaluate import report
 
     codec = Codec(path)
     least, most = codec.bitrates_bps
     if not least <= low <= high <= most:
-        print(f"so far the model supports {least} to {most} bit/s only; more training brings the others")
+        print(f"the model supports {least} to {most} bit/s; other bitrates need more training")
     points = {low, *(r for r in POINTS_BPS if low < r < high), high}
     points = sorted({min(max(rate_bps, least), most) for rate_bps in points})
     for rate_bps in points:
@@ -140,7 +140,7 @@ def report_run(path: Path, data: str, low: float, high: float) -> None:
 
 
 def run_evaluate(args: argparse.Namespace) -> int:
-    """Score the model on the held-out speakers of a folder."""
+    """Evaluate the model on the held-out speakers of a folder."""
     import lpcnet_cq
     from lpcnet_cq.evaluation.evaluate import report
 
@@ -151,7 +151,7 @@ def run_evaluate(args: argparse.Namespace) -> int:
 
 def run_bench(args: argparse.Namespace) -> int:
     """Print a table of speeds for this machine."""
-    if hasattr(os, "sched_setaffinity"):  # one core, before JAX counts them
+    if hasattr(os, "sched_setaffinity"):  # use one core; must be set before JAX counts the cores
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     from lpcnet_cq.evaluation.bench import codec_rows, filter_rows, processor
 

@@ -1,8 +1,8 @@
-"""What every codec consists of: a signal model, an entropy model, and one record that names its parts.
+"""Interface of all codecs: every codec has a signal model, an entropy model, and one record that lists its parts.
 
-Place in the chain: between `bitstream`, which codes integers whatever they stand for, and the codecs (`speech`,
-`music`), which turn signals into integers. Everything above (`parts`, `stream`, `codec`, training, evaluation, command
-line) asks the record and never which codec it is. `registry` holds the records.
+Place in the chain: between `bitstream`, which codes integers independent of their meaning, and the codecs (`speech`,
+`music`), which convert signals to integers. All other modules (`parts`, `stream`, `codec`, training, evaluation,
+command line) use the record and do not distinguish codecs. `registry` holds the records.
 
 Letters: T packets, K side integers, S vectors of latents per packet, D latents per vector, C channels.
 """
@@ -20,10 +20,10 @@ from lpcnet_cq.bitstream.packet import Integers
 
 
 class SignalModel(Protocol):
-    """Turn samples into the values that packets hold, and back.
+    """Convert samples to the content of packets, and back.
 
-    A signal is (n,), or (n, C) for codecs of several channels. All state is passed explicitly: files and live streams
-    call the same functions, files with many packets per call.
+    A signal has the shape (n,), or (n, C) for codecs with several channels. All state is passed explicitly, so that
+    files and live streams call the same functions: files with many packets per call, live streams with one.
     """
 
     def start_encoder(self, ahead: np.ndarray) -> Any:
@@ -32,8 +32,9 @@ class SignalModel(Protocol):
         Parameters
         ----------
         ahead : array (n,) or (n, C)
-            First `look_ahead` samples of the signal, or fewer if it ends before. The packets then begin with the
-            signal's first sample. Live encoders give zeros: their packets begin `look_ahead` samples earlier.
+            First `look_ahead` samples of the signal, or fewer if the signal is shorter. Then the first packet begins
+            with the first sample of the signal. Live encoders pass zeros, so that packets begin `look_ahead` samples
+            earlier.
         """
         ...
 
@@ -44,7 +45,7 @@ class SignalModel(Protocol):
         ----------
         state : Any
         x : array (T*hop,) or (T*hop, C)
-            The next samples; where the signal ends, fewer, or none.
+            The next samples; fewer or none at the end of the signal.
         T : int
 
         Returns
@@ -67,33 +68,33 @@ class SignalModel(Protocol):
         ----------
         state : Any
         n : Integers
-            Of T packets; code is compiled for every T that occurs.
+            Integers of T packets; code is compiled for every value of T.
 
         Returns
         -------
         state : Any
         y : float32 array (T*hop,) or (T*hop, C)
-            Finite, `decoder_delay` samples late. Samples beyond [-1, 1] are clipped by the caller.
+            Finite samples, delayed by `decoder_delay`. The caller clips samples beyond [-1, 1].
         """
         ...
 
     def conceal(self, state: Any, last: Integers | None, lost: int) -> tuple[Any, np.ndarray]:
-        """Return the next state and the frame in the place of a lost packet.
+        """Return the next state and the frame that replaces a lost packet.
 
         Parameters
         ----------
         state : Any
         last : Integers or None
-            The last packet that arrived; None if none has.
+            The last received packet; None if no packet was received.
         lost : int
-            Packets lost since then, this one included.
+            Number of packets lost since then, this one included.
         """
         ...
 
 
 @dataclass(frozen=True)
 class CodecRecord:
-    """Name the parts of one codec.
+    """List the parts of one codec.
 
     Parameters
     ----------
@@ -108,19 +109,20 @@ class CodecRecord:
     freeze : callable
         (nested float parameters, configuration) to the integers of a weights file.
     thaw : callable
-        (integers, configuration) to the nested float parameters of the entropy model, the inverse but for rounding.
+        (integers, configuration) to the nested float parameters of the entropy model: the inverse of `freeze` except
+        for rounding.
     default_bitrate_bps : int
-        Rate used if the caller names none.
+        Bitrate that is used if the caller gives none.
     training_bps : tuple of int
-        Range of rates that is trained for by default, lowest and highest.
+        Default range of bitrates in training, lowest and highest.
     max_layers : int
-        Layers that a packet can have, 1 or more.
+        Maximum number of layers of a packet, 1 or more.
     weights : str
         Name of the default released weights; empty if there are none.
     metrics : tuple of str
         Names in `evaluation.metrics.METRICS` that the codec is evaluated with.
     task_name, complexity_name : str
-        "module:attribute" of what only training and evaluation need; empty if the codec has no such part.
+        "module:attribute" of parts that only training and evaluation need; empty if the codec has no such part.
     """
 
     kind: str
@@ -149,7 +151,7 @@ class CodecRecord:
 
     @property
     def task(self) -> Any:
-        """The training task: data, model, objective. Imports what training needs."""
+        """The training task: data, model, objective. Imports the packages that training needs."""
         return self._resolve("task_name")
 
     @property

@@ -1,10 +1,10 @@
-"""The one exception that damaged or foreign data raises."""
+"""The exception for streams that cannot be decoded."""
 
 
 class BitstreamError(ValueError):
-    """Say in one sentence why a stream cannot be decoded: damaged, cut off, foreign, or of another model.
+    """A stream cannot be decoded: it is damaged, truncated, not a `.cq` stream, or made with other weights.
 
-    A caller's mistakes (a wrong rate, a wrong shape) are plain `ValueError`s; this one speaks of data only.
+    Invalid arguments, such as a wrong bitrate or a wrong shape, raise plain `ValueError`.
 
     Examples
     --------

@@ -77,14 +77,14 @@ def read_file(parts: CodecParts, data: bytes) -> tuple[Header, list[ReadSegment]
     header = read_header(file)
     if header.model_hash != parts.sha256[:16]:
         raise BitstreamError(
-            f"the stream was made by the model {header.model_hash}, installed are: {', '.join(installed())}"
+            f"the stream was made with the weights {header.model_hash}, installed are: {', '.join(installed())}"
         )
     check_header(parts, header)
     segments = read_all(parts.reader, file, CHUNK, parts.record.max_layers - 1)
     count, n_samples = sum(len(segment.ends) for segment in segments), header.n_samples
     need = parts.config.spec.n_frames(n_samples + parts.config.decoder_delay) if n_samples else 0
     if count != need:
-        raise BitstreamError(f"the stream holds {count} packets, its {n_samples} samples need {need}")
+        raise BitstreamError(f"the stream has {count} packets, its {n_samples} samples need {need}")
     return header, segments
 
 
@@ -92,10 +92,10 @@ def check_header(parts: CodecParts, header: Header) -> None:
     """Raise `BitstreamError` if the header contradicts the weights."""
     config, says, name = parts.config, header.coding, parts.name
     if header.channels > config.channels:
-        raise BitstreamError(f"the header claims {header.channels} channels, `{name}` codes {config.channels}")
+        raise BitstreamError(f"the header has {header.channels} channels, `{name}` codes {config.channels}")
     ours = parts.coding_name, config.spec.sample_rate_hz, config.spec.hop
     if says and (theirs := (says.codec, says.sample_rate_hz, says.hop)) != ours:
-        raise BitstreamError(f"the header claims codec, sample rate and hop {theirs}, `{name}` has {ours}")
+        raise BitstreamError(f"the header has codec, sample rate and hop {theirs}, `{name}` has {ours}")
 
 
 def count_file_bits(parts: CodecParts, segments: list[ReadSegment], n_bytes: int) -> dict[str, float]:

@@ -1,7 +1,7 @@
-"""A codec's parts, made from a weights file and ready to run.
+"""The parts of a codec, created from a weights file.
 
-Place in the chain: between weights on disk and what users hold: `codec` codes files with these parts, `stream` live
-signals. Parts never change; all state of a signal is passed explicitly. So they may be shared by threads.
+Place in the chain: between weights files and the public classes: `codec` codes files with these parts, `stream` codes
+live signals. Parts are immutable and all state of a signal is passed explicitly, so that threads can share them.
 """
 
 import os
@@ -23,28 +23,28 @@ from lpcnet_cq.registry import record_of
 
 @dataclass(frozen=True, eq=False)
 class CodecParts:
-    """Hold what codes with one set of weights.
+    """Hold everything that coding with one set of weights needs.
 
-    Pickled, they are the name of the weights: they are loaded anew where they are unpickled.
+    Pickling stores the name of the weights only; unpickling loads them again.
 
     Attributes
     ----------
     path : Path
-        Weights file, absolute.
+        Absolute path of the weights file.
     sha256 : str
-        Of the weights file.
+        SHA-256 of the weights file.
     record : CodecRecord
     config : CodecConfig
     floats : dict
         Nested float parameters.
     supported_bps : tuple of int
-        Lowest and highest rate that the weights reach on most signals.
+        Lowest and highest bitrate that the weights reach for most signals.
     entropy : EntropyModel
     signal : SignalModel
     reader : Reader
-        Of packets.
+        Reader of packets.
     packer : Packer
-        Writer of packets, with the step sizes that the weights know.
+        Writer of packets, with the step sizes that the weights support.
     """
 
     path: Path
@@ -59,7 +59,7 @@ class CodecParts:
     packer: Packer
 
     def __reduce__(self) -> tuple:
-        """Return how to load the same weights again: by name if they are released, else by path."""
+        """Return the function and arguments that load the same weights: by name if they are released, else by path."""
         released = self.path == FOLDER / self.path.name
         return load_same_parts, (self.name if released else str(self.path), self.sha256)
 
@@ -76,11 +76,11 @@ class CodecParts:
 
     @property
     def coding_name(self) -> str:
-        """Name of the codec in stream headers, which have numbers for few."""
+        """Name of the codec in stream headers, which have numbers for the codecs in `CODECS` only."""
         return self.record.kind if self.record.kind in CODECS else CODECS[0]
 
     def checked_bitrate_bps(self, bitrate_bps: float | None) -> float:
-        """Return a bitrate, or the default one for None.
+        """Return a bitrate, or the default bitrate for None.
 
         Raises
         ------
@@ -95,7 +95,7 @@ class CodecParts:
         return float(bitrate_bps)
 
     def checked_layers(self, layers: int) -> int:
-        """Return a number of layers, or refuse by a ValueError what packets of this codec cannot have."""
+        """Return a number of layers; raise `ValueError` if packets of this codec cannot have it."""
         most = self.record.max_layers
         if not isinstance(layers, Integral) or layers not in range(1, most + 1):
             allowed = f"1 to {most}" if most > 1 else f"1 for {self.record.kind}"
@@ -103,18 +103,18 @@ class CodecParts:
         return int(layers)
 
     def packet_bytes(self, bitrate_bps: float) -> int:
-        """Return the whole bytes of a packet's share of the rate: the size of packets in modes capped and constant."""
+        """Return the bytes per packet at a bitrate, rounded down: the packet size in modes "capped" and "constant"."""
         spec = self.config.spec
         return int(bitrate_bps * spec.hop / spec.sample_rate_hz / 8)
 
 
 def load_parts(path: str | os.PathLike) -> CodecParts:
-    """Read a weights file and make the parts of its codec.
+    """Read a weights file and create the parts of its codec.
 
     Raises
     ------
     ValueError
-        If the file is missing or is no weights file of this project.
+        If the file is missing or is not a weights file of this project.
     """
     path = Path(path).absolute()
     floats, integers, config, notes, sha256 = load_weights(path)
@@ -137,12 +137,12 @@ def load_parts(path: str | os.PathLike) -> CodecParts:
 
 
 def load_same_parts(name_or_path: str, sha256: str) -> CodecParts:
-    """Load weights again, in another process or later.
+    """Load the weights of a pickled codec.
 
     Raises
     ------
     ValueError
-        If they are missing or have changed.
+        If the weights are missing or have changed.
     """
     parts = load_parts(find_weights(name_or_path))
     if parts.sha256 != sha256:

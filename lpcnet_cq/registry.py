@@ -1,6 +1,6 @@
-"""The codecs that exist, by kind.
+"""The registered codecs by kind.
 
-Place in the chain: where weights are read, the kind that they name becomes the record with all parts of the codec.
+Place in the chain: when weights are read, their kind selects the record with all parts of the codec.
 """
 
 from lpcnet_cq.bitstream.codec_config import CodecConfig
@@ -17,7 +17,7 @@ def register(record: CodecRecord) -> None:
     Raises
     ------
     ValueError
-        If another codec of this kind is registered, or the configuration's class has another kind.
+        If another codec of this kind is registered, or the class of the configuration has another kind.
     """
     if record.config.kind != record.kind:
         raise ValueError(f"the record is of kind `{record.kind}`, its configuration of `{record.config.kind}`")

@@ -1,26 +1,26 @@
-"""What a user should know of a signal or of its coding: clipped input, and decoded sound that is not what went in.
+"""Checks of signals for the user: clipped input, and decoded signals that differ from the input.
 
-Place in the chain: beside the encoder; nothing here changes a stream. NumPy alone.
+Place in the chain: beside the encoder; the checks do not change the stream. They need NumPy only.
 """
 
 from itertools import pairwise
 
 import numpy as np
 
-MOST_CLIPPED = 1e-3  # share of samples, above which clipping is worth a note
-CLIPPED_RUN = 3  # samples in a row at the signal's largest magnitude
-FULL_SCALE_FROM = 0.5  # a signal whose largest value is below is not clipped, whatever its shape
+MOST_CLIPPED = 1e-3  # share of clipped samples above which clipping is reported
+CLIPPED_RUN = 3  # number of consecutive samples at the largest magnitude that count as clipped
+FULL_SCALE_FROM = 0.5  # signals with a smaller maximum do not count as clipped
 
 SECTION_S = 0.5
 WINDOW_S = 0.032
 EDGES_HZ = (80, 200, 400, 630, 920, 1270, 1720, 2320, 3150, 4400, 6400, 9500, 13500, 20000)
-FLOOR_DB = -75.0  # of a section, re full scale: below, nothing is compared
-MOST_ERROR_DB = 3.5  # mean over bands, weighted by energy: ordinary coding at the lowest rate stays below
-MOST_FAILED = 0.1  # share of sections
+FLOOR_DB = -75.0  # level relative to full scale; sections with a lower level are not compared
+MOST_ERROR_DB = 3.5  # largest mean over bands, weighted by energy; normal coding at the lowest bitrate has less
+MOST_FAILED = 0.1  # largest share of failed sections
 
 
 def clipped_share(x: np.ndarray) -> float:
-    """Return the share of samples in runs at the signal's largest magnitude, 0..1.
+    """Return the share of samples in runs at the largest magnitude of the signal, 0..1.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def clipped_share(x: np.ndarray) -> float:
 
 
 def band_levels_db(x: np.ndarray, sample_rate_hz: int) -> np.ndarray:
-    """Return levels of sections of half a second in bands, (sections, bands), in dB re full scale.
+    """Return band levels of sections of half a second, (sections, bands), in dB relative to full scale.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def band_levels_db(x: np.ndarray, sample_rate_hz: int) -> np.ndarray:
     hz = np.arange(n // 2 + 1) * sample_rate_hz / n
     edges = np.searchsorted(hz, [edge for edge in EDGES_HZ if edge < 0.48 * sample_rate_hz])
     levels = []
-    for section in x.reshape(sections, per_section, n, -1):  # one at a time: hours need no memory
+    for section in x.reshape(sections, per_section, n, -1):  # one section at a time limits the memory for long signals
         power = np.abs(np.fft.rfft(section * window, axis=1)) ** 2 / (n * np.sum(window**2) / 2)
         power = power.mean(axis=(0, 2))
         levels.append([power[a:b].sum() for a, b in pairwise(edges)])
@@ -72,10 +72,10 @@ def band_levels_db(x: np.ndarray, sample_rate_hz: int) -> np.ndarray:
 
 
 def coding_fault(x: np.ndarray, y: np.ndarray, sample_rate_hz: int) -> str | None:
-    """Compare decoded with original band levels; say in one sentence where coding failed, or return None.
+    """Compare decoded with original band levels; return a sentence on failed sections, or None.
 
-    A section fails if its bands are wrong by more than `MOST_ERROR_DB` on average, each band weighted by what it has in
-    either signal. The sentence is given if more than one section in ten fails.
+    A section fails if the mean error of its band levels exceeds `MOST_ERROR_DB`; the weight of a band is its energy in
+    both signals. The result is a sentence if more than one section in ten fails.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def coding_fault(x: np.ndarray, y: np.ndarray, sample_rate_hz: int) -> str | Non
     >>> t = np.arange(32000) / 16000
     >>> tone = np.sin(2 * np.pi * 6000 * t)
     >>> coding_fault(tone, 0.2 * tone, 16000)
-    'coding failed: bands of the decoded sound are 14 dB off in 3 of 3 half-seconds, the first at 0.0 s'
+    'coding failed: the band levels of the decoded signal are wrong by 14 dB in 3 of 3 half-seconds, first at 0.0 s'
     """
     if not len(x) or sample_rate_hz < 2 * EDGES_HZ[2]:
         return None
@@ -101,5 +101,6 @@ def coding_fault(x: np.ndarray, y: np.ndarray, sample_rate_hz: int) -> str | Non
     failed = active & (error_db > MOST_ERROR_DB)
     if failed.sum() <= MOST_FAILED * active.sum():
         return None
-    share = f"{failed.sum()} of {active.sum()} half-seconds, the first at {SECTION_S * np.argmax(failed):.1f} s"
-    return f"coding failed: bands of the decoded sound are {error_db[failed].mean():.0f} dB off in {share}"
+    share = f"{failed.sum()} of {active.sum()} half-seconds, first at {SECTION_S * np.argmax(failed):.1f} s"
+    error = f"{error_db[failed].mean():.0f} dB"
+    return f"coding failed: the band levels of the decoded signal are wrong by {error} in {share}"

@@ -198,7 +198,7 @@ def test_two_channels_are_kept_where_they_are_coded(tmp_path):
 
 
 def test_impossible_audio_is_refused_before_anything_is_written(tmp_path):
-    with pytest.raises(ValueError, match="y holds NaN"):
+    with pytest.raises(ValueError, match="y contains NaN"):
         write_wav(tmp_path / "a.wav", np.array([0, np.nan]), 16000)
     too_long = np.lib.stride_tricks.as_strided(np.zeros(1, np.float32), (2**31,), (0,))
     with pytest.raises(ValueError, match="y of 2147483648 samples must be at most"):

@@ -150,7 +150,7 @@ def test_arguments_of_the_codec_are_named(codec):
 def test_truncated_streams(stream, capsys):
     for n in np.linspace(4, len(stream) - 1, 20).astype(int):
         put(stream[:n])
-        assert "cut off" in refused(["decode", "a.cq", "b.wav"], capsys)
+        assert "truncated" in refused(["decode", "a.cq", "b.wav"], capsys)
 
 
 def test_flipped_bits(stream, capsys):
@@ -167,7 +167,7 @@ def test_empty_and_foreign_streams(stream, capsys):
     put(b"")
     assert "empty" in refused(["decode", "a.cq", "b.wav"], capsys)
     put(stream + b"\0")
-    assert "behind its last segment" in refused(["decode", "a.cq", "b.wav"], capsys)
+    assert "after its last segment" in refused(["decode", "a.cq", "b.wav"], capsys)
     put(stream[:4] + b"\x09" + stream[5:])
     assert "version 9" in refused(["info", "a.cq"], capsys)
 

@@ -251,7 +251,7 @@ def test_long_files_show_progress_to_a_terminal_only(codec, monkeypatch):
     [
         (b"", "the .cq file is empty"),
         (b"RIFF....WAVE", "this is not a .cq file"),
-        (b"\xcfcq\n\x01", "cut off"),
+        (b"\xcfcq\n\x01", "truncated"),
     ],
 )
 def test_foreign_streams_are_named_before_a_model_is_loaded(capsys, codec, command, data, sentence):
@@ -282,7 +282,7 @@ def test_missing_files_and_folders_are_named(wav, capsys):
 def test_decode_writes_wav_only(wav, capsys):
     main(["encode", wav, "a.cq"])
     assert main(["decode", "a.cq", "b.flac"]) == 2
-    assert error(capsys) == "`b.flac` must be named .wav, which is what is written"
+    assert error(capsys) == "`b.flac` must have the suffix .wav, the format that is written"
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
@@ -306,7 +306,7 @@ def test_a_broken_pipe_is_one_sentence(wav):
     )
     os.close(write_end)
     assert done.returncode == 1
-    assert done.stderr == b"lpcnet-cq: error: standard output was closed before all was written\n"
+    assert done.stderr == b"lpcnet-cq: error: standard output was closed before the output was complete\n"
 
 
 def environment():
@@ -354,9 +354,8 @@ def test_evaluation_and_benchmark_get_theirs_and_give_their_status(monkeypatch):
 def test_missing_extras_are_named(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "lpcnet_cq.training.train", None)
     assert main(["train"]) == 1
-    assert (
-        error(capsys) == "train needs the package `lpcnet_cq.training.train`; pip install 'lpcnet-cq[train]' brings it"
-    )
+    need = "train needs the package `lpcnet_cq.training.train`"
+    assert error(capsys) == f"{need}; `pip install 'lpcnet-cq[train]'` installs it"
 
 
 def test_interruption_is_no_traceback(monkeypatch, capsys):
@@ -421,7 +420,7 @@ def test_clipped_input_and_failed_coding_are_noted(codec, capsys, monkeypatch):
     monkeypatch.setattr(StandIn, "decode", lambda self, data, progress=None: (0.1 * whole(self, data)[0], 16000))
     assert main(["encode", "loud.wav", "b.cq"]) == 0
     lines = capsys.readouterr().err.splitlines()
-    assert lines[1].startswith("lpcnet-cq: coding failed: bands of the decoded sound are 20 dB off")
+    assert lines[1].startswith("lpcnet-cq: coding failed: the band levels of the decoded signal are wrong by 20 dB")
     assert main(["encode", "loud.wav", "c.cq", "--no-check"]) == 0
     assert capsys.readouterr().err == ""
 
@@ -451,7 +450,7 @@ def test_the_input_is_never_the_output(wav, capsys, link):
         output = "same"
         os.link(wav, output) if link == "hard" else os.symlink(wav, output)
     assert main(["encode", wav, output, "-f"]) == 2
-    assert "is the input" in error(capsys) if link else "must be named .cq" in error(capsys)
+    assert "is the input" in error(capsys) if link else "must have the suffix .cq" in error(capsys)
     assert Path(wav).read_bytes() == before
 
 
@@ -460,7 +459,7 @@ def test_the_input_is_never_the_output(wav, capsys, link):
 def test_outputs_named_like_another_format_are_refused(wav, capsys, command, name):
     main(["encode", wav, "in.cq"])
     assert main([command, wav if command == "encode" else "in.cq", name, "-f"]) == 2
-    assert f"`{name}` must be named ." in error(capsys) and not os.path.exists(name)
+    assert f"`{name}` must have the suffix ." in error(capsys) and not os.path.exists(name)
 
 
 def test_other_suffixes_and_none_are_free(wav):

@@ -54,7 +54,7 @@ def test_structure_is_kept_and_no_two_files_get_one_name(tree):
 
 
 def test_decoding_takes_coded_files_alone(tree):
-    with pytest.raises(ValueError, match=r"the folder `in` holds no \.cq files"):
+    with pytest.raises(ValueError, match=r"the folder `in` contains no \.cq files"):
         coded_pairs("in", "out", ".wav")
     (tree / "in" / "sub" / "x.cq").write_bytes(b"")
     assert names(coded_pairs("in", "out", ".wav")) == {"in/sub/x.cq": "out/sub/x.wav"}
@@ -77,7 +77,7 @@ def test_one_bad_file_is_reported_and_skipped(tree, capsys):
     said = capsys.readouterr().err.splitlines()
     assert "lpcnet-cq: error: `in/sub/deep/c.mp3`: no audio" in said
     assert said.count("lpcnet-cq: `in/b.WAV`: done") == 1
-    assert said[-1] == "lpcnet-cq: 4 of 5 files are done, 1 could not be"
+    assert said[-1] == "lpcnet-cq: 4 of 5 files were coded, 1 failed"
     assert sorted(p.name for p in Path("out").rglob("*.cq")) == ["a.cq", "a.flac.cq", "a.wav.cq", "b.cq"]
     assert code_folder([pair for pair in pairs if pair[1].exists()], copied, 1, "coding") == 0
 

@@ -69,7 +69,7 @@ def test_pruning_starts_from_the_released_weights(asked):
 def test_a_preset_that_is_not_that_of_the_weights_is_refused(asked, capsys):
     assert settings(asked, "train", "--preset", "audio", "--init", "audio")[0].init == "audio"
     assert main(["train", "--preset", "audio", "--init", "cq"]) == 1
-    assert "--preset is audio, the weights `cq` are of the preset cq" in capsys.readouterr().err
+    assert "--preset is audio, it must be cq with the weights `cq`" in capsys.readouterr().err
 
 
 def test_a_run_goes_on_with_its_own_settings(asked, tmp_path, capsys):
@@ -80,8 +80,8 @@ def test_a_run_goes_on_with_its_own_settings(asked, tmp_path, capsys):
     assert settings(asked, "train", "--resume", *out) == (t, str(tmp_path))
     assert settings(asked, "train", "--resume", "--minutes", "9", *out)[0] == replace(t, minutes=9.0)
     assert main(["train", *out]) == 1
-    assert "holds a run already; --resume goes on with it" in capsys.readouterr().err
+    assert "contains a run; use --resume to continue it" in capsys.readouterr().err
     assert main(["train", "--resume", "--out", str(tmp_path / "nowhere")]) == 1
-    assert "holds no training run" in capsys.readouterr().err
+    assert "must be the folder of a training run" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["train", "--resume", "--init", "cq", *out])

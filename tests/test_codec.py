@@ -411,6 +411,6 @@ def test_streams_that_are_none_are_refused(codec, tmp_path):
 
 def test_verification_warns_of_sound_that_is_not_the_input(codec):
     """These weights are drawn at random: what they decode resembles nothing."""
-    with pytest.warns(UserWarning, match="coding failed: bands of the decoded sound are"):
+    with pytest.warns(UserWarning, match="coding failed: the band levels of the decoded signal are"):
         verified = codec.encode(voice(FS), FS, verify=True)
     assert verified == codec.encode(voice(FS), FS)

@@ -22,7 +22,7 @@ def count_bits(model: EntropyModel, runs: Iterable[packet.Integers], L: int, n_b
     L : int
         Number of enhancement layers of every packet, 0 or more.
     n_bytes : int
-        Size of the stream.
+        Size of the stream in bytes.
 
     Returns
     -------

@@ -28,7 +28,7 @@ class CodecConfig:
 
     @property
     def layer_steps(self) -> int:
-        """Difference of step indices for a step size three times as large: one enhancement layer."""
+        """Number of step indices from one step size to another three times as large: one enhancement layer."""
         return round(math.log(3) / math.log(self.step_ratio))
 
     @property

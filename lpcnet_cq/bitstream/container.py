@@ -1,11 +1,10 @@
-"""Container: the bytes of a `.cq` file around the packets.
+"""Container: header and segments of a `.cq` file.
 
-Place in the chain: behind the range coder. Cost: 36 bytes a file and 8 a segment, per 10 s of speech or
-2 s of music. Delay: a file's writer gathers up to 500 packets per segment. `docs/bitstream.md` shows the format byte by
-byte.
+Place in the chain: after the range coder. Cost: 36 bytes per file, and 8 bytes per segment (10 s of speech or 2 s of
+music). Delay: the writer of a file collects up to 500 packets per segment. `docs/bitstream.md` specifies the format.
 
-Every byte is covered by a CRC-32, no length in a file can ask for more than 64 KiB of memory, and the last
-segment says that it is the last: damage, truncation, trailing bytes raise `BitstreamError`, and nothing else.
+A CRC-32 covers every byte, no length field can require more than 64 KiB of memory, and a flag marks the last segment.
+Therefore damage, truncation and trailing bytes raise `BitstreamError` and no other exception.
 """
 
 import struct
@@ -18,19 +17,19 @@ from lpcnet_cq.bitstream import extension
 from lpcnet_cq.bitstream.extension import Coding
 from lpcnet_cq.errors import BitstreamError
 
-MAGIC = b"\xcfcq\n"  # not text; the newline shows transfers that translate line ends
+MAGIC = b"\xcfcq\n"  # not valid text; the newline detects transfers that convert line endings
 VERSION = 1
 FIELDS = struct.Struct(">I3sH8s")  # n_samples, sample_rate_hz, bitrate_bps, model hash
 CRC = struct.Struct(">I")
 FIXED_BYTES = len(MAGIC) + 2  # magic, version, header length
 HEADER_BYTES = FIXED_BYTES + FIELDS.size + CRC.size
-EXTRAS = struct.Struct(">BB")  # channels, bits 16 to 23 of the rate; in short headers only if not 1 and 0
+EXTRAS = struct.Struct(">BB")  # channels, bits 16 to 23 of the bitrate; headers without extension omit 1 and 0
 SEGMENT_HEAD = struct.Struct(">HH")  # packets, enhancements and flag; payload bytes
 SEGMENT_BYTES = SEGMENT_HEAD.size + CRC.size
 LAST = 0x8000
-CONSTANT = 0x4000  # all packets of the segment have one size; zero bytes fill them up
+CONSTANT = 0x4000  # all packets of the segment have the same size, including padding with zero bytes
 COUNT_BITS = 9
-MAX_PACKETS = 500  # of 20 ms: 10 s
+MAX_PACKETS = 500  # per segment: 10 s of speech
 MAX_ENHANCEMENTS = 1
 MAX_PAYLOAD_BYTES = 0xFFFF
 SAMPLE_RATES_HZ = range(1000, 768_001)
@@ -40,27 +39,27 @@ CHANNELS = (1, 2)
 
 @dataclass(frozen=True)
 class Header:
-    """Hold what a `.cq` file says before its packets.
+    """Hold the fields of the header of a `.cq` file.
 
     Parameters
     ----------
     n_samples : int
-        Length of the audio at the coding rate, 0..2**32 - 1.
+        Length of the audio at the coding sample rate, 0..2**32 - 1.
     sample_rate_hz : int
-        Rate of the original, restored by the decoder, 1000..768000.
+        Sample rate of the original, which the decoder restores, 1000..768000.
     bitrate_bps : int
-        Nominal rate, 1..2**24 - 1.
+        Nominal bitrate, 1..2**24 - 1.
     model_hash : str
         First 16 hexadecimal digits of the SHA-256 of the weights file.
     channels : int
-        Of the audio, 1 or 2.
+        Number of channels of the audio, 1 or 2.
     coding : Coding, optional
-        The extension; files of the first releases have none.
+        Header extension; files of the first releases do not have it.
 
     Raises
     ------
     ValueError
-        If a field lies outside its range, or the two lengths contradict each other.
+        If a field is outside its range, or the two lengths contradict each other.
 
     Examples
     --------
@@ -89,16 +88,16 @@ class Header:
             raise ValueError(f"model_hash {self.model_hash!r} must begin with 16 hexadecimal digits")
         if self.coding and self.n_samples != (need := self.coding.coded_samples(self.sample_rate_hz)):
             original = f"{self.coding.n_samples} at {self.sample_rate_hz} Hz"
-            raise ValueError(f"n_samples {self.n_samples} must be {need}, which {original} become")
+            raise ValueError(f"n_samples {self.n_samples} must be {need}, the length of {original} after resampling")
 
     @property
     def duration_s(self) -> float | None:
-        """Length of the original in seconds; None if only the weights tell the coding sample rate."""
+        """Length of the original in seconds; None if the header does not contain the coding sample rate."""
         return self.coding.n_samples / self.sample_rate_hz if self.coding else None
 
     @property
     def extras(self) -> bytes:
-        """What stands behind the fields that every file has."""
+        """Bytes of the optional fields, which follow the fields that every file has."""
         high = self.bitrate_bps >> 16
         if self.coding:
             return EXTRAS.pack(self.channels, high) + self.coding.pack()
@@ -106,15 +105,15 @@ class Header:
 
     @property
     def n_bytes(self) -> int:
-        """Length of the header."""
+        """Length of the header in bytes."""
         return HEADER_BYTES + len(self.extras)
 
 
 @dataclass(frozen=True)
 class Segment:
-    """Hold up to 500 packets, one behind the other, each with its enhancements.
+    """Hold up to 500 concatenated packets, each with its enhancement layers.
 
-    Packets end where their own bits end. If they are of constant size, zero bytes follow up to `packet_bytes`.
+    The symbols of a packet determine its end. Packets of constant size are padded to `packet_bytes` with zero bytes.
     """
 
     n_packets: int
@@ -125,12 +124,12 @@ class Segment:
 
     @property
     def packet_bytes(self) -> int:
-        """Size of every packet with what fills it up; 0 if they are not of constant size."""
+        """Size of every packet with its padding in bytes; 0 if packets are not of constant size."""
         return len(self.payload) // self.n_packets if self.constant and self.n_packets else 0
 
 
 def write_header(file: BinaryIO, header: Header) -> None:
-    """Write the bytes that open a file.
+    """Write the header at the start of a file.
 
     Parameters
     ----------
@@ -144,7 +143,7 @@ def write_header(file: BinaryIO, header: Header) -> None:
 
 
 def read_header(file: BinaryIO) -> Header:
-    """Read the header and leave the file at the first segment.
+    """Read the header; afterwards the file is positioned at the first segment.
 
     Parameters
     ----------
@@ -153,7 +152,7 @@ def read_header(file: BinaryIO) -> Header:
     Raises
     ------
     BitstreamError
-        If the file is empty, foreign, damaged, cut off, or of a version this release does not know.
+        If the file is empty, damaged, truncated, not a `.cq` file, or has a version that this release cannot read.
 
     Examples
     --------
@@ -171,15 +170,15 @@ def read_header(file: BinaryIO) -> Header:
         raise BitstreamError(f"this is not a .cq file: it begins with {magic!r} instead of {MAGIC!r}")
     version, n_bytes = read_exactly(file, 2)
     if version != VERSION:
-        raise BitstreamError(f"the .cq file is of version {version}; this release reads version {VERSION}")
+        raise BitstreamError(f"the .cq file has version {version}; this release reads version {VERSION}")
     if n_bytes < HEADER_BYTES:
-        raise BitstreamError(f"the .cq header is damaged: it claims {n_bytes} bytes of {HEADER_BYTES}")
+        raise BitstreamError(f"the .cq header is damaged: it has {n_bytes} bytes, at least {HEADER_BYTES} needed")
     body = read_exactly(file, n_bytes - FIXED_BYTES)
     head, (crc,) = magic + bytes((version, n_bytes)) + body[: -CRC.size], CRC.unpack(body[-CRC.size :])
     if crc != crc32(head):
         raise BitstreamError("the .cq header is damaged: its CRC does not match")
     n_samples, rate, low, model = FIELDS.unpack_from(body)
-    extras = body[FIELDS.size : -CRC.size]  # what later releases put behind is skipped
+    extras = body[FIELDS.size : -CRC.size]  # fields that later releases append are ignored
     channels, high = EXTRAS.unpack_from(extras) if len(extras) >= EXTRAS.size else (1, 0)
     extended = len(extras) >= EXTRAS.size + extension.FIELDS.size
     sample_rate_hz = int.from_bytes(rate, "big")
@@ -193,19 +192,19 @@ def read_header(file: BinaryIO) -> Header:
 def write_segment(
     file: BinaryIO, packets: Sequence[bytes], last: bool, enhancements: int = 0, constant: bool = False
 ) -> None:
-    """Write up to 500 packets behind the header or behind another segment.
+    """Write a segment of up to 500 packets after the header or after another segment.
 
     Parameters
     ----------
     file : binary file open for writing
     packets : sequence of bytes
-        0..500 packets with their enhancements, of 65535 bytes together at most.
+        0..500 packets with their enhancement layers, at most 65535 bytes in total.
     last : bool
-        True for the segment that ends the file; every file has one, if only of 0 packets.
+        True for the segment that ends the file. Every file has such a segment, which can have 0 packets.
     enhancements : int
-        Of each packet, 0 or 1.
+        Number of enhancement layers of each packet, 0 or 1.
     constant : bool
-        Say that all packets have one size, filled up with zero bytes.
+        Set the flag that all packets have the same size, including padding with zero bytes.
 
     Raises
     ------
@@ -219,14 +218,15 @@ def write_segment(
         most = f"{MAX_PACKETS} of {MAX_PAYLOAD_BYTES}"
         raise ValueError(f"packets: {len(packets)} of {len(payload)} bytes must be at most {most}")
     if constant and len({len(packet) for packet in packets}) > 1:
-        raise ValueError(f"packets of constant size have {min(map(len, packets))} to {max(map(len, packets))} bytes")
+        low, high = min(map(len, packets)), max(map(len, packets))
+        raise ValueError(f"packets of constant size have {low} to {high} bytes, all must have the same size")
     count = len(packets) | enhancements << COUNT_BITS | (LAST if last else 0) | (CONSTANT if constant else 0)
     head = SEGMENT_HEAD.pack(count, len(payload))
     file.write(head + CRC.pack(crc32(payload, crc32(head))) + payload)
 
 
 def read_segment(file: BinaryIO) -> Segment:
-    """Read one segment; behind the last one the file must end.
+    """Read one segment; after the last segment, check that the file ends.
 
     Parameters
     ----------
@@ -235,32 +235,34 @@ def read_segment(file: BinaryIO) -> Segment:
     Raises
     ------
     BitstreamError
-        If the segment is damaged or cut off, or bytes follow the last one.
+        If the segment is damaged or truncated, or bytes follow the last segment.
     """
     head = read_exactly(file, SEGMENT_BYTES)
     count, n_bytes = SEGMENT_HEAD.unpack_from(head)
     last, constant, count = bool(count & LAST), bool(count & CONSTANT), count & ~(LAST | CONSTANT)
     enhancements, n_packets = count >> COUNT_BITS, count & ((1 << COUNT_BITS) - 1)
     if n_packets > MAX_PACKETS:
-        raise BitstreamError(f"a .cq segment is damaged: it claims {n_packets} of {MAX_PACKETS} packets")
+        raise BitstreamError(f"a .cq segment is damaged: it has {n_packets} packets, at most {MAX_PACKETS} allowed")
     if enhancements > MAX_ENHANCEMENTS:
-        raise BitstreamError(f"a .cq segment is damaged: it claims {enhancements} of {MAX_ENHANCEMENTS} enhancements")
+        raise BitstreamError(
+            f"a .cq segment is damaged: its packets have {enhancements} enhancement layers, {MAX_ENHANCEMENTS} allowed"
+        )
     payload = read_exactly(file, n_bytes)
     if CRC.unpack_from(head, SEGMENT_HEAD.size)[0] != crc32(payload, crc32(head[: SEGMENT_HEAD.size])):
         raise BitstreamError("a .cq segment is damaged: its CRC does not match")
     if constant and n_bytes % max(n_packets, 1):
-        raise BitstreamError(f"a .cq segment is damaged: {n_packets} packets of one size cannot have {n_bytes} bytes")
+        raise BitstreamError(f"a .cq segment is damaged: {n_packets} packets of equal size cannot have {n_bytes} bytes")
     if last and file.read(1):
-        raise BitstreamError("the .cq file goes on behind its last segment")
+        raise BitstreamError("the .cq file has bytes after its last segment")
     return Segment(n_packets, enhancements, payload, last, constant)
 
 
 def read_segments(file: BinaryIO) -> Iterator[Segment]:
-    """Read all segments in turn, in constant memory; raises as `read_segment` does.
+    """Yield all segments, with constant memory; raises as `read_segment` does.
 
     Parameters
     ----------
-    file : binary file open for reading, behind its header
+    file : binary file open for reading, positioned after its header
 
     Examples
     --------
@@ -290,5 +292,5 @@ def read_exactly(file: BinaryIO, n_bytes: int) -> bytes:
     """Read n_bytes or raise `BitstreamError`."""
     data = read_up_to(file, n_bytes)
     if len(data) < n_bytes:
-        raise BitstreamError(f"the .cq file is cut off: {n_bytes - len(data)} or more bytes are missing")
+        raise BitstreamError(f"the .cq file is truncated: at least {n_bytes - len(data)} bytes are missing")
     return data

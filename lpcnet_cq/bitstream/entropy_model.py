@@ -1,4 +1,4 @@
-"""Interface of entropy models: a frequency table for every integer, computed from integers decoded before.
+"""Interface of entropy models, which compute a frequency table for every integer from integers decoded before.
 
 Place in the chain: between the models (`integer_model` and those of the codecs) and the modules that code with them:
 `packet`, `rdoq`, `rate_control`, `packing`, and the compiled packet reader.
@@ -48,7 +48,7 @@ class EntropyModel(Protocol):
     side_parts : dict
         Indices of the side integers of each part, by the part's name.
     flag : int array (3,)
-        Cumulative frequencies of "the context goes on" and "the context is reset".
+        Cumulative frequencies of the context reset flag, 0 and 1.
     cumulative : int array (scales, fractions, symbols + 1)
         Cumulative frequencies, see `frequency_tables`.
     bits : float array (scales, fractions, symbols)
@@ -82,7 +82,7 @@ class EntropyModel(Protocol):
         ...
 
     def side_context(self, known: Array) -> VectorContext:
-        """Return the context between the side integers of a packet with `known` packets before it, 0 to 2."""
+        """Return the context between the side integers of a packet; `known` packets before it are known, 0 to 2."""
         ...
 
     def side(self, before: Array, known: Array) -> Any:
@@ -90,13 +90,13 @@ class EntropyModel(Protocol):
         ...
 
     def step_table(self, before: Array, known: Array) -> Array:
-        """Return the cumulative frequencies of the step index, (Q + 1,), behind a packet with `before`, or a reset."""
+        """Return cumulative frequencies of the step index, (Q + 1,), given the index before; a reset if known is 0."""
         ...
 
     def packet_context(self, before: Array, side: Array, step: Array, known: Array) -> Any:
-        """Return the context of the latents, given side vectors (..., 2, K) and (..., K) and step index.
+        """Return the context of the latents, given side vectors (..., 2, K) and (..., K) and the step index.
 
-        The result is an array, or a tree of arrays; the axis of the S vectors follows the leading axes.
+        The result is an array or a tree of arrays; the axis of the S vectors follows the leading axes.
         """
         ...
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 FIELDS = struct.Struct(">BHHH")  # codec and mode; coding sample rate; hop; original samples, bits 0 to 15
 CODECS = ("other", "speech", "music")  # by number
 MODES = ("other", "mean", "capped", "constant")
-LENGTH_UNIT = 1 << 16  # 16 bits of the length are stored; the length at the coding sample rate gives the others
+LENGTH_UNIT = 1 << 16  # 16 bits of the length are stored; the others follow from the length at the coding rate
 MAX_SAMPLES = (1 << 40) - 1
 
 
@@ -21,10 +21,10 @@ class Coding:
     Parameters
     ----------
     codec : str
-        speech, music, or other.
+        "speech", "music" or "other".
     mode : str
-        mean: the bitrate is the mean over the file. capped: it is the largest size of a packet. constant: all packets
-        have this size. Or other.
+        "mean": the bitrate is the mean over the file. "capped": the bitrate is the maximum of every packet. "constant":
+        every packet has the size that the bitrate allows. Or "other".
     sample_rate_hz : int
         Sample rate of the codec, 1..65535.
     hop : int
@@ -60,7 +60,7 @@ class Coding:
 
     @property
     def kind(self) -> int:
-        """Numbers of codec and mode, in one byte."""
+        """Numbers of codec and mode in one byte."""
         return CODECS.index(self.codec) << 4 | MODES.index(self.mode)
 
     def coded_samples(self, original_hz: int) -> int:
@@ -73,7 +73,7 @@ class Coding:
 
     @classmethod
     def unpack(cls, data: bytes, n_samples: int, original_hz: int) -> "Coding":
-        """Return the fields in the first bytes of data; unknown numbers of codecs and modes become "other".
+        """Return the fields in the first bytes of data; unknown codec and mode numbers become "other".
 
         Parameters
         ----------

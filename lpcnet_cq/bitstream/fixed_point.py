@@ -1,18 +1,19 @@
 """Fixed-point arithmetic of the entropy model: the same integers on every machine.
 
-Activations have 8 fractional bits, weights 12, sums 20. All sums are below 2^53, so that doubles hold them exactly.
+Activations have 8 fractional bits, weights 12, sums 20. All sums are below 2^53, so that doubles represent them
+exactly.
 """
 
 from typing import Any
 
 import numpy as np
 
-Array = Any  # array of NumPy, or of the library given to `IntegerModel.on`
+Array = Any  # array of NumPy or of the library that is given to `IntegerModel.on`
 ACT_BITS, WEIGHT_BITS, SUM_BITS = 8, 12, 20
 CLIP = 7  # decoded latents are clipped to +-CLIP before they enter a context
 SIDE_CLIP = 31
-ACT_MAX = 8.0  # activations are ReLUs clipped to 0..ACT_MAX, so that they fit integers
-SIDE_SCALE = 1 / 8  # side integers are larger than latents
+ACT_MAX = 8.0  # activations are clipped to 0..ACT_MAX, so that fixed-point integers can represent them
+SIDE_SCALE = 1 / 8  # scale of side integers as network inputs, because they are larger than latents
 
 
 def fixed_weight(w, factor=1.0) -> np.ndarray:
@@ -32,10 +33,10 @@ def activate(total: Array) -> Array:
 
 
 def product(u: Array, w: Array) -> Array:
-    """Multiply integers (..., K) by a matrix (K, N) in float64, whose 53 bits hold every partial sum exactly.
+    """Multiply integers (..., K) by a matrix (K, N) in float64, which represents every partial sum exactly.
 
-    The sums are below 2^40, so that the result does not depend on the order of summation or on the machine. The product
-    is computed as one product of two matrices, for which BLAS is fast.
+    The sums are below 2^40, so that the result does not depend on the order of summation or on the machine. The arrays
+    are reshaped to one product of two matrices, for which BLAS is fast.
     """
     flat = u.reshape(-1, u.shape[-1]).astype(np.float64) @ w.astype(np.float64)
     return flat.astype(np.int64).reshape(*u.shape[:-1], w.shape[-1])

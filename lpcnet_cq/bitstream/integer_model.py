@@ -1,4 +1,4 @@
-"""The part of the integer entropy model that all codecs share: dimensions, tables, and the model of side integers.
+"""Common part of the integer entropy models of all codecs: dimensions, tables, and the model of side integers.
 
 Place in the chain: between the integers of a packet and the range coder. `freeze` rounds a trained network to fixed
 point. Then means, scales and frequencies are computed from decoded integers in integer arithmetic, so that a stream
@@ -23,8 +23,8 @@ from lpcnet_cq.bitstream.fixed_point import Array, product
 from lpcnet_cq.bitstream.frequency_tables import ESCAPE, HALF_WIDTH, TOTAL
 from lpcnet_cq.bitstream.side_context import SideNetwork, side_networks
 
-FLAG = (0, TOTAL - TOTAL // 64, TOTAL)  # cumulative: the context goes on, the context is reset; of older weights
-SAME_STEP = TOTAL - TOTAL // 32  # frequency of "the step index stays"
+FLAG = (0, TOTAL - TOTAL // 64, TOTAL)  # cumulative frequencies of the context reset flag, for weights without `flag`
+SAME_STEP = TOTAL - TOTAL // 32  # frequency of the event that the step index does not change
 
 
 class Triangle(NamedTuple):
@@ -69,7 +69,7 @@ class IntegerModel:
         self.layer_steps = c.layer_steps
         self.side_parts = c.side_parts
         self.sides: Any = side_networks(integers) if "side_w1" in integers else None
-        self.resets_trained = "side_reset_w1" in integers  # whether packets behind a reset have parts of their own
+        self.resets_trained = "side_reset_w1" in integers  # whether packets after a reset have separate parts
         self.flag: Array = integers.get("flag", np.array(FLAG)).astype(np.int64)
         self.step_tables: Array = step_tables(c.n_steps, c.nominal_step, integers.get("reset_steps"))
         self.cumulative: Array = integers["tables"].astype(np.int64)
@@ -106,7 +106,7 @@ class IntegerModel:
         return self.xp.stack([f[..., 0], TOTAL - f[..., 0] - f[..., 2], f[..., 2]], axis=-1)
 
     def side_context(self, known: Array) -> Any:
-        """Return the context between the side integers of a packet, given the number of known packets before."""
+        """Return the context between the side integers of a packet, given the number of known packets before it."""
         state = known if self.resets_trained else 0
         return SideNetwork(*(tensor[state] for tensor in self.sides))
 
@@ -115,7 +115,7 @@ class IntegerModel:
         return self.side_context(known).start(before, self.xp)
 
     def step_table(self, before: Array, known: Array) -> Array:
-        """Return the cumulative frequencies of the step index, (Q + 1,), behind a packet with `before`, or a reset."""
+        """Return cumulative frequencies of the step index, (Q + 1,), given the index before; a reset if known is 0."""
         return self.step_tables[self.xp.where(known == 0, self.n_steps, before)]
 
     @property
@@ -124,7 +124,7 @@ class IntegerModel:
         raise NotImplementedError
 
     def packet_context(self, before: Array, side: Array, step: Array, known: Array) -> Any:
-        """Return the context that the side information gives to each vector of latents.
+        """Return the context of each vector of latents, computed from the side information.
 
         Parameters
         ----------
@@ -133,7 +133,7 @@ class IntegerModel:
         side : array (..., K)
         step : array (...)
         known : array (...)
-            How many packets before are known, 0 to 2.
+            Number of known packets before, 0 to 2.
 
         Returns
         -------
@@ -147,7 +147,7 @@ class IntegerModel:
         Parameters
         ----------
         context : array, or tree of arrays, (..., any)
-            From `packet_context`, of one vector each.
+            From `packet_context`, for one vector each.
         before : array (..., context, D)
             Earlier vectors of latents, oldest first.
         """
@@ -170,9 +170,9 @@ class IntegerModel:
 
 
 def step_tables(n_steps: int, nominal_step: int, behind_reset: np.ndarray | None) -> np.ndarray:
-    """Return cumulative frequencies of the step index (Q + 1, Q + 1) by the one before; the last row behind a reset.
+    """Return cumulative frequencies of the step index (Q + 1, Q + 1): a row per index before, and one after a reset.
 
-    Older weights have none of their own behind a reset: there it is as if the packet before had the middle index.
+    Weights that are not trained for resets have no frequencies after a reset; then those of the middle index are used.
     """
     other = (TOTAL - SAME_STEP) // (n_steps - 1)
     frequency = other + (TOTAL - other * n_steps) * np.eye(n_steps, dtype=np.int64)

@@ -1,6 +1,6 @@
 """Packet writer: codes the integers of one packet with the integer entropy model and the range coder.
 
-Place in the chain: last block of the encoder; `nn.packet_reader` is its mirror in the decoder. Order in a packet:
+Place in the chain: last block of the encoder; `nn.packet_reader` is the inverse in the decoder. Order in a packet:
 context reset flag, latent step index, side integers (in speech LSFs and gains), then the vectors of latents. `n_bits`
 returns the bits of each integer. Delay: none.
 
@@ -9,8 +9,8 @@ A packet can have enhancement layers. Each layer makes the step size of the late
 integer. A packet without its enhancement layers is an ordinary packet, so that layers can be dropped in transit.
 
 A packet is coded in the context of the packets before it. At the start of a segment, and after a loss, there is no
-context. Then a packet resets the context: its flag is set, and it is coded from the memory `start`. `past` is None if
-there is no context.
+context. Then a packet resets the context: its flag is set, and it is coded with the initial memory, which `start`
+returns. `past` is None if there is no context.
 
 Letters: T packets, S subframes, K side integers, D latents.
 """
@@ -24,8 +24,8 @@ from lpcnet_cq.bitstream.frequency_tables import ESCAPE, HALF_WIDTH, locate
 from lpcnet_cq.bitstream.range_coder import TOTAL, RangeDecoder, RangeEncoder
 
 ESCAPE_BITS = 15  # largest number of bits after an escape
-LIMIT = 16000  # largest magnitude of an integer, so that every distance fits an escape
-MOST_KNOWN = 2  # packets that the context of a packet consists of
+LIMIT = 16000  # largest magnitude of an integer, so that an escape can code every distance
+MOST_KNOWN = 2  # number of earlier packets in the context of a packet
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def known_before(past: Past, n: Integers) -> np.ndarray:
 
 
 def step_slots(model: EntropyModel, past: Past, n: Integers) -> tuple[np.ndarray, np.ndarray]:
-    """Return start and frequency of the step indices' symbols, (T,) each."""
+    """Return start and frequency of the symbols of the step indices, (T,) each."""
     tables = model.step_table(np.concatenate([[past.step], n.step[:-1]]), known_before(past, n))
     rows = np.arange(len(n.step))
     begin = tables[rows, n.step]

@@ -1,11 +1,14 @@
-"""One packet within a limit of bytes: the best one that fits, whatever the signal.
+"""Coding of one packet with a limit on its size: the finest packet that fits, for every signal.
 
-Place in the chain: between latents and packets, in the encoder alone; for packets under a cap, for packets of constant
-size, and for single packets that would break the rate of a live stream. Delay: none.
+Place in the chain: between latents and packets, in the encoder only. It is used for packets with a maximum size, for
+packets of constant size, and for single packets that would violate the bitrate of a live stream. Delay: none.
 
-Latents become coarser first, then fewer. Where even few are too many, because the entropy model expects large latents
-of loud speech and zeros cost bits as well, the packet becomes quieter. Then it has gains only, in the envelope that the
-entropy model expects. The last resort, about ten bytes, resets the context.
+The methods that reduce the size, in the order in which they are tried:
+
+1. larger step sizes, then larger Lagrange multipliers, so that more latents are zero;
+2. lower gains: the entropy model expects large latents in loud speech, so that zero latents also cost bits there;
+3. gains only: all latents are zero, and the envelope is the one that the entropy model predicts;
+4. a context reset and predicted side information, about ten bytes.
 
 Letters: T packets, K side integers, S subframes, D latents, Q step sizes, L enhancements.
 """
@@ -21,8 +24,8 @@ from lpcnet_cq.bitstream.packet import Integers, Past, put_layers, start
 from lpcnet_cq.bitstream.rate_control import operating_points, step_and_multiplier
 from lpcnet_cq.bitstream.rdoq import rdoq
 
-REFINEMENTS = 2  # attempts to fill a packet between two operating points
-LEVEL_DROPS = (1, 2, 3, 4, 6, 8, 10)  # of the first gain integer, the packet's level, in units of about 1.7 dB
+REFINEMENTS = 2  # number of Lagrange multipliers that are tried between two operating points
+LEVEL_REDUCTIONS = (1, 2, 3, 4, 6, 8, 10)  # of the first gain integer, the level of the packet; unit about 1.7 dB
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,10 @@ class Fitted:
     Attributes
     ----------
     pasts : list of 1 + L Past
-        Memory of the entropy model behind it, of the base layer first.
+        Memory of the entropy model after the packet, base layer first.
     packet : tuple of 1 + L bytes
     n : Integers
-        Of the finest layer.
+        Integers of the finest layer.
     """
 
     pasts: list[Past]
@@ -44,13 +47,13 @@ class Fitted:
 
     @property
     def n_bytes(self) -> int:
-        """Size of all layers."""
+        """Size of all layers in bytes."""
         return sum(map(len, self.packet))
 
 
 @dataclass(frozen=True)
 class Fitter:
-    """Code one packet at operating points of choice.
+    """Code one packet at given operating points, or within a given size.
 
     Parameters
     ----------
@@ -63,9 +66,9 @@ class Fitter:
     sizes : array (Q,)
         Relative step sizes, finest first.
     steps : range
-        Step indices to choose from.
+        Allowed step indices.
     L : int
-        Enhancements.
+        Number of enhancement layers.
     """
 
     model: EntropyModel
@@ -87,24 +90,24 @@ class Fitter:
         return Fitted(pasts, packet, n)
 
     def at(self, point: int, multiplier: float | None = None) -> Fitted:
-        """Code at an operating point; with another Lagrange multiplier if one is given."""
-        step, usual = step_and_multiplier(np.array([point]), self.steps)
-        weight = usual if multiplier is None else multiplier
+        """Code at an operating point, with its Lagrange multiplier or a given one."""
+        step, default = step_and_multiplier(np.array([point]), self.steps)
+        weight = default if multiplier is None else multiplier
         return self.put(rdoq(self.model, self.past, self.side, self.z, step, self.sizes, weight))
 
     def within(self, most_bytes: int, guess: int | None = None) -> Fitted:
-        """Return the finest packet of at most so many bytes.
+        """Return the finest packet of at most `most_bytes` bytes.
 
         Parameters
         ----------
         most_bytes : int
         guess : int, optional
-            Operating point to try first; the step of the packet before if left out.
+            Operating point to try first; by default the step index of the packet before.
 
         Returns
         -------
         Fitted
-                Larger than `most_bytes` only if even the packet that the entropy model expects is.
+            Larger than `most_bytes` only if the smallest possible packet, the last one that is tried, is larger.
         """
         points = operating_points(self.steps)
         p = min(max(self.past.step if guess is None else guess, points[0]), points[-1])
@@ -112,15 +115,15 @@ class Fitter:
         while found.n_bytes > most_bytes and p < points[-1]:
             p, found = p + 1, self.at(p + 1)
         if found.n_bytes > most_bytes:
-            return self._cheaper(most_bytes)
+            return self._reduced(most_bytes)
         while p > points[0] and (finer := self.at(p - 1)).n_bytes <= most_bytes:
             p, found = p - 1, finer
         if p == points[0] and (nearest := self.at(p, 0.0)).n_bytes <= most_bytes:
             return nearest
-        return self._filled(found, p, most_bytes)
+        return self._with_lower_multiplier(found, p, most_bytes)
 
-    def _filled(self, found: Fitted, p: int, most_bytes: int) -> Fitted:
-        """Spend what point p leaves of the bytes on a lower Lagrange multiplier; point p - 1 is too large."""
+    def _with_lower_multiplier(self, found: Fitted, p: int, most_bytes: int) -> Fitted:
+        """Use the remaining bytes at point p by a lower Lagrange multiplier; at point p - 1 the packet is too large."""
         step, multiplier = step_and_multiplier(np.array([p - 1, p]), self.steps)
         low, high = (0.0 if step[0] < step[1] else multiplier[0]), multiplier[1]
         for _ in range(REFINEMENTS):
@@ -134,11 +137,11 @@ class Fitter:
                 low = middle
         return found
 
-    def _cheaper(self, most_bytes: int) -> Fitted:
-        """Return the first packet that fits of those that tell less than the coarsest point, or else the last one."""
+    def _reduced(self, most_bytes: int) -> Fitted:
+        """Return the first packet that fits of those with less content than at the coarsest point, or the last one."""
         last_point = operating_points(self.steps)[-1]
-        for quieter in self._quieter():
-            fitted = quieter.at(last_point)
+        for attenuated in self._attenuated():
+            fitted = attenuated.at(last_point)
             if fitted.n_bytes <= most_bytes:
                 return fitted
         gains = self.model.side_parts.get("gain", [])
@@ -150,17 +153,17 @@ class Fitter:
                 break
         return fitted
 
-    def _quieter(self) -> Iterator["Fitter"]:
-        """Yield the packet at lower and lower levels: the entropy model expects smaller latents of quieter speech."""
+    def _attenuated(self) -> Iterator["Fitter"]:
+        """Yield the packet at decreasing levels: the entropy model expects smaller latents at lower levels."""
         for level in self.model.side_parts.get("gain", [])[:1]:
-            for drop in LEVEL_DROPS:
+            for reduction in LEVEL_REDUCTIONS:
                 side = self.side.copy()
-                side[0, level] -= drop
+                side[0, level] -= reduction
                 yield replace(self, side=side)
 
 
 def expected_side(model: EntropyModel, past: Past, side: np.ndarray, kept: Container[int]) -> np.ndarray:
-    """Return side integers (1, K): those kept as they are, the others nearest to what the entropy model expects."""
+    """Return side integers (1, K): those with an index in `kept` unchanged, the others rounded from predicted means."""
     context, state, out = model.side_context(past.known), model.side(past.side, past.known), np.array(side)
     for k in range(model.K):
         _, fraction, floor = locate(*context.predict(state, np.int64(k)))
@@ -171,7 +174,7 @@ def expected_side(model: EntropyModel, past: Past, side: np.ndarray, kept: Conta
 
 
 def padded(packet: tuple[bytes, ...], n_bytes: int) -> tuple[bytes, ...]:
-    r"""Return a packet of 1 + L layers with zero bytes behind the last one, of at least `n_bytes` in all.
+    r"""Return a packet of 1 + L layers, with zero bytes after the last layer up to a total size of `n_bytes`.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""From integers and unrounded latents to the packets of a whole file: at a mean rate, under a cap, of constant size.
+"""Packing of a whole file: side integers and unrounded latents to packets with a mean rate, maximum or constant size.
 
-Place in the chain: between the networks and the container, in the encoder of files. `stream` does the same for live
-speech, packet by packet, with the same parts of `rate` and `packet`.
+Place in the chain: between the networks and the container, in the encoder of files. For live signals, `stream` does the
+same packet by packet.
 
 Letters: T packets, K side integers, S subframes, D latents, Q step sizes, L enhancements.
 """
@@ -27,14 +27,14 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 
 
 def check_mode(mode: str) -> None:
-    """Refuse a mode of rate control that does not exist, by a ValueError."""
+    """Raise `ValueError` for a mode of rate control that does not exist."""
     if mode not in MODES:
         raise ValueError(f"`mode` is {mode!r}, it must be one of {', '.join(MODES)}")
 
 
 @dataclass(frozen=True)
 class Packer:
-    """Know what the encoder may choose among.
+    """Write the packets of a file with the step sizes that the weights support.
 
     Parameters
     ----------
@@ -42,9 +42,9 @@ class Packer:
     sizes : array (Q,)
         Relative step sizes, finest first.
     steps : range
-        Indices that training drew.
+        Step indices that the weights are trained for.
     mean_rates_bps : array (len(steps),)
-        Rate of ordinary speech at each of them.
+        Mean bitrate at each of these step indices.
     """
 
     model: EntropyModel
@@ -53,15 +53,15 @@ class Packer:
     mean_rates_bps: np.ndarray
 
     def steps_for(self, layers: int) -> range:
-        """Return the step indices of the finest of so many layers: the coarsest one must exist, too."""
+        """Return the step indices that the finest of `layers` layers can have; the coarsest layer must exist, too."""
         return range(self.steps.start, self.steps.stop - (layers - 1) * self.model.layer_steps)
 
     def step_for_rate(self, bitrate_bps: float) -> float:
-        """Return where a rate usually lies between the step indices."""
+        """Return the step index, a real number, whose mean rate is `bitrate_bps`."""
         return float(np.interp(-bitrate_bps, -self.mean_rates_bps, self.steps))
 
     def most_layers(self, bitrate_bps: float) -> int:
-        """Return how many layers a rate usually allows, 1 or more."""
+        """Return the number of layers, 1 or more, that the mean rates allow at a bitrate."""
         layers = 1
         while (steps := self.steps_for(layers + 1)) and self.step_for_rate(bitrate_bps) <= steps[-1]:
             layers += 1
@@ -70,7 +70,7 @@ class Packer:
     def pack(
         self, side, z, seconds: float, bitrate_bps: float, layers: int, header_bytes=HEADER_BYTES, extension_bytes=0
     ) -> Packets:
-        """Write packets that meet a rate with the heads of their file; once more if they come out too large.
+        """Write packets whose file, with all headers, has at most a mean bitrate; repeat if they are too large.
 
         Parameters
         ----------
@@ -80,12 +80,12 @@ class Packer:
         seconds : float
         bitrate_bps : float
         layers : int
-            Fewer are written where the rate is too low for as many.
+            Number of layers; fewer are written if the bitrate is too low.
         header_bytes : int
-            Of the file.
+            Size of the file header.
         extension_bytes : int
-            Part of the header that the reserve for rounding to bytes pays, which is rarely used up: packets are the
-            same as without it, unless the file then exceeds the rate.
+            Part of the header that the reserve for rounding packets to bytes pays for. This reserve is rarely used up,
+            so that packets are the same with and without the extension unless the file would exceed the bitrate.
         """
         T, segment = len(side), self.model.segment_packets
         allowed = rate.file_budget_bits(T, seconds, bitrate_bps, segment, header_bytes)
@@ -99,7 +99,7 @@ class Packer:
         while layers > 1 and not self._allows(costs, layers, budget):
             layers -= 1
         budget, steps = budget - rate.rounding_reserve_bits(T), self.steps_for(layers)
-        points = rate.operating_points(steps) if budget > 0 else steps  # such a short file cannot have the rate
+        points = rate.operating_points(steps) if budget > 0 else steps  # a very short file always exceeds the rate
         guess = round(self.step_for_rate(bitrate_bps))
         for _ in range(3):
             point = rate.choose_points(lambda p: costs(p, layers), budget, points, guess)
@@ -122,12 +122,12 @@ class Packer:
         return join(self.model, parts)
 
     def _allows(self, costs, layers, budget_bits):
-        """Say whether packets of so many layers meet a budget at their coarsest."""
+        """Return whether packets with `layers` layers meet a budget at the coarsest step size."""
         steps = self.steps_for(layers)
         return len(steps) > 0 and costs(steps[-1], layers).sum() <= budget_bits
 
     def pack_capped(self, side: np.ndarray, z: np.ndarray, most_bytes: int, layers: int, constant=False) -> Packets:
-        """Write packets one by one, each the finest within a number of bytes.
+        """Write packets one after another, each the finest that has at most `most_bytes` bytes.
 
         Parameters
         ----------
@@ -135,10 +135,10 @@ class Packer:
         z : array (T, S, D)
             Latents before rounding.
         most_bytes : int
-            Of each packet with all its layers.
+            Maximum size of each packet with all its layers.
         layers : int
         constant : bool
-            Fill every packet up to this size with zero bytes.
+            Pad every packet to this size with zero bytes.
         """
         packets, pasts, steps = [], None, self.steps_for(layers)
         for t in range(len(side)):
@@ -151,13 +151,13 @@ class Packer:
 
 
 def cut(payload: bytes, ends: list[list[int]], layers: int) -> Packets:
-    """Cut the packets of a segment out of its payload, with so many of their layers.
+    """Return the packets of a segment, each with its first `layers` layers.
 
     Parameters
     ----------
     payload : bytes
     ends : list of lists of int
-        Where each layer of each packet ends.
+        Offset after each layer of each packet.
     layers : int
 
     Examples
@@ -171,15 +171,15 @@ def cut(payload: bytes, ends: list[list[int]], layers: int) -> Packets:
 
 
 def strip_padding(payload: bytes, ends: list[list[int]], packet_bytes: int) -> tuple[bytes, list[list[int]]]:
-    r"""Return the payload of packets of constant size without the zero bytes behind them.
+    r"""Return the payload of packets of constant size without padding, and the new offsets after each layer.
 
     Parameters
     ----------
     payload : bytes
     ends : list of lists of int
-        Where each layer of each packet ends.
+        Offset after each layer of each packet.
     packet_bytes : int
-        Size of every packet.
+        Size of every packet with padding.
 
     Returns
     -------
@@ -189,7 +189,7 @@ def strip_padding(payload: bytes, ends: list[list[int]], packet_bytes: int) -> t
     Raises
     ------
     BitstreamError
-        If a packet is larger than its size, or a byte that fills it up is not zero.
+        If a packet is larger than the constant size, or a byte of padding is not zero.
 
     Examples
     --------
@@ -202,7 +202,7 @@ def strip_padding(payload: bytes, ends: list[list[int]], packet_bytes: int) -> t
         if row[-1] > end:
             raise BitstreamError(f"a packet has {row[-1] - begin} bytes, its constant size is {packet_bytes}")
         if any(payload[row[-1] : end]):
-            raise BitstreamError("a packet of constant size is filled up with bytes that are not zero")
+            raise BitstreamError("a packet of constant size has padding that is not zero")
         parts.append(payload[begin : row[-1]])
         moved.append([offset - begin + n for offset in row])
         n += len(parts[-1])
@@ -212,7 +212,7 @@ def strip_padding(payload: bytes, ends: list[list[int]], packet_bytes: int) -> t
 def write_segments(
     file: BinaryIO, packets: Packets, segment_packets: int = MAX_PACKETS, constant: bool = False
 ) -> None:
-    """Write packets of equally many layers as the segments of a file, of so many packets each."""
+    """Write packets, which all have the same number of layers, as segments of `segment_packets` packets."""
     enhancements = len(packets[0]) - 1 if packets else 0
     starts = range(0, max(len(packets), 1), segment_packets)
     for i in starts:

@@ -26,7 +26,7 @@ from lpcnet_cq.errors import BitstreamError
 
 TOTAL_BITS = 16
 TOTAL = 1 << TOTAL_BITS  # sum of the frequencies of every table
-TOP_BITS = 48  # R <= 2**48: two digits of a Python integer
+TOP_BITS = 48  # R <= 2**48, which is two digits of a Python integer
 BOTTOM = 1 << (TOP_BITS - 8)
 
 
@@ -46,14 +46,14 @@ class RangeEncoder:
         self._low, self._range, self._shifted = 0, 1 << TOP_BITS, 0
 
     def encode(self, start: int, freq: int) -> None:
-        """Add a symbol that owns [start, start + freq) of the 65536 slots.
+        """Add a symbol that occupies the slots [start, start + freq) of 65536.
 
         Parameters
         ----------
         start : int
             Sum of the frequencies of the symbols before it, 0..65535.
         freq : int
-            Its own frequency, 1..65536 - start.
+            Frequency of the symbol, 1..65536 - start.
 
         Raises
         ------
@@ -62,7 +62,7 @@ class RangeEncoder:
         """
         start, freq = int(start), int(freq)  # NumPy integers would overflow
         if not 0 <= start < start + freq <= TOTAL:
-            raise ValueError(f"start {start} with freq {freq} must be at least one of the slots 0..{TOTAL}")
+            raise ValueError(f"start {start} with freq {freq} must be one or more of the slots 0..{TOTAL - 1}")
         r = self._range >> TOTAL_BITS
         self._low += r * start
         R = r * freq
@@ -73,7 +73,7 @@ class RangeEncoder:
         self._range = R
 
     def encode_run(self, starts: Sequence[int], freqs: Sequence[int]) -> None:
-        """Add several symbols as `encode` does, without its checks; for speed, give lists of Python's integers."""
+        """Add several symbols as `encode` does, without its checks; lists of Python integers are fastest."""
         low, R, shifted = self._low, self._range, self._shifted
         for start, freq in zip(starts, freqs, strict=True):
             r = R >> TOTAL_BITS
@@ -86,7 +86,7 @@ class RangeEncoder:
         self._low, self._range, self._shifted = low, R, shifted
 
     def encode_bits(self, value: int, n_bits: int) -> None:
-        """Add an integer of n_bits equally likely bits; it takes exactly n_bits.
+        """Add an integer of n_bits equally likely bits, which costs exactly n_bits.
 
         Parameters
         ----------
@@ -141,8 +141,8 @@ class RangeDecoder:
         Parameters
         ----------
         cumulative : sequence of int
-            Starts of all symbols, ascending from 0, followed by 65536; Python's integers, fastest as a tuple.
-            They are not checked here.
+            Starts of all symbols, ascending from 0, followed by 65536. The values are not checked; a tuple of Python
+            integers is fastest.
 
         Raises
         ------
@@ -180,7 +180,7 @@ class RangeDecoder:
         return self.decode(range(0, TOTAL + 1, 1 << (TOTAL_BITS - n_bits)))
 
     def finish(self) -> int:
-        """Return the offset of the first byte after this packet; call it after the last symbol.
+        """Return the offset of the first byte after this packet; to be called after the last symbol.
 
         Raises
         ------
@@ -215,7 +215,7 @@ def shortest_within(low: int, R: int, shifted: int) -> bytes:
     >>> shortest_within(1 << 40, 1 << 41, 0)
     b'\x01'
     """
-    for extra in (0, 1, 2):  # R is in 2**40..2**48: two bytes more than were shifted out always suffice
+    for extra in (0, 1, 2):  # R is in 2**40..2**48: two bytes more than were shifted out are always sufficient
         unit_bits = TOP_BITS - 8 * extra
         code = -(-low >> unit_bits)  # rounded up
         if (code + 1) << unit_bits <= low + R:

@@ -1,10 +1,10 @@
-"""Rate control: at which operating point each packet is coded.
+"""Rate control: selects the operating point of each packet.
 
-Place in the chain: between latents and packets, in the encoder alone; the decoder reads the step from the packet.
-Operating points are numbered from fine to coarse: first the step sizes of training, then the coarsest of them with a
-growing Lagrange multiplier, for signals of which even the coarsest step costs more than the rate. A file is coded at
-one point up to a packet and at the next one after it, so that its bytes meet the rate and its quality stays even. A
-live stream follows a `Budget`; `packet_fit` meets a limit in every packet. Delay: none.
+Place in the chain: between latents and packets, in the encoder only; the decoder reads the step index from the packet.
+Operating points are numbered from fine to coarse. The first ones are the step sizes of training. The others are the
+coarsest step size with increasing Lagrange multipliers, for signals that exceed the bitrate even at this step size. A
+file is coded with two neighbouring operating points, with one change between them, so that the file meets the bitrate
+and the quality is constant. Live streams use a `Budget`; `packet_fit` limits the size of every packet. Delay: none.
 
 Letters: T packets, Q step sizes, L enhancements.
 """
@@ -19,21 +19,21 @@ from lpcnet_cq.bitstream.entropy_model import EntropyModel
 from lpcnet_cq.bitstream.packet import Integers, advance, coarser, enhancement_bits, n_bits, start
 from lpcnet_cq.bitstream.rdoq import MULTIPLIER
 
-ROUNDING_BITS = 4.6  # mean cost of ending a packet on a whole byte
-RESET_BITS = 60.0  # of a packet without context, about
-RUN = 500  # packets looked at together: bounds the memory for long files
-COARSER_POINTS = 12  # with the coarsest step: multipliers up to 2^6 times the usual one
-POINTS_PER_OCTAVE = 2
-STEPS_PER_PACKET = 0.2  # of debt: how far `Budget` moves the operating point
-STEPS_PER_CUBE = 0.05  # of debt above zero, cubed
-OFFSET_RATE = 0.001  # steps per packet and packet of debt
+ROUNDING_BITS = 4.6  # mean cost of rounding a packet to whole bytes
+RESET_BITS = 60.0  # approximate cost of a packet without context
+RUN = 500  # packets that are processed together, which limits the memory for long files
+COARSER_POINTS = 12  # operating points with the coarsest step size: multipliers up to 2^6 times `MULTIPLIER`
+POINTS_PER_OCTAVE = 2  # operating points per doubling of the multiplier
+STEPS_PER_PACKET = 0.2  # shift of the operating point per packet of debt
+STEPS_PER_CUBE = 0.05  # additional shift per cubed packet of positive debt
+OFFSET_RATE = 0.001  # change of the offset per packet, in steps per packet of debt
 MAX_OFFSET = 8.0  # steps
-MAX_SAVINGS = 4.5  # packets; debts vary as much to the other side: 2 % of ten seconds are ten packets
-FORGOTTEN = 9.0  # packets of savings that silence cannot exceed
+MAX_SAVINGS = 4.5  # packets; debts reach about the same value, so that ten seconds (500 packets) are within 2 %
+MAX_CREDIT = 9.0  # packets; larger savings, which only silence causes, are discarded
 
 
 def operating_points(steps: range) -> range:
-    """Return the operating points of step indices: the indices, then points of the coarsest with fewer bits."""
+    """Return the operating points of step indices: the indices, then points of the coarsest step with fewer bits."""
     return range(steps.start, steps.stop + COARSER_POINTS)
 
 
@@ -50,7 +50,7 @@ def step_and_multiplier(point: np.ndarray, steps: range) -> tuple[np.ndarray, np
 
 
 def packet_costs(model: EntropyModel, n: Integers, L: int = 0) -> np.ndarray:
-    """Return the expected bits of every packet with L enhancements, (T,), coded as one run."""
+    """Return the expected bits of every packet with L enhancement layers, (T,), if all are coded at one point."""
     reset = np.arange(len(n.step)) % model.segment_packets == 0
     bits = ROUNDING_BITS * (1 + L) + RESET_BITS * reset
     for _ in range(L):
@@ -65,14 +65,14 @@ def packet_costs(model: EntropyModel, n: Integers, L: int = 0) -> np.ndarray:
 def file_budget_bits(
     n_packets: int, seconds: float, bitrate_bps: float, segment_packets: int = MAX_PACKETS, header_bytes=HEADER_BYTES
 ) -> float:
-    """Return the bits that packets may use, once header and segment heads are paid."""
+    """Return the bits that remain for packets after file header and segment headers."""
     segments = max(1, -(-n_packets // segment_packets))
     return bitrate_bps * seconds - 8 * (header_bytes + segments * SEGMENT_BYTES)
 
 
 def rounding_reserve_bits(n_packets: int) -> float:
-    """Return what the rounding of packets to bytes costs beyond its mean in one file of twenty at most."""
-    return 2 * 2.3 * n_packets**0.5  # uniform over a byte: a deviation of 8 / 12^(1/2) bits a packet
+    """Return a reserve for the rounding of packets to bytes, which at most one of twenty files exceeds."""
+    return 2 * 2.3 * n_packets**0.5  # two standard deviations; uniform over a byte: 8 / 12^(1/2) bits per packet
 
 
 def choose_points(costs: Callable[[int], np.ndarray], budget_bits: float, points: range, guess: int) -> np.ndarray:
@@ -81,19 +81,19 @@ def choose_points(costs: Callable[[int], np.ndarray], budget_bits: float, points
     Parameters
     ----------
     costs : callable
-        Bits of every packet (T,) at a point; called for few points around the guess.
+        Bits of every packet (T,) at a point; called for few points near `guess`.
     budget_bits : float
     points : range
-        Points to choose from, finest first.
+        Allowed points, finest first.
     guess : int
-        Where to look first.
+        Point at which the search starts.
     """
     q = min(max(guess, points[0]), points[-1])
     while q > points[0] and costs(q).sum() <= budget_bits:
         q -= 1
     while q < points[-1] and costs(q).sum() > budget_bits:
         q += 1
-    coarse = costs(q)  # the finest affordable point, or the coarsest there is
+    coarse = costs(q)  # the finest point within the budget, or the coarsest point
     if q == points[0] or coarse.sum() > budget_bits:
         return np.full(len(coarse), q)
     total = np.cumsum(costs(q - 1)) + coarse.sum() - np.cumsum(coarse)  # the first k+1 packets fine, the others coarse
@@ -102,20 +102,20 @@ def choose_points(costs: Callable[[int], np.ndarray], budget_bits: float, points
 
 @dataclass(frozen=True)
 class Budget:
-    """Follow a rate packet by packet, so that any ten seconds of speech have it within 2 %.
+    """Control the rate of a live stream, so that any ten seconds of speech have the bitrate within 2 %.
 
-    The operating point becomes coarser with the debt: little at first, so that quality stays even, then steeply. What
-    pauses save beyond `MAX_SAVINGS` is spent at once, on finer latents of the pause: later would be out of the ten
-    seconds. Where the debt keeps one sign, because the speech costs more or less than ordinary speech, `offset` moves
-    until it does not.
+    The operating point becomes coarser with increasing debt: slowly for small debts, so that the quality is constant,
+    and fast for large ones. Savings of pauses beyond `MAX_SAVINGS` are spent in the pause itself, on finer latents,
+    because a later packet can be outside of the ten seconds. If the debt keeps its sign, because the speech needs more
+    or fewer bits than average speech, `offset` moves the operating point until the debt is zero on average.
 
     Parameters
     ----------
     bits_per_packet : float
     debt : float
-        What the stream has spent beyond the rate, in packets' worth of bits; savings are negative.
+        Bits that the stream has used beyond the bitrate, in units of `bits_per_packet`; savings are negative.
     offset : float
-        Added to the operating point of ordinary speech.
+        Added to the operating point of average speech.
 
     Examples
     --------
@@ -128,18 +128,18 @@ class Budget:
     debt: float = 0.0
     offset: float = 0.0
 
-    def point(self, usual_point: float, points: range) -> int:
-        """Return the operating point of the next packet; `usual_point` is that of ordinary speech at the rate."""
+    def point(self, nominal_point: float, points: range) -> int:
+        """Return the operating point of the next packet; `nominal_point` is that of average speech at the bitrate."""
         pressure = STEPS_PER_PACKET * self.debt + STEPS_PER_CUBE * max(self.debt, 0.0) ** 3
-        return min(max(round(usual_point + self.offset + pressure), points[0]), points[-1])
+        return min(max(round(nominal_point + self.offset + pressure), points[0]), points[-1])
 
     @property
     def least_bytes(self) -> int:
-        """Size of the next packet that keeps the savings at `MAX_SAVINGS`; 0 or less if any size does."""
+        """Minimum size of the next packet so that savings do not exceed `MAX_SAVINGS`; 0 or less for no minimum."""
         return int(self.bits_per_packet * (1 - MAX_SAVINGS - self.debt) // 8)
 
     def spend(self, n_bytes: int) -> "Budget":
-        """Return the budget after a packet; savings beyond `FORGOTTEN` packets are lost."""
-        debt = max(self.debt + 8 * n_bytes / self.bits_per_packet - 1, -FORGOTTEN)
+        """Return the budget after a packet; savings beyond `MAX_CREDIT` packets are discarded."""
+        debt = max(self.debt + 8 * n_bytes / self.bits_per_packet - 1, -MAX_CREDIT)
         offset = self.offset + OFFSET_RATE * debt
         return replace(self, debt=debt, offset=min(max(offset, -MAX_OFFSET), MAX_OFFSET))

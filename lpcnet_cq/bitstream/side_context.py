@@ -1,7 +1,8 @@
-"""What the side integers of a packet are coded by: the packets before, and those before them in the same packet.
+"""Context of the side integers of a packet: the packets before, and the integers before in the same packet.
 
-Place in the chain: part of `integer_model`. A walk along the vector starts from sums that the packets before gave:
-those of the hidden layer, of the means and of the scales. Every integer adds to all three. All integer arithmetic.
+Place in the chain: part of `integer_model`. The state consists of three sums: of the hidden layer, of the means and of
+the scales. The packets before determine the initial state, and every decoded integer adds to all three sums. All
+arithmetic is on integers.
 """
 
 from typing import NamedTuple
@@ -14,7 +15,7 @@ State = tuple[Array, Array, Array]  # sums of the hidden layer (..., H), of the 
 
 
 class SideNetwork(NamedTuple):
-    """Hold the integers of one model of side information, in the names of `nn.entropy.SideModel`."""
+    """Hold the integer parameters of a model of side information, with the names of `nn.entropy.SideModel`."""
 
     w1: Array
     b1: Array
@@ -27,13 +28,13 @@ class SideNetwork(NamedTuple):
 
     @classmethod
     def of(cls, integers: dict[str, np.ndarray], prefix: str) -> "SideNetwork":
-        """Return the tensors below a prefix; weights from before `within` have it zero."""
+        """Return the tensors with a prefix; if `within` is missing, it is zero."""
         K, H = integers[f"{prefix}_tri_mean"].shape[0], len(integers[f"{prefix}_b1"])
         zero = {f"{prefix}_within": np.zeros((K, H), np.int64)}
         return cls(*((zero | integers)[f"{prefix}_{name}"].astype(np.int64) for name in cls._fields))
 
     def start(self, before: Array, xp) -> State:
-        """Return what the walk starts from, given the two vectors before (..., 2, K), oldest first."""
+        """Return the initial state, given the two vectors before (..., 2, K), oldest first."""
         past = before.clip(-SIDE_CLIP, SIDE_CLIP)
         u = xp.concatenate([past[..., 1, :], past[..., 0, :]], axis=-1) << ACT_BITS
         K = before.shape[-1]
@@ -62,20 +63,23 @@ class SideNetwork(NamedTuple):
         return mean[k] + m, scale[k] + s
 
     def update_sums(self, state: State, k: Array, value: Array) -> State:
-        """Return the sums once integer k is known."""
+        """Return the sums after integer k is decoded."""
         hidden, mean, scale = state
         c = value.clip(-SIDE_CLIP, SIDE_CLIP)
         hidden = hidden + (c << ACT_BITS) * self.within[k]
         return hidden, mean + c * self.tri_mean[k], scale + abs(c) * self.tri_scale[k]
 
     def halves(self) -> tuple[Array, Array]:
-        """Return the last layer's weights for means and for scales, (H, K) each."""
+        """Return the weights of the last layer for means and for scales, (H, K) each."""
         K = self.w2.shape[-1] // 2
         return self.w2[:, :K], self.w2[:, K:]
 
 
 def side_networks(integers: dict[str, np.ndarray]) -> SideNetwork:
-    """Return the networks for 0, 1 and 2 or more packets known before, stacked; of older weights the one there is."""
+    """Return the networks for 0, 1, and 2 or more known packets before, stacked.
+
+    Weights that are not trained for context resets have a single network.
+    """
     trained = "side_reset_tri_mean" in integers
     parts = [SideNetwork.of(integers, p) for p in (("side_reset", "side_second", "side") if trained else ("side",))]
     return SideNetwork(*(np.stack(tensors) for tensors in zip(*parts, strict=True)))

@@ -1,4 +1,4 @@
-"""Summary of a `.cq` file from its header and segment heads, without the weights.
+"""Summary of a `.cq` file from its header and segment headers, without the weights.
 
 Place in the chain: used by `info` of the codec and of the command line. CRCs are checked; packets are not decoded.
 """
@@ -9,7 +9,7 @@ from lpcnet_cq.bitstream.container import Header, read_header, read_segments
 
 
 def summarise(data: bytes, coding_hz: int | None = None) -> dict:
-    """Return the fields of header and segment heads, without the weights.
+    """Return the properties of a file that header and segment headers contain.
 
     Parameters
     ----------
@@ -21,8 +21,8 @@ def summarise(data: bytes, coding_hz: int | None = None) -> dict:
     Returns
     -------
     dict
-        Names end in the unit. `bitrate_bps` counts all bytes. `duration_s` and `bitrate_bps` are None if the coding
-        sample rate is not known; `codec` and `mode` are None if the file does not contain them.
+        Names end with the unit. `bitrate_bps` includes all bytes of the file. `duration_s` and `bitrate_bps` are None
+        if the coding sample rate is not known; `codec` and `mode` are None if the file does not contain them.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def summarise(data: bytes, coding_hz: int | None = None) -> dict:
 
 
 def duration_s(header: Header, coding_hz: int | None = None) -> float | None:
-    """Return the length of the original in seconds; None if neither header nor caller give the coding sample rate."""
+    """Return the length of the original in seconds; None if the coding sample rate is not known."""
     if header.coding or not coding_hz:
         return header.duration_s
     return header.n_samples / coding_hz

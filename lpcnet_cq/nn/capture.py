@@ -1,7 +1,7 @@
-"""Capture of the inputs that weight matrices are multiplied with; pruning needs their statistics.
+"""Capture of the inputs of weight matrices; pruning needs their statistics.
 
-Layers pass their inputs to `sow_input`. Inside `nnx.capture(function, LayerInput)` Flax collects them by the names of
-the parameters. Outside of a capture the call does nothing, so that coding and training are not slower.
+Layers pass their inputs to `sow_input`. Inside `nnx.capture(function, LayerInput)`, Flax collects them by the names of
+the parameters. Outside of a capture the call has no effect and no cost.
 
 Letters: I inputs, O outputs of a matrix (I, O).
 """

@@ -1,4 +1,4 @@
-"""Parts of the entropy model in training that speech and music share.
+"""Parts of the entropy model in training that are common to speech and music.
 
 Each integer has a discretised logistic distribution. A small network predicts its mean and log-scale from earlier
 vectors. A strictly triangular matrix adds the effect of the integers before it in the same vector.
@@ -57,9 +57,9 @@ class Triangular(nnx.Module):
 
 
 class SideModel(nnx.Module):
-    """Predict LSF and gain integers of a packet from those of the two packets before, and from each other.
+    """Predict the side integers of a packet from those of the two packets before, and from earlier ones of the packet.
 
-    With `autoregressive` the hidden layer sees the integers decoded before in the same packet as well.
+    With `autoregressive`, the hidden layer also depends on the integers decoded before in the same packet.
     """
 
     def __init__(self, K: int, H: int, *, autoregressive: bool = False, rngs: nnx.Rngs):
@@ -78,7 +78,7 @@ class SideModel(nnx.Module):
         return self.from_past(jnp.concatenate([past[:, 1 : T + 1], past[:, :T]], axis=-1), n)
 
     def from_past(self, u: jax.Array, n: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Return the same, given the last vector and the one before it for every n, u (..., 2 K)."""
+        """Return means and log-scales of n (..., K), given the two vectors before, latest first, u (..., 2 K)."""
         K = n.shape[-1]
         u, c = (jnp.clip(v, -SIDE_CLIP, SIDE_CLIP) for v in (u, n))
         h = multiply(self, "w1", SIDE_SCALE * u) + self.b1[...]

@@ -7,7 +7,7 @@ from lpcnet_cq.bitstream.frequency_tables import LOG2_SCALE_MIN, PER_LOG_GAIN, S
 
 
 def table_steps(K):
-    """Return units and offsets (2K,) that convert K means, and K log-scales to steps of the frequency tables."""
+    """Return units and offsets (2K,): K for means, and K that convert log-scales to indices of frequency tables."""
     unit = np.concatenate([np.ones(K), np.full(K, PER_LOG_GAIN)])
     return unit, np.concatenate([np.zeros(K), np.full(K, -LOG2_SCALE_MIN * SCALES_PER_OCTAVE)])
 
@@ -61,7 +61,7 @@ def thaw_triangular(integers: dict[str, np.ndarray], prefix: str, scale_factor: 
 
 
 def thaw_side(integers: dict[str, np.ndarray], prefix: str = "side") -> dict:
-    """Invert `freeze_side`, but for rounding."""
+    """Return the inverse of `freeze_side` except for rounding."""
     n = {name.removeprefix(f"{prefix}_"): value for name, value in integers.items() if name.startswith(f"{prefix}_")}
     unit = table_steps(n["skip"].shape[1])
     within = {"within": thaw_weight(n["within"], SIDE_SCALE)} if "within" in n else {}

@@ -1,8 +1,7 @@
-"""Causal layers with explicit state: whole signals and single packets run the same code.
+"""Causal layers with explicit state, so that whole signals and single packets run the same code.
 
-Every layer is called as `state, y = layer(state, x)` on arrays (B, T, C); `layer.start(B)` returns the state at the
-start of a signal. Layers have no look-ahead. The look-ahead of a network is a shift of its input (see
-`speech.residual_coder`).
+Every layer is called as `state, y = layer(state, x)` on arrays (B, T, C); `layer.start(B)` returns the initial state.
+Layers have no look-ahead. A network obtains look-ahead by shifting its input (see `speech.residual_coder`).
 
 Letters: B batch, T time, C channels, k kernel length, d dilation, r stride.
 """
@@ -99,7 +98,7 @@ def run_all(layers, states: list, x: jax.Array) -> tuple[list, jax.Array]:
 
 
 def count_parameters(module: nnx.Module) -> int:
-    """Return the number of trained values.
+    """Return the number of trainable parameters.
 
     Examples
     --------

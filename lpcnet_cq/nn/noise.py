@@ -1,7 +1,7 @@
-"""Uniform noise for the decoder, the same in every decoder.
+"""Uniform noise for the decoder, which is the same in every decoder.
 
-An integer hash computes the noise from the position in the stream. So the noise costs no bits and does not depend on
-chunk sizes or on the machine. The decoder network shapes it and uses it instead of noise-like detail that is not coded.
+An integer hash computes the noise from the position in the stream. Therefore the noise costs no bits, and it does not
+depend on chunk sizes or on the machine. The decoder network shapes it to replace noise-like details that are not coded.
 """
 
 import jax

@@ -1,9 +1,9 @@
 """Packet reader: the integer entropy model and the range decoder, compiled together.
 
 Place in the chain: first block of the decoder, the mirror of `packet.put_packets` and `packet.put_enhancements`. All
-arithmetic is on 64-bit integers, or on doubles that hold integers below 2^53, so that every machine reads the same
-symbols. The code is compiled because one second of speech has ten thousand symbols, and each symbol depends on those
-before it. Delay: none. `bitstream.range_coder` and `bitstream.frequency_tables` do the same with Python's integers.
+arithmetic uses 64-bit integers, or doubles that represent integers below 2^53 exactly, so that every machine reads the
+same symbols. The code is compiled because one second of speech has ten thousand symbols, and each symbol depends on
+those before it. Delay: none. `bitstream.range_coder` and `bitstream.frequency_tables` do the same with Python integers.
 
 Letters: T packets, K side integers, S subframes, D latents, L enhancements, c context.
 """
@@ -30,14 +30,14 @@ DAMAGE = {
     1: "a packet is damaged: its code belongs to no symbol",
     2: f"a packet is damaged: it holds an integer beyond {LIMIT}",
     3: "a packet is damaged: its step size allows no enhancement layer",
-    4: "a packet needs the packets before it, which are lost",
-    5: "a packet is cut off",
+    4: "a packet needs the packets before it, which are not known",
+    5: "a packet is truncated",
     6: "a packet is damaged: no encoder writes its last bytes",
 }
 
 
 class Code(NamedTuple):
-    """State of the range decoder: code - low, range, index of the next byte, first fault found (0: none)."""
+    """State of the range decoder: code - low, range R, index of the next byte, number of the first fault (0: none)."""
 
     above: jax.Array
     R: jax.Array
@@ -46,9 +46,9 @@ class Code(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """What the entropy model remembers: `step` of the base, `side` (2, K), `latents` (1 + L, c, D), packets `known`.
+    """Memory of the entropy model: `step` of the base layer, `side` (2, K), `latents` (1 + L, c, D), `known`.
 
-    `known` is as in `packet.Past`, and -1 where the packets before are lost.
+    `known` is as in `packet.Past`, or -1 if the packets before are not known.
     """
 
     step: Array
@@ -63,7 +63,7 @@ def note_fault(code: Code, wrong: jax.Array, fault: int) -> Code:
 
 
 def open_code(data: jax.Array, offset: jax.Array) -> Code:
-    """Start reading at an offset."""
+    """Return the state of the range decoder at the start of the packet at an offset."""
     above = jnp.int64(0)
     for i in range(HEAD_BYTES):
         above = above << 8 | data[offset + i].astype(jnp.int64)
@@ -71,10 +71,10 @@ def open_code(data: jax.Array, offset: jax.Array) -> Code:
 
 
 def narrow(code: Code, data: jax.Array, begin: jax.Array, frequency: jax.Array) -> Code:
-    """Narrow the interval to that of a symbol."""
+    """Narrow the interval of the range decoder to the interval of a symbol."""
     r = code.R >> TOTAL_BITS
     above, R, p = code.above - r * begin, r * frequency, code.position
-    for _ in range(2):  # R >= 2^40 before and frequency >= 1: two bytes suffice
+    for _ in range(2):  # at most two bytes, because R >= 2^40 before and frequency >= 1
         low = R < BOTTOM
         above = jnp.where(low, above << 8 | data[p].astype(jnp.int64), above)
         R, p = jnp.where(low, R << 8, R), jnp.where(low, p + 1, p)
@@ -101,7 +101,7 @@ def decode_bits(code: Code, data: jax.Array, n_bits: jax.Array) -> tuple[Code, j
 
 
 def close_code(code: Code, data: jax.Array, offset: jax.Array, n_bytes: jax.Array) -> tuple[Code, jax.Array]:
-    """Return the offset of the first byte after a packet, by the rule of `range_coder.shortest_within`."""
+    """Return the offset of the first byte after a packet, as `range_coder.shortest_within` defines it."""
     tail = jnp.int64(0)  # the last six bytes read: the code modulo 2^48
     for i in range(HEAD_BYTES):
         tail = tail << 8 | data[code.position - HEAD_BYTES + i].astype(jnp.int64)
@@ -119,7 +119,7 @@ def close_code(code: Code, data: jax.Array, offset: jax.Array, n_bytes: jax.Arra
 
 
 def get_escape(code: Code, data: jax.Array) -> tuple[Code, jax.Array]:
-    """Read a distance outside the tables, as `packet` writes it."""
+    """Read a distance that is outside the tables, in the format of `packet`."""
     code, head = decode_bits(code, data, jnp.int64(5))
     size = head >> 1
     code, rest = decode_bits(code, data, size)
@@ -128,7 +128,7 @@ def get_escape(code: Code, data: jax.Array) -> tuple[Code, jax.Array]:
 
 
 class Reader:
-    """Read runs of packets; code is compiled once per number of packets and of enhancement layers.
+    """Read sequences of packets; code is compiled once for each number of packets and of enhancement layers.
 
     Parameters
     ----------
@@ -158,14 +158,14 @@ class Reader:
         pasts : list of 1 + L Past, coarsest first, or None
             None if the packets before are not known.
         data : bytes
-            At most 65536.
+            At most 65536 bytes.
         offset : int
         n : int
-            Packets to read, at most T.
+            Number of packets to read, at most T.
         T : int
-            Packets that the compiled code reads; its results after packet n are discarded.
+            Number of packets that the compiled code reads; results after packet n are discarded.
         L : int
-            Enhancement layers of each packet.
+            Number of enhancement layers of each packet.
         packet_bytes : int
             Constant distance between the starts of packets; 0 if packets follow each other without padding.
 

@@ -1,9 +1,9 @@
 """Trainable quantisers: transform quantisers for envelope and gain, step sizes for the latents.
 
-Place in the chain: LSF vector -> v -> integers n -> codeword mu + B n; mu and B are trained together with all other
-parts. A transform quantiser needs no codebook search: it has K^M codewords but only M x M parameters, and the encoder
-rounds v. The gradient of the waveform loss reaches B through the synthesis filter (Collaborative Quantization); the
-gradient of the rate reaches B through v. Bits: those that the entropy model needs for the integers. Delay: none.
+Place in the chain: LSF vector -> coordinates v -> integers n -> codeword mu + B n; mu and B are trained together with
+all other parts. A transform quantiser needs no codebook search, because the encoder rounds v: K^M codewords have only
+M x M parameters. The gradient of the waveform loss reaches B through the synthesis filter (Collaborative Quantization);
+the gradient of the rate reaches B through v. Bits: those that the entropy model needs for the integers. Delay: none.
 
 Letters: M dimensions, v real coordinates, n integers.
 """
@@ -19,7 +19,7 @@ def soft_to_hard(v: jax.Array, hardness: jax.Array | float) -> jax.Array:
 
     References
     ----------
-    E. Agustsson et al., "Soft-to-hard vector quantization" (2017), sec. 3: anneal assignments from soft to hard;
+    E. Agustsson et al., "Soft-to-hard vector quantization" (2017), sec. 3, for annealing from soft to hard;
     Y. Bengio et al. (2013) for the straight-through gradient.
     """
     return v + hardness * lax.stop_gradient(jnp.round(v) - v)
@@ -35,7 +35,7 @@ class TransformQuantiser(nnx.Module):
     basis : array (M, M)
         Initial B; its columns are the quantiser's steps.
     scale : float
-        Unit in which B is trained; a small unit makes small relative learning steps.
+        Unit in which B is trained; a small unit makes relative training steps small.
     """
 
     def __init__(self, mean: jax.Array, basis: jax.Array, scale: float):

@@ -1,4 +1,4 @@
-"""Settings, cache and weights of compiled JAX code."""
+"""Settings, compilation cache and parameters of compiled JAX code."""
 
 import os
 import tempfile
@@ -28,20 +28,20 @@ def own_settings(wide: bool = False) -> Iterator[None]:
     Raises
     ------
     RuntimeError
-        If this process was forked after JAX first ran: a forked process does not have JAX's threads.
+        If this process was forked after JAX first ran, because a forked process does not have the threads of JAX.
     """
     global _process
     _process = _process or os.getpid()
     if _process != os.getpid():
         raise RuntimeError(
-            "the codec cannot run in a process forked from one that used it: start processes with the method `spawn`"
+            "the codec cannot run in a process that was forked after its use; start processes with the method `spawn`"
         )
     with jax.enable_x64(wide), jax.numpy_dtype_promotion("strict"), jax.numpy_rank_promotion("allow"):
         yield
 
 
 def use_cache() -> None:
-    """Store compiled code in the user's cache folder, if it is writable and JAX has no other cache folder."""
+    """Store compiled code in the cache folder of the user, if it is writable and JAX has no other cache folder."""
     if jax.config.jax_compilation_cache_dir is not None:  # pyright: ignore[reportAttributeAccessIssue]
         return
     try:

@@ -1,4 +1,4 @@
-"""Segment reader: the integers of every packet of a file, and the end of each of its layers.
+"""Segment reader: returns the integers of every packet of a file, and the end of each of its layers.
 
 Place in the chain: between the container and `packet_reader`, for `Codec.decode`, `info` and `thin`.
 """
@@ -16,10 +16,7 @@ from lpcnet_cq.nn.packet_reader import Reader
 
 
 class ReadSegment(NamedTuple):
-    """Hold a segment: the integers in runs of packets, and the offset after each layer of each packet.
-
-    The payload is without padding.
-    """
+    """Hold a segment: integers in runs of packets, payload without padding, offset after each layer of each packet."""
 
     enhancements: int
     payload: bytes
@@ -66,7 +63,7 @@ def read_all(reader: Reader, file: BinaryIO, chunk: int, max_enhancements: int) 
             ends.extend(end.tolist())
             offset = len(ends) * segment.packet_bytes or ends[-1][-1]
         if offset != len(segment.payload):
-            raise BitstreamError(f"a segment holds {len(segment.payload) - offset} bytes behind its packets")
+            raise BitstreamError(f"a segment has {len(segment.payload) - offset} bytes after its last packet")
         payload = segment.payload
         if segment.packet_bytes:
             payload, ends = strip_padding(payload, ends, segment.packet_bytes)

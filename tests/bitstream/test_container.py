@@ -115,7 +115,7 @@ def test_every_flipped_bit_is_seen():
 def test_every_truncation_is_seen():
     data = written()
     for n in range(len(data)):
-        with pytest.raises(BitstreamError, match="empty" if n == 0 else "not a .cq" if n < 4 else "cut off"):
+        with pytest.raises(BitstreamError, match="empty" if n == 0 else "not a .cq" if n < 4 else "truncated"):
             read(data[:n])
 
 

@@ -77,12 +77,12 @@ def talk(random, n):
     return np.stack([bits, growth], axis=1)[:n]
 
 
-def follow(packets, bits_per_packet, usual_point=10):
+def follow(packets, bits_per_packet, nominal_point=10):
     """Code packets as a live encoder does; return the bits of each."""
     points, budget, spent = operating_points(range(17)), Budget(bits_per_packet), []
     for usual, growth in packets:
-        sizes = np.ceil(usual * bits_per_packet / 180 * growth ** (usual_point - np.array(points)) / 8).astype(int)
-        point = budget.point(usual_point, points)
+        sizes = np.ceil(usual * bits_per_packet / 180 * growth ** (nominal_point - np.array(points)) / 8).astype(int)
+        point = budget.point(nominal_point, points)
         if sizes[point] < budget.least_bytes:
             point = int(np.argmax(sizes <= budget.least_bytes))
         budget = budget.spend(int(sizes[point]))

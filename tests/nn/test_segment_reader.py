@@ -64,5 +64,5 @@ def test_layers_that_the_codec_does_not_have_are_damage(model, reader, n):
 
 def test_bytes_behind_the_packets_are_damage(model, reader, n):
     packets = put_packets(model, None, n[:2])[1]
-    with pytest.raises(BitstreamError, match="3 bytes behind its packets"):
+    with pytest.raises(BitstreamError, match="3 bytes after its last packet"):
         read_all(reader, file_of([packets[0], packets[1] + b"abc"]), CHUNK, 0)
