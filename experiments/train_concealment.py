@@ -20,7 +20,7 @@ from flax import nnx
 from lpcnet_cq.checkpoint.weights import find_weights, load_checkpoint, load_weights, save_checkpoint, save_weights
 from lpcnet_cq.nn.runtime import use_cache
 from lpcnet_cq.speech import model as cq
-from lpcnet_cq.speech.concealment import losses
+from lpcnet_cq.speech.concealment import simulate_losses
 from lpcnet_cq.speech.config import SpeechConfig
 from lpcnet_cq.speech.envelope import interpolate_lsf, lsf_to_lpc
 from lpcnet_cq.speech.freeze import freeze
@@ -28,7 +28,7 @@ from lpcnet_cq.speech.residual_coder import condition_size
 from lpcnet_cq.training.losses import mel_loss, spectrum_loss, weighted_nsr
 from lpcnet_cq.training.optimiser import make_optimiser
 from lpcnet_cq.training.pesq_loss import pesq_loss
-from lpcnet_cq.training.speech_objective import UNHEARD
+from lpcnet_cq.training.speech_objective import PESQ_OFFSET
 from lpcnet_cq.training.step_sizes import draw_steps
 
 T = resets.FIRST + resets.T  # packets of a crop
@@ -104,9 +104,9 @@ def objective(model: cq.Model, batch: dict, step):
     state = cq.start_decoder(model, B)
     frozen = jax.lax.stop_gradient(nnx.state(model))
     teacher = nnx.merge(nnx.graphdef(model), frozen)
-    e = jax.lax.stop_gradient(cq.decode_both(teacher, state, n_lsf, n_gain, n, step)[2])
-    loss = losses(state["concealment"], lost, batch["side_lost"], e, spec.n_subframes, spec.subframe)
-    _, y, e = cq.decode_both(model, state, n_lsf, n_gain, n, step, loss)
+    e = jax.lax.stop_gradient(cq.decode_with_excitation(teacher, state, n_lsf, n_gain, n, step)[2])
+    loss = simulate_losses(state["concealment"], lost, batch["side_lost"], e, spec.n_subframes, spec.subframe)
+    _, y, e = cq.decode_with_excitation(model, state, n_lsf, n_gain, n, step, loss)
 
     lag, warm = c.decoder_delay, resets.FIRST * spec.hop
     y, target = y[:, lag + warm :], batch["x"][:, warm : T * spec.hop - lag]
@@ -115,7 +115,7 @@ def objective(model: cq.Model, batch: dict, step):
     nsr = weighted_nsr(target[:, :whole], y[:, :whole], a[:, : whole // spec.subframe], spec.hop)
     heard = pesq_loss(target, y, spec.sample_rate_hz)
     real_lsf, real_g = model.lsf.synthesise(n_lsf), model.gain.synthesise(n_gain)
-    _, lsf, g = model.concealment.sides(state["concealment"], real_lsf, real_g, loss, model.lsf.mean[...])
+    _, lsf, g = model.concealment.conceal_side(state["concealment"], real_lsf, real_g, loss, model.lsf.mean[...])
     soon = jnp.where(loss.side_lost & (loss.count <= 5), 1.0, 0.0)[..., None]
     side = (jnp.abs(lsf - real_lsf) * soon).sum() * 5 / M + 0.3 * (jnp.abs(g - real_g) * soon).sum() / spec.n_subframes
     excitation = e.reshape(B, -1, spec.subframe)
@@ -125,7 +125,7 @@ def objective(model: cq.Model, batch: dict, step):
         "mel": mel_loss(target, y, spec.sample_rate_hz),
         "spectrum": spectrum_loss(target, y),
         "nsr": nsr,
-        "heard": jnp.log(heard + UNHEARD).mean(),
+        "heard": jnp.log(heard + PESQ_OFFSET).mean(),
         "side": side / jnp.maximum(soon.sum(), 1),
         "lines": jnp.maximum(repeats * REPEATS - 1, 0.0).mean(),
     }

@@ -138,8 +138,8 @@ def finish(out: Path, weights, c, graph, entropy, crops: Crops) -> None:
 
     per_s = c.spec.sample_rate_hz / c.spec.hop
     rates = [np.mean([bits(params["entropy"], *crops(i), q) for i in range(6)]) for q in range(c.n_steps)]
-    notes = weights.notes | {"usual_bps": [round(float(per_s * (r + HEAD_BITS + ROUNDING_BITS))) for r in rates]}
-    print("rates", notes["usual_bps"], flush=True)
+    notes = weights.notes | {"mean_rates_bps": [round(float(per_s * (r + HEAD_BITS + ROUNDING_BITS))) for r in rates]}
+    print("rates", notes["mean_rates_bps"], flush=True)
     save_weights(out / "weights.safetensors", params, freeze(entropy, c), c, notes)
 
 

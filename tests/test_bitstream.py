@@ -97,7 +97,7 @@ def music_model(draw):
         "skip": draw.standard_normal(4),
         "bias3": draw.standard_normal(4),
     }
-    allocation = {"skip": layer(draw, 8 * b, b, 10), "mean": draw.standard_normal((4, b))}
+    allocation = {"energy_weights": layer(draw, 8 * b, b, 10), "bias": draw.standard_normal((4, b))}
     entropy = {"side": side_model(draw, MUSIC.n_side), "latent": latent}
     integers = freeze_music({"entropy": entropy, "allocation": allocation}, MUSIC)
     return integers, LineModel(integers, MUSIC)

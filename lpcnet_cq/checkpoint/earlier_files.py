@@ -5,7 +5,12 @@ Place in the chain: when a weights file is read. No other module uses the older 
 
 import numpy as np
 
-TENSORS = {"comb/": "postfilter/"}  # prefixes of names
+TENSORS = {  # prefixes of names
+    "comb/": "postfilter/",
+    "allocation/skip": "allocation/energy_weights",
+    "allocation/mean": "allocation/bias",
+}
+CONFIG = {"splits": "short_blocks"}
 NOTES = {"reach_bps": "supported_bps", "usual_bps": "mean_rates_bps"}
 
 
@@ -25,6 +30,17 @@ def current_tensors(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return renamed
 
 
+def current_config(values: dict) -> dict:
+    """Return the fields of a configuration with their present names.
+
+    Examples
+    --------
+    >>> current_config({"bands": 32, "splits": 8})
+    {'bands': 32, 'short_blocks': 8}
+    """
+    return {CONFIG.get(name, name): value for name, value in values.items()}
+
+
 def current_notes(notes: dict) -> dict:
     """Return notes with their present names.
 
@@ -39,7 +55,7 @@ def current_notes(notes: dict) -> dict:
 def kind_of(values: dict) -> str:
     """Return the kind of codec from the metadata of a weights file.
 
-    Files of earlier releases do not name the kind; among them only music has `bands` in its configuration.
+    Files of earlier releases do not contain the kind; among these, only music has `bands` in its configuration.
 
     Examples
     --------

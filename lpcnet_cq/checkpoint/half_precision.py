@@ -1,12 +1,12 @@
-"""Weight packing and half-precision export: the tensors of a weights file in few bytes.
+"""Weight packing and half-precision export, which reduce the size of a weights file.
 
 Place in the chain: between trained weights and a weights file for release; `weights` reads packed and plain files.
 
 - Large float tensors are stored in half precision. Small ones, such as transform quantisers and biases, keep single
-  precision: they are 0.5 % of the file, but would cause most of the measurable loss.
-- The entropy model is stored once, as the integers that streams depend on. Its floats, which only training needs, are
-  computed from them.
-- Integers are stored in the smallest type that holds them; frequency tables as frequencies minus 1, the smallest one.
+  precision: they are 0.5 % of the file, but half precision would cause most of its measurable loss there.
+- The entropy model is stored once, as integers, which streams depend on. Its floats, which only training needs, are
+  computed from the integers.
+- Integers are stored in the smallest sufficient type, frequency tables as frequencies minus 1.
 - Sparse tensors are packed (`sparse`).
 
 Everything except half precision is lossless.
@@ -23,7 +23,7 @@ INTEGERS = (np.int8, np.uint8, np.int16, np.uint16, np.int32, np.int64)
 
 
 def smallest_dtype(tensor: np.ndarray) -> np.ndarray:
-    """Return a large float tensor in half precision, integers in the smallest type that holds them.
+    """Return a large float tensor in half precision, an integer tensor in the smallest sufficient type.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def pack_weights(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def unpack_weights(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Unpack tensors; other tensors do not change, and the floats of the entropy model are not restored."""
+    """Unpack tensors; plain tensors do not change, and the floats of the entropy model are not restored."""
     tensors = unpack_tensors(tensors)
     if FREQUENCIES in tensors:
         cumulative = np.cumsum(tensors.pop(FREQUENCIES).astype(np.int32) + 1, axis=-1, dtype=np.int32)

@@ -3,11 +3,11 @@
 Place in the chain: between trained weights and a weights file; `NAME` becomes `NAME/mask`, `NAME/values` and
 `NAME/layout`.
 
-| array | type | holds |
+| array | type | content |
 | --- | --- | --- |
-| mask | uint8 | bits of the groups in their order (`weight_groups`), most significant first; 1: not zero |
-| values | the tensor's | the groups whose bit is 1, concatenated |
-| layout | int32 | inputs and outputs of a group, then the tensor's shape |
+| mask | uint8 | bits of the groups in the order of `weight_groups`, most significant first; 1: not zero |
+| values | that of the tensor | the groups whose bit is 1, concatenated |
+| layout | int32 | inputs and outputs of a group, then the shape of the tensor |
 """
 
 import math
@@ -26,7 +26,7 @@ def pack_sparse(tensor: np.ndarray, pattern: Pattern = UNSTRUCTURED) -> dict[str
     ----------
     tensor : array (..., I, O)
     pattern : Pattern
-        Size of the groups that are stored or left out as a whole.
+        Size of the groups; a group is stored as a whole, or omitted if it is zero.
 
     Raises
     ------
@@ -46,12 +46,12 @@ def pack_sparse(tensor: np.ndarray, pattern: Pattern = UNSTRUCTURED) -> dict[str
 
 
 def unpack_sparse(parts: dict[str, np.ndarray]) -> np.ndarray:
-    """Invert `pack_sparse`.
+    """Return the tensor that `pack_sparse` packed.
 
     Raises
     ------
     ValueError
-        If the parts do not belong together.
+        If the sizes of the parts do not match.
     """
     pattern, shape = Pattern(*parts["layout"][:2].tolist()), tuple(parts["layout"][2:].tolist())
     n = pattern.inputs * pattern.outputs
@@ -62,7 +62,7 @@ def unpack_sparse(parts: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def pack_tensors(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Pack the matrices and kernels that become smaller, each with the pattern that makes it smallest.
+    """Pack the matrices and kernels that become smaller, each with the pattern that needs the fewest bytes.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def pack_tensors(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def unpack_tensors(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Invert `pack_tensors`."""
+    """Return the tensors that `pack_tensors` packed."""
     names = [name.removesuffix("/layout") for name in tensors if name.endswith("/layout")]
     parts = {name: {part: tensors[f"{name}/{part}"] for part in PARTS} for name in names}
     rest = {name: t for name, t in tensors.items() if name.rpartition("/")[0] not in parts}

@@ -19,7 +19,7 @@ class Pattern(NamedTuple):
 
 UNSTRUCTURED = Pattern(1, 1)
 CHANNELS = Pattern(0, 1)  # all weights of one output
-INPUTS = Pattern(1, 0)  # all weights of one input; if they are zero, this input need not be computed
+INPUTS = Pattern(1, 0)  # all weights of one input; if they are zero, this input is not needed
 PATTERNS = {"single": UNSTRUCTURED, "1x8": Pattern(1, 8), "4x4": Pattern(4, 4), "inputs": INPUTS}
 
 

@@ -1,7 +1,8 @@
 """Weights and checkpoints as safetensors files: tensors with flat names, JSON metadata, no executable content.
 
-A weights file holds the float parameters (`encoder/fine/0/kernel`, ...), the integer entropy model (`integer/...`)
-and the configuration; its SHA-256 names the model in every stream. Released files may be packed (`pack_weights`).
+A weights file contains the float parameters (`encoder/fine/0/kernel`, ...), the integer entropy model (`integer/...`)
+and the configuration. Every stream identifies its model by the SHA-256 of the weights file. Released files can be
+packed (`pack_weights`).
 """
 
 import hashlib
@@ -19,7 +20,7 @@ from safetensors.numpy import save
 
 from dsp.frames import FrameSpec
 from lpcnet_cq.bitstream.codec_config import CodecConfig
-from lpcnet_cq.checkpoint.earlier_files import current_notes, current_tensors, kind_of
+from lpcnet_cq.checkpoint.earlier_files import current_config, current_notes, current_tensors, kind_of
 from lpcnet_cq.checkpoint.half_precision import pack_weights, unpack_weights
 from lpcnet_cq.registry import record_named, record_of
 
@@ -84,7 +85,7 @@ def codec_config_from_dict(values: dict, kind: str = "") -> CodecConfig:
         If no codec has this kind.
     """
     config = record_named(kind or kind_of({"config": values})).config
-    values = dict(values)
+    values = current_config(values)
     return config(spec=FrameSpec(**values.pop("spec")), **values)
 
 
@@ -107,7 +108,7 @@ def save_weights(
     config : CodecConfig
         Configuration of a registered codec; the file stores its kind.
     notes : dict
-        JSON values to store in the file: `steps`, `mean_rates_bps` and `supported_bps`, and how it was trained.
+        JSON values to store in the file: `steps`, `mean_rates_bps`, `supported_bps`, and facts about the training.
     small : bool
         Pack the weights (`pack_weights`), for release.
     """
@@ -118,7 +119,7 @@ def save_weights(
 
 
 def find_weights(name_or_path: str | os.PathLike) -> Path:
-    """Return the path of a weights file, given a name of released weights, the folder of a run, or a file.
+    """Return the path of a weights file, given the name of released weights, the folder of a run, or a file.
 
     Raises
     ------
@@ -130,7 +131,7 @@ def find_weights(name_or_path: str | os.PathLike) -> Path:
         if candidate.is_file():
             return candidate
     names = ", ".join(p.stem for p in sorted(FOLDER.glob("*.safetensors")))
-    raise ValueError(f"there are no weights `{name}`; released are: {names}, or give a file or a run's folder")
+    raise ValueError(f"there are no weights `{name}`: give a released name ({names}), a file, or a run's folder")
 
 
 def installed() -> dict[str, Path]:
@@ -164,7 +165,7 @@ def load_weights(path: Path) -> Weights:
     Raises
     ------
     ValueError
-        If the file is missing or is no weights file of this project.
+        If the file is missing or is not a weights file of this project.
     """
     try:
         floats, integers, values, sha256 = read_weights(path, INTEGER)

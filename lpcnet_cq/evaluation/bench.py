@@ -20,7 +20,7 @@ RUNS = 3
 
 
 def median_s(function, runs: int = RUNS) -> float:
-    """Return the median duration of a call in seconds, after one call to warm up."""
+    """Return the median duration of a call in seconds, after one warm-up call."""
     function()
     durations = []
     for _ in range(runs):
@@ -31,7 +31,7 @@ def median_s(function, runs: int = RUNS) -> float:
 
 
 def speech_like(seconds: float, sample_rate_hz: int) -> np.ndarray:
-    """Return pulses and noise filtered by changing resonances, (n,); its packets have typical sizes."""
+    """Return pulses and noise, filtered by time-varying resonances, (n,); its packets have typical sizes."""
     from scipy.signal import lfilter
 
     rng = np.random.default_rng(0)
@@ -80,7 +80,7 @@ def stream(codec, x: np.ndarray, rate_bps: float) -> None:
 
 
 def cold_rows(model: str | None, x: np.ndarray, fs: int, data: bytes) -> list[tuple[str, str]]:
-    """Measure whole commands on a 10 s file, imports included; compiled code is loaded from the cache."""
+    """Measure whole commands on a file of 10 s, including imports; compiled code is loaded from the cache."""
     import soundfile
 
     with tempfile.TemporaryDirectory() as folder:

@@ -1,8 +1,8 @@
 """Complexity of the codec: multiply-accumulates per second of audio, from the shapes of the layers.
 
-Place in the chain: none; printed by the benchmark, and limited by a test. The count includes the networks, the entropy
-model and the filters over samples. It leaves out `analysis`, which runs once per packet (about 1 MMAC/s), and all
-operations without a multiplication per weight: activations, norms, table look-ups.
+Place in the chain: none. The benchmark prints the results, and a test limits them. The count includes the networks, the
+entropy model and the filters over samples. It excludes `analysis`, which runs once per packet (about 1 MMAC/s), and all
+operations that do not multiply by a weight: activations, norms, table look-ups.
 """
 
 import math
@@ -26,7 +26,7 @@ def macs_per_second(config: CodecConfig, floats: dict | None = None) -> dict[str
     Parameters
     ----------
     config : CodecConfig
-        Of any codec with a `complexity`.
+        Configuration of any codec that has a `complexity`.
     floats : dict, optional
         Nested parameters of a weights file, whose layers may have fewer channels than the configuration says
         (`pruning.channels`).
@@ -55,7 +55,7 @@ def speech_macs_per_second(config: SpeechConfig, floats: dict | None = None) -> 
     encoder, decoder, entropy = model.encoder, model.decoder, model.entropy
     shape = 4 * (config.order + 1) * config.n_latents  # real and imaginary parts of A(z) and A(z/gamma)
     envelope = packets * (_weights(model.lsf) + _weights(model.gain) + _weights(model.allocation))
-    envelope += coarse * (shape + _weights(model.lapped) // 2)  # one way
+    envelope += coarse * (shape + _weights(model.lapped) // 2)  # either the transform or its inverse
     return {
         "encoder": fine * _weights(encoder.fine)
         + coarse * (_weights(encoder.down) + _weights(encoder.condition) + _weights(encoder.coarse))
@@ -76,14 +76,14 @@ def music_macs_per_second(c: MusicConfig, floats: dict | None = None) -> dict[st
     """Return the complexity of the music codec, as `macs_per_second` does; transforms count as matrix products."""
     model = _shapes(MusicModel, c, floats)
     packets = c.spec.sample_rate_hz / c.spec.hop
-    transforms = c.channels * c.n_latents * (c.spec.hop + c.spec.hop / c.splits)
+    transforms = c.channels * c.n_latents * (c.spec.hop + c.spec.hop / c.short_blocks)
     lines, side, latent = c.channels * c.n_latents, model.entropy.side, model.entropy.latent
     per_line = latent.w1.size + latent.w2.size + latent.below.size + latent.w3.size
     return {
         "encoder": packets * transforms,
-        "decoder": packets * (transforms + lines / c.splits * _weights(model.decoder.lines)),
+        "decoder": packets * (transforms + lines / c.short_blocks * _weights(model.decoder.lines)),
         "entropy": packets
-        * (_weights(side) - _unused(side.triangular) + model.allocation.skip.size // 2 + lines * per_line),
+        * (_weights(side) - _unused(side.triangular) + model.allocation.energy_weights.size // 2 + lines * per_line),
     }
 
 

@@ -1,7 +1,7 @@
-"""Evaluation of a codec on held-out speakers or music: bitrate of the bytes written, quality of the decoded audio.
+"""Evaluation of a codec on held-out speakers or music: bitrate of the files, quality of the decoded audio.
 
-Every bitrate is 8 * len(bytes) / seconds, the file's header included. Every score is that of the audio decoded from
-those bytes.
+Every bitrate is 8 * len(bytes) / seconds, including the header of the file. Every score is that of the audio decoded
+from these bytes.
 """
 
 import hashlib
@@ -24,14 +24,14 @@ N_SAMPLES = 3  # clips that are written as WAV files and spectrograms
 
 
 def held_out(data: str | Path, part: str = "speech/", limit_s: float | None = None) -> list[Clip]:
-    """Return the held-out clips of a corpus folder, about `limit_s` seconds of them; `part` as for `open_corpus`."""
+    """Return held-out clips of a corpus folder, about `limit_s` seconds in total; `part` as for `open_corpus`."""
     return select_clips([clip for clip in open_corpus(data, part) if clip.split == "dev"], limit_s)
 
 
 def select_clips(clips: Sequence[Clip], limit_s: float | None) -> list[Clip]:
     """Choose clips of about `limit_s` seconds in total from as many speakers as possible; None chooses all.
 
-    The first clip of every speaker comes before any speaker's second one. The order depends on the names alone.
+    The first clips of all speakers come before the second ones. The order depends on the names only.
     """
     if limit_s is None:
         return list(clips)
@@ -63,15 +63,15 @@ def evaluate(
     bitrate_bps : float
         Requested rate.
     workdir : path
-        Gets `evaluation.csv` (one row per clip), `evaluation.md` (means), `samples/` and plots.
+        Folder for `evaluation.csv` (one row per clip), `evaluation.md` (means), `samples/` and plots.
     limit_s : float, optional
-        Approximate limit of the audio to score, in seconds; None scores all.
+        Approximate duration of the audio to score, in seconds; None scores all.
 
     Returns
     -------
     list of dict
         Per clip: clip, speaker, source, seconds, bytes, kbps, a value per metric (NaN if a clip has no score), and
-        the bits of each block as `<block>_bits`.
+        the bits of each part as `<part>_bits`.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def evaluate(
     """
     clips = select_clips(clips, limit_s)
     if not clips:
-        raise ValueError("clips: none given; evaluation needs at least one held-out recording")
+        raise ValueError("`clips` is empty, it must have at least one held-out recording")
     workdir = Path(workdir)
     (workdir / "samples").mkdir(parents=True, exist_ok=True)
     metrics, fs = metrics_for(codec), codec.sample_rate_hz
@@ -103,7 +103,7 @@ def evaluate(
 
 
 def score(clip: Clip, x: np.ndarray, y: np.ndarray, data: bytes, metrics: dict, sample_rate_hz: int) -> dict:
-    """Return the row of a clip: rate and scores of y, decoded from `data`, against the original x, (n,) or (n, 2)."""
+    """Return the row of a clip: rate and scores of y, decoded from `data`, with the reference x, (n,) or (n, 2)."""
     seconds = len(x) / sample_rate_hz
     row = {"clip": clip.path.name, "speaker": clip.speaker, "source": clip.source, "seconds": seconds}
     row |= {"bytes": len(data), "kbps": 8 * len(data) / seconds / 1000}
@@ -122,9 +122,10 @@ def write_sample(folder: Path, clip: Clip, x: np.ndarray, y: np.ndarray, sample_
 
 
 def table(rows: Sequence[dict], metrics: Mapping[str, Metric], missing: Mapping[str, str]) -> str:
-    """Return a table of means in Markdown: of all clips, then of each source if there are several.
+    """Return a table of means in Markdown: of all clips, and of each source if there are several.
 
-    Rates are bits over seconds; scores have 95 % intervals. Metrics that are `missing` a package are named below.
+    Rates are total bits over total seconds; scores have 95 % intervals. A line below the table lists the metrics that
+    are `missing` a package.
     """
     names = [k for k in metrics if k in rows[0]]
     head = ["", "clips", "speakers", "minutes", "kbps", *(metrics[k].title for k in names)]
@@ -137,8 +138,8 @@ def table(rows: Sequence[dict], metrics: Mapping[str, Metric], missing: Mapping[
         lines.append(cells + [mean_cell((r[k] for r in group), metrics[k].decimals) for k in names])
     text = markdown(head, lines)
     if missing:
-        gone = ", ".join(f"{metrics[k].title} (module {m!r} is missing)" for k, m in missing.items())
-        text += f"\nNot measured: {gone}; `pip install 'lpcnet-cq[eval]'` brings them.\n"
+        names_missing = ", ".join(f"{metrics[k].title} (module {m!r} is missing)" for k, m in missing.items())
+        text += f"\nNot measured: {names_missing}; `pip install 'lpcnet-cq[eval]'` installs them.\n"
     return text
 
 
@@ -153,7 +154,7 @@ def summary(rows: Sequence[dict]) -> dict[str, float]:
 def report(codec, data: str | Path | None, bitrate_bps: float, workdir: Path, limit_s: float | None = None) -> None:
     """Evaluate on the held-out clips of the folder `data` (None: the default corpus) and print the table.
 
-    If `workdir` has a training log, `metrics.jsonl`, its curves are drawn too.
+    If `workdir` contains a training log, `metrics.jsonl`, its curves are also plotted.
     """
     part = record_named(codec.kind).task.part
     rows = evaluate(codec, held_out(data or default_corpus(part), part), bitrate_bps, workdir, limit_s)

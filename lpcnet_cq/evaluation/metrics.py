@@ -1,9 +1,9 @@
 """Quality metrics: every score of decoded audio.
 
 Place in the chain: none; used by `evaluate` and by the experiments. Every function takes the original x, the decoded
-signal y (both (n,), or (n, 2) where stated) and their sample rate in Hz, and returns one number; it is NaN where the
-metric is not defined, for example for a clip without speech. The record of a codec names the metrics that it is
-evaluated with (`CodecRecord.metrics`).
+signal y (both (n,), or (n, 2) where stated) and their sample rate in Hz, and returns one number. The result is NaN if
+the metric is not defined, for example for a clip without speech. The record of a codec lists its metrics
+(`CodecRecord.metrics`).
 """
 
 import functools
@@ -125,7 +125,7 @@ def nmr_db(x: np.ndarray, y: np.ndarray, sample_rate_hz: int) -> float:
 
 
 def dnsmos(x: np.ndarray, y: np.ndarray, sample_rate_hz: int = METRIC_RATE_HZ) -> float:
-    """Return DNSMOS OVRL (Reddy et al., 2022) of y alone, 1 to 5: its first 9.01 s; a shorter y is repeated."""
+    """Return DNSMOS OVRL (Reddy et al., 2022) of the first 9.01 s of y, 1 to 5; a shorter y is repeated."""
     network = importlib.import_module("speechmos.dnsmos")
     _check_rate("DNSMOS", sample_rate_hz)
     window = np.resize(y, round(DNSMOS_S * sample_rate_hz)).clip(-1, 1).astype(np.float32)
@@ -134,7 +134,7 @@ def dnsmos(x: np.ndarray, y: np.ndarray, sample_rate_hz: int = METRIC_RATE_HZ) -
 
 def _check_rate(name: str, sample_rate_hz: int) -> None:
     if sample_rate_hz != METRIC_RATE_HZ:
-        raise ValueError(f"{name} at {sample_rate_hz} Hz: it is defined at {METRIC_RATE_HZ} Hz only")
+        raise ValueError(f"`sample_rate_hz` is {sample_rate_hz}, for {name} it must be {METRIC_RATE_HZ}")
 
 
 METRICS: dict[str, Metric] = {
@@ -151,11 +151,11 @@ METRICS: dict[str, Metric] = {
 
 
 def metrics_for(codec) -> dict[str, Metric]:
-    """Return by name the metrics that a codec of its `kind` is evaluated with."""
+    """Return by name the metrics for a codec, which depend on its `kind`."""
     return {name: METRICS[name] for name in record_named(codec.kind).metrics}
 
 
 def missing_modules(metrics: Mapping[str, Metric]) -> dict[str, str]:
-    """Return by name the metrics that cannot be computed here, each with the first package it lacks."""
+    """Return by name the metrics that cannot be computed, each with its first missing package."""
     lacks = {k: [m for m in metric.modules if importlib.util.find_spec(m) is None] for k, metric in metrics.items()}
     return {k: modules[0] for k, modules in lacks.items() if modules}

@@ -15,13 +15,13 @@ from lpcnet_cq.evaluation.tables import by_source
 
 DPI = 130
 INK, MUTED, GRID = "#1f2430", "#6b7280", "#e5e7eb"
-# A block has the same colour in every plot (Okabe and Ito's palette, safe for colour-blind readers).
+# Every block has the same colour in all plots (palette of Okabe and Ito, suitable for colour-blind readers).
 BLOCKS = {"lsf": "#0072B2", "gain": "#E69F00", "latents": "#009E73", "step": "#CC79A7", "overhead": "#999999"}
 DYNAMIC_RANGE_DB = 80.0
 
 
 def style_axes(ax) -> None:
-    """Give axes the style of all plots: two spines, a light grid."""
+    """Set the common style of axes: two spines, a light grid."""
     ax.spines[["top", "right"]].set_visible(False)
     ax.spines[["left", "bottom"]].set_color(MUTED)
     ax.tick_params(colors=MUTED, labelsize=8)
@@ -58,13 +58,13 @@ def read_metrics(path: str | Path) -> dict[str, np.ndarray]:
 
 
 def training_curves(metrics: str | Path, path: str | Path, target_bps: float | None = None) -> None:
-    """Draw loss, distortion, rate by block and log-mel distance over the minutes of a training.
+    """Plot loss, distortion, rate by block and log-mel distance over the minutes of a training.
 
     Parameters
     ----------
     metrics : a `metrics.jsonl` with `minutes`, `loss`, `nsr_db`, `mel`, `lambda` and `*_bps` columns.
     path : PNG to write.
-    target_bps : drawn as a dashed line into the rate.
+    target_bps : shown as a dashed line in the plot of the rate.
     """
     m = read_metrics(metrics)
     t = m["minutes"]
@@ -128,11 +128,11 @@ def log_spectrogram(x: np.ndarray, sample_rate_hz: int) -> np.ndarray:
 def spectrograms(
     x: np.ndarray, y: np.ndarray, sample_rate_hz: int, path: str | Path, title: str = ""
 ) -> None:
-    """Draw the spectrograms of original, decoded and error signal below each other, on one scale.
+    """Plot the spectrograms of original, decoded and error signal below each other, with a common scale.
 
     Parameters
     ----------
-    x, y : (n_samples,) original and decoded signal; of longer clips the first 6 s.
+    x, y : (n_samples,) original and decoded signal; only the first 6 s are plotted.
     path : PNG to write.
     """
     x, y = x[: 6 * sample_rate_hz], y[: 6 * sample_rate_hz]
@@ -159,7 +159,7 @@ def spectrograms(
 
 
 def bit_shares(rows: Sequence[dict], path: str | Path) -> None:
-    """Draw the bitrate of every block in kbps: one bar for all clips and one per source.
+    """Plot the bitrate of every block in kbps: one bar for all clips and one per source.
 
     Parameters
     ----------

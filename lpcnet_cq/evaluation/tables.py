@@ -14,13 +14,13 @@ NOT_MEASURED = "–"
 
 
 def write_rows(rows: Sequence[Mapping], path: Path) -> None:
-    """Write rows as a CSV file, floats with five significant digits; the first row has all columns."""
+    """Write rows as a CSV file, floats with five significant digits; the columns are those of the first row."""
     path.unlink(missing_ok=True)
     append_rows(rows, list(rows[0]), path)
 
 
 def append_rows(rows: Iterable[Mapping], columns: Sequence[str], path: Path) -> None:
-    """Add rows to a CSV file, which is created with its header if missing; other columns are left out.
+    """Add rows to a CSV file, which is created with its header if missing; other columns are omitted.
 
     The file is opened and closed in every call, so that several programs can add to it.
     """
@@ -36,7 +36,7 @@ def append_rows(rows: Iterable[Mapping], columns: Sequence[str], path: Path) -> 
 def read_rows(path: Path, text_columns: Sequence[str] = ()) -> list[dict]:
     """Read the rows of a CSV file; values are floats except in `text_columns`.
 
-    Blank cells are left out. If the file does not exist, there are no rows.
+    Blank cells are omitted. If the file does not exist, the result is empty.
 
     >>> read_rows(Path("no/such/file.csv"))
     []

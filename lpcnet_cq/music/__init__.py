@@ -1,1 +1,1 @@
-"""The codec for music at 44.1 kHz: a switched MDCT, step sizes per band, a network that refines the decoded lines."""
+"""The codec for music at 44.1 kHz: a switched MDCT, step sizes per band, a network that improves the decoded lines."""

@@ -9,7 +9,7 @@ from lpcnet_cq.bitstream.codec_config import CodecConfig
 
 @dataclass(frozen=True)
 class MusicConfig(CodecConfig):
-    """Hold the dimensions of the codec for music; a weights file is made for one set of them.
+    """Hold the dimensions of the codec for music; every weights file contains its dimensions.
 
     Letters: N `spec.hop` lines of a packet, D `n_latents` coded lines, b `bands`, Q `n_steps`.
     """
@@ -18,16 +18,16 @@ class MusicConfig(CodecConfig):
         default_factory=lambda: FrameSpec(44100, window=2048, hop=1024, look_ahead=1024, subframe=1024)
     )
     n_steps: int = 25
-    n_latents: int = 928  # D: up to 20 kHz
-    bands: int = 32  # b, see `music.bands`
-    splits: int = 8  # short blocks in place of a long block
+    n_latents: int = 928  # D, coded lines: up to 20 kHz
+    bands: int = 32  # b, number of bands, see `music.bands`
+    short_blocks: int = 8  # number of short blocks that replace a long block
     fine: int = 64  # channels of the network over lines
     fine_blocks: int = 2
     hidden: int = 32  # width of the entropy model
 
     @property
     def n_side(self) -> int:
-        """K, integers of side information in a packet: short-block flag, energies, coefficients, energies."""
+        """K, integers of side information: short-block flag, mid energies, prediction coefficients, side energies."""
         return 1 + 3 * self.bands
 
     @property
@@ -43,8 +43,8 @@ class MusicConfig(CodecConfig):
     @property
     def side_parts(self) -> dict[str, list[int]]:
         """Return the indices of the side integers of each part, by the part's name."""
-        factors = range(1 + self.bands, 1 + 2 * self.bands)
-        return {"energy": [k for k in range(self.n_side) if k not in factors], "factor": list(factors)}
+        prediction = range(1 + self.bands, 1 + 2 * self.bands)
+        return {"energy": [k for k in range(self.n_side) if k not in prediction], "prediction": list(prediction)}
 
     kind: ClassVar[str] = "music"
     channels: ClassVar[int] = 2

@@ -1,15 +1,15 @@
 """Entropy model of spectral lines in training: predicts the scale of every line from its neighbours.
 
-Place in the chain: as `lpcnet_cq.speech.entropy`; the model of side information is the same. One small network serves
+Place in the chain: as `lpcnet_cq.speech.entropy`; the model of side information is the same. One small network predicts
 the lines of all frequencies. Its inputs are:
 
 - magnitudes of neighbouring lines in the last two packets and in the other channel, in units of the line's step size;
 - energies of the line's band and of the two neighbouring bands;
-- magnitudes of the lines one, two and eight below. With short blocks, eight below is the next lower line of the same
-  short block.
+- magnitudes of the lines with indices lower by one, two and eight. With short blocks, the index lower by eight is the
+  next lower line of the same short block.
 
 Signs cannot be predicted, so all means are 0. The inputs are small integers in units of 1/8 octave, so that
-`music.integer_model` computes exactly the same.
+`music.integer_model` computes identical inputs.
 
 Letters: B batch, T packets, D lines, b bands, H hidden width, F features.
 """
@@ -29,33 +29,33 @@ from lpcnet_cq.nn.capture import sow_input
 from lpcnet_cq.nn.entropy import SideModel, activation, dense
 
 F = 10
-MOST = 255  # larger magnitudes are clipped to this
+MAX_MAGNITUDE = 255  # larger magnitudes are clipped to this
 RANGE = 32, 63  # features are clipped to -32..63, then shifted to 0..95
 UNIT = 16  # features are divided by this; the unit is two octaves
-NOTHING = -12  # logarithm used for 0, about that of 1/3
-BELOW = (1, 2, 8)  # distances of the lines below
+LOG8_ZERO = -12  # value of 8 log2 that is used for 0, about that of 1/3
+BELOW = (1, 2, 8)  # index differences of the lower lines that are inputs
 LN2 = float(np.log(2))
 ENERGY = 5  # index of the feature of the band's own energy, which gives the initial scale
 SKIP = UNIT / PER_OCTAVE * LN2
-START = -RANGE[0] / UNIT * SKIP - np.log(np.pi / 3**0.5)  # standard deviation to scale of a logistic distribution
+START = -RANGE[0] / UNIT * SKIP - np.log(np.pi / 3**0.5)  # converts standard deviation to logistic scale
 
 
-def parts(side, b: int) -> tuple[Any, Any, Any]:
-    """Split side integers (..., K) into short-block flag (...), energies (..., 2, b) and coefficients (..., b)."""
-    xp = jnp if isinstance(side, jax.Array) else np  # training and packet reader use JAX, the encoder NumPy
+def unpack_side(side, b: int) -> tuple[Any, Any, Any]:
+    """Return short-block flag (...), energies (..., 2, b) and prediction coefficients (..., b) of integers (..., K)."""
+    xp = jnp if isinstance(side, jax.Array) else np  # training and packet reader use JAX, the encoder uses NumPy
     side = side.clip(-SIDE_CLIP, SIDE_CLIP)
     E = xp.stack([side[..., 1 : 1 + b], side[..., 1 + 2 * b :]], axis=-2)
     return side[..., 0].clip(0, 1), E, side[..., 1 + b : 1 + 2 * b]
 
 
 def shift(xp, n, k: int):
-    """Return for every line, (..., D), the line k below it; zero where there is none."""
+    """Return for every line, (..., D), the line with an index lower by k; zero if there is none."""
     return xp.pad(n, [(0, 0)] * (n.ndim - 1) + [(k, 0)])[..., : n.shape[-1]]
 
 
-def around(xp, n):
-    """Return two sums of magnitudes per line: the line and its neighbours (weights 1, 2, 1), and nine lines."""
-    m = xp.pad(abs(n).clip(0, MOST), [(0, 0)] * (n.ndim - 1) + [(4, 4)])
+def neighbour_sums(xp, n):
+    """Return two sums of magnitudes per line: of three lines with weights 1, 2, 1, and of nine lines."""
+    m = xp.pad(abs(n).clip(0, MAX_MAGNITUDE), [(0, 0)] * (n.ndim - 1) + [(4, 4)])
     D = n.shape[-1]
     near = m[..., 3 : 3 + D] + 2 * m[..., 4 : 4 + D] + m[..., 5 : 5 + D]
     pairs = m[..., :-1] + m[..., 1:]
@@ -64,32 +64,35 @@ def around(xp, n):
 
 
 class Context(NamedTuple):
-    """Hold the context of lines that step sizes and energies give: integer arrays (..., 2, D) for the two channels.
+    """Hold the inputs that depend on step sizes and energies: integer arrays (..., 2, D) for the two channels.
 
     `difference`: step exponents one packet before, two packets before, and of the last spectrum of the other channel,
     each minus the line's own exponent. `relative`: levels of the line's band, the band below and the band above, each
-    minus the line's own exponent. `place`: band and exponent themselves. `kind` (..., 2): index of the biases.
+    minus the line's own exponent. `position`: band and exponent themselves. `kind` (..., 2): index of the biases, which
+    depend on block type and channel.
     """
 
     difference: tuple
     relative: tuple
-    place: tuple
+    position: tuple
     kind: Any
 
 
-def describe(xp, split, E, s: list, q, spread: list) -> Context:
-    """Return the context of packets.
+def line_context(xp, is_short, E, s: list, q, spread: list) -> Context:
+    """Return the context of the lines of packets.
 
     Parameters
     ----------
     xp : module
         numpy or jax.numpy.
-    split : array (...)
+    is_short : array (...)
+        1 for packets with short blocks, 0 for others.
     E : array (..., 2, b)
+        Band energies.
     s : list of 3 arrays (..., 2, b)
-        Exponents of the step sizes of these packets, of the packets before, and of those two packets before.
+        Exponents of the step sizes: of these packets, one packet before, two packets before.
     q : array (...)
-        Number that the step index adds to the exponents.
+        Integer that the step index adds to the exponents.
     spread : list of 3 callables
         Each maps bands (..., 2, b) to lines (..., 2, D): for the present packet and for the two packets before.
     """
@@ -101,26 +104,26 @@ def describe(xp, split, E, s: list, q, spread: list) -> Context:
     exponent = now + q[..., None, None]
     relative = tuple(spread[0](v) - exponent for v in (level, low, high))
     band = spread[0](0 * level + 3 * xp.arange(E.shape[-1]).astype(E.dtype) - RANGE[0])
-    kind = 2 * split[..., None] + xp.arange(2).astype(split.dtype)
+    kind = 2 * is_short[..., None] + xp.arange(2).astype(is_short.dtype)
     return Context((first - now, second - now, other - now), relative, (band, exponent // 2), kind)
 
 
 def features(xp, log8, own, older, other, context: Context) -> list:
-    """Describe the neighbourhood of each line: F arrays (..., D) of integers from 0 to 95.
+    """Return the inputs of the network for each line: F arrays (..., D) of integers from 0 to 95.
 
     Parameters
     ----------
     xp : module
         numpy or jax.numpy.
     log8 : callable
-        Returns the rounded value of 8 log2 of integers; `NOTHING` for 0.
+        Returns the rounded value of 8 log2 of integers; `LOG8_ZERO` for 0.
     own, older, other : arrays (..., D)
-        Lines of this channel one and two packets before, and the last lines of the other channel.
+        Lines of this channel one packet before and two packets before, and the last lines of the other channel.
     context : Context
     """
-    near, wide = around(xp, own)
-    near_2, _ = around(xp, older)
-    near_o, wide_o = around(xp, other)
+    near, wide = neighbour_sums(xp, own)
+    near_2, _ = neighbour_sums(xp, older)
+    near_o, wide_o = neighbour_sums(xp, other)
     four, nine = 2 * PER_OCTAVE, round(PER_OCTAVE * np.log2(9))  # logarithms of the sums of weights
     values = [
         log8(near) - four + context.difference[0],
@@ -129,7 +132,7 @@ def features(xp, log8, own, older, other, context: Context) -> list:
         log8(near_o) - four + context.difference[2],
         log8(wide_o) - nine + context.difference[2],
         *context.relative,
-        *context.place,
+        *context.position,
     ]
     return [v.clip(-RANGE[0], RANGE[1]) + RANGE[0] for v in values]
 
@@ -175,13 +178,13 @@ class LatentModel(nnx.Module):
 
 
 def log8(j: jax.Array) -> jax.Array:
-    """Return the rounded value of 8 log2 of integers stored as floats; `NOTHING` for 0."""
-    return jnp.where(j > 0, jnp.round(PER_OCTAVE * jnp.log2(jnp.maximum(j, 1.0))), float(NOTHING))
+    """Return the rounded value of 8 log2 of integers stored as floats; `LOG8_ZERO` for 0."""
+    return jnp.where(j > 0, jnp.round(PER_OCTAVE * jnp.log2(jnp.maximum(j, 1.0))), float(LOG8_ZERO))
 
 
 def log8_plus(n: jax.Array) -> jax.Array:
     """Return the rounded value of 8 log2(1 + |n|)."""
-    return log8(1 + jnp.abs(n).clip(0, MOST))
+    return log8(1 + jnp.abs(n).clip(0, MAX_MAGNITUDE))
 
 
 class EntropyModel(nnx.Module):
@@ -190,5 +193,6 @@ class EntropyModel(nnx.Module):
     def __init__(self, c: MusicConfig, *, rngs: nnx.Rngs):
         K = c.n_side
         self.side = SideModel(K, 64, rngs=rngs)
-        self.side.skip[...] = jnp.concatenate([0.8 * jnp.eye(K), jnp.zeros((K, K))])  # starts at 0.8 of the last
+        # Initially, the prediction is 0.8 times the vector of the packet before.
+        self.side.skip[...] = jnp.concatenate([0.8 * jnp.eye(K), jnp.zeros((K, K))])
         self.latent = LatentModel(c, rngs=rngs)

@@ -35,14 +35,14 @@ def freeze(floats: dict, c: MusicConfig) -> dict[str, np.ndarray]:
         "line_w3": fixed_weight(lat["w3"], PER_LOG_GAIN),
         "line_skip": fixed_weight(lat["skip"], PER_LOG_GAIN),
         "line_b3": fixed_bias(np.asarray(lat["bias3"]) * PER_LOG_GAIN + FIRST_SCALE),
-        "steps_w": fixed_weight(np.reshape(steps["skip"], (-1, c.bands)), WEIGHT_UNIT),
-        "steps_bs": fixed_bias(np.reshape(steps["mean"], (-1, c.bands)) * BIAS_UNIT),
+        "steps_w": fixed_weight(np.reshape(steps["energy_weights"], (-1, c.bands)), WEIGHT_UNIT),
+        "steps_bs": fixed_bias(np.reshape(steps["bias"], (-1, c.bands)) * BIAS_UNIT),
         "tables": frequency_tables(),
     }
 
 
 def thaw(integers: dict[str, np.ndarray], c: MusicConfig) -> dict:
-    """Return the entropy model as floats: the inverse of `freeze` except for rounding.
+    """Return the entropy model as floats, the inverse of `freeze` except for rounding.
 
     Returns
     -------

@@ -15,21 +15,33 @@ import numpy as np
 
 from lpcnet_cq.bitstream.fixed_point import ACT_BITS, SUM_BITS, Array, activate, product
 from lpcnet_cq.bitstream.integer_model import IntegerModel
-from lpcnet_cq.music.allocation import LIMITS, PER_OCTAVE, level
+from lpcnet_cq.music.allocation import LIMITS, PER_OCTAVE, step_exponents
 from lpcnet_cq.music.bands import layout
 from lpcnet_cq.music.config import MusicConfig
-from lpcnet_cq.music.entropy import BELOW, ENERGY, MOST, NOTHING, UNIT, Context, describe, features, parts, shift
+from lpcnet_cq.music.entropy import (
+    BELOW,
+    ENERGY,
+    LOG8_ZERO,
+    MAX_MAGNITUDE,
+    UNIT,
+    Context,
+    features,
+    line_context,
+    shift,
+    unpack_side,
+)
 from lpcnet_cq.nn.runtime import own_settings
 
-LOG8 = np.array([NOTHING, *(round(PER_OCTAVE * float(np.log2(j))) for j in range(1, 9 * MOST + 1))])
+LOG8 = np.array([LOG8_ZERO, *(round(PER_OCTAVE * float(np.log2(j))) for j in range(1, 9 * MAX_MAGNITUDE + 1))])
 CHUNK = 8  # packets per compiled call of the encoder
 FEATURE_SHIFT = ACT_BITS - (UNIT.bit_length() - 1)  # converts features to the fixed point of activations
 
 
 class Lines(NamedTuple):
-    """Context within a spectrum: the magnitudes of the lines below change the scale of the next line.
+    """Context within a spectrum: the magnitudes of lower lines change the scale of the next line.
 
-    The state is (base, offset, recent): sums (..., D, H/2) and (..., D), and magnitudes of the last lines (..., 8).
+    The state is (base, offset, recent): sums before the last hidden layer (..., D, H/2), sums of scales (..., D), and
+    magnitudes of the last eight lines (..., 8).
     """
 
     xp: Any
@@ -59,15 +71,15 @@ class Lines(NamedTuple):
 
     def size(self, n: Array) -> Array:
         """Return 8 log2(1 + |n|) in the fixed point of activations."""
-        return self.log8[abs(n).clip(0, MOST) + 1] << FEATURE_SHIFT
+        return self.log8[abs(n).clip(0, MAX_MAGNITUDE) + 1] << FEATURE_SHIFT
 
 
 class LineModel(IntegerModel):
-    """Give the frequency table of every integer of a packet of the codec for music."""
+    """Predict the frequency table of every integer of a packet of the codec for music."""
 
     def __init__(self, integers: dict[str, np.ndarray], c: MusicConfig):
         super().__init__(integers, c)
-        self.b |= {"log8": LOG8, "layout": layout(c), "level": level(c)}
+        self.b |= {"log8": LOG8, "layout": layout(c), "step_exponents": step_exponents(c)}
         self.bands = c.bands
 
     @property
@@ -77,23 +89,23 @@ class LineModel(IntegerModel):
 
     def exponents(self, side: Array) -> Array:
         """Return the exponents of step sizes (..., 2, b) at the middle step index, from side integers (..., K)."""
-        split, E, _ = parts(side, self.bands)
+        is_short, E, _ = unpack_side(side, self.bands)
         u = self.xp.concatenate([E, E[..., ::-1, :]], axis=-1) << ACT_BITS
         w = self.w["steps_w"].reshape(2, 2, -1, self.bands)  # [long, short][channel]
         b = self.b["steps_bs"].reshape(2, 2, self.bands)
         by_kind = [
             self.xp.stack([product(u[..., i, :], w[kind, i]) + b[kind, i] for i in (0, 1)], axis=-2) for kind in (0, 1)
         ]
-        total = self.xp.where(split[..., None, None] > 0, by_kind[1], by_kind[0])
+        total = self.xp.where(is_short[..., None, None] > 0, by_kind[1], by_kind[0])
         return ((total + (1 << (SUM_BITS - 1))) >> SUM_BITS).clip(*LIMITS)
 
     def packet_context(self, before: Array, side: Array, step: Array, known: Array) -> Context:
-        """Return the context that the side information gives to the lines of both channels; arguments as in speech."""
+        """Return the context of the lines of both channels; parameters as for `IntegerModel.packet_context`."""
         sides = [side, before[..., 1, :], before[..., 0, :]]
-        split, E, _ = parts(side, self.bands)
-        spread = [partial(self.at_lines, split=parts(v, self.bands)[0]) for v in sides]
+        is_short, E, _ = unpack_side(side, self.bands)
+        spread = [partial(self.lines_of_bands, is_short=unpack_side(v, self.bands)[0]) for v in sides]
         s = [self.exponents(v) for v in sides]
-        return describe(self.xp, split, E, s, self.b["level"][step], spread)
+        return line_context(self.xp, is_short, E, s, self.b["step_exponents"][step], spread)
 
     def latent(self, context: Context, before: Array) -> tuple:
         """Return the initial state of `latent_context` for spectra (..., D).
@@ -103,8 +115,9 @@ class LineModel(IntegerModel):
         context : Context
             From `packet_context`, of one channel each.
         before : array (..., 4, D)
-            The four spectra coded before, oldest first. For the mid channel these are both channels of the two packets
-            before; for the side channel the sequence is one spectrum later and ends with the packet's mid channel.
+            The four spectra that were coded before, oldest first. For the mid channel, these are both channels of the
+            two packets before. For the side channel, the sequence starts one spectrum later and ends with the mid
+            channel of the same packet.
         """
         w, b = self.w, self.b
         older, own, other = (before[..., i, :] for i in (0, 2, 3))
@@ -116,7 +129,7 @@ class LineModel(IntegerModel):
         return base, u[..., ENERGY] * skip + b3, self.xp.zeros(max(BELOW), base.dtype)
 
     def latents(self, before: Array, side: Array, step: Array, known: Array, window: Array, n: Array):
-        """Compute as `IntegerModel.latents`, but compiled and for `CHUNK` packets at a time.
+        """Return what `IntegerModel.latents` returns, computed by compiled code for `CHUNK` packets at a time.
 
         Encoders call this method often, and each packet has thousands of lines.
         """
@@ -135,7 +148,7 @@ class LineModel(IntegerModel):
         model = self.on(jnp)
         return jax.jit(lambda *packets: IntegerModel.latents(model, *packets)[1])
 
-    def at_lines(self, v: Array, split: Array) -> Array:
+    def lines_of_bands(self, v: Array, is_short: Array) -> Array:
         """Return for every line, (..., 2, D), the value of its band, from values (..., 2, b)."""
         long, short = (v[..., i] for i in self.b["layout"])
-        return self.xp.where(split[..., None, None] > 0, short, long)
+        return self.xp.where(is_short[..., None, None] > 0, short, long)

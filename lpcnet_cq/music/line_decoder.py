@@ -1,9 +1,9 @@
-"""Network over spectral lines: gains for decoded lines, and the level of the noise that fills lines that are zero.
+"""Network over spectral lines: gains for decoded lines, and the level of the noise that replaces zero lines.
 
 Place in the chain: in the decoder, between the integers and the inverse transform. A small convolutional network runs
 along the lines of a packet, eight lines per position (with short blocks: one frequency of all short blocks). Its inputs
-are magnitudes and step sizes of this packet and of the packet before. It does not change signs. Its outputs are a gain
-for every line, and the noise level of empty lines as a share of the band energy. Delay: none.
+are magnitudes and step sizes of this packet and of the packet before. Its outputs are a positive gain for every line,
+so that signs do not change, and the noise level of zero lines relative to the band energy. Delay: none.
 
 Letters: B batch, T packets, D lines, J lines per position, C channels.
 """
@@ -16,17 +16,17 @@ from lpcnet_cq.music.config import MusicConfig
 from lpcnet_cq.nn.layers import Block, CausalConv, run_all, start_all
 
 INPUTS = 6  # per line
-AHEAD = 1  # positions above the present one that a kernel of three covers
-FULL = 0.5  # largest noise amplitude, in step sizes
-EMPTY = -1.0  # the sigmoid of this value is the initial share of noise
-TOUCH = 0.2  # largest relative change of a line's magnitude
+AHEAD = 1  # positions above the present one that a kernel of three positions covers
+MAX_NOISE = 0.5  # largest noise amplitude, in step sizes
+NOISE_BIAS = -1.0  # the sigmoid of this value is the initial noise level
+MAX_GAIN_CHANGE = 0.2  # largest relative change of a line's magnitude
 
 
 class Decoder(nnx.Module):
     """Map integers and band levels to decoded lines in units of their step sizes."""
 
     def __init__(self, c: MusicConfig, *, rngs: nnx.Rngs):
-        self.J = c.splits
+        self.J = c.short_blocks
         self.lines = nnx.List(
             [CausalConv(INPUTS * self.J + 2, c.fine, 3, rngs=rngs)]
             + [Block(c.fine, 3, 1, rngs=rngs) for _ in range(c.fine_blocks)]
@@ -38,17 +38,17 @@ class Decoder(nnx.Module):
         """Return the state before the first packet: magnitudes and ratios of the last packet, (B, 1, 2, D) each."""
         return {"size": jnp.zeros((B, 1, 2, D)), "ratio": jnp.zeros((B, 1, 2, D))}
 
-    def __call__(self, state: dict, n: jax.Array, ratio: jax.Array, split: jax.Array, noise: jax.Array):
+    def __call__(self, state: dict, n: jax.Array, ratio: jax.Array, is_short: jax.Array, noise: jax.Array):
         """Return the next state and the lines in units of their step sizes, (B, T, 2, D).
 
         Parameters
         ----------
         state : dict
         n : array (B, T, 2, D)
-            Integers; in training possibly values before rounding.
+            Integers, or in training values before rounding.
         ratio : array (B, T, 2, D)
-            Root mean square of the band over the step size, in octaves.
-        split : array (B, T)
+            Ratio of the root mean square of the band to the step size, in octaves.
+        is_short : array (B, T)
             1 for packets with short blocks, 0 for others.
         noise : array (T, 2, D)
             Uniform in [-1, 1).
@@ -58,13 +58,13 @@ class Decoder(nnx.Module):
         seen = {k: jnp.concatenate([state[k], now[k]], axis=1) for k in now}
         zero = (jnp.round(n) == 0).astype(n.dtype)
         inputs = [zero, *now.values(), *(v[:, :-1] for v in seen.values()), now["size"][:, :, ::-1]]
-        kind = jnp.stack(jnp.broadcast_arrays(split[..., None], jnp.arange(2.0)), axis=-1)
+        kind = jnp.stack(jnp.broadcast_arrays(is_short[..., None], jnp.arange(2.0)), axis=-1)
         rows, steps = B * T * 2, D // self.J
         u = [v.reshape(rows, steps, self.J) for v in inputs]
         u = jnp.concatenate([*u, jnp.broadcast_to(kind.reshape(rows, 1, 2), (rows, steps, 2))], axis=-1)
         u = jnp.pad(u, ((0, 0), (0, self.ahead), (0, 0)))
         out = run_all(self.lines, start_all(self.lines, rows), u)[1][:, self.ahead :]
-        touch, share = (v.reshape(n.shape) for v in jnp.split(out, 2, axis=-1))
-        amplitude = jnp.minimum(3**0.5 * jnp.exp2(ratio), FULL)  # uniform noise with the energy of the band
-        fill = zero * amplitude * jax.nn.sigmoid(share + EMPTY) * noise
-        return {k: v[:, -1:] for k, v in now.items()}, n * (1 + TOUCH * jnp.tanh(touch)) + fill
+        gain, level = (v.reshape(n.shape) for v in jnp.split(out, 2, axis=-1))
+        amplitude = jnp.minimum(3**0.5 * jnp.exp2(ratio), MAX_NOISE)  # uniform noise with the energy of the band
+        fill = zero * amplitude * jax.nn.sigmoid(level + NOISE_BIAS) * noise
+        return {k: v[:, -1:] for k, v in now.items()}, n * (1 + MAX_GAIN_CHANGE * jnp.tanh(gain)) + fill

@@ -13,7 +13,7 @@ from flax import nnx
 from lpcnet_cq.music import bands
 from lpcnet_cq.music.allocation import PER_ENERGY, PER_OCTAVE, Allocation
 from lpcnet_cq.music.config import MusicConfig
-from lpcnet_cq.music.entropy import EntropyModel, parts
+from lpcnet_cq.music.entropy import EntropyModel, unpack_side
 from lpcnet_cq.music.line_decoder import Decoder
 from lpcnet_cq.music.mdct import Blocks
 from lpcnet_cq.nn.noise import uniform_noise
@@ -21,7 +21,7 @@ from lpcnet_cq.nn.quantize import latent_steps
 
 
 class Model(nnx.Module):
-    """Hold all trained parts: windows, bit allocation, the network over lines, the entropy model."""
+    """Hold all trained parts: windows, bit allocation, network over lines, entropy model."""
 
     def __init__(self, c: MusicConfig, *, rngs: nnx.Rngs):
         self.blocks = Blocks(c)
@@ -36,7 +36,7 @@ def start_decoder(model: Model, B: int) -> dict:
     c = model.config
     return {
         "block": jnp.zeros((2 * B, c.spec.hop)),
-        "split": jnp.zeros(2 * B),
+        "is_short": jnp.zeros(2 * B),
         "net": model.decoder.start(B, c.n_latents),
         "position": jnp.zeros((), jnp.uint32),
     }
@@ -44,39 +44,39 @@ def start_decoder(model: Model, B: int) -> dict:
 
 def exponents(model: Model, side: jax.Array) -> jax.Array:
     """Return the exponents of step sizes (..., 2, b) at the middle step index, from side integers (..., K)."""
-    split, E, _ = parts(side, model.config.bands)
-    return model.allocation(E, split)
+    is_short, E, _ = unpack_side(side, model.config.bands)
+    return model.allocation(E, is_short)
 
 
-def at_lines(values: jax.Array, split: jax.Array, c: MusicConfig) -> jax.Array:
+def lines_of_bands(values: jax.Array, is_short: jax.Array, c: MusicConfig) -> jax.Array:
     """Return for every line, (..., 2, D), the value of its band, from values (..., 2, b) of two channels."""
-    return bands.over_lines(values, split[..., None], c)
+    return bands.lines_of_bands(values, is_short[..., None], c)
 
 
 def sizes(model: Model, side: jax.Array, s: jax.Array) -> jax.Array:
     """Return the step sizes of all lines, (..., 2, D), at the middle step index, from exponents (..., 2, b)."""
     c = model.config
-    return jnp.exp2(at_lines(s, parts(side, c.bands)[0], c) / PER_OCTAVE)
+    return jnp.exp2(lines_of_bands(s, unpack_side(side, c.bands)[0], c) / PER_OCTAVE)
 
 
-def encode(model: Model, x: jax.Array, split: jax.Array) -> tuple[jax.Array, jax.Array]:
+def encode(model: Model, x: jax.Array, is_short: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Return side integers (B, T, K) stored as floats, and lines (B, T, 2, D) before division by their step sizes.
 
     Parameters
     ----------
     model : Model
     x : array (B, 2, T+2, N)
-        Blocks of left and right; the first and the last block are not coded.
-    split : array (B, T+2)
+        Blocks of the left and the right channel; the first and the last block are not coded.
+    is_short : array (B, T+2)
         1 where short blocks are used, 0 elsewhere.
     """
     c, (B, _, blocks, N) = model.config, x.shape
     both = jnp.stack([x[:, 0] + x[:, 1], x[:, 0] - x[:, 1]], axis=1) / 2
-    X = model.blocks.analyse(both.reshape(2 * B, blocks, N), jnp.repeat(split, 2, axis=0))
+    X = model.blocks.analyse(both.reshape(2 * B, blocks, N), jnp.repeat(is_short, 2, axis=0))
     M, S = jnp.moveaxis(X.reshape(B, 2, blocks - 2, -1), 1, 0)
-    inner = split[:, 1:-1]
-    A = bands.factors(M, S, inner, c)
-    S = S - bands.over_lines(A / bands.FACTOR, inner, c) * M
+    inner = is_short[:, 1:-1]
+    A = bands.prediction_coefficients(M, S, inner, c)  # in units of 1/8
+    S = S - bands.lines_of_bands(A / bands.PREDICTION_STEPS, inner, c) * M
     E = [bands.energies(v, inner, c) for v in (M, S)]
     side = jax.lax.stop_gradient(jnp.concatenate([inner[..., None], E[0], A, E[1]], axis=-1))
     return side, jnp.stack([M, S], axis=2)
@@ -101,18 +101,18 @@ def decode(model: Model, state: dict, side, s, n, step) -> tuple[dict, jax.Array
     -------
     state : dict
     y : array (B, 2, T*N)
-        Left and right.
+        Left and right channel.
     """
     c, (B, T, _, D) = model.config, n.shape
-    split, E, A = parts(side, c.bands)
+    is_short, E, A = unpack_side(side, c.bands)
     q = latent_steps(c.n_steps, c.step_ratio)[step][..., None, None]
-    ratio = at_lines((PER_ENERGY * (E - bands.OFFSET) - s) / PER_OCTAVE, split, c) - jnp.log2(q)
+    ratio = lines_of_bands((PER_ENERGY * (E - bands.OFFSET) - s) / PER_OCTAVE, is_short, c) - jnp.log2(q)
     noise = uniform_noise(state["position"], T, 2 * D).reshape(T, 2, D)
-    net, lines = model.decoder(state["net"], n, ratio, split, noise)
+    net, lines = model.decoder(state["net"], n, ratio, is_short, noise)
     X = lines * q * sizes(model, side, s)
-    S = X[:, :, 1] + bands.over_lines(A / bands.FACTOR, split, c) * X[:, :, 0]
+    S = X[:, :, 1] + bands.lines_of_bands(A / bands.PREDICTION_STEPS, is_short, c) * X[:, :, 0]
     both = jnp.stack([X[:, :, 0], S], axis=1).reshape(2 * B, T, D)
-    block, y = model.blocks.synthesise((state["block"], state["split"]), both, jnp.repeat(split, 2, axis=0))
+    block, y = model.blocks.synthesise((state["block"], state["is_short"]), both, jnp.repeat(is_short, 2, axis=0))
     y = y.reshape(B, 2, -1)
-    after = {"block": block[0], "split": block[1], "net": net, "position": state["position"] + jnp.uint32(T)}
+    after = {"block": block[0], "is_short": block[1], "net": net, "position": state["position"] + jnp.uint32(T)}
     return after, jnp.stack([y[:, 0] + y[:, 1], y[:, 0] - y[:, 1]], axis=1)

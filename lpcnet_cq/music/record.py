@@ -1,4 +1,4 @@
-"""Record of the codec for music: all its parts in one object."""
+"""Record of the codec for music: one object that contains all its parts."""
 
 from lpcnet_cq.contract import CodecRecord
 from lpcnet_cq.music.config import MusicConfig

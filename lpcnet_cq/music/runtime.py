@@ -21,12 +21,12 @@ from lpcnet_cq.music.config import MusicConfig
 from lpcnet_cq.music.integer_model import LineModel
 from lpcnet_cq.nn.runtime import is_valid_output, one_batch, own_settings, with_values
 
-FADE = 2  # units of energy (3 dB each) by which every concealed packet is lower: silent after about ten packets
-REPEATED = 8  # concealed packets that repeat the lines of the last packet: down to -48 dB
+FADE = 2  # attenuation per concealed packet in units of energy (3 dB each): silent after about ten packets
+REPEATED = 8  # number of concealed packets that repeat the lines of the last packet, down to -48 dB
 
 
 def short_block_flags(x: np.ndarray, c: MusicConfig) -> np.ndarray:
-    """Return 1 for blocks with an attack in any channel: float32 (n // N,), for x (channels, n)."""
+    """Return 1 for blocks with an attack in any channel, else 0: float32 (n // N,), for x (channels, n)."""
     return np.asarray(attacks(x, c.spec.hop).any(axis=0), np.float32)
 
 
@@ -37,25 +37,25 @@ class EncoderState(NamedTuple):
     ----------
     blocks : float32 array (2, 2, N)
         Left and right: the last coded block, and the block after it.
-    split : float32 array (2,)
+    is_short : float32 array (2,)
         Short-block flags of these two blocks.
     attacks : AttackState
     """
 
     blocks: np.ndarray
-    split: np.ndarray
+    is_short: np.ndarray
     attacks: AttackState
 
 
 class MusicSignalModel:
-    """Run transform and network over lines.
+    """Run the encoder and the decoder of music.
 
     Parameters
     ----------
     floats : dict
         Nested parameters from a weights file.
     entropy : LineModel
-        Entropy model of the same file; gives exponents of step sizes that are the same on every machine.
+        Entropy model of the same file; it computes exponents of step sizes that are the same on every machine.
     config : MusicConfig
     """
 
@@ -63,7 +63,7 @@ class MusicSignalModel:
         self._config, self._entropy = config, entropy
         graph, self._params = with_values(music.Model, floats, config)
         self._start_decoder = jax.jit(lambda params: music.start_decoder(nnx.merge(graph, params), 1))
-        self._encode = jax.jit(lambda params, x, split: music.encode(nnx.merge(graph, params), x, split))
+        self._encode = jax.jit(lambda params, x, is_short: music.encode(nnx.merge(graph, params), x, is_short))
         self._decode = jax.jit(partial(_decode, graph))
 
     def start_encoder(self, ahead: np.ndarray) -> EncoderState:
@@ -82,11 +82,11 @@ class MusicSignalModel:
         lines : float32 array (T, 2, D)
             Mid and side channel, divided by their step sizes at the middle step index, before quantisation.
         """
-        state, blocks, split = self._push(state, x, T)
+        state, blocks, is_short = self._push(state, x, T)
         with own_settings():
-            side, X = self._encode(self._params, one_batch(blocks), one_batch(split))
+            side, X = self._encode(self._params, one_batch(blocks), one_batch(is_short))
         side = np.asarray(side)[0].astype(np.int64)
-        s = self._entropy.at_lines(self._entropy.exponents(side), side[:, 0])
+        s = self._entropy.lines_of_bands(self._entropy.exponents(side), side[:, 0])
         return state, side, np.asarray(X)[0] * np.exp2(-s / PER_OCTAVE).astype(np.float32)
 
     def _push(self, state: EncoderState, x: np.ndarray, T: int) -> tuple[EncoderState, np.ndarray, np.ndarray]:
@@ -96,8 +96,8 @@ class MusicSignalModel:
         both = np.pad(both, ((0, 0), (0, T * N - len(x)))).astype(np.float32)
         memory, found = next_attacks(state.attacks, both, N)
         blocks = np.concatenate([state.blocks, both.reshape(2, T, N)], axis=1)
-        split = np.concatenate([state.split, found.any(axis=0).astype(np.float32)])
-        return EncoderState(blocks[:, -2:], split[-2:], memory), blocks, split
+        is_short = np.concatenate([state.is_short, found.any(axis=0).astype(np.float32)])
+        return EncoderState(blocks[:, -2:], is_short[-2:], memory), blocks, is_short
 
     def start_decoder(self) -> dict:
         """Return the decoder's state before the first packet."""
@@ -113,14 +113,15 @@ class MusicSignalModel:
         return state, np.asarray(y)[0].T
 
     def conceal(self, state: dict, last: Integers | None, lost: int) -> tuple[dict, np.ndarray]:
-        """Synthesise the last packet again at a falling level: see `contract.SignalModel`."""
+        """Synthesise the last packet again at a decreasing level: see `contract.SignalModel`."""
         return self.synthesise(state, self.substitute(last, lost))
 
     def substitute(self, last: Integers | None, lost: int) -> Integers:
-        """Repeat the last packet's lines for some packets, with other signs, and its energies, both falling by 6 dB.
+        """Return integers for a lost packet: lines and energies of the last packet, attenuated by 6 dB per lost packet.
 
-        Lower energies also reduce the step sizes, but by less. The step index corrects the difference, so that the
-        ratio of lines to energies stays the same. With unchanged signs the repeated lines would sound like a buzz.
+        The first `REPEATED` lost packets repeat the lines of the last packet with random signs, because repeated lines
+        with unchanged signs sound like a buzz. Lower energies reduce the step sizes by less than 6 dB. The step index
+        corrects the difference, so that the ratio of lines to energies does not change.
         """
         c, model = self._config, self._entropy
         if last is None:
@@ -131,9 +132,9 @@ class MusicSignalModel:
         side = last.side.copy()
         for energies in (slice(1, 1 + c.bands), slice(1 + 2 * c.bands, None)):
             side[:, energies] = np.maximum(side[:, energies] - FADE * lost, LEVELS[0])
-        fallen = np.mean(model.exponents(last.side) - model.exponents(side))
-        missing = (PER_ENERGY * FADE * lost - fallen) / (PER_OCTAVE * np.log2(c.step_ratio))
-        step = np.maximum(last.step - round(float(missing)), 0)
+        reduction = np.mean(model.exponents(last.side) - model.exponents(side))
+        correction = (PER_ENERGY * FADE * lost - reduction) / (PER_OCTAVE * np.log2(c.step_ratio))
+        step = np.maximum(last.step - round(float(correction)), 0)
         signs = np.random.default_rng(lost).choice([-1, 1], last.latents.shape)
         return Integers(step, side, last.latents * signs * (lost <= REPEATED))
 

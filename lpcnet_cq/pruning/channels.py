@@ -1,9 +1,9 @@
-"""Channel pruning: remove the channels of a codec's blocks that no weight reads.
+"""Channel pruning: removes the channels inside the blocks of a codec whose outgoing weights are all zero.
 
 Place in the chain: between `sparsify` with the pattern INPUTS and a weights file. A block computes
-x + W2 silu(W1 h). If all weights of one input of its pointwise kernel W2 are zero, the output channel of W1 that feeds
-this input is not needed. The outputs of the block do not change. Layers take their widths from their weights, so that
-the result is loaded like any other codec.
+x + W2 silu(W1 h). If all weights of one input of its pointwise kernel W2 are zero, the output channel of W1 that is
+connected to this input is not needed. The output of the block does not change. The widths of layers are those of their
+weights, so that the result is loaded like any other codec.
 """
 
 import numpy as np
@@ -30,6 +30,6 @@ def prune_channels(floats: dict) -> dict:
     if not {"conv", "point"} <= floats.keys():
         return {name: prune_channels(part) for name, part in floats.items()}
     conv, point = floats["conv"], floats["point"]
-    read = np.any(np.asarray(point["kernel"]) != 0, axis=(0, 2))
-    conv = conv | {"kernel": conv["kernel"][..., read], "bias": conv["bias"][read]}
-    return floats | {"conv": conv, "point": point | {"kernel": point["kernel"][:, read]}}
+    used = np.any(np.asarray(point["kernel"]) != 0, axis=(0, 2))
+    conv = conv | {"kernel": conv["kernel"][..., used], "bias": conv["bias"][used]}
+    return floats | {"conv": conv, "point": point | {"kernel": point["kernel"][:, used]}}

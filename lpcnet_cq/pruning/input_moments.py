@@ -20,21 +20,21 @@ Moments = dict[str, jax.Array]
 
 
 def input_moments(function: Callable[..., Any], model: nnx.Module, *args: Any) -> Moments:
-    """Return the second moments X' X / T (I, I) of all layer inputs met in `function(model, *args)`, by name.
+    """Return the second moments X' X / T (I, I) of all layer inputs in a call of `function(model, *args)`, by name.
 
     Parameters
     ----------
     function : callable
         A loss or a forward pass; its result is ignored. It must not call layers inside `lax.scan` or another
-        transformation of JAX, because captured arrays cannot leave one.
+        transformation of JAX, because captured arrays cannot leave a transformation.
     model : nnx.Module
     args
-        Batches, keys and so on.
+        Further arguments, such as batches and keys.
 
     Returns
     -------
     dict
-        By the parameter's name in a weights file. If a matrix is used several times, the mean of its moments.
+        Moments by the name of the parameter in a weights file; their mean if a matrix is used several times.
 
     Examples
     --------

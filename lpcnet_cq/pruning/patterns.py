@@ -1,7 +1,7 @@
 """Operations on groups of weights that are pruned together: single weights, blocks, or whole channels.
 
 Place in the chain: below `sparsify`. A pattern (`checkpoint.weight_groups`) divides the matrix W (I, O) of y = x W into
-groups of equal size. With groups of one weight, every operation here is the usual elementwise one.
+groups of equal size. With groups of one weight, every operation is elementwise.
 
 Letters: I inputs, O outputs, N groups, n weights per group.
 """
@@ -24,9 +24,9 @@ def group_norms(groups: jax.Array) -> jax.Array:
 
 
 def soft_threshold(groups: jax.Array, threshold: jax.Array | float) -> jax.Array:
-    """Reduce the root mean square of every group by `threshold`; a group with less becomes zero.
+    """Reduce the root mean square of every group by `threshold`, or to zero.
 
-    The proximal operator of threshold * sum_g sqrt(n) ||w_g||_2; for n = 1, sign(w) max(|w| - threshold, 0).
+    This is the proximal operator of threshold * sum_g sqrt(n) ||w_g||_2; for n = 1, sign(w) max(|w| - threshold, 0).
 
     Parameters
     ----------

@@ -5,8 +5,8 @@ Y = X W of a layer is a measurement of W by its inputs X. The problem to solve i
 
     min ||X W - X W^||^2  over W^ with a given number of non-zero groups.
 
-The inputs enter as G = X' X / T only. The support is found by iterative hard thresholding, the values by least squares
-on the support.
+Only the matrix G = X' X / T of the inputs is needed. Iterative hard thresholding determines the support, least squares
+on the support the values.
 
 Letters: T rows of X, I inputs, O outputs, N groups.
 """
@@ -19,8 +19,8 @@ from jax.scipy.linalg import solve
 from lpcnet_cq.checkpoint.weight_groups import Pattern, to_groups
 from lpcnet_cq.pruning.patterns import expand_mask, group_norms, select_groups
 
-ITERATIONS = 30  # of hard thresholding
-RIDGE = 1e-3  # relative to the power of an input: keeps the weights of nearly equal inputs
+ITERATIONS = 30  # number of iterations of hard thresholding
+RIDGE = 1e-3  # relative to the power of an input; regularises the weights of nearly equal inputs
 
 
 def second_moment(x: jax.Array) -> jax.Array:
@@ -36,7 +36,7 @@ def second_moment(x: jax.Array) -> jax.Array:
 
 
 def output_error(W: jax.Array, W_hat: jax.Array, G: jax.Array | None = None) -> jax.Array:
-    """Return ||X W - X W^||^2 / ||X W||^2; without G the same ratio of the weights themselves; 0 if W is 0."""
+    """Return ||X W - X W^||^2 / ||X W||^2, or ||W - W^||^2 / ||W||^2 without G; 0 if W is 0."""
 
     def energy(A):
         return jnp.vdot(A, A if G is None else jnp.matmul(G, A, precision="highest"))
@@ -70,9 +70,9 @@ def least_squares(G: jax.Array, W: jax.Array, support: jax.Array, ridge: float) 
 def recover(G: jax.Array, W: jax.Array, alive: jax.Array, sparsity: jax.Array, pattern: Pattern):
     """Find sparse weights whose outputs approximate those of W for the layer's inputs.
 
-    Weights are scaled by the power of their inputs, V = diag(G)^1/2 W, so that a large weight of a weak input counts
-    little. The search starts from the largest groups of V. Each iteration takes a gradient step on the error and keeps
-    the largest groups, which never increases the error. Least squares on the final support gives the values.
+    Weights are scaled by the power of their inputs, V = diag(G)^1/2 W, so that a large weight of a weak input has a
+    small value. The search starts from the largest groups of V. Each iteration takes a gradient step on the error and
+    keeps the largest groups, which never increases the error. Least squares on the final support gives the values.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 @dataclass(frozen=True)
 class Schedule:
-    """Hold the steps at which weights are pruned, and the share of zeros after the first and the last of them.
+    """Hold the steps at which weights are pruned, and the share of zeros after the first and the last of these steps.
 
     Raises
     ------
@@ -27,15 +27,16 @@ class Schedule:
 
     def __post_init__(self):
         if not 0 <= self.begin <= self.end:
-            raise ValueError(f"pruning from step {self.begin} to {self.end}: must be 0 <= begin <= end")
+            raise ValueError(f"`begin` is {self.begin} and `end` is {self.end}, they must be 0 <= begin <= end")
         if self.every < 1:
-            raise ValueError(f"pruning every {self.every} steps: must be at least 1")
+            raise ValueError(f"`every` is {self.every}, it must be at least 1")
         if not 0 <= self.initial <= self.final < 1:
-            raise ValueError(f"sparsity from {self.initial} to {self.final}: must be 0 <= initial <= final < 1")
+            range_ = f"`initial` is {self.initial} and `final` is {self.final}"
+            raise ValueError(f"{range_}, they must be 0 <= initial <= final < 1")
 
 
 def spread_over(steps: int, final: float, until: float = 0.6, events: int = 6) -> Schedule:
-    """Return a schedule from the first step of a run to the share `until`; the rest of the run trains without pruning.
+    """Return a schedule from the first step of a run to the share `until`; the rest of the run has no pruning.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """Sparsification during training: CSP and four baselines, as one optax transformation for any tree of parameters.
 
 Place in the chain: the last transformation of an optimiser, after the learning rate, because it determines the weights
-after the step. Every method uses some of the same four parts (`methods`):
+after the step. Every method combines some of four parts (`methods`):
 
 1. sparsity induction: proximal steps of lambda ||W||_1 (ISTA) between pruning steps;
 2. pruning: the groups with the smallest norms are set to zero, as many as the schedule requires;
@@ -30,12 +30,12 @@ from lpcnet_cq.pruning.schedule import Schedule, is_event, target_sparsity
 
 
 class Method(NamedTuple):
-    """Hold the settings in which methods differ."""
+    """Hold the settings of a method."""
 
     events: Schedule  # the steps at which it prunes, and the sparsity after each
-    shrinks: bool = False  # part 1, from the schedule's begin to its end
+    shrinks: bool = False  # whether it has part 1, from `begin` to `end` of the schedule
     rest: float = 0.0  # share of the interval after a pruning step in which part 1 is off
-    recovers: bool = False  # part 3, if the moments of the inputs are given
+    recovers: bool = False  # whether it has part 3; needs the moments of the inputs
     regrows: bool = False  # pruned weights may become non-zero again until the end of the schedule
 
 
@@ -55,11 +55,11 @@ class SparseState(NamedTuple):
 
     step: jax.Array
     masks: dict[str, jax.Array]  # False where a weight is pruned, shaped like the leaf
-    error: dict[str, jax.Array]  # energy lost by the last pruning, as a share: of outputs if known, else of weights
+    error: dict[str, jax.Array]  # relative error of the last pruning: of the outputs if moments are given, else weights
 
 
 class Leaf(NamedTuple):
-    """Hold one leaf's part of a step."""
+    """Hold the values of one leaf in a step."""
 
     weights: jax.Array
     mask: jax.Array
@@ -67,7 +67,7 @@ class Leaf(NamedTuple):
 
 
 def name_of(path) -> str:
-    """Return the name of a leaf in weights files; the `value` at the end of Flax's paths is left out."""
+    """Return the name of a leaf in weights files, without the `value` at the end of paths of Flax."""
     if path and getattr(path[-1], "name", None) == "value":
         path = path[:-1]
     return jax.tree_util.keystr(path, simple=True, separator="/")
@@ -105,8 +105,8 @@ def sparsify(
         which(name, leaf) returns whether a leaf is pruned; it must be a matrix or kernel that the pattern tiles.
     shrink : float or callable
         Threshold of a proximal step (lambda times the learning rate), relative to the root mean square of the
-        remaining weights of a leaf. A callable takes the step, so that it can follow the learning rate. Methods
-        without proximal steps ignore it.
+        remaining weights of a leaf. A callable is a function of the step, so that it can follow the learning rate.
+        Methods without proximal steps ignore it.
 
     Returns
     -------
@@ -130,7 +130,7 @@ def sparsify(
     """
     known = methods(schedule)
     if method not in known:
-        raise ValueError(f"no method `{method}`: choose from {', '.join(known)}")
+        raise ValueError(f"`method` is {method!r}, it must be one of {', '.join(known)}")
     m = known[method]
     amount = shrink if callable(shrink) else lambda _: jnp.float32(shrink)
 
@@ -139,10 +139,10 @@ def sparsify(
 
     def update(updates, state, params=None, *, moments=None, **_):
         if params is None:
-            raise ValueError("update needs the params: sparsity is a property of weights, not of updates")
+            raise ValueError("`params` is None, it must be given: sparsity is a property of weights, not of updates")
         moments = moments or {}
         if stray := moments.keys() - state.masks.keys():
-            raise ValueError(f"moments for `{min(stray)}`, which is not made sparse")
+            raise ValueError(f"`moments` has `{min(stray)}`, it must have only names of pruned leaves")
         step = state.step
         leaves, tree = jax.tree_util.tree_flatten_with_path(params)
         changes = tree.flatten_up_to(updates)
@@ -166,7 +166,7 @@ def sparsify(
 def make_sparse_update(
     method: str, schedule: Schedule, moments: Callable[[Any], dict[str, jax.Array]], **options: Any
 ):
-    """Return the sparsification for a training loop that does not use optax's `update`.
+    """Return the sparsification for a training loop that does not call `update` of an optax optimiser.
 
     Parameters
     ----------
@@ -206,10 +206,10 @@ def _start(params: Any, which: Callable[[str, Any], bool], pattern: Pattern) -> 
     named = {name_of(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(params)}
     found = {name: leaf for name, leaf in named.items() if which(name, leaf)}
     if not found:
-        raise ValueError(f"no leaf to make sparse was chosen among {', '.join(named)}")
+        raise ValueError(f"`which` selects no leaf, it must select at least one of {', '.join(named)}")
     for name, leaf in found.items():
         if not tiles(pattern, leaf.shape):
-            raise ValueError(f"{pattern} does not tile `{name}`, a matrix or kernel of shape {leaf.shape}")
+            raise ValueError(f"`pattern` is {pattern}, it must tile `{name}`, whose shape is {leaf.shape}")
     masks = {name: jnp.ones(leaf.shape, bool) for name, leaf in found.items()}
     return SparseState(jnp.int32(0), masks, {name: jnp.float32(0) for name in found})
 
@@ -225,7 +225,7 @@ def _is_shrinking(m: Method, schedule: Schedule, step: jax.Array) -> jax.Array:
 
 
 def _shrink(pattern: Pattern, amount: jax.Array, leaf: Leaf) -> Leaf:
-    """Take a proximal step; a weight that becomes zero by it is not masked, and may grow again until it is pruned."""
+    """Take a proximal step; a weight that becomes zero is not masked, so that it can become non-zero until pruned."""
     w = leaf.weights
     rms = jnp.sqrt(jnp.sum(w**2) / jnp.sum(leaf.mask, dtype=w.dtype))
     return leaf._replace(weights=from_groups(soft_threshold(to_groups(w, pattern), amount * rms), w.shape, pattern))

@@ -1,4 +1,4 @@
-"""The published systems that the project stands on, rebuilt: K-Net, CMRL, LPC-CMRL, CQ and NWC.
+"""Implementations of the published systems on which this codec is based: K-Net, CMRL, LPC-CMRL, CQ and NWC.
 
-`config.PRESETS` names them, `train.train` trains one, `codec.PublishedCodec` codes to bytes with what was trained.
+`config.PRESETS` lists them, `train.train` trains one, `codec.PublishedCodec` codes speech to bytes with its weights.
 """

@@ -58,7 +58,7 @@ def bottleneck_layers(c: AutoencoderConfig, rngs: nnx.Rngs) -> tuple[list, list]
 
 
 def gated_layers(c: AutoencoderConfig, rngs: nnx.Rngs) -> tuple[list, list]:
-    """Return encoder and decoder of NWC (Zhen et al. 2021); the decoder first adds the code to all channels."""
+    """Return encoder and decoder of NWC (Zhen et al. 2021); the decoder adds the code to all channels first."""
     C, H = c.channels, c.hidden
     encoder = [
         Conv(1, C, OUTER_K, activation=leaky, rngs=rngs),

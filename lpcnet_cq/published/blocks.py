@@ -41,8 +41,8 @@ def chain_macs(layers, L: int) -> tuple[int, int]:
 class Conv(nnx.Module):
     """Convolve (F, L, cin) to (F, up L / stride, cout / up), with an activation.
 
-    Weights are initialised by He's normal distribution. The last convolutions of residual branches and of decoders are
-    initialised with zeros (`silent`): a new network then consists of its shortcuts, and its output is zero.
+    Weights are initialised with He's normal distribution. The last convolutions of residual branches and of decoders
+    are initialised with zeros (`silent`): a new network then consists of its shortcuts, and its output is zero.
     """
 
     def __init__(self, cin, cout, k=K, *, stride=1, dilation=1, up=1, activation=None, silent=False, rngs: nnx.Rngs):

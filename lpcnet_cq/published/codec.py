@@ -1,8 +1,8 @@
 """A trained published system as a codec: `encode`, `decode` and `info` with the interface of our own codec.
 
 Place in the chain: the whole codec. The file format is that of `container`: header with model hash, segments with CRC.
-The first packet is the level of the whole signal, one byte; each further packet is a frame. Decoding always uses hard
-symbols.
+The first packet contains the level of the whole signal, one byte; every other packet is a frame. Decoding always uses
+hard symbols.
 """
 
 import io
@@ -25,11 +25,11 @@ from lpcnet_cq.published.packet import get_frame, layout, put_frame, symbol_bits
 from lpcnet_cq.published.weights import load_system
 
 CHUNK = 32  # frames per compiled call: about a second
-SEGMENT_PACKETS = 250  # fit in 64 KiB at all rates of the papers
+SEGMENT_PACKETS = 250  # packets per segment; they fit in 64 KiB at all bitrates of the papers
 
 
 class PublishedCodec:
-    """Encode and decode speech with one set of weights, at the rate for which they were trained.
+    """Encode and decode speech with one set of weights, at the bitrate for which they were trained.
 
     Parameters
     ----------
@@ -63,11 +63,11 @@ class PublishedCodec:
 
     @property
     def delay_ms(self) -> float:
-        """Algorithmic delay, without the level, which needs the whole signal."""
+        """Algorithmic delay in milliseconds, without that of the level, which needs the whole signal."""
         return self.config.delay_ms
 
     def encode(self, x: np.ndarray, sample_rate_hz: int, bitrate_bps: float | None = None) -> bytes:
-        """Code a signal to bytes.
+        """Encode a signal to bytes.
 
         Parameters
         ----------
@@ -75,7 +75,7 @@ class PublishedCodec:
             Samples in [-1, 1]; other sample rates are resampled.
         sample_rate_hz : int
         bitrate_bps : float, optional
-            Must be the rate of the weights.
+            Must be the bitrate of the weights.
 
         Raises
         ------
@@ -83,7 +83,7 @@ class PublishedCodec:
             If `x` is not a vector of finite floats, or the bitrate is not that of the weights.
         """
         if bitrate_bps is not None and bitrate_bps != self.bitrates_bps[0]:
-            raise ValueError(f"`bitrate_bps` is {bitrate_bps}, these weights are made for {self.bitrates_bps[0]}")
+            raise ValueError(f"`bitrate_bps` is {bitrate_bps}, it must be {self.bitrates_bps[0]} with these weights")
         x = prepare(x, sample_rate_hz, self.sample_rate_hz)
         level, T = level_index(x, self.config), self._n_frames(len(x))
         state, parts = published.start_encoder(self.config, 1), []
@@ -135,7 +135,7 @@ class PublishedCodec:
         }
 
     def recode_soft(self, x: np.ndarray, sample_rate_hz: int) -> np.ndarray:
-        """Return x (n,) coded with soft assignments, as the released code tests it; no file can hold them."""
+        """Return x (n,) coded with soft assignments, as in tests of the released code; files cannot contain them."""
         n = len(x)
         x = prepare(x, sample_rate_hz, self.sample_rate_hz)
         level, T = level_index(x, self.config), self._n_frames(len(x))
@@ -171,7 +171,7 @@ class PublishedCodec:
         file = io.BytesIO(data)
         header = read_header(file)
         if header.model_hash != self.sha256[:16]:
-            raise BitstreamError(f"the stream was made by the model {header.model_hash}, not by {self.sha256[:16]}")
+            raise BitstreamError(f"the stream was made with weights {header.model_hash}, not with {self.sha256[:16]}")
         level, frames = None, []
         for segment in read_segments(file):
             offset = 0
@@ -182,8 +182,8 @@ class PublishedCodec:
                 s, offset = get_frame(self.places, segment.payload, offset)
                 frames.append(s)
             if offset != len(segment.payload):
-                raise BitstreamError(f"a segment of {len(segment.payload)} bytes holds packets of {offset}")
+                raise BitstreamError(f"a segment has {len(segment.payload)} bytes, its packets have {offset}")
         need = self._n_frames(header.n_samples)
         if level is None or len(frames) != need:
-            raise BitstreamError(f"the stream holds {len(frames)} frames, its {header.n_samples} samples need {need}")
+            raise BitstreamError(f"the stream has {len(frames)} frames, its {header.n_samples} samples need {need}")
         return header, level, np.array(frames, np.int32).reshape(need, len(self.places))

@@ -29,14 +29,14 @@ class AutoencoderConfig:
 
 @dataclass(frozen=True)
 class SystemConfig:
-    """Hold the dimensions of a system; a weights file is made for one set of them."""
+    """Hold the dimensions of a system; every weights file contains its dimensions."""
 
     autoencoder: AutoencoderConfig
     n_modules: int = 1  # autoencoders of the cascade
     lpc: Literal["none", "fixed", "trained"] = "none"  # LSF codebook; "none": no LPC front end
     level: float = 0.1  # active level of the scaled speech; about the level of files with a peak of 1
     window_at: Literal["analysis", "synthesis"] = "synthesis"  # where the fades are applied to frames
-    zero_state: bool = False  # as released: LPC filters start from zero in every frame, see `zero_state`
+    zero_state: bool = False  # as in the released code: LPC filters start from zero in every frame, see `zero_state`
     spec: FrameSpec = FRAMES
     order: int = 16  # M, LPC order
     n_centroids: int = 32  # per code
@@ -81,22 +81,22 @@ class SystemConfig:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Hold the settings of one training run; `train(recipe, workdir)` needs nothing else."""
+    """Hold all settings of one training run, `train(recipe, workdir)`."""
 
     system: SystemConfig
     bitrates_bps: tuple[float, ...]  # targets with one module, two modules, ...; the last is the system's
     time_weight: float = 60.0
     mel_weight: float = 10.0
-    quantisation_weight: float = 10.0
+    quantisation_weight: float = 10.0  # of the penalty on soft assignments
     tau: float = 2.0  # initial Lagrange multiplier per bit of a code sample; the rate control changes it
     learning_rates: tuple[float, float, float] = (2e-3, 2e-3, 2e-4)  # peaks: first module, each further module, all
-    shares: tuple[float, float, float] = (2, 1, 1)  # of the run, for the same phases; a last 0: greedy only
-    warmup: float = 0.05  # share of a phase over which its learning rate rises, before it falls as a cosine
-    unquantised: float = 0.05  # share of a new module's phase before its quantiser acts
-    unpriced: float = 0.3  # share of a further module's phase in which its Lagrange multiplier rises from 0
-    hard: bool = True  # after that, decoders get hard symbols with the gradient of soft ones; False: as published
+    shares: tuple[float, float, float] = (2, 1, 1)  # of the run, for the same phases; (.., .., 0): greedy only
+    warmup: float = 0.05  # share of a phase over which its learning rate rises; afterwards it decreases as a cosine
+    unquantised: float = 0.05  # share of the phase of a new module before its quantiser is used
+    multiplier_ramp: float = 0.3  # share of a further module's phase in which its Lagrange multiplier rises from 0
+    hard: bool = True  # then decoders receive hard symbols with the gradient of soft ones; False: as published
     softness: float = 0.2  # factor of alpha in soft assignments; if `hard` is False, only at the start
-    loss_on: Literal["speech", "residual"] = "speech"  # "residual": as released, a loss before the synthesis filter
+    loss_on: Literal["speech", "residual"] = "speech"  # "residual": as released, the loss before the synthesis filter
     data: str = ""  # folder of audio; empty: the default corpus
     minutes: float = 60.0  # processor time of all cores together
     steps: int = 0  # exact number of steps, independent of `minutes`; 0: use `minutes`
@@ -118,7 +118,7 @@ class Recipe:
         return self.bitrates_bps[-1]
 
     def as_dict(self) -> dict:
-        """Return nested plain values, ready for JSON."""
+        """Return nested JSON values."""
         return dataclasses.asdict(self)
 
 
@@ -142,7 +142,7 @@ def system_from_dict(values: dict) -> SystemConfig:
 
 
 def recipe_from_dict(values: dict) -> Recipe:
-    """Invert `Recipe.as_dict`, also after JSON, which has no tuples."""
+    """Return the recipe of values from `Recipe.as_dict`, also after JSON, which has lists instead of tuples."""
     fields: dict[str, Any] = dict(values)
     fields |= {name: tuple(values[name]) for name in ("bitrates_bps", "learning_rates", "shares")}
     fields["system"] = system_from_dict(values["system"])

@@ -1,7 +1,7 @@
 """Overlapping frames in JAX, with state: framing, fades, and overlap-add.
 
-Frame t covers the samples from t*hop to t*hop + window. Neighbouring frames share the overlap, the `look_ahead` of the
-`FrameSpec`. The state is the samples of the overlap, which the next call needs.
+Frame t covers the samples from t*hop to t*hop + window. Neighbouring frames overlap by the `look_ahead` of the
+`FrameSpec`. The state consists of the samples of the overlap.
 
 Letters: B batch, T frames, W samples of a frame.
 """

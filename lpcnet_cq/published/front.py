@@ -1,8 +1,8 @@
 """Front end on whole signals, in NumPy: a coded level, and the LSFs of every frame.
 
-Place in the chain: first block of the encoder, and of training. The papers normalise whole files and do not count the
+Place in the chain: first block of the encoder and of training. The papers normalise whole files and do not count the
 bits of the scale; here a level with 8 bits per file replaces it. Their 50 Hz high-pass filter, which the decoder does
-not undo, is left out.
+not undo, is omitted.
 """
 
 import numpy as np
@@ -17,7 +17,7 @@ from lpcnet_cq.training.active_level import active_level_dbov
 
 LEVEL_BITS = 8
 LEVEL_STEP_DB = 0.25
-LSF_TAIL = 1e-3  # share of the LSFs outside of the levels, at each end
+LSF_TAIL = 1e-3  # share of the LSFs below the lowest level, and above the highest
 
 
 def level_index(x: np.ndarray, c: SystemConfig) -> int:
@@ -90,7 +90,7 @@ def prepare(x: np.ndarray, c: SystemConfig, T: int) -> dict[str, np.ndarray]:
     hop = c.spec.hop
     first = (x.shape[1] - (T + 2) * hop) // 2
     if first < 0:
-        raise ValueError(f"crops of {x.shape[1]} samples must be at least {(T + 2) * hop} for {T} frames")
+        raise ValueError(f"`x` has {x.shape[1]} samples, it must have at least {(T + 2) * hop} for {T} frames")
     scaled = np.stack([row * np.float32(level_gain(level_index(row, c), c)) for row in x])
     scaled = scaled[:, first : first + (T + 2) * hop]
     inner = {"x": scaled[:, hop:-hop]}

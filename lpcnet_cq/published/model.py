@@ -6,7 +6,7 @@ calls, so that unquantised frames reproduce the speech exactly, delayed by one o
 released code, which has no such state.
 
 Frame t covers the samples from t*hop - overlap to (t+1)*hop of the input. Its filter covers the samples that are not in
-the frame before, so that the residual of a frame does not need the filter of the next one.
+the previous frame, so that the residual of a frame does not depend on the filter of the next frame.
 
 Letters: B batch, T frames, W samples of a frame, V overlap, M order, K = M + modules * W / 2 symbols of a frame.
 """
@@ -22,7 +22,7 @@ from lpcnet_cq.published import zero_state
 from lpcnet_cq.published.autoencoder import Autoencoder
 from lpcnet_cq.published.config import SystemConfig
 from lpcnet_cq.published.frames import fade, overlap_add, split
-from lpcnet_cq.published.quantiser import Acting, Centroids, quantise, symbols
+from lpcnet_cq.published.quantiser import Centroids, Relaxation, quantise, symbols
 from lpcnet_cq.speech import filters
 from lpcnet_cq.speech.analysis import PREEMPHASIS
 from lpcnet_cq.speech.envelope import lsf_to_lpc, order_lsf
@@ -78,8 +78,8 @@ def analyse(c: SystemConfig, state: dict, x: jax.Array, a: jax.Array | None) -> 
     return {"x": x_state, "tail": tail}, frames * fade(c.spec) if c.window_at == "analysis" else frames
 
 
-def cascade(model: Model, frames: jax.Array, n_modules: int, trained: tuple = (), acting: Acting | None = None):
-    """Code frames with the first modules; each module codes the error of those before it.
+def cascade(model: Model, frames: jax.Array, n_modules: int, trained: tuple = (), relaxation: Relaxation | None = None):
+    """Code frames with the first modules; each module codes the error of the modules before it.
 
     Parameters
     ----------
@@ -87,8 +87,8 @@ def cascade(model: Model, frames: jax.Array, n_modules: int, trained: tuple = ()
     frames : array (B, T, W)
     n_modules : int
     trained : tuple
-        Modules whose quantisers use `acting`; the others are hard and pass no gradient.
-    acting : Acting, optional
+        Modules whose quantisers use `relaxation`; the others are hard and have no gradient.
+    relaxation : Relaxation, optional
 
     Returns
     -------
@@ -99,7 +99,7 @@ def cascade(model: Model, frames: jax.Array, n_modules: int, trained: tuple = ()
     decoded, coded = jnp.zeros_like(frames), []
     for i, module in enumerate(model.modules[:n_modules]):
         z = module.encode(frames - decoded)
-        value, log_p = quantise(module.quantiser, z, acting if i in trained else None)
+        value, log_p = quantise(module.quantiser, z, relaxation if i in trained else None)
         out = module.decode(value)
         decoded = decoded + (out if i in trained else lax.stop_gradient(out))
         coded.append(Coded(z, log_p))
@@ -116,7 +116,7 @@ def synthesise(c: SystemConfig, state: dict, frames: jax.Array, a: jax.Array | N
     tail, e = overlap_add(state["tail"], faded, c.spec)
     if a is None:
         return state | {"tail": tail}, e
-    # At the start of a frame, the filter of the frame before is used for one more subframe, the overlap.
+    # The filter of the previous frame is used for the first subframe of a frame, the overlap.
     before = jnp.concatenate([state["a"], jnp.repeat(a, c.spec.n_subframes, axis=1)], axis=1)
     y_state, y = filters.synthesise(state["y"], e, before[:, :-1])
     return {"a": before[:, -1:], "y": y_state, "tail": tail}, y
@@ -144,12 +144,12 @@ def decode(model: Model, state: dict, s: jax.Array) -> tuple[dict, jax.Array]:
 
 
 def recode_soft(model: Model, states: tuple[dict, dict], x: jax.Array, lsf: jax.Array | None):
-    """Return the next states and speech decoded from soft assignments, as the released code tests it.
+    """Return the next states and speech decoded from soft assignments, as in tests of the released code.
 
-    No file can hold soft assignments. This function serves to measure by how much they raise scores.
+    Files cannot contain soft assignments. This function is used to measure how much they increase scores.
     """
     c, a = model.config, None
-    soft = Acting(jnp.float32(1), jnp.float32(1), jnp.float32(0))
+    soft = Relaxation(jnp.float32(1), jnp.float32(1), jnp.float32(0))
     if lsf is not None:
         a = filters_of(c, quantise(model.lsf, lsf, soft)[0])
     encoder, frames = analyse(c, states[0], x, a)

@@ -1,7 +1,8 @@
-"""What training a published system minimises: distortion, hardness of the assignments, and tau times the rate.
+"""Objective of training a published system: distortion, penalty on soft assignments, and tau times the rate.
 
 Place in the chain: training only. Speech is compared with synthesised speech, so that the gradient reaches the LSF
-codebook through analysis and synthesis filters; `loss_on="residual"` is the released code's way instead.
+codebook through analysis and synthesis filters; with `loss_on="residual"`, residuals are compared, as in the released
+code.
 
 Letters: B batch, T frames, N = T*hop samples.
 """
@@ -23,12 +24,12 @@ from lpcnet_cq.published.model import (
     synthesise,
 )
 from lpcnet_cq.published.packet import CODE, LSF
-from lpcnet_cq.published.quantiser import Acting, frame_bits, penalty, quantise
+from lpcnet_cq.published.quantiser import Relaxation, frame_bits, penalty, quantise
 from lpcnet_cq.training.schedule import Phase
 
 
 def compared_frames(r: Recipe, x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return faded frames (B, T-1, W) of speech and of synthesised speech, which is one overlap late."""
+    """Return faded frames (B, T-1, W) of speech and of synthesised speech, both delayed by one overlap."""
     spec = r.system.spec
     V = spec.look_ahead
     late = jnp.pad(x, ((0, 0), (V, 0)))[:, : x.shape[1]]
@@ -38,10 +39,10 @@ def compared_frames(r: Recipe, x: jax.Array, y: jax.Array) -> tuple[jax.Array, j
 
 
 def rate_parts(r: Recipe, phase: Phase, log_p: dict, tables: dict):
-    """Return quantisation penalty and soft bits of the trained parts, the hard rate of each part, and their shares.
+    """Return quantisation penalty and soft bits of the trained parts, hard rate of each part, and relative frequencies.
 
-    Both sums are per code sample of a module: an LSF symbol counts as much as a code symbol. Shares are those of the
-    hard symbols, as `tables`; where a module is not in use yet they are those of its table.
+    Penalty and soft bits are per code sample of a module: an LSF symbol has the same weight as a code symbol. The
+    relative frequencies of hard symbols have the shapes of `tables`; those of unused modules are taken from `tables`.
     """
     c, shares = r.system, dict(tables)
     q = bits = jnp.float32(0)
@@ -56,33 +57,33 @@ def rate_parts(r: Recipe, phase: Phase, log_p: dict, tables: dict):
     return q, bits, rates, shares
 
 
-def objective(model: Model, r: Recipe, phase: Phase, batch: dict, acting: Acting, tau: jax.Array, tables: dict):
-    """Return the loss, and beside it its parts and the shares of all symbols.
+def objective(model: Model, r: Recipe, phase: Phase, batch: dict, relaxation: Relaxation, tau: jax.Array, tables: dict):
+    """Return the loss, and a pair: its parts, and the relative frequencies of all symbols.
 
     Parameters
     ----------
     model : Model
     r : Recipe
     phase : Phase
-        Parts that it does not train are hard, and get no gradient.
+        Parts that it does not train are hard and have no gradient.
     batch : dict
         From `front.prepare`: `x` (B, N), `lsf` (B, T, M).
-    acting : Acting
-        While it is not on, a new module pays for no bits either.
+    relaxation : Relaxation
+        While it is not on, the loss does not contain penalty and rate.
     tau : scalar
-        Price of a bit per code sample.
+        Lagrange multiplier per bit of a code sample.
     tables : dict
-        Shares of each symbol by which bits are counted, in the shapes of `packet.frequency_tables`.
+        Relative frequencies of the symbols, from which bits are computed, in the shapes of `packet.frequency_tables`.
     """
     c, x, log_p, a = r.system, batch["x"], {}, None
     B = x.shape[0]
     if c.n_lsf:
-        lsf, log_p[LSF] = quantise(model.lsf, batch["lsf"], acting if LSF in phase.trained else None)
+        lsf, log_p[LSF] = quantise(model.lsf, batch["lsf"], relaxation if LSF in phase.trained else None)
         a = filters_of(c, lsf)
     if r.loss_on == "residual":
         a = lax.stop_gradient(a)
     _, frames = analyse(c, start_encoder(c, B), x, a)
-    decoded, coded = cascade(model, frames, phase.n_modules, phase.trained, acting)
+    decoded, coded = cascade(model, frames, phase.n_modules, phase.trained, relaxation)
     log_p |= {i: code.log_p for i, code in enumerate(coded)}
     _, y = synthesise(c, start_decoder(c, B), decoded, a)
     speech = compared_frames(r, x, y)
@@ -90,7 +91,7 @@ def objective(model: Model, r: Recipe, phase: Phase, batch: dict, acting: Acting
 
     time, mel = time_loss(target, output), mel_loss(target, output, c.spec.sample_rate_hz)
     q, bits, rates, shares = rate_parts(r, phase, log_p, tables)
-    loss = r.time_weight * time + r.mel_weight * mel + acting.on * (r.quantisation_weight * q + tau * bits)
+    loss = r.time_weight * time + r.mel_weight * mel + relaxation.on * (r.quantisation_weight * q + tau * bits)
     noise = jnp.sum((speech[0] - speech[1]) ** 2) / jnp.maximum(jnp.sum(speech[0] ** 2), 1e-9)
     parts = {"loss": loss, "time": time, "mel": mel, "quantisation": q, "nsr_db": 10 * jnp.log10(noise)}
     parts["lsf_bps"] = rates.pop(LSF, jnp.float32(0))

@@ -1,8 +1,8 @@
 """Packets of frames: hard symbols, coded with static frequency tables and the range coder.
 
 Place in the chain: last block of the encoder, first block of the decoder. A frame is one self-delimiting packet. It
-holds the LSF symbols, with one table per LSF index, and then the codes, with one table per module. The model is
-zero-order, as in the bit counts of the papers, but here the tables are fixed and all bits are in the file.
+contains the LSF symbols, with one table per LSF index, and then the codes, with one table per module. The model is of
+order zero, as in the bit counts of the papers, but here the tables are fixed and the file contains all bits.
 
 Letters: M order, n modules, K symbols of a frame.
 """

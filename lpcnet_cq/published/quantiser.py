@@ -20,21 +20,21 @@ import numpy as np
 from flax import nnx
 from jax import lax
 
-FACTORS = np.geomspace(1e3, 1e-3, 300)  # factors to try for the spread of centroids
-RARE = 1e-4  # smallest share of a symbol in bit counts
+FACTORS = np.geomspace(1e3, 1e-3, 300)  # scale factors of centroids that are tried
+RARE = 1e-4  # smallest relative frequency of a symbol in bit counts
 
 
-class Acting(NamedTuple):
-    """Hold the state of quantisers at one step of a training; scalars, 0..1.
+class Relaxation(NamedTuple):
+    """Hold the state of the soft-to-hard relaxation at one step of a training; scalars, 0..1.
 
     Attributes
     ----------
     on : array
-        0 passes values unchanged (in the first steps of a new module), 1 quantises.
+        0: values are not quantised (in the first steps of a new module); 1: values are quantised.
     sharpness : array
         Factor of alpha.
     hard : array
-        1: the decoder gets hard symbols with the gradient of soft ones. 0: it gets soft ones, as published.
+        1: the decoder receives hard symbols with the gradient of soft ones. 0: it receives soft ones, as published.
     """
 
     on: jax.Array
@@ -60,7 +60,7 @@ class Centroids(nnx.Module):
 
 
 def clusters(z: np.ndarray, K: int, rounds: int = 20) -> np.ndarray:
-    """Return K centroids of values z (n,), ascending: SciPy's k-means (Lloyd), started at evenly spaced quantiles.
+    """Return K centroids of values z (n,), ascending, by k-means (Lloyd's algorithm), started at quantiles.
 
     A centroid without values does not move.
 
@@ -104,27 +104,27 @@ def symbols(log_p: jax.Array) -> jax.Array:
     return jnp.argmax(log_p, axis=-1).astype(jnp.int32)
 
 
-def quantise(q: Centroids, x: jax.Array, acting: Acting | None) -> tuple[jax.Array, jax.Array]:
-    """Return the quantised x, as the decoder gets it, and the log assignments.
+def quantise(q: Centroids, x: jax.Array, relaxation: Relaxation | None) -> tuple[jax.Array, jax.Array]:
+    """Return the quantised x, which is the input of the decoder, and the log assignments.
 
     Parameters
     ----------
     q : Centroids
     x : array
-    acting : Acting, optional
+    relaxation : Relaxation, optional
         If given, the result is differentiable, by sum_k p_k b_k. Otherwise it is the nearest centroid, as in the codec,
         and has no gradient.
     """
-    if acting is None:
+    if relaxation is None:
         log_p = q.log_assignment(x)
         return lax.stop_gradient(q.values(symbols(log_p))), lax.stop_gradient(log_p)
-    log_p = q.log_assignment(x, acting.sharpness)
+    log_p = q.log_assignment(x, relaxation.sharpness)
     b = q.centroids[...]
-    # Beyond the outermost centroids assignments are constant; there the gradient passes unchanged to move values back.
+    # Beyond the outermost centroids assignments are constant; there the gradient is 1, so that values can move back.
     beyond = x - jnp.clip(x, *lax.stop_gradient((b.min(), b.max())))
     soft = jnp.einsum("...k,k->...", jnp.exp(log_p), b) + beyond - lax.stop_gradient(beyond)
-    value = soft + acting.hard * lax.stop_gradient(q.values(symbols(log_p)) - soft)
-    return x + acting.on * (value - x), log_p
+    value = soft + relaxation.hard * lax.stop_gradient(q.values(symbols(log_p)) - soft)
+    return x + relaxation.on * (value - x), log_p
 
 
 def penalty(log_p: jax.Array) -> jax.Array:
@@ -133,16 +133,16 @@ def penalty(log_p: jax.Array) -> jax.Array:
 
 
 def frame_bits(log_p: jax.Array, table: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Return the bits of a frame's symbols, soft and hard, for a table of shares, and the shares of the hard symbols.
+    """Return soft and hard bits of the symbols of a frame for a table, and the relative frequencies of hard symbols.
 
     A coder has one table for all frames. The entropy of the symbols of one frame, or of a small batch, is lower; a
-    coder could reach it only if it transmitted the table.
+    coder could reach it only by transmitting the table.
 
     Parameters
     ----------
     log_p : array (B, T, N, K)
     table : array (K,) or (N, K)
-        One table for all N symbols of a frame (codes), or one for each position (LSFs). It gets no gradient.
+        Relative frequencies, for all N symbols of a frame (codes) or for each position (LSFs); without gradient.
 
     Returns
     -------

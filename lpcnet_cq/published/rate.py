@@ -1,8 +1,8 @@
 """Rate control in training: running tables of symbols, and a Lagrange multiplier that brings the rate to its target.
 
-Place in the chain: training only. A batch is too small to estimate the bits of its symbols. So bits are counted with
-tables averaged over about twenty steps; the codec uses tables of a whole training. A proportional-integral controller
-sets the Lagrange multiplier from the relative excess of the rate.
+Place in the chain: training only. A batch is too small to estimate the bits of its symbols. Therefore bits are computed
+with tables that are averaged over about twenty steps; the codec uses tables from many batches. A proportional-integral
+controller sets the Lagrange multiplier from the relative excess of the rate.
 """
 
 from typing import NamedTuple
@@ -17,12 +17,12 @@ from lpcnet_cq.training.lagrangian import relative_excess
 
 MEMORY = 0.05  # weight of the newest step in running averages
 PROPORTIONAL = 2.0  # proportional gain: log tau per relative excess
-INTEGRAL = 0.03  # integral gain: rise of log tau per step, relative excess and pace
-PACKET_BITS = 4.6  # mean bits by which a packet exceeds its symbols
+INTEGRAL = 0.03  # integral gain: change of log tau per step, relative excess and pace
+PACKET_BITS = 4.6  # mean bits per packet for rounding to whole bytes
 
 
 class Control(NamedTuple):
-    """Hold the state of the rate control: log multiplier, running relative excess, running shares of all symbols."""
+    """Hold the state of the rate control: log multiplier, running means of the excess and of symbol frequencies."""
 
     log_tau: jax.Array
     excess: jax.Array
@@ -30,14 +30,14 @@ class Control(NamedTuple):
 
 
 def start_control(c: SystemConfig, tau: float) -> Control:
-    """Return the state before the first step, with equal shares."""
+    """Return the state before the first step, with equal frequencies."""
     tables = {CODE: jnp.full((c.n_modules, c.n_centroids), 1 / c.n_centroids, jnp.float32)}
     if c.n_lsf:
         tables[LSF] = jnp.full((c.n_lsf, c.n_lsf_centroids), 1 / c.n_lsf_centroids, jnp.float32)
     return Control(jnp.log(jnp.float32(tau)), jnp.float32(0), tables)
 
 
-def price(control: Control) -> jax.Array:
+def multiplier(control: Control) -> jax.Array:
     """Return the Lagrange multiplier tau per bit of a code sample."""
     return jnp.exp(control.log_tau + PROPORTIONAL * control.excess)
 
@@ -49,7 +49,7 @@ def used_bps(c: SystemConfig, tables: dict, n_modules: int) -> float:
     return (bits + PACKET_BITS) * c.frames_per_second
 
 
-def follow(
+def update_control(
     control: Control, c: SystemConfig, on: jax.Array, pace: jax.Array, bps: jax.Array, target_bps: float, shares: dict
 ) -> Control:
     """Return the state after a step.
@@ -59,16 +59,16 @@ def follow(
     control : Control
     c : SystemConfig
     on : scalar
-        0 keeps multiplier and excess unchanged.
+        0: multiplier and excess do not change.
     pace : scalar
-        Learning rate relative to its peak in the phase, 0..1. Late in a phase the rate follows slowly, and without this
-        factor the multiplier would overshoot.
+        Learning rate relative to its peak in the phase, 0..1. Late in a phase the rate reacts slowly to the multiplier;
+        without this factor the multiplier would overshoot.
     bps : scalar
-        Rate of the step's symbols; a value that is not finite counts as the target.
+        Rate of the symbols of the step; a value that is not finite is treated as the target.
     target_bps : float
         Target rate, including the rounding of packets to bytes.
     shares : dict
-        Shares of the step's symbols.
+        Relative frequencies of the symbols of the step.
     """
     excess = on * relative_excess(bps, target_bps - PACKET_BITS * c.frames_per_second)
     running = control.excess + MEMORY * on * (excess - control.excess)

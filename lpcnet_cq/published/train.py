@@ -1,8 +1,8 @@
-"""Training of a published system: `train(recipe, workdir)` turns a folder of speech into a weights file.
+"""Training of a published system: `train(recipe, workdir)` trains on a folder of speech and writes a weights file.
 
 It uses the training loop of our own codecs, `training.loop`. With a budget of minutes, the schedule follows the
-processor time of the training, so that other programs on the machine do not change it. It writes into `workdir` what
-the loop writes, and at the end `weights.safetensors`, which contains the frequency tables.
+processor time of the training, so that other programs on the machine do not change it. It writes the files of the loop
+to `workdir`, and at the end `weights.safetensors`, which contains the frequency tables.
 """
 
 import math
@@ -21,22 +21,22 @@ from lpcnet_cq.published.front import lsf_levels, prepare
 from lpcnet_cq.published.model import Model, analyse, cascade, encode, filters_of, start_encoder
 from lpcnet_cq.published.objective import objective
 from lpcnet_cq.published.packet import LSF, frequency_tables
-from lpcnet_cq.published.quantiser import Acting, clusters, quantise, spread
-from lpcnet_cq.published.rate import follow, price, start_control, used_bps
+from lpcnet_cq.published.quantiser import Relaxation, clusters, quantise, spread
+from lpcnet_cq.published.rate import multiplier, start_control, update_control, used_bps
 from lpcnet_cq.published.weights import save_system
 from lpcnet_cq.training import loop
 from lpcnet_cq.training.corpus import cache_folder
 from lpcnet_cq.training.data import open_corpus
-from lpcnet_cq.training.loop import Budget, Place, Run, Setting, State
+from lpcnet_cq.training.loop import Budget, Position, Run, Setting, State
 from lpcnet_cq.training.schedule import Phase, learning_rate, two_phases
 from lpcnet_cq.training.speech_data import Batches, build_shards
 
 CENTROID_RATE = 0.1  # relative learning rate of centroids, whose distances are only some hundredths
 CROP_S = 2.0  # shortest crop from which the level of its frames is measured
-START_BATCHES = 32  # batches that codebooks are initialised from
+START_BATCHES = 32  # number of batches from which codebooks are initialised
 LEAST_BITS = 0.3  # smallest initial rate of a new module, in bits per code sample
-FURTHER_PRICE = 0.25  # initial multiplier of a further module, relative to the one before: its bits reduce less error
-COUNT_BATCHES = 64  # batches whose symbols are counted for the frequency tables
+FURTHER_MULTIPLIER = 0.25  # initial multiplier of a further module, relative to the previous module
+COUNT_BATCHES = 64  # number of batches whose symbols are counted for the frequency tables
 
 Batch = Callable[[int], dict]  # batch number, as `front.prepare` makes it
 
@@ -51,8 +51,8 @@ def phases_of(r: Recipe) -> list[Phase]:
 def equal_length(norm: jax.Array) -> jax.Array:
     """Return the factor that brings a gradient to length 1; 0 for one that is not finite.
 
-    All steps then have the same weight. Without this, the error of one crop after 1/A(z) can be a hundred times that of
-    another.
+    All steps then have the same weight. Otherwise some steps would dominate, because the error of one crop after 1/A(z)
+    can be a hundred times that of another.
     """
     return jnp.where(jnp.isfinite(norm), 1 / jnp.maximum(norm, 1e-9), 0.0)
 
@@ -62,25 +62,26 @@ def relative_rate(path: tuple) -> float:
     return CENTROID_RATE if "centroids" in jax.tree_util.keystr(path) else 1.0
 
 
-def priced_at(r: Recipe, phase: Phase, done: float) -> float:
+def multiplier_factor_at(r: Recipe, phase: Phase, done: float) -> float:
     """Return the factor of the Lagrange multiplier at a point of a phase, 0..1.
 
-    It rises slowly for further modules. With the full multiplier from the start, such a module can stop sending
-    information before its decoder has learned to use it, and does not recover.
+    For modules after the first one it increases slowly. With the full multiplier from the start, such a module can stop
+    sending information before its decoder has learned to use it, and it does not recover.
     """
     further = phase.n_modules > 1 and not phase.joint
-    return min(1.0, max(0.0, done - r.unquantised) / r.unpriced) if further else 1.0
+    return min(1.0, max(0.0, done - r.unquantised) / r.multiplier_ramp) if further else 1.0
 
 
-def acting_at(r: Recipe, phase: Phase, done: float) -> Acting:
-    """Return how the quantisers act at a point of a phase, 0..1.
+def relaxation_at(r: Recipe, phase: Phase, done: float) -> Relaxation:
+    """Return the relaxation of the quantisers at a point of a phase, 0..1.
 
-    Where decoders receive hard symbols, the gradient is that of soft assignments, because sharp assignments have almost
-    no gradient. Soft symbols, as published, reach their full sharpness at the end of a new module's phase.
+    If decoders receive hard symbols (`Recipe.hard`), the gradient is that of soft assignments, because sharp
+    assignments have almost no gradient. Otherwise decoders receive soft symbols, as published, whose sharpness
+    increases to its full value at the end of the phase of a new module.
     """
     on = phase.joint or done >= r.unquantised
     sharpness = r.softness ** (1.0 if r.hard else max(0.0, 1 - done - phase.joint))
-    return Acting(*(jnp.float32(v) for v in (on, sharpness, r.hard)))
+    return Relaxation(*(jnp.float32(v) for v in (on, sharpness, r.hard)))
 
 
 def initial_model(r: Recipe, batches: list[dict]) -> Model:
@@ -93,12 +94,12 @@ def initial_model(r: Recipe, batches: list[dict]) -> Model:
 
 
 def spread_code(r: Recipe, graph: nnx.GraphDef, batch: Batch, state: State, phase: Phase) -> State:
-    """Scale the centroids of the newest module so that its codes start with the part of the rate that is left.
+    """Scale the centroids of the newest module so that its codes start at the remaining part of the target rate.
 
-    If the rate had to fall from 36 kbps, the module would lose what it has learned. A further module starts with
-    `FURTHER_PRICE` times the multiplier, because at the full one it stops sending information. Alpha has the same
-    product with the median distance of centroids as for even levels from -1 to 1. The centroids of K-Net start as the
-    cluster centres of its codes (Kankanahalli 2018, 2.3).
+    If the rate started at 36 kbps, the module would lose what it has learned while the rate decreases. A further module
+    starts with `FURTHER_MULTIPLIER` times the multiplier, because with the full multiplier it stops sending
+    information. The product of alpha and the median distance of centroids is that of evenly spaced levels from -1 to 1.
+    The centroids of K-Net are initialised with the cluster centres of its codes (Kankanahalli 2018, 2.3).
     """
     c, index = r.system, phase.n_modules - 1
 
@@ -121,31 +122,32 @@ def spread_code(r: Recipe, graph: nnx.GraphDef, batch: Batch, state: State, phas
     quantiser.temperature[...] = jnp.float32(c.temperature * even / max(np.median(np.diff(b)), 1e-6))
     control = state.control
     if index:
-        control = control._replace(log_tau=control.log_tau + math.log(FURTHER_PRICE), excess=jnp.float32(0))
+        control = control._replace(log_tau=control.log_tau + math.log(FURTHER_MULTIPLIER), excess=jnp.float32(0))
     return state._replace(params=nnx.state(model, nnx.Param), control=control)
 
 
-def setting_at(r: Recipe, phase: Phase, place: Place) -> Setting:
+def setting_at(r: Recipe, phase: Phase, position: Position) -> Setting:
     """Return the learning rate, the state of the quantisers and the factor of the multiplier for the next step."""
-    acts = {"acting": acting_at(r, phase, place.done), "priced": jnp.float32(priced_at(r, phase, place.done))}
-    return Setting(jnp.float32(learning_rate(phase, place.done, place.done / r.warmup)), acts)
+    factor = jnp.float32(multiplier_factor_at(r, phase, position.done))
+    scalars = {"relaxation": relaxation_at(r, phase, position.done), "multiplier_factor": factor}
+    return Setting(jnp.float32(learning_rate(phase, position.done, position.done / r.warmup)), scalars)
 
 
 def make_run(r: Recipe, graph: nnx.GraphDef, batch: Batch) -> Run:
-    """Return the parts of the training that the loop calls: objective, rate control, start of a module's quantiser."""
+    """Return the functions that the training loop calls: objective, rate control, initialisation of a new quantiser."""
 
     def loss(model, phase, batch, control, setting, key):
-        tau = setting.acts["priced"] * price(control)
-        value, found = objective(model, r, phase, batch, setting.acts["acting"], tau, control.tables)
+        tau = setting.scalars["multiplier_factor"] * multiplier(control)
+        value, found = objective(model, r, phase, batch, setting.scalars["relaxation"], tau, control.tables)
         return value, found
 
-    def follow_rate(control, phase, setting, parts, shares):
-        target_bps, pace = r.bitrates_bps[phase.n_modules - 1], setting.acts["priced"] * setting.rate
-        on = setting.acts["acting"].on
-        return follow(control, r.system, on, pace / phase.learning_rate, parts["bps"], target_bps, shares)
+    def update_rate_control(control, phase, setting, parts, shares):
+        target_bps, on = r.bitrates_bps[phase.n_modules - 1], setting.scalars["relaxation"].on
+        pace = setting.scalars["multiplier_factor"] * setting.learning_rate
+        return update_control(control, r.system, on, pace / phase.learning_rate, parts["bps"], target_bps, shares)
 
-    def begin(state, notes, phase, place):
-        if notes["on"] or not acting_at(r, phase, place.done).on:
+    def before_step(state, notes, phase, position):
+        if notes["on"] or not relaxation_at(r, phase, position.done).on:
             return state, notes
         state = state if phase.joint else spread_code(r, graph, batch, state, phase)
         return state, notes | {"on": 1}
@@ -154,15 +156,15 @@ def make_run(r: Recipe, graph: nnx.GraphDef, batch: Batch) -> Run:
         graph=graph,
         phases=phases_of(r),
         batch=batch,
-        setting=lambda phase, place: setting_at(r, phase, place),
+        setting=lambda phase, position: setting_at(r, phase, position),
         loss=loss,
-        follow=follow_rate,
+        update_control=update_rate_control,
         budget=Budget(r.minutes, r.steps, clock=time.process_time),
         seed=r.seed,
         checkpoint_minutes=r.checkpoint_minutes,
         gradient_scale=equal_length,
         relative_rate=relative_rate,
-        begin=begin,
+        before_step=before_step,
         phase_notes={"on": 0},
     )
 
@@ -187,9 +189,10 @@ def train(r: Recipe, workdir: Path, quiet: bool = False) -> Path:
     ----------
     r : Recipe
     workdir : Path
-        Created if missing. A checkpoint in it is resumed, exactly where `steps` is set.
+        Created if missing. If it contains a checkpoint, the run resumes; with `steps` the result is the same as without
+        interruption.
     quiet : bool
-        No progress bar.
+        Show no progress bar.
 
     Raises
     ------

@@ -1,11 +1,11 @@
 """LPC filters of the released code, which start with a zero state in every frame; used for an ablation only.
 
 Place in the chain: replaces the filters with state in `model` if `SystemConfig.zero_state` is set. Pre-emphasis and
-de-emphasis keep their state. A(z) starts from zero in each of seven windowed pieces of a frame, 1/A(z) in each frame,
-and fades smooth the borders. The filter responses are truncated at the ends of the pieces, so that even unquantised
+de-emphasis keep their state. A(z) starts from zero in each of seven windowed segments of a frame, 1/A(z) in each frame,
+and fades smooth the borders. The filter responses are truncated at the ends of the segments, so that even unquantised
 frames do not reproduce the speech.
 
-Letters: B batch, T frames, F = B T, W samples of a frame, M order, P pieces of a frame.
+Letters: B batch, T frames, F = B T, W samples of a frame, M order, P segments of a frame.
 
 References
 ----------
@@ -27,8 +27,8 @@ def emphasis(state: jax.Array) -> jax.Array:
     return jnp.zeros((len(state), 1, state.shape[1] + 1)).at[..., :2].set(jnp.array([1.0, -PREEMPHASIS]))
 
 
-def pieces(W: int) -> tuple[FrameSpec, np.ndarray]:
-    """Return the framing of a frame into seven pieces that overlap by half, and their Hann windows (P, W/4).
+def segments(W: int) -> tuple[FrameSpec, np.ndarray]:
+    """Return the division of a frame into seven segments that overlap by half, and their Hann windows (P, W/4).
 
     The first window has no rise and the last has no fall, so that all windows sum to 1 over the frame.
     """
@@ -39,14 +39,14 @@ def pieces(W: int) -> tuple[FrameSpec, np.ndarray]:
 
 
 def residual(frames: jax.Array, a: jax.Array) -> jax.Array:
-    """Filter frames by A(z), `a` (B, T, M+1), with a zero state in every piece; return the residual (B, T, W)."""
+    """Filter frames by A(z), `a` (B, T, M+1), with a zero state in every segment; return the residual (B, T, W)."""
     B, T, W = frames.shape
-    spec, windows = pieces(W)
+    spec, windows = segments(W)
     x = frames.reshape(B * T, W)
-    _, cut = split(x[:, : spec.hop], x[:, spec.hop :], spec)
-    F, P, L = cut.shape
+    _, parts = split(x[:, : spec.hop], x[:, spec.hop :], spec)
+    F, P, L = parts.shape
     taps = jnp.repeat(a.reshape(F, 1, -1), P, axis=0)
-    _, e = filters.residual(jnp.zeros((F * P, a.shape[-1] - 1)), cut.reshape(F * P, L), taps)
+    _, e = filters.residual(jnp.zeros((F * P, a.shape[-1] - 1)), parts.reshape(F * P, L), taps)
     end, e = overlap_add(jnp.zeros((F, spec.hop)), e.reshape(F, P, L) * windows, spec)
     return jnp.concatenate([e, end], axis=1).reshape(B, T, W)
 

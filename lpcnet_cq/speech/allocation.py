@@ -1,8 +1,8 @@
-"""Bit allocation: a trained factor on the scale of every latent, computed from the decoded envelope and gains.
+"""Bit allocation: a trained factor on the scale of every latent, computed from decoded envelopes and gains.
 
 Place in the chain: after the noise shape of `lapped`. Encoder and decoder compute the same factor from decoded values,
-so that it costs no bits. With W(z) alone, the noise-to-signal ratio is the same at all times. Training finds where more
-noise is inaudible, for instance in pauses after loud speech, and uses the bits elsewhere.
+so that it costs no bits. With W(z) alone, the noise-to-signal ratio is constant over time. Training learns where more
+noise is inaudible, for instance in pauses after loud speech, and spends the bits elsewhere.
 
 Letters: B batch, T packets, S subframes per packet, C conditions per subframe, D latents.
 """
@@ -14,13 +14,13 @@ from flax import nnx
 from lpcnet_cq.nn.capture import multiply
 
 HIDDEN = 128
-DECAY = 0.005  # natural log units per subframe: the peak level falls by 10 dB per second
+DECAY = 0.005  # natural log units per subframe: the peak level decreases by about 10 dB per second
 LARGEST = 2.0  # bound of the magnitude of the log factor (natural log)
 START_LEVEL = -10.0  # log gain (natural log)
 
 
 class Allocation(nnx.Module):
-    """Map envelopes and levels of this packet and the packet before to the log of a factor per latent."""
+    """Map envelopes and levels of this packet and the previous packet to the log of a factor per latent."""
 
     def __init__(self, conditions: int, S: int, D: int, *, rngs: nnx.Rngs):
         C = S * (conditions + 1)

@@ -1,7 +1,8 @@
-"""LPC analysis of the encoder, by `dsp`: one unquantised LSF vector per packet.
+"""LPC analysis of the encoder: one unquantised LSF vector per packet, computed with `dsp`.
 
 Place in the chain: after the high-pass filter in the encoder; first block in training. Steps: pre-emphasis, 30 ms
-window that ends one look-ahead after the packet, autocorrelation, lag window, Levinson-Durbin, LSF conversion.
+window that ends 8 ms (the look-ahead) after the packet, autocorrelation, lag window, Levinson-Durbin recursion,
+conversion to LSFs.
 """
 
 import numpy as np
@@ -22,7 +23,7 @@ def analyse_windows(windows: np.ndarray, spec: FrameSpec, order: int = 16) -> np
     Parameters
     ----------
     windows : array (..., window + 1)
-        Speech in [-1, 1]; the first sample serves only the pre-emphasis.
+        Speech in [-1, 1]; only the pre-emphasis uses the first sample.
     spec : FrameSpec
     order : int
         LPC order M, even.

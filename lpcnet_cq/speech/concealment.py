@@ -1,9 +1,10 @@
-"""Concealment of lost packets: envelope, levels and pitch go on, then fade to the noise before.
+"""Concealment of lost packets: envelope, gains and pitch continue, then fade to comfort noise.
 
-Place in the chain: in the decoder, in the place of what a lost packet would have held. Envelope and gains come from a
-small network of the two packets before, and after about 100 ms from the quietest packets of the last seconds. The
-latents are those of an excitation that repeats its last pitch period, mixed with noise; how much of each frequency is
-periodic a second network says. The decoder's own networks follow, told of the loss. Delay: none.
+Place in the chain: in the decoder, where it replaces the content of a lost packet. A small network predicts envelope
+and gains from the two packets before. After about 100 ms they fade to those of the quietest packets of the last
+seconds. The latents are computed from an excitation that repeats the last pitch period, mixed with noise; a second
+network predicts the periodic share at every frequency. The networks of the decoder run as usual; an input tells them
+which packets are lost. Delay: none.
 
 Letters: B batch, T packets, S subframes per packet, L samples per subframe, M order, D latents, H samples of history.
 """
@@ -20,48 +21,48 @@ from lpcnet_cq.speech.allocation import START_LEVEL
 from lpcnet_cq.speech.config import SpeechConfig
 
 HIDDEN = 48
-SHORTEST, LONGEST, WINDOW = 32, 288, 320  # samples: lags, and what is compared
-HISTORY = WINDOW + LONGEST
-SMOOTH = 8  # samples of a moving average: pitch is looked for below 1 kHz
-LAG_COST = 0.05  # of the longest lag, in correlation: multiples of the period lose
-FADE_FROM, FADE_TO = 4, 8  # lost packets: speech goes on up to the first, comfort noise from the second on
-RISE = 0.01  # neper per packet by which the floor is forgotten
-CLOSE = 0.2  # neper: packets so near to the floor tell its envelope
-NOISE_OFFSET = 1 << 30  # from the positions of the decoder's other noise
+MIN_LAG, MAX_LAG, WINDOW = 32, 288, 320  # range of pitch lags and length of the correlation window, in samples
+HISTORY = WINDOW + MAX_LAG  # H
+SMOOTH = 8  # length of a moving average in samples: the pitch is estimated below 1 kHz
+LAG_COST = 0.05  # subtracted from the correlation at the longest lag: avoids multiples of the period
+FADE_FROM, FADE_TO = 4, 8  # number of lost packets at which speech starts to fade, and at which only noise remains
+FLOOR_RISE = 0.01  # natural log units per packet by which the estimate of the noise floor rises
+FLOOR_MARGIN = 0.2  # natural log units: packets this close to the floor update the envelope of the comfort noise
+NOISE_OFFSET = 1 << 30  # added to positions, so that this noise differs from the other noise of the decoder
 
 
-class Loss(NamedTuple):
-    """Say which packets are lost, and how the excitation goes on there.
+class PacketLoss(NamedTuple):
+    """Hold which packets are lost, and the periodic excitation that replaces them.
 
     Attributes
     ----------
     lost : bool array (B, T)
         Whether the latents of a packet are lost.
     side_lost : bool array (B, T)
-        Whether its envelope and gains are lost, too: a later packet may repeat them.
+        Whether its envelope and gains are also lost; a later packet may repeat them.
     count : array (B, T)
-        Lost packets up to this one in a row, 0 where it is there.
+        Number of consecutive lost packets up to this one; 0 for received packets.
     voicing : array (B, T)
-        Correlation of the last pitch period with the one before.
-    base : array (B, T, S + 1, L)
-        Periodic excitation from the subframe before the packet on.
+        Correlation between the last pitch period and the one before.
+    periodic : array (B, T, S + 1, L)
+        Periodic excitation; it starts one subframe before the packet.
     """
 
     lost: jax.Array
     side_lost: jax.Array
     count: jax.Array
     voicing: jax.Array
-    base: jax.Array
+    periodic: jax.Array
 
 
-def no_loss(c: SpeechConfig, B: int, T: int) -> Loss:
-    """Return the `Loss` of packets that are all there."""
+def no_loss(c: SpeechConfig, B: int, T: int) -> PacketLoss:
+    """Return the `PacketLoss` of packets that are all received."""
     zero = jnp.zeros((B, T))
-    return Loss(zero > 0, zero > 0, zero, zero, jnp.zeros((B, T, c.spec.n_subframes + 1, c.spec.subframe)))
+    return PacketLoss(zero > 0, zero > 0, zero, zero, jnp.zeros((B, T, c.spec.n_subframes + 1, c.spec.subframe)))
 
 
 class Concealment(nnx.Module):
-    """Hold the two networks."""
+    """Hold the two networks: w and b for envelope and gains, v and c for the excitation."""
 
     def __init__(self, c: SpeechConfig, conditions: int, *, rngs: nnx.Rngs):
         M, S, D = c.order, c.spec.n_subframes, c.n_latents
@@ -83,14 +84,14 @@ class Concealment(nnx.Module):
             "floor": jnp.full((B, 1), START_LEVEL),
             "floor_lsf": lsf,
             "history": jnp.zeros((B, HISTORY)),
-            "lag": jnp.full((B,), LONGEST),
+            "lag": jnp.full((B,), MAX_LAG),
             "voicing": jnp.zeros((B,)),
             "count": jnp.zeros((B,)),
             "step": jnp.full((B,), step, jnp.int32),
         }
 
-    def sides(self, state: dict, lsf: jax.Array, g: jax.Array, loss: Loss, mean: jax.Array):
-        """Replace lost envelopes (B, T, M) and log gains (B, T, S) by what goes on.
+    def conceal_side(self, state: dict, lsf: jax.Array, g: jax.Array, loss: PacketLoss, mean: jax.Array):
+        """Replace lost envelopes (B, T, M) and log gains (B, T, S) by predictions; update the noise floor.
 
         Returns
         -------
@@ -98,133 +99,144 @@ class Concealment(nnx.Module):
         lsf, g : arrays
         """
 
-        def packet(carry, given):
-            lsf, g, lost, count, voicing = given
-            guess_lsf, guess_g = self.next_side(carry, count, voicing, mean)
-            lsf = jnp.where(lost[:, None], guess_lsf, lsf)
-            g = jnp.where(lost[:, None], guess_g, g)
+        def packet(carry, inputs):
+            lsf, g, lost, count, voicing = inputs
+            predicted_lsf, predicted_g = self.predict_side(carry, count, voicing, mean)
+            lsf = jnp.where(lost[:, None], predicted_lsf, lsf)
+            g = jnp.where(lost[:, None], predicted_g, g)
             level = jnp.mean(g, axis=1, keepdims=True)
-            floor = jnp.minimum(carry["floor"] + RISE, level)
-            there = ~lost[:, None]
+            floor = jnp.minimum(carry["floor"] + FLOOR_RISE, level)
+            received = ~lost[:, None]
             carry = carry | {
                 "lsf": jnp.stack([carry["lsf"][:, 1], lsf], axis=1),
                 "gain": jnp.stack([carry["gain"][:, 1], g], axis=1),
-                "floor": jnp.where(there, floor, carry["floor"]),
-                "floor_lsf": jnp.where(there & (level < floor + CLOSE), lsf, carry["floor_lsf"]),
+                "floor": jnp.where(received, floor, carry["floor"]),
+                "floor_lsf": jnp.where(received & (level < floor + FLOOR_MARGIN), lsf, carry["floor_lsf"]),
             }
             return carry, (lsf, g)
 
         names = ("lsf", "gain", "floor", "floor_lsf")
-        given = (lsf, g, loss.side_lost, loss.count, loss.voicing)
+        inputs = (lsf, g, loss.side_lost, loss.count, loss.voicing)
         carry = {name: state[name] for name in names}
-        carry, (lsf, g) = jax.lax.scan(packet, carry, tuple(jnp.swapaxes(v, 0, 1) for v in given))
+        carry, (lsf, g) = jax.lax.scan(packet, carry, tuple(jnp.swapaxes(v, 0, 1) for v in inputs))
         return state | carry, jnp.swapaxes(lsf, 0, 1), jnp.swapaxes(g, 0, 1)
 
-    def next_side(self, state: dict, count: jax.Array, voicing: jax.Array, mean: jax.Array):
-        """Return envelope (B, M) and log gains (B, S) of a packet behind two others."""
+    def predict_side(self, state: dict, count: jax.Array, voicing: jax.Array, mean: jax.Array):
+        """Return predicted envelope (B, M) and log gains (B, S) of the packet after the two packets in the state."""
         B = len(count)
-        told = jnp.stack([count / 4, jnp.where(count >= FADE_FROM, 1.0, 0.0), voicing], axis=1)
-        u = [5 * (state["lsf"] - mean).reshape(B, -1), 0.3 * (state["gain"] + 6).reshape(B, -1), told]
+        loss_inputs = jnp.stack([count / 4, jnp.where(count >= FADE_FROM, 1.0, 0.0), voicing], axis=1)
+        u = [5 * (state["lsf"] - mean).reshape(B, -1), 0.3 * (state["gain"] + 6).reshape(B, -1), loss_inputs]
         out = jax.nn.silu(jnp.concatenate(u, axis=1) @ self.w1[...] + self.b1[...]) @ self.w2[...] + self.b2[...]
         lsf = state["lsf"][:, 1] + 0.1 * out[:, : self.M]
         g = state["gain"][:, 1, -1:] + out[:, self.M :]
-        w = faded(count)[:, None]
+        w = comfort_noise_share(count)[:, None]
         quiet = jnp.minimum(g, state["floor"])
         return lsf + w * (state["floor_lsf"] - lsf), g + w * (quiet - g)
 
-    def latents(self, lapped, loss: Loss, cond: jax.Array, position: jax.Array):
-        """Return unscaled latents (B, T*S, D) for lost packets, and the deviations of noise for latents that are 0.
+    def conceal_latents(self, lapped, loss: PacketLoss, cond: jax.Array, position: jax.Array):
+        """Return unscaled latents (B, T*S, D) of lost packets, and noise (B, T*S, D) for zero latents of received ones.
 
         Parameters
         ----------
         lapped : Lapped
-        loss : Loss
+        loss : PacketLoss
         cond : array (B, T*S, C)
             Conditions of the decoder.
         position : integer scalar
-            Of the first subframe.
+            Position of the first subframe in the stream.
         """
         B, T = loss.lost.shape
         voicing = jnp.repeat(loss.voicing, self.S, axis=1)
-        told = jnp.stack([jnp.repeat(loss.count / 4, self.S, axis=1), voicing], axis=-1)
-        h = jax.nn.silu(jnp.concatenate([cond, told], axis=-1) @ self.v1[...] + self.c1[...])
-        periodic, fill = jnp.split(h @ self.v2[...] + self.c2[...], 2, axis=-1)
-        start = 6 * voicing[..., None] - 2 - 3 * jnp.arange(self.D) / self.D
-        share = jax.nn.sigmoid(start + periodic) * (1 - jnp.repeat(faded(loss.count), self.S, axis=1))[..., None]
-        base = loss.base.reshape(B * T, self.S + 1, self.L)
-        repeated = lapped.analyse(base[:, 0], base[:, 1:]).reshape(B, T * self.S, self.D)
+        loss_inputs = jnp.stack([jnp.repeat(loss.count / 4, self.S, axis=1), voicing], axis=-1)
+        h = jax.nn.silu(jnp.concatenate([cond, loss_inputs], axis=-1) @ self.v1[...] + self.c1[...])
+        correction, noise_gain = jnp.split(h @ self.v2[...] + self.c2[...], 2, axis=-1)
+        initial = 6 * voicing[..., None] - 2 - 3 * jnp.arange(self.D) / self.D
+        fade = 1 - jnp.repeat(comfort_noise_share(loss.count), self.S, axis=1)
+        share = jax.nn.sigmoid(initial + correction) * fade[..., None]
+        periodic = loss.periodic.reshape(B * T, self.S + 1, self.L)
+        repeated = lapped.analyse(periodic[:, 0], periodic[:, 1:]).reshape(B, T * self.S, self.D)
         noise = 3**0.5 * uniform_noise(position + jnp.uint32(NOISE_OFFSET), T * self.S, self.D)
-        return share * repeated + jnp.sqrt(1 - share**2 + 1e-6) * noise, fill * noise
+        return share * repeated + jnp.sqrt(1 - share**2 + 1e-6) * noise, noise_gain * noise
 
 
 def bias(n: int) -> nnx.Param:
-    """Make a bias of n zeros."""
+    """Return a bias of n zeros."""
     return nnx.Param(jnp.zeros(n))
 
 
-def faded(count: jax.Array) -> jax.Array:
-    """Return how far speech has become comfort noise, 0..1, after so many lost packets."""
+def comfort_noise_share(count: jax.Array) -> jax.Array:
+    """Return the share of comfort noise, 0..1, after `count` consecutive lost packets."""
     return ((count - FADE_FROM) / (FADE_TO - FADE_FROM)).clip(0.0, 1.0)
 
 
 def find_period(history: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return the lag (B,) at which histories (B, H) resemble themselves most, and the correlation there."""
+    """Return the lag (B,) with the largest normalised autocorrelation of histories (B, H), and this correlation."""
     h = jnp.pad(history, ((0, 0), (SMOOTH - 1, 0)))
     h = jnp.stack([h[:, i : i + HISTORY] for i in range(SMOOTH)]).sum(axis=0)
-    lags = np.arange(SHORTEST, LONGEST)
-    n = 2 * HISTORY  # nothing wraps around
+    lags = np.arange(MIN_LAG, MAX_LAG)
+    n = 2 * HISTORY  # long enough to avoid circular overlap
     product = jnp.conj(jnp.fft.rfft(h[:, -WINDOW:], n)) * jnp.fft.rfft(h, n)
-    at = HISTORY - WINDOW - lags  # where the window begins in the past
+    at = HISTORY - WINDOW - lags  # start of the earlier window at each lag
     sums = jnp.cumsum(jnp.pad(h**2, ((0, 0), (1, 0))), axis=1)
-    then, now = sums[:, at + WINDOW] - sums[:, at], sums[:, -1:] - sums[:, -WINDOW - 1 : -WINDOW]
-    r = jnp.fft.irfft(product, n)[:, at] * jax.lax.rsqrt(now * then + 1e-6)
-    best = jnp.argmax(r - LAG_COST * jnp.asarray(lags / LONGEST, jnp.float32), axis=1)
+    earlier, present = sums[:, at + WINDOW] - sums[:, at], sums[:, -1:] - sums[:, -WINDOW - 1 : -WINDOW]
+    r = jnp.fft.irfft(product, n)[:, at] * jax.lax.rsqrt(present * earlier + 1e-6)
+    best = jnp.argmax(r - LAG_COST * jnp.asarray(lags / MAX_LAG, jnp.float32), axis=1)
     return jnp.asarray(lags)[best], jnp.take_along_axis(r, best[:, None], axis=1)[:, 0].clip(0.0, 1.0)
 
 
-def go_on(history: jax.Array, lag: jax.Array, n: int) -> jax.Array:
+def repeat_period(history: jax.Array, lag: jax.Array, n: int) -> jax.Array:
     """Return n samples (B, n) that repeat the last `lag` (B,) samples of histories (B, H)."""
     at = HISTORY - lag[:, None] + jnp.arange(n)[None] % lag[:, None]
     return jnp.take_along_axis(history, at, axis=1)
 
 
-def listen(state: dict, lost: jax.Array, side_lost: jax.Array, S: int, L: int) -> tuple[dict, Loss]:
-    """Return the next state but for the history, and the `Loss` of one packet (B, 1), from what came before."""
-    first = lost & (state["count"] == 0)
-    lag, voicing = find_period(state["history"])
-    lag, voicing = jnp.where(first, lag, state["lag"]), jnp.where(first, voicing, state["voicing"])
-    count = jnp.where(lost, state["count"] + 1, 0.0)
-    base = jnp.where(lost[:, None], go_on(state["history"], lag, (S + 1) * L), 0.0)
-    voiced = jnp.where(lost, voicing, 0.0)[:, None]
-    loss = Loss(lost[:, None], side_lost[:, None], count[:, None], voiced, base.reshape(-1, 1, S + 1, L))
-    return state | {"lag": lag, "voicing": voicing, "count": count}, loss
-
-
-def remember(state: dict, loss: Loss, e: jax.Array) -> dict:
-    """Return the state with a packet's excitation (B, S*L) in its history; of a lost one with what was repeated."""
-    repeated = loss.base[:, 0].reshape(len(e), -1)[:, : e.shape[1]]
-    e = jnp.where(loss.lost, repeated, e)
-    return state | {"history": jnp.concatenate([state["history"], e], axis=1)[:, -HISTORY:]}
-
-
-def losses(state: dict, lost: jax.Array, side_lost: jax.Array, e: jax.Array, S: int, L: int) -> Loss:
-    """Return the `Loss` of many packets at once, for training.
+def track_loss(state: dict, lost: jax.Array, side_lost: jax.Array, S: int, L: int) -> tuple[dict, PacketLoss]:
+    """Return the state with new lag, voicing and count, and the `PacketLoss` of one packet.
 
     Parameters
     ----------
     state : dict
-    lost, side_lost : bool array (B, T)
-        As in `Loss`.
+    lost, side_lost : bool arrays (B,)
+        As in `PacketLoss`.
+    S, L : int
+    """
+    first = lost & (state["count"] == 0)
+    lag, voicing = find_period(state["history"])
+    lag, voicing = jnp.where(first, lag, state["lag"]), jnp.where(first, voicing, state["voicing"])
+    count = jnp.where(lost, state["count"] + 1, 0.0)
+    periodic = jnp.where(lost[:, None], repeat_period(state["history"], lag, (S + 1) * L), 0.0)
+    voicing_here = jnp.where(lost, voicing, 0.0)[:, None]
+    periodic = periodic.reshape(-1, 1, S + 1, L)
+    loss = PacketLoss(lost[:, None], side_lost[:, None], count[:, None], voicing_here, periodic)
+    return state | {"lag": lag, "voicing": voicing, "count": count}, loss
+
+
+def update_history(state: dict, loss: PacketLoss, e: jax.Array) -> dict:
+    """Return the state with the excitation (B, S*L) of a packet in its history; for a lost packet, the periodic one."""
+    periodic = loss.periodic[:, 0].reshape(len(e), -1)[:, : e.shape[1]]
+    e = jnp.where(loss.lost, periodic, e)
+    return state | {"history": jnp.concatenate([state["history"], e], axis=1)[:, -HISTORY:]}
+
+
+def simulate_losses(state: dict, lost: jax.Array, side_lost: jax.Array, e: jax.Array, S: int, L: int) -> PacketLoss:
+    """Return the `PacketLoss` of many packets at once, for training.
+
+    Parameters
+    ----------
+    state : dict
+    lost, side_lost : bool arrays (B, T)
+        As in `PacketLoss`.
     e : array (B, T*S*L)
         Normalised excitation of the same packets without losses.
+    S, L : int
     """
     B, T = lost.shape
 
-    def packet(carry, given):
-        carry, loss = listen(carry, given[0], given[1], S, L)
-        return remember(carry, loss, given[2]), loss
+    def packet(carry, inputs):
+        carry, loss = track_loss(carry, inputs[0], inputs[1], S, L)
+        return update_history(carry, loss, inputs[2]), loss
 
     names = ("history", "lag", "voicing", "count")
-    given = (lost.T, side_lost.T, jnp.swapaxes(e.reshape(B, T, S * L), 0, 1))
-    _, loss = jax.lax.scan(packet, {name: state[name] for name in names}, given)
-    return Loss(*(jnp.swapaxes(v[:, :, 0], 0, 1) for v in loss))
+    inputs = (lost.T, side_lost.T, jnp.swapaxes(e.reshape(B, T, S * L), 0, 1))
+    _, loss = jax.lax.scan(packet, {name: state[name] for name in names}, inputs)
+    return PacketLoss(*(jnp.swapaxes(v[:, :, 0], 0, 1) for v in loss))

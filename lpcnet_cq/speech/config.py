@@ -8,7 +8,7 @@ from lpcnet_cq.bitstream.codec_config import CodecConfig
 
 @dataclass(frozen=True)
 class SpeechConfig(CodecConfig):
-    """Hold the dimensions of the codec for speech; a weights file is made for one set of them.
+    """Hold the dimensions of the codec for speech; every weights file contains its dimensions.
 
     Letters: M `order`, S `spec.n_subframes` per packet, D `n_latents` per subframe, Q `n_steps`.
     """
@@ -22,7 +22,7 @@ class SpeechConfig(CodecConfig):
     noise: int = 4  # channels of noise at the input of the decoder, at the fine rate
     context: int = 3  # earlier subframes in the context of the entropy model
     hidden: int = 128  # width of the entropy model
-    context_resets: bool = False  # whether the entropy model has parts of its own for packets behind a context reset
+    context_resets: bool = False  # whether the entropy model has separate parts for packets after a context reset
     concealment: bool = False  # whether the decoder was trained with lost packets
 
     @property

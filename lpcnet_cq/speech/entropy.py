@@ -1,8 +1,8 @@
 """Entropy model of speech in training: predicts mean and scale of every integer of a packet.
 
 Place in the chain: between the quantisers and the packet. Training uses this floating-point network. Streams use the
-integer network that `speech.freeze` makes from it, so that every machine decodes the same symbols. Cost: about 7 MMAC
-per second of audio. Delay: none, because the inputs are decoded integers of the past.
+integer network that `speech.freeze` computes from it, so that every machine decodes the same symbols. Cost: about
+7 MMAC per second of audio. Delay: none, because the inputs are integers that were decoded before.
 
 Each integer has a discretised logistic distribution. A small network predicts its mean and log-scale: side information
 from earlier packets, latents from side information and earlier subframes. A strictly triangular matrix adds the effect
@@ -54,7 +54,7 @@ class LatentModel(nnx.Module):
         before : array (B, context, D)
         n : array (B, T*S, D)
         reset : bool array (B, T), optional
-            Packets that reset the context; none if left out.
+            True for packets that reset the context; by default no packet does.
         """
         B, T, _ = side.shape
         past_side = jnp.concatenate([side_before, side[:, :-1]], axis=1)
@@ -63,10 +63,10 @@ class LatentModel(nnx.Module):
         past = jnp.clip(jnp.concatenate([before, n], axis=1), -CLIP, CLIP)
         y = jnp.stack([past[:, i : i + T * self.S] for i in range(self.context)], axis=2)
         if reset is not None:
-            fresh = reset[..., None]
-            alone = multiply(self, "reset_ws", u[..., : side.shape[-1]]) + self.reset_bs[...]
-            h = jnp.where(fresh, alone, h)
-            offset = jnp.where(fresh, self.reset_bp[...], offset)
+            is_reset = reset[..., None]
+            without_past = multiply(self, "reset_ws", u[..., : side.shape[-1]]) + self.reset_bs[...]
+            h = jnp.where(is_reset, without_past, h)
+            offset = jnp.where(is_reset, self.reset_bp[...], offset)
             y = y * self._known(reset)
         h = activation(h + self.step[...][step])
         h = (multiply(self, "wp", h) + offset).reshape(B, T * self.S, -1)
@@ -78,32 +78,36 @@ class LatentModel(nnx.Module):
         return m + tm, s + ts
 
     def _known(self, reset):
-        """Return 0 for the vectors of latents that a reset hides from those behind it, else 1: (B, T*S, context, 1)."""
+        """Return 0 for earlier vectors of latents that are unknown because of a reset, else 1: (B, T*S, context, 1)."""
         before = jnp.arange(self.S)[:, None] < self.context - jnp.arange(self.context)
         hidden = reset[:, :, None, None] & before
         return jnp.where(hidden.reshape(len(reset), -1, self.context, 1), 0.0, 1.0)
 
 
 class EntropyModel(nnx.Module):
-    """Hold the models of a packet's two parts; of the first part one for each number of packets known before."""
+    """Hold the models of side information and latents.
+
+    With `context_resets` there are three models of side information, for 0, 1, and 2 or more known packets before.
+    """
 
     def __init__(self, c: SpeechConfig, *, rngs: nnx.Rngs):
-        K, own = c.order + c.spec.n_subframes, c.context_resets
-        self.side = SideModel(K, 64, autoregressive=own, rngs=rngs)
-        if own:
+        K = c.order + c.spec.n_subframes
+        self.side = SideModel(K, 64, autoregressive=c.context_resets, rngs=rngs)
+        if c.context_resets:
             self.side_reset = SideModel(K, 64, autoregressive=True, rngs=rngs)
             self.side_second = SideModel(K, 64, autoregressive=True, rngs=rngs)
         self.latent = LatentModel(c, K, rngs=rngs)
 
     def predict_side(self, before: jax.Array, n: jax.Array, reset: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Return means and log-scales (B, T, K) of side integers where packets reset the context.
+        """Return means and log-scales (B, T, K) of side integers, if some packets reset the context.
 
         Parameters
         ----------
         before : array (B, 2, K)
-            Those of the two packets before, which are known.
+            Side integers of the two packets before, which are known.
         n : array (B, T, K)
         reset : bool array (B, T)
+            True for packets that reset the context.
         """
         T = n.shape[1]
         past = jnp.concatenate([before, n], axis=1)

@@ -19,8 +19,8 @@ GAMMA = 0.92  # W(z) = A(z/gamma) on plain speech, A of pre-emphasised speech: 3
 def order_lsf(lsf: jax.Array) -> jax.Array:
     """Sort frequencies and keep them at least `MIN_DISTANCE` apart within (0, pi).
 
-    One running maximum upwards and one running minimum downwards after sorting. A vector that meets the conditions
-    does not change.
+    After sorting, a running maximum in ascending order and a running minimum in descending order move the frequencies.
+    A vector that meets the conditions does not change.
     """
     M = lsf.shape[-1]
     k = jnp.arange(1, M + 1, dtype=lsf.dtype) * MIN_DISTANCE
@@ -61,7 +61,7 @@ def interpolate_lsf(previous: jax.Array, lsf: jax.Array, spec: FrameSpec) -> jax
 
 
 def lsf_to_lpc(lsf: jax.Array) -> jax.Array:
-    """Return LPC coefficients from the product form of the line spectral polynomials, A(z) = (P(z) + Q(z)) / 2, M even.
+    """Return LPC coefficients, A(z) = (P(z) + Q(z)) / 2, from the products of the line spectral polynomials; M is even.
 
     P(z) = (1 + z^-1) prod_{odd k} (1 - 2 cos w_k z^-1 + z^-2) and Q(z) with (1 - z^-1) and even k.
 

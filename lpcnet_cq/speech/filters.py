@@ -1,8 +1,9 @@
 """Time-varying LPC filters in JAX, differentiable, with explicit state.
 
 Place in the chain: `residual` converts speech to the excitation that is coded; `synthesise` converts the decoded
-excitation to speech. The gradient of a loss on speech passes through `synthesise` into the excitation and into the
-coefficients, and from there into the LSF codebook. Cost: M multiplications per sample for each filter. Delay: none.
+excitation to speech. The gradient of a loss on speech passes through `synthesise` to the excitation and to the
+coefficients, and from the coefficients to the LSF codebook. Cost: M multiplications per sample for each filter. Delay:
+none.
 
 Letters: B batch, S subframes, L samples per subframe, M order, N = S L samples.
 """
@@ -69,7 +70,7 @@ def _recursion(state, e, a):
 
 
 def _adjoint(ybar, sbar, a):
-    """Solve lambda[n] = ybar[n] - sum_k a_k[n+k] lambda[n+k], backwards in time, all (time, ..., B).
+    """Compute lambda[n] = ybar[n] - sum_k a_k[n+k] lambda[n+k], backwards in time; time is the first axis.
 
     This is the transposed direct form: the state holds the terms that later samples subtract from earlier ones.
     `sbar` (M, B) is the cotangent of the final state, newest sample first.
@@ -119,7 +120,8 @@ _all_pole.defvjp(_all_pole_forward, _all_pole_backward)
 def synthesise(state: jax.Array, e: jax.Array, a: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Filter an excitation by 1/A(z), y[n] = e[n] - sum_k a_k y[n-k], the inverse of `residual`.
 
-    The gradient is the adjoint filter, run backwards in time: two recursions instead of an unrolled graph.
+    The gradient is computed by the adjoint filter, which runs backwards in time. Forward and backward pass are one
+    recursion each.
 
     Parameters
     ----------

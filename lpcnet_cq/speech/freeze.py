@@ -18,8 +18,8 @@ from lpcnet_cq.nn.freeze import (
 )
 from lpcnet_cq.speech.config import SpeechConfig
 
-RESET_FREQUENCY = TOTAL // 8  # of a packet that resets the context, where the entropy model was trained for it
-USUAL_STEPS, USUAL = range(3, 14), 4  # step indices that rates from 8 to 28 kbps need, and how much likelier they are
+RESET_FREQUENCY = TOTAL // 8  # frequency of the context reset flag, if the entropy model is trained for resets
+COMMON_STEPS, COMMON_WEIGHT = range(3, 14), 4  # step indices for 8 to 28 kbps; their probability relative to others
 
 
 def freeze(entropy: dict, c: SpeechConfig) -> dict[str, np.ndarray]:
@@ -33,7 +33,7 @@ def freeze(entropy: dict, c: SpeechConfig) -> dict[str, np.ndarray]:
 
     Returns
     -------
-    dict of integer arrays, to be stored beside the weights
+    dict of integer arrays, which the weights file contains beside the floats
     """
     side, lat = entropy["side"], entropy["latent"]
     w3, b3 = freeze_output(lat["w3"], lat["b3"], c.n_latents)
@@ -55,10 +55,10 @@ def freeze(entropy: dict, c: SpeechConfig) -> dict[str, np.ndarray]:
 
 
 def freeze_resets(entropy: dict, c: SpeechConfig) -> dict[str, np.ndarray]:
-    """Round what the entropy model has for packets behind a context reset; add what the reset itself is coded by."""
+    """Round the parts of the entropy model for packets after a context reset; add the frequencies of flag and step."""
     lat = entropy["latent"]
-    share = np.where(np.isin(np.arange(c.n_steps), USUAL_STEPS), USUAL, 1)
-    steps = np.round(np.cumsum(share) * (TOTAL / share.sum())).astype(np.int64)
+    weight = np.where(np.isin(np.arange(c.n_steps), COMMON_STEPS), COMMON_WEIGHT, 1)
+    steps = np.round(np.cumsum(weight) * (TOTAL / weight.sum())).astype(np.int64)
     return {
         **freeze_side(entropy["side_reset"], "side_reset"),
         **freeze_side(entropy["side_second"], "side_second"),
@@ -73,8 +73,8 @@ def freeze_resets(entropy: dict, c: SpeechConfig) -> dict[str, np.ndarray]:
 def thaw(integers: dict[str, np.ndarray], c: SpeechConfig) -> dict:
     """Return the inverse of `freeze` except for rounding.
 
-    Training can start from files that hold the entropy model as integers only. `freeze` adds some pairs of biases; here
-    the first bias of a pair gets the sum, the second is zero.
+    Training uses this function to start from files that contain the entropy model as integers only. `freeze` adds some
+    pairs of biases; here the first bias of a pair is the sum, and the second is zero.
 
     Returns
     -------

@@ -2,8 +2,8 @@
 
 Place in the chain: first block of the encoder, at the codec's sample rate; the decoder does not undo it. The filter
 saves bits, and decoded speech has less low-frequency noise than the recording. It also changes the phase: below a few
-hundred hertz, the decoded waveform leads the original. Waveform measures such as the SNR are sensitive to this,
-listeners are not. Delay: none. Training uses unfiltered speech; the filter is not part of the model.
+hundred hertz, the decoded waveform is ahead of the original. This phase difference reduces waveform measures such as
+the SNR, but is inaudible. Delay: none. Training uses unfiltered speech; the filter is not part of the model.
 """
 
 from functools import lru_cache
@@ -21,7 +21,7 @@ def _sections(sample_rate_hz: int) -> np.ndarray:
 
 
 def start_highpass() -> np.ndarray:
-    """Return the state before the first sample: silence."""
+    """Return the state before the first sample: zeros."""
     return np.zeros((1, 2))
 
 

@@ -12,7 +12,7 @@ from lpcnet_cq.bitstream.integer_model import IntegerModel, Triangle
 
 
 class SubframeModel(IntegerModel):
-    """Give the frequency table of every integer of a packet of the codec for speech."""
+    """Predict the frequency table of every integer of a packet of the codec for speech."""
 
     @property
     def latent_context(self) -> Triangle:
@@ -20,7 +20,7 @@ class SubframeModel(IntegerModel):
         return Triangle(self.tri["latent_tri_mean"], self.tri["latent_tri_scale"], CLIP)
 
     def packet_context(self, before: Array, side: Array, step: Array, known: Array) -> Any:
-        """Return what the side information tells of each subframe's latents, (..., S, H), as sums.
+        """Return the sums that the side information adds to the hidden layer of each subframe, (..., S, H).
 
         Parameters
         ----------
@@ -29,15 +29,15 @@ class SubframeModel(IntegerModel):
         side : array (..., K)
         step : array (...)
         known : array (...)
-            How many packets before are known, 0 to 2.
+            Number of known packets before, 0 to 2.
         """
         w, b = self.w, self.b
         u = self.xp.concatenate([side, before[..., 1, :]], axis=-1).clip(-SIDE_CLIP, SIDE_CLIP) << ACT_BITS
         total, offset = product(u, w["latent_ws"]) + b["latent_bs"][step], b["latent_bp"]
         if self.resets_trained:
             reset = (known == 0)[..., None]
-            alone = product(u[..., : self.K], w["latent_reset_ws"]) + b["latent_reset_bs"][step]
-            total = self.xp.where(reset, alone, total)
+            without_past = product(u[..., : self.K], w["latent_reset_ws"]) + b["latent_reset_bs"][step]
+            total = self.xp.where(reset, without_past, total)
             offset = self.xp.where(reset, b["latent_reset_bp"], offset)
         h = activate(total)
         return (product(h, w["latent_wp"]) + offset).reshape(*h.shape[:-1], self.S, -1)

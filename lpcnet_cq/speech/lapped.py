@@ -1,13 +1,13 @@
 """Transform path of the residual coder: a lapped transform, and the shape of its quantisation noise.
 
 Place in the chain: in parallel with the networks of `residual_coder`. The transform maps the excitation of two
-subframes to one vector of latents; the inverse maps two vectors of latents to one subframe of excitation. Both start as
-a modified discrete cosine transform, which reconstructs perfectly. Therefore the error of the codec goes to zero with
-the step size. Training changes the transform, and the networks learn to correct its output. Delay: one subframe, which
-the decoder needs anyway.
+subframes to one vector of latents; the inverse maps two vectors of latents to one subframe of excitation. Both are
+initialised as a modified discrete cosine transform, which has perfect reconstruction. Therefore the error of the codec
+goes to zero with the step size. Training changes the transform, and the networks learn to correct its output. Delay:
+one subframe, which is the look-ahead of the decoder network.
 
-Before rounding, every latent is multiplied by a scale: the perceptually weighted magnitude of the excitation at the
-latent's frequency. Then the quantisation noise is white behind the weighting filter W(z), where it is least audible.
+Before rounding, every latent is multiplied by a scale: the magnitude of W(z)/A(z) at the frequency of the latent. The
+quantisation noise is then white after the weighting filter W(z), so that it is least audible.
 
 Letters: B batch, S subframes, L samples per subframe = latents D, M order.
 """
@@ -21,7 +21,7 @@ from lpcnet_cq.speech.analysis import PREEMPHASIS
 from lpcnet_cq.speech.envelope import GAMMA, expand_bandwidth
 
 LARGEST = 3.0  # bound of the magnitude of the noise shape (natural log)
-UNIT = 0.1  # unit in which the transform is trained: a small unit makes small relative learning steps
+UNIT = 0.1  # unit in which the transform is trained: a small unit makes relative training steps small
 
 
 def mdct(L: int) -> np.ndarray:
@@ -38,10 +38,10 @@ def mdct(L: int) -> np.ndarray:
 
 
 class Lapped(nnx.Module):
-    """Transform overlapping pairs of subframes, and back."""
+    """Transform overlapping pairs of subframes to latents, and latents to subframes."""
 
     def __init__(self, L: int):
-        basis = jnp.asarray(mdct(L).reshape(2, L, L) / UNIT, jnp.float32)  # [subframe before, present][sample][latent]
+        basis = jnp.asarray(mdct(L).reshape(2, L, L) / UNIT, jnp.float32)  # [previous, present][sample][latent]
         self.forward = nnx.Param(basis)
         self.back = nnx.Param(jnp.swapaxes(basis, 1, 2))
 

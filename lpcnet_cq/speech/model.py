@@ -2,7 +2,7 @@
 
 Place in the chain: from the LPC analysis to the integers of a packet, and from these integers to speech. `encode_side`,
 `encode_latents` and `decode` take a state and return the next one, so that single packets, chunks and whole signals run
-the same code. Training calls all three, one after another.
+the same code. Training calls these three functions in sequence.
 
 Letters: B batch, T packets, S subframes per packet, N samples, M order, D latents, K = M + S side integers.
 """
@@ -18,7 +18,7 @@ from lpcnet_cq.nn.noise import uniform_noise
 from lpcnet_cq.nn.quantize import TransformQuantiser, latent_steps, soft_to_hard
 from lpcnet_cq.speech.allocation import START_LEVEL, Allocation
 from lpcnet_cq.speech.analysis import PREEMPHASIS
-from lpcnet_cq.speech.concealment import Concealment, Loss, no_loss, remember
+from lpcnet_cq.speech.concealment import Concealment, PacketLoss, no_loss, update_history
 from lpcnet_cq.speech.config import SpeechConfig
 from lpcnet_cq.speech.entropy import EntropyModel
 from lpcnet_cq.speech.envelope import interpolate_lsf, lsf_to_lpc, order_lsf
@@ -27,8 +27,8 @@ from lpcnet_cq.speech.lapped import Lapped, noise_shape
 from lpcnet_cq.speech.postfilter import LongTermPostfilter
 from lpcnet_cq.speech.residual_coder import Decoder, Encoder, condition_size, conditions, decoder_condition_size
 
-GAIN_FLOOR = 1e-9  # mean square: a third of a 16-bit step
-LOG_GAINS = (-16.0, 4.0)  # range of log gains (natural log); only damaged streams have others
+GAIN_FLOOR = 1e-9  # mean square added before the logarithm: its root is about a 16-bit step
+LOG_GAINS = (-16.0, 4.0)  # range of log gains (natural log); only damaged streams exceed it
 LSF_UNIT, GAIN_UNIT = 0.02, 0.1  # units in which the transform quantisers are trained
 LSF_STEP, GAIN_STEP = 0.06, 0.5  # initial steps of the quantisers: rad, natural log
 STEP = 2.0  # initial step size of the latents at the middle index, in standard deviations of the excitation
@@ -52,8 +52,8 @@ class Model(nnx.Module):
         self.entropy = EntropyModel(c, rngs=rngs)
         if c.concealment:
             self.concealment = Concealment(c, condition_size(c) + 1, rngs=rngs)
-        told, spec = decoder_condition_size(c), c.spec
-        self.postfilter = LongTermPostfilter(told, spec.subframe, spec.sample_rate_hz, rngs=rngs)
+        n_conditions, spec = decoder_condition_size(c), c.spec
+        self.postfilter = LongTermPostfilter(n_conditions, spec.subframe, spec.sample_rate_hz, rngs=rngs)
         self.log_scale = nnx.Param(jnp.full(c.n_latents, -np.log(STEP), jnp.float32))
         self.config = c
 
@@ -94,9 +94,9 @@ def start_decoder(model: Model, B: int) -> dict:
 
 
 def decode_envelope(model: Model, before: jax.Array, lsf: jax.Array):
-    """Return LSF of packets (B, T, M) and subframes (B, T*S, M), filters (B, T*S, M+2), latents' scales (B, T*S, D).
+    """Return LSFs of packets (B, T, M) and subframes (B, T*S, M), filters (B, T*S, M+2), scales of latents (B, T*S, D).
 
-    The filters include the pre-emphasis: they are A(z) (1 - mu z^-1) and apply to plain speech.
+    The filters A(z) (1 - mu z^-1) include the pre-emphasis; their input is speech without pre-emphasis.
     """
     lsf = order_lsf(lsf)
     sub = interpolate_lsf(before, lsf, model.config.spec)
@@ -116,16 +116,17 @@ def encode_side(model: Model, state: dict, x: jax.Array, lsf: jax.Array, hardnes
     x : array (B, N)
         Speech of T packets.
     lsf : array (B, T, M)
-        Unquantised LSF.
+        Unquantised LSFs.
     hardness : scalar
-        0 does not change the vectors, 1 rounds.
+        0: no rounding; 1: rounding.
 
     Returns
     -------
     state : dict
     side : dict
-        Integers `lsf` (B, T, M) and `gain` (B, T, S); decoded `sub` LSFs (B, T*S, M) and `log_gain` (B, T*S); residual
-        `e` (B, N), filtered by the decoded envelope and divided by the decoded gain; `cond` for the networks; `scale`.
+        Integers `lsf` (B, T, M) and `gain` (B, T, S); `e` (B, N), the residual of the decoded envelope divided by the
+        decoded gain; `scale` (B, T*S, D), the scales of the latents; `cond` (B, T*S, M+3), the conditions of the
+        networks.
     """
     B, T, _ = lsf.shape
     S, L = model.config.spec.n_subframes, model.config.spec.subframe
@@ -158,7 +159,7 @@ def encode_latents(model: Model, state: dict, side: dict, x_ahead: jax.Array):
     side : dict
         From `encode_side`.
     x_ahead : array (B, N)
-        Speech, `look_ahead` samples ahead of the packets.
+        Speech that is advanced by `look_ahead` samples relative to the packets.
 
     Returns
     -------
@@ -177,13 +178,15 @@ def encode_latents(model: Model, state: dict, side: dict, x_ahead: jax.Array):
     return state | {"net": net, "energy": energy[:, -1:], "lapped": e[:, -1]}, z
 
 
-def decode(model: Model, state: dict, n_lsf, n_gain, n_latents, step: jax.Array, loss: Loss | None = None):
-    """Decode the integers of packets to speech: `decode_both` without the excitation."""
-    return decode_both(model, state, n_lsf, n_gain, n_latents, step, loss)[:2]
+def decode(model: Model, state: dict, n_lsf, n_gain, n_latents, step: jax.Array, loss: PacketLoss | None = None):
+    """Return the next state and speech: the first two results of `decode_with_excitation`."""
+    return decode_with_excitation(model, state, n_lsf, n_gain, n_latents, step, loss)[:2]
 
 
-def decode_both(model: Model, state: dict, n_lsf, n_gain, n_latents, step: jax.Array, loss: Loss | None = None):
-    """Decode the integers of packets to speech, one subframe late.
+def decode_with_excitation(
+    model: Model, state: dict, n_lsf, n_gain, n_latents, step: jax.Array, loss: PacketLoss | None = None
+):
+    """Decode the integers of packets to speech, with a delay of one subframe.
 
     Parameters
     ----------
@@ -194,37 +197,37 @@ def decode_both(model: Model, state: dict, n_lsf, n_gain, n_latents, step: jax.A
     n_latents : array (B, T*S, D)
     step : integer array (B, T)
         Index of the latent step size.
-    loss : Loss, optional
-        Which packets are lost; left out where none is.
+    loss : PacketLoss, optional
+        Which packets are lost; by default none.
 
     Returns
     -------
     state : dict
     y : array (B, N)
-        Speech; y[n] answers to the encoder's x[n - subframe].
+        Speech; y[n] corresponds to the encoder's input x[n - subframe].
     e : array (B, N)
-        Excitation over its gain.
+        Excitation divided by its gain.
     """
     c = model.config
     B, T, _ = n_lsf.shape
     S, F = c.spec.n_subframes, c.spec.subframe // c.step
     concealed: Any = state.get("concealment")
-    gaps = no_loss(c, B, T) if loss is None else loss
+    packet_loss = no_loss(c, B, T) if loss is None else loss
     lsf, g = model.lsf.synthesise(n_lsf), model.gain.synthesise(n_gain).clip(*LOG_GAINS)
     if loss is not None:
-        concealed, lsf, g = model.concealment.sides(concealed, lsf, g, loss, model.lsf.mean[...])
+        concealed, lsf, g = model.concealment.conceal_side(concealed, lsf, g, loss, model.lsf.mean[...])
     lsf_hat, sub, a, scale = decode_envelope(model, state["lsf"], lsf)
     g = g.reshape(B, T * S)
     size = jnp.repeat(latent_steps(c.n_steps, c.step_ratio)[step], S, axis=1)[..., None]
     cond = conditions(sub, model.lsf.mean[...], g, state["gain"])
     allocation, factor = model.allocation(state["allocation"], cond, g)
-    latents, fill, scale = n_latents * size, 0.0, scale * jnp.exp(factor)
+    latents, noise_fill, scale = n_latents * size, 0.0, scale * jnp.exp(factor)
     cond = jnp.concatenate([cond, jnp.log(size)], axis=-1)
     if c.concealment:
-        latents, fill, cond = fill_gaps(model, gaps, latents, cond, scale, state["position"])
+        latents, noise_fill, cond = conceal_latents(model, packet_loss, latents, cond, scale, state["position"])
     noise = uniform_noise(state["position"], T * S * F, c.noise)
     net, e = model.decoder(state["net"], latents, cond, noise)
-    latents = (latents + fill) / scale
+    latents = (latents + noise_fill) / scale
     normalised = e + model.lapped.synthesise(state["lapped"], latents).reshape(B, -1)
     gains = jnp.concatenate([state["gain"], g], axis=1)
     filters = jnp.concatenate([state["a"], a], axis=1)
@@ -243,31 +246,32 @@ def decode_both(model: Model, state: dict, n_lsf, n_gain, n_latents, step: jax.A
         "position": state["position"] + jnp.uint32(T * S * F),
     }
     if c.concealment:
-        after["concealment"] = remember(concealed, gaps, normalised) if T == 1 else concealed
+        after["concealment"] = update_history(concealed, packet_loss, normalised) if T == 1 else concealed
     return after, y, normalised
 
 
-def fill_gaps(model: Model, loss: Loss, latents: jax.Array, cond: jax.Array, scale: jax.Array, position: jax.Array):
-    """Return latents with those of lost packets, noise for latents that are 0, and conditions that tell of losses.
+def conceal_latents(model: Model, loss: PacketLoss, latents, cond: jax.Array, scale: jax.Array, position: jax.Array):
+    """Return latents in which those of lost packets are replaced, noise for zero latents, and extended conditions.
 
     Parameters
     ----------
     model : Model
-    loss : Loss
+    loss : PacketLoss
     latents : array (B, T*S, D)
-        As decoded, steps included.
+        Decoded latents, multiplied by their step size.
     cond : array (B, T*S, C)
-        The last one is the log of the step.
+        Conditions; the last one is the log of the step size.
     scale : array (B, T*S, D)
+        Scales of the latents.
     position : integer scalar
-        Of the first step of the fine network.
+        Position of the first step of the fine network rate.
     """
     c = model.config
     S = c.spec.n_subframes
-    instead, fill = model.concealment.latents(model.lapped, loss, cond, position // (c.spec.subframe // c.step))
+    subframe = position // (c.spec.subframe // c.step)
+    substitute, noise = model.concealment.conceal_latents(model.lapped, loss, cond, subframe)
     lost = jnp.repeat(loss.lost, S, axis=1)[..., None]
-    fill = jnp.where(lost | (latents != 0), 0.0, jnp.exp(cond[..., -1:]) * fill)
+    noise = jnp.where(lost | (latents != 0), 0.0, jnp.exp(cond[..., -1:]) * noise)
     count = jnp.repeat(loss.count, S, axis=1)[..., None]
-    told = [cond, jnp.where(lost, 1.0, 0.0), count.clip(max=8) / 8]
-    return jnp.where(lost, scale * instead, latents), fill, jnp.concatenate(told, axis=-1)
-
+    cond = jnp.concatenate([cond, jnp.where(lost, 1.0, 0.0), count.clip(max=8) / 8], axis=-1)
+    return jnp.where(lost, scale * substitute, latents), noise, cond

@@ -1,13 +1,13 @@
 """Long-term postfilter: adds earlier pitch periods to decoded speech, which strengthens its harmonics.
 
-Place in the chain: last block of the decoder, on synthesised speech. Quantisation noise is present on and between the
-harmonics. Adding earlier periods keeps the harmonics and averages the noise. No lag is transmitted or selected. A
-softmax over the normalised cross-correlation weights all lags. So the output is a smooth function of the input, and it
-is the same on every machine except for rounding. A small network computes the gains; they are zero before training.
-Delay: none, because the filter uses past samples only.
+Place in the chain: last block of the decoder, on synthesised speech. Quantisation noise lies at the harmonics and
+between them. Adding earlier periods keeps the harmonics and averages the noise. No lag is transmitted or selected: all
+lags are used, with weights from a softmax over the normalised cross-correlation. Therefore the output is a smooth
+function of the input, and it is the same on every machine except for rounding. A small network computes the gains,
+which are zero before training. Delay: none, because the filter uses past samples only.
 
-Letters: B batch, S subframes, L samples per subframe, K taps, n sample of a subframe, m start of an earlier subframe
-within a frame of the past: the lag is (frame length - L) - m.
+Letters: B batch, S subframes, L samples per subframe, K taps, n sample of a subframe, m offset of an earlier subframe
+within a frame of past and present samples: the lag is (frame length - L) - m.
 
 References
 ----------
@@ -23,7 +23,7 @@ from flax import nnx
 from lpcnet_cq.nn.layers import CausalConv
 
 SHORTEST_S, LONGEST_S = 0.002, 0.018  # lags: 500 to 56 Hz
-BLOCKS = 4  # subframes over which present and past are correlated
+BLOCKS = 4  # number of subframes over which the cross-correlation is computed
 TAPS = 5  # filter taps around every lag
 HIDDEN = 32
 SHARPNESS = 40.0  # initial sharpness of the softmax: 0.1 more correlation multiplies the weight by about 50
@@ -37,8 +37,8 @@ class LongTermPostfilter(nnx.Module):
     def __init__(self, conditions: int, L: int, sample_rate_hz: int, *, rngs: nnx.Rngs):
         shortest, longest = round(SHORTEST_S * sample_rate_hz), round(LONGEST_S * sample_rate_hz)
         self.L, self.n_lags = L, longest - shortest
-        self.past = -(-longest // L)  # past subframes in a frame
-        self.first = self.past * L - longest + 1  # m of the longest lag; the shortest comes last
+        self.past = -(-longest // L)  # number of past subframes in a frame
+        self.first = self.past * L - longest + 1  # m of the longest lag; the shortest lag has the largest m
         self.look = CausalConv(conditions + 2, HIDDEN, 3, rngs=rngs)
         self.gains = CausalConv(HIDDEN, 1 + TAPS, 1, gain=0.0, rngs=rngs)
         self.log_sharpness = nnx.Param(jnp.full((), np.log(SHARPNESS)))
@@ -81,7 +81,7 @@ class LongTermPostfilter(nnx.Module):
         Parameters
         ----------
         frames : array (B, S+BLOCKS-1, past*L + L)
-            Subframes, each with its past; the first `BLOCKS` - 1 serve only the correlation.
+            Subframes, each with its past; only the correlation uses the first `BLOCKS` - 1.
         """
         L, S = self.L, frames.shape[1] - BLOCKS + 1
         lags = slice(self.first, self.first + self.n_lags)
@@ -98,7 +98,7 @@ class LongTermPostfilter(nnx.Module):
 
 
 def slide(kernel: jax.Array, frames: jax.Array) -> jax.Array:
-    """Return sum_k kernel[k] frame[k + m], by FFT, for every m at which the kernel lies inside the frame, (..., m)."""
+    """Return sum_k kernel[k] frame[k + m], computed by FFT, for all m with the kernel inside the frame, (..., m)."""
     n = frames.shape[-1]
     product = jnp.conj(jnp.fft.rfft(kernel, n)) * jnp.fft.rfft(frames, n)  # no circular overlap: k + m < n
     return jnp.fft.irfft(product, n)[..., : n - kernel.shape[-1] + 1]

@@ -1,4 +1,4 @@
-"""Record of the codec for speech: all its parts in one object."""
+"""Record of the codec for speech: one object that contains all its parts."""
 
 from lpcnet_cq.contract import CodecRecord
 from lpcnet_cq.speech.config import SpeechConfig

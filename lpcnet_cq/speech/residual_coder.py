@@ -1,9 +1,9 @@
 """Network path of the residual coder: a small convolutional autoencoder of the excitation, in Flax NNX.
 
-Place in the chain: the encoder receives the residual divided by its decoded gain, and the speech shifted ahead by the
-analysis look-ahead. Its output is D latents per subframe. The decoder converts decoded latents, envelope and gains to
-the excitation of the subframe before. This look-ahead of one subframe causes a delay of one subframe. All convolutions
-are causal; a shift of the input alone decides how much of the future a network sees.
+Place in the chain: the inputs of the encoder are the residual divided by its decoded gain, and the speech advanced by
+the analysis look-ahead. Its output is D latents per subframe. The decoder converts decoded latents, envelope and gains
+to the excitation of the previous subframe. This look-ahead of one subframe causes a delay of one subframe. All
+convolutions are causal; look-ahead is obtained by shifting the input.
 
 Letters: B batch, S subframes, L samples per subframe, P samples per fine step, F = L / P fine steps per subframe,
 D latents, M order.
@@ -45,7 +45,7 @@ def conditions(lsf: jax.Array, mean_lsf: jax.Array, log_gain: jax.Array, before:
 
 
 def decoder_condition_size(config: SpeechConfig) -> int:
-    """Return the number of values per subframe of which the decoder is told: the latents' step and losses as well."""
+    """Return the number of conditions of the decoder per subframe: those of `conditions`, step size and packet loss."""
     return condition_size(config) + 1 + 2 * config.concealment
 
 
@@ -79,7 +79,7 @@ class Encoder(nnx.Module):
         e : array (B, N)
             Residual divided by its decoded gain.
         x : array (B, N)
-            Speech divided by its level, ahead of `e` by the look-ahead.
+            Speech divided by its level, advanced by the look-ahead relative to `e`.
         cond : array (B, S, M+3)
         """
         B = e.shape[0]
@@ -92,7 +92,7 @@ class Encoder(nnx.Module):
 
 
 class Decoder(nnx.Module):
-    """Map decoded latents to the normalised excitation of the subframe before."""
+    """Map decoded latents to the normalised excitation of the previous subframe."""
 
     def __init__(self, c: SpeechConfig, *, rngs: nnx.Rngs):
         self.F = c.spec.subframe // c.step

@@ -18,12 +18,12 @@ from lpcnet_cq.bitstream.packet import Integers
 from lpcnet_cq.nn.runtime import is_valid_output, one_batch, own_settings, with_values
 from lpcnet_cq.speech import model as cq
 from lpcnet_cq.speech.analysis import analyse_windows
-from lpcnet_cq.speech.concealment import listen
+from lpcnet_cq.speech.concealment import track_loss
 from lpcnet_cq.speech.config import SpeechConfig
 from lpcnet_cq.speech.highpass import highpass, start_highpass
 
-FADE = 0.7  # natural log units per concealed packet, which is 6 dB: silent after about ten packets
-REPEATED = 2  # concealed packets that repeat the latents of the last packet
+FADE = 0.7  # attenuation per concealed packet, natural log units (6 dB): silent after about ten packets
+REPEATED = 2  # number of concealed packets that repeat the latents of the last packet
 
 
 class EncoderState(NamedTuple):
@@ -35,7 +35,7 @@ class EncoderState(NamedTuple):
         State of `model.start_encoder`.
     highpass : float64 array (1, 2)
     buffer : float32 array (n,)
-        Last filtered samples; the next analysis window and the next packet begin with them.
+        Last filtered samples, which the next analysis window and the next packet include.
     """
 
     networks: dict
@@ -51,7 +51,7 @@ class SpeechSignalModel:
     floats : dict
         Nested parameters from a weights file.
     entropy : EntropyModel
-        Entropy model of the same file; gives the dimensions of concealed packets.
+        Entropy model of the same file; it has the dimensions of concealed packets.
     config : SpeechConfig
     """
 
@@ -119,7 +119,7 @@ class SpeechSignalModel:
         return state, np.asarray(y)[0]
 
     def conceal(self, state: dict, last: Integers | None, lost: int) -> tuple[dict, np.ndarray]:
-        """Let speech go on, where the decoder was trained for it: see `contract.SignalModel`."""
+        """Conceal a lost packet, see `contract.SignalModel`: by `speech.concealment` if trained, else by repetition."""
         n = self.substitute(last, lost)
         if not self._config.concealment:
             return self.synthesise(state, n)
@@ -131,7 +131,10 @@ class SpeechSignalModel:
         return state, np.asarray(y)[0]
 
     def substitute(self, last: Integers | None, lost: int) -> Integers:
-        """Repeat the last packet's envelope with falling gain, and its latents for some packets."""
+        """Return integers for a lost packet: envelope of the last packet, its gains attenuated by 6 dB per lost packet.
+
+        The first `REPEATED` lost packets also repeat the latents of the last packet; the latents of others are zero.
+        """
         c, entropy = self._config, self._entropy
         if last is None:
             latents = np.zeros((1, entropy.S, entropy.D), np.int64)
@@ -150,22 +153,22 @@ def _encode(graph, params, state, x, lsf):
 
 
 def _decode(graph, params, state, n_lsf, n_gain, n_latents, step):
-    """Decode packets that are all there."""
+    """Decode received packets."""
     model = nnx.merge(graph, params)
     return _checked(model, *cq.decode(model, state, n_lsf, n_gain, n_latents, step))
 
 
 def _decode_live(graph, params, state, n_lsf, n_gain, n_latents, step, lost):
-    """Decode one packet, or what goes on in its place; a lost one keeps the step of the one before."""
+    """Decode one packet, or conceal it if it is lost; a lost packet has the step index of the packet before."""
     model = nnx.merge(graph, params)
     spec = model.config.spec
-    concealment, loss = listen(state["concealment"], lost, lost, spec.n_subframes, spec.subframe)
+    concealment, loss = track_loss(state["concealment"], lost, lost, spec.n_subframes, spec.subframe)
     step = jnp.where(lost, concealment["step"], step[:, 0])
     state = state | {"concealment": concealment | {"step": step}}
     return _checked(model, *cq.decode(model, state, n_lsf, n_gain, n_latents, step[:, None], loss))
 
 
 def _checked(model, after, y):
-    """Return state and output; where the output is not valid, silence and the state of the start."""
+    """Return state and output; if the output is not valid, return silence and the initial state."""
     fresh = cq.start_decoder(model, y.shape[0]) | {"position": after["position"]}
     return jax.tree.map(partial(jnp.where, is_valid_output(y)), after, fresh), jnp.where(is_valid_output(y), y, 0.0)

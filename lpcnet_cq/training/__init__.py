@@ -1,1 +1,1 @@
-"""Training: material, losses, schedules, the loop."""
+"""Training: recordings, losses, schedules, the training loop."""

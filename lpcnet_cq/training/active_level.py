@@ -1,12 +1,12 @@
-"""How loud speech is where somebody speaks: the level that training varies and the published systems code."""
+"""Active speech level, which training varies and the published systems transmit."""
 
 import numpy as np
 
 
 def active_level_dbov(x: np.ndarray, frame: int) -> float:
-    """Return the mean power of the frames within 30 dB of the loudest one, in dB below a full-scale square wave.
+    """Return the mean power of the frames within 30 dB of the loudest one, in dB relative to a full-scale square wave.
 
-    A short cut to the active speech level of ITU-T P.56 (2011): pauses do not count. Digital silence: -inf.
+    This approximates the active speech level of ITU-T P.56 (2011), which excludes pauses. Digital silence has -inf.
 
     Parameters
     ----------

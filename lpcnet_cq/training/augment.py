@@ -1,12 +1,12 @@
-"""Other voices, rooms and noises from the same recordings: what training does to some of its crops.
+"""Augmentation of training data: some crops get another speed, reverberation or noise.
 
-Place in the chain: training only, between the shards and the analysis. Speech is played faster or slower, which moves
-pitch and formants together as a shorter or longer vocal tract does; heard in a simple room; or heard in noise.
+Place in the chain: training only, between the shards and the analysis. A change of speed scales pitch and formants
+together, as a shorter or longer vocal tract does.
 
 References
 ----------
-T. Ko et al., "Audio augmentation for speech recognition", Interspeech 2015 (speed); J.-D. Polack (1988) for the room
-as noise that dies away exponentially.
+T. Ko et al., "Audio augmentation for speech recognition", Interspeech 2015 (speed); J.-D. Polack (1988) for the model
+of reverberation as exponentially decaying noise.
 """
 
 import numpy as np
@@ -14,21 +14,21 @@ import soxr
 from scipy.signal import fftconvolve
 
 SPEED = (0.9, 1.12)
-SHARES = {"speed": 0.5, "room": 0.08, "noise": 0.12}  # of all crops
-REVERBERATION_S = (0.15, 0.6)  # time in which a room's sound falls by 60 dB
-DIRECT_DB = (0.0, 12.0)  # direct sound over reverberation
-NOISE_DB = (5.0, 30.0)  # speech over noise
+SHARES = {"speed": 0.5, "room": 0.08, "noise": 0.12}  # share of crops with each augmentation
+REVERBERATION_S = (0.15, 0.6)  # reverberation time (60 dB)
+DIRECT_DB = (0.0, 12.0)  # ratio of direct sound to reverberation
+NOISE_DB = (5.0, 30.0)  # signal-to-noise ratio
 
 
 def draw_speed(rng: np.random.Generator) -> float:
-    """Return a factor of speed, 1 for most crops that keep their own."""
+    """Draw a speed factor; it is 1 for crops whose speed does not change."""
     if rng.random() >= SHARES["speed"]:
         return 1.0
     return float(np.exp(rng.uniform(*np.log(SPEED))))
 
 
 def change_speed(x: np.ndarray, speed: float) -> np.ndarray:
-    """Play x (n,) faster by `speed`: (about n / speed,) samples, pitch and formants higher by the same factor.
+    """Return x (n,) at `speed` times its speed, (about n / speed,); this scales pitch and formants, too.
 
     >>> change_speed(np.zeros(1100, np.float32), 1.1).shape
     (1000,)
@@ -37,7 +37,7 @@ def change_speed(x: np.ndarray, speed: float) -> np.ndarray:
 
 
 def room(x: np.ndarray, sample_rate_hz: int, rng: np.random.Generator) -> np.ndarray:
-    """Add to x (n,) a reverberation: white noise under an exponential, somewhat behind the direct sound."""
+    """Return x (n,) with reverberation, whose impulse response is exponentially decaying noise after a short gap."""
     n = int(rng.uniform(*REVERBERATION_S) * sample_rate_hz)
     tail = rng.standard_normal(n).astype(np.float32) * 10 ** (-3 * np.arange(n, dtype=np.float32) / n)
     tail[: rng.integers(16, 160)] = 0
@@ -46,7 +46,7 @@ def room(x: np.ndarray, sample_rate_hz: int, rng: np.random.Generator) -> np.nda
 
 
 def noise(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Add to x (n,) noise whose spectrum falls as a random power of frequency."""
+    """Return x (n,) with noise whose spectrum decreases with a random power of the frequency."""
     n = len(x)
     tilt = rng.uniform(0.0, 1.0)
     spectrum = np.fft.rfft(rng.standard_normal(n)) * np.arange(1, n // 2 + 2) ** -tilt
@@ -56,7 +56,7 @@ def noise(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def augment(x: np.ndarray, speed: float, sample_rate_hz: int, rng: np.random.Generator) -> tuple[np.ndarray, bool]:
-    """Return what became of a crop, and whether anything did.
+    """Return an augmented crop, and whether it was changed.
 
     Parameters
     ----------

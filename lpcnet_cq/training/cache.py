@@ -1,4 +1,4 @@
-"""Recordings in a cache on disk, read once for many trainings: one behind the other, as 16-bit samples.
+"""Cache of recordings on disk, as concatenated 16-bit samples, which is written once for many trainings.
 
 Place in the chain: between the recordings of a corpus and the batches of a training.
 """
@@ -19,13 +19,15 @@ from dsp.frames import FrameSpec
 from lpcnet_cq.speech.analysis import VERSION as ANALYSIS_VERSION
 from lpcnet_cq.training.data import Clip
 
-Spans = dict[str, list[tuple[int, int]]]  # collections' recordings as half-open ranges of samples
+Spans = dict[str, list[tuple[int, int]]]  # recordings of each collection as half-open ranges of samples
 
 
 def cached(
     clips: Sequence[Clip], cache_folder: str | Path, spec: FrameSpec, write: Callable[[Sequence[Clip], Path], None]
 ) -> Path:
-    """Return the folder that `write(clips in order, folder)` fills, now or earlier; it appears only when whole.
+    """Return the cache folder of clips; if it does not exist, `write(sorted clips, folder)` writes its content.
+
+    The folder gets its name only when it is complete.
 
     Raises
     ------
@@ -33,7 +35,7 @@ def cached(
         If `clips` is empty.
     """
     if not clips:
-        raise ValueError("clips: none given; training needs at least one recording")
+        raise ValueError("`clips` is empty, it must have at least one recording")
     clips = sorted(clips, key=lambda c: (c.source, c.speaker, c.path))
     folder = Path(cache_folder) / cache_key(clips, spec)
     if not folder.is_dir():
@@ -43,7 +45,7 @@ def cached(
             write(clips, part)
             os.replace(part, folder)
         except OSError:
-            if not folder.is_dir():  # else another training filled the same folder meanwhile
+            if not folder.is_dir():  # otherwise another training has written the same folder
                 raise
         finally:
             shutil.rmtree(part, ignore_errors=True)
@@ -51,14 +53,14 @@ def cached(
 
 
 def cache_key(clips: Sequence[Clip], spec: FrameSpec) -> str:
-    """Return what changes with paths, sizes and times of the files, with `spec` and the version of the analysis."""
+    """Return a hash of paths, sizes and times of the files, of `spec`, and of the version of the analysis."""
     stats = [c.path.stat() for c in clips]
     files = [(c.source, str(c.path), s.st_size, s.st_mtime_ns) for c, s in zip(clips, stats, strict=True)]
     return hashlib.sha256(json.dumps([ANALYSIS_VERSION, asdict(spec), files]).encode()).hexdigest()[:16]
 
 
 def write_pcm(clips: Sequence[Clip], path: Path, read: Callable[[Clip], np.ndarray]) -> Spans:
-    """Write recordings one behind the other; return where each of a collection's recordings lies.
+    """Write concatenated recordings; return the ranges of the recordings of each collection.
 
     Parameters
     ----------
@@ -66,7 +68,7 @@ def write_pcm(clips: Sequence[Clip], path: Path, read: Callable[[Clip], np.ndarr
     path : Path
         File of int16 samples to write.
     read : callable
-        read(clip) is a float array (n_samples,) or (n_samples, channels), in [-1, 1].
+        read(clip) returns a float array (n_samples,) or (n_samples, channels), in [-1, 1].
     """
     spans: Spans = {}
     n = 0

@@ -1,10 +1,9 @@
-"""The default corpora: what `make train` learns from when nobody gave it a folder.
+"""Default corpora, which `make train` downloads and uses if no folder is given.
 
-Of speech: where Debian's package tools are, the wideband prompts of the Asterisk telephone exchange: 2.1 hours by
-professional speakers in five languages, 55 MB. Elsewhere LibriSpeech dev-clean: 5.4 hours by 40 readers,
-338 MB. Either way some speakers are held out, so that the evaluation after training is honest. Of music: the pieces of
-Debian's `openttd-openmsx`, rendered here with a lossless General MIDI soundfont, and single drum sounds; 470 MB to
-fetch, one hour; some pieces are held out.
+Speech: the wideband prompts of the Asterisk telephone exchange (2.1 hours, professional speakers, five languages,
+55 MB), if the package tools of Debian are available; otherwise LibriSpeech dev-clean (5.4 hours, 40 readers, 338 MB).
+Some speakers are held out for the evaluation. Music: the pieces of the Debian package `openttd-openmsx`, rendered with
+a lossless General MIDI soundfont, and single drum sounds (470 MB to download, one hour); some pieces are held out.
 """
 
 import csv
@@ -24,15 +23,15 @@ import numpy as np
 import soundfile
 from tqdm import tqdm
 
-# The English and the Mexican prompts are both credited to Allison Smith; so the Russian speaker is held out.
+# The Russian speaker is held out, because the English and the Mexican prompts are credited to the same speaker.
 ASTERISK_PACKAGES = {f"asterisk-core-sounds-{lang}-g722": lang for lang in ("en", "es", "fr", "it", "ru")}
 ASTERISK_HELD_OUT = "ru"
 ASTERISK_LICENCE = (
     "Asterisk prompts by Allison Smith, June Wallack, Carlo Flora (CC BY-SA 3.0) and Maxim Topal (CC BY 3.0);"
-    " the full notices lie beside the recordings"
+    " the full notices are stored with the recordings"
 )
 SOUNDS = "usr/share/asterisk/sounds"  # in a package
-G722_RATE_HZ = 16000  # ITU-T G.722 knows no other
+G722_RATE_HZ = 16000  # the only sample rate of ITU-T G.722
 
 LIBRISPEECH_URL = "https://www.openslr.org/resources/12/dev-clean.tar.gz"
 LIBRISPEECH_SHA256 = "76f87d090650617fca0cac8f88b9416e0ebf80350acb97b343a85fa903728ab3"
@@ -42,38 +41,39 @@ MUSIC_PACKAGES = ("openttd-openmsx", "musescore-general-soundfont-lossless", "hy
 PIECES, DRUMS = "*/usr/share/games/openttd/**/*.mid", "*/usr/share/hydrogen/**/*"
 MUSIC_LICENCE = (
     "pieces of OpenMSX (GPL-2) through the MuseScore General soundfont (MIT), and Hydrogen's drum kits (GPL-2, CC0, CC"
-    " BY 3.0, CC BY-SA 3.0); the full notices lie beside the recordings"
+    " BY 3.0, CC BY-SA 3.0); the full notices are stored with the recordings"
 )
-MUSIC_RATE_HZ = 44100  # at which it is rendered
+MUSIC_RATE_HZ = 44100  # sample rate of rendered music
 MUSIC_HELD_OUT = ("be_sharp_bw_redfarn", "boogi_marabi_redfarn", "careless_perc_redfarn", "city_blues_redfarn")
 MUSIC_HELD_OUT += ("ultimate_run", "wood_whistles")
-LONGEST_S, SILENCE_S, SILENT = 180, 3, 1e-4  # of a piece, of the silence that ends it, and the amplitude of silence
-DRUM_S = 8
+LONGEST_S = 180  # maximum duration of a piece
+SILENCE_S, SILENT = 3, 1e-4  # a piece ends after this duration of silence; largest amplitude of silence
+DRUM_S = 8  # maximum duration of a drum sound
 
-Row = tuple[str, str, str, str]  # of an index: path, split, source, speaker
+Row = tuple[str, str, str, str]  # row of an index: path, split, source, speaker
 NO_DATA = (
-    "no training data: what others offer could not be fetched ({reasons});"
-    " give a folder of WAV, FLAC or OGG files with DATA=folder or --data folder, of speech one sub-folder per speaker"
+    "no training data: the default corpora could not be downloaded ({reasons});"
+    " give a folder of WAV, FLAC or OGG files with DATA=folder or --data folder, with one sub-folder per speaker"
 )
 
 
 def cache_folder() -> Path:
-    """Where fetched corpora and shards are kept: $LPCNET_CQ_CACHE, or ~/.cache/lpcnet_cq."""
+    """Return the folder of downloaded corpora and shards: $LPCNET_CQ_CACHE, or ~/.cache/lpcnet_cq."""
     return Path(os.environ.get("LPCNET_CQ_CACHE") or Path.home() / ".cache" / "lpcnet_cq")
 
 
 def default_corpus(part: str = "speech/", cache: Path | None = None) -> Path:
-    """Return a folder for `data.open_corpus`, fetching it the first time; says its licence on stderr.
+    """Return a folder for `data.open_corpus`; download it the first time; print its licence to standard error.
 
     Parameters
     ----------
     part : "speech/" or "audio/".
-    cache : where it is kept, `cache_folder()` if left out.
+    cache : folder of corpora, by default `cache_folder()`.
 
     Raises
     ------
     ValueError
-        If there is neither a cached corpus nor a way to fetch one; the message says what to do.
+        If there is no cached corpus and none can be downloaded.
     """
     cache = cache_folder() if cache is None else cache
     sources: list[tuple[str, str, Callable[[Path], None]]] = [
@@ -92,7 +92,7 @@ def default_corpus(part: str = "speech/", cache: Path | None = None) -> Path:
         made = Path(tempfile.mkdtemp(prefix="part-", dir=cache))
         try:
             (made / name).mkdir()
-            print(f"fetching training data: {licence}", file=sys.stderr)
+            print(f"downloading training data: {licence}", file=sys.stderr)
             fetch(made / name)
             os.replace(made / name, cache / name)
             return cache / name
@@ -107,7 +107,7 @@ def default_corpus(part: str = "speech/", cache: Path | None = None) -> Path:
 
 
 def fetch_asterisk(folder: Path) -> None:
-    """Download, unpack and decode the prompts into `folder`, with an index that holds one speaker out."""
+    """Download, unpack and decode the prompts to `folder`, with an index in which one speaker is held out."""
 
     def convert(root: Path) -> list[Row]:
         sounds = ((speaker, root / package / SOUNDS) for package, speaker in ASTERISK_PACKAGES.items())
@@ -120,18 +120,18 @@ def fetch_asterisk(folder: Path) -> None:
 
 
 def fetch_packages(names: list[str], folder: Path, convert: Callable[[Path], list[Row]]) -> None:
-    """Make a corpus of Debian packages in `folder`, with an index and the packages' licences.
+    """Create a corpus from Debian packages in `folder`, with an index and the licences of the packages.
 
     Parameters
     ----------
     names : list of str
     folder : Path
     convert : callable
-        convert(root) writes recordings into `folder` and returns their rows of the index; package p is unpacked in
+        convert(root) writes recordings to `folder` and returns their rows of the index; package p is unpacked to
         root / p.
     """
     if not (shutil.which("apt-get") and shutil.which("dpkg")):
-        raise ValueError("apt-get and dpkg are not here")
+        raise ValueError("apt-get and dpkg are not installed")
     with tempfile.TemporaryDirectory() as work:
         download_packages(names, Path(work))
         root = Path(work) / "root"
@@ -146,12 +146,12 @@ def fetch_packages(names: list[str], folder: Path, convert: Callable[[Path], lis
 
 
 def download_packages(names: list[str], work: Path) -> None:
-    """Download Debian packages into `work`; needs no root, and no package lists on the machine."""
+    """Download Debian packages to `work`; needs neither root nor existing package lists."""
     (work / "lists" / "partial").mkdir(parents=True)
     own_lists = ["-o", f"Dir::State::lists={work / 'lists'}", "-o", f"Dir::Cache={work}"]
     attempts = [[["download", *names]], [[*own_lists, "update"], [*own_lists, "download", *names]]]
     message = ""
-    for attempt in attempts:  # first with the lists that are there, then with fresh ones of our own
+    for attempt in attempts:  # first with the existing package lists, then with new lists in `work`
         for arguments in attempt:
             done = subprocess.run(["apt-get", "-q", *arguments], cwd=work, capture_output=True, text=True)
             message = (done.stderr.strip().splitlines() or [""])[-1]
@@ -161,7 +161,7 @@ def download_packages(names: list[str], work: Path) -> None:
 
 
 def convert_prompts(sounds: Path, folder: Path, speaker: str) -> list[Row]:
-    """Decode the prompts of one language, joined to clips of 8 s and more, into FLAC; return index rows."""
+    """Decode the prompts of one language, joined to clips of at least 8 s, to FLAC files; return index rows."""
     split = "dev" if speaker == ASTERISK_HELD_OUT else "train"
     (folder / speaker).mkdir()
     rows = []
@@ -174,7 +174,7 @@ def convert_prompts(sounds: Path, folder: Path, speaker: str) -> list[Row]:
 
 
 def join_clips(prompts: list[Path], seconds: float) -> Iterator[np.ndarray]:
-    """Yield int16 signals of at least `seconds` (but for the last) made of consecutive prompts."""
+    """Yield int16 signals of consecutive prompts, each at least `seconds` long except the last."""
     parts: list[np.ndarray] = []
     for path in prompts:
         parts.append(decode_g722(path.read_bytes()))
@@ -186,8 +186,8 @@ def join_clips(prompts: list[Path], seconds: float) -> Iterator[np.ndarray]:
 
 
 def decode_g722(data: bytes) -> np.ndarray:
-    """Decode raw G.722 at 64 kbps, two samples a byte, to int16 (2 * len(data),) at 16 kHz."""
-    import av  # only ever needed here
+    """Decode raw G.722 at 64 kbps, two samples per byte, to int16 (2 * len(data),) at 16 kHz."""
+    import av  # needed only here
 
     decoder = av.CodecContext.create("g722", "r")
     frames = decoder.decode(av.Packet(data)) if data else []  # type: ignore[attr-defined]
@@ -198,9 +198,9 @@ def decode_g722(data: bytes) -> np.ndarray:
 
 
 def fetch_music(folder: Path) -> None:
-    """Download pieces, soundfont and drums; render and convert them into `folder`, with an index of the split."""
-    if importlib.util.find_spec("tinysoundfont") is None:  # better said now than after 470 MB
-        raise ValueError("no synthesiser is here; `pip install --no-deps tinysoundfont` brings one")
+    """Download pieces, soundfont and drums; render and convert them to `folder`, with an index."""
+    if importlib.util.find_spec("tinysoundfont") is None:  # checked before 470 MB are downloaded
+        raise ValueError("no synthesiser is installed; `pip install --no-deps tinysoundfont` installs one")
 
     def convert(root: Path) -> list[Row]:
         rows = render_pieces(sorted(root.glob(PIECES)), next(root.rglob("*.sf2")), folder)
@@ -210,14 +210,14 @@ def fetch_music(folder: Path) -> None:
 
 
 def render_pieces(pieces: list[Path], soundfont: Path, folder: Path) -> list[Row]:
-    """Play MIDI files into FLAC, stereo; return index rows."""
-    import tinysoundfont  # pyright: ignore[reportMissingImports]  (only ever needed here)
+    """Render MIDI files to stereo FLAC files; return index rows."""
+    import tinysoundfont  # pyright: ignore[reportMissingImports]  (needed only here)
 
     rows = []
     for piece in tqdm(pieces, "rendering", unit="piece", leave=False):
         synth = tinysoundfont.Synth(samplerate=MUSIC_RATE_HZ)
         synth.sfload(str(soundfont))
-        sequencer = tinysoundfont.Sequencer(synth)  # must live as long as it plays
+        sequencer = tinysoundfont.Sequencer(synth)  # must exist as long as it plays
         sequencer.midi_load(str(piece))
         seconds: list[np.ndarray] = []
         while len(seconds) < LONGEST_S and (len(seconds) < SILENCE_S or np.abs(seconds[-SILENCE_S:]).max() > SILENT):
@@ -232,13 +232,13 @@ def render_pieces(pieces: list[Path], soundfont: Path, folder: Path) -> list[Row
 
 
 def convert_drums(files: list[Path], folder: Path) -> list[Row]:
-    """Copy single sounds, cut to some seconds, into FLAC; return index rows, all for training."""
+    """Copy single sounds, truncated to `DRUM_S`, to FLAC files; return index rows, all for training."""
     (folder / "audio/train/drums").mkdir(parents=True)
     rows = []
     for file in (f for f in files if f.suffix.lower() in (".flac", ".wav")):
         try:
             x, rate_hz = soundfile.read(file, always_2d=True)
-        except soundfile.SoundFileError:  # some kits hold formats that libsndfile cannot read
+        except soundfile.SoundFileError:  # some kits contain formats that libsndfile cannot read
             continue
         path = f"audio/train/drums/{len(rows):04d}.flac"
         soundfile.write(folder / path, x[: DRUM_S * rate_hz, :2], rate_hz)
@@ -250,24 +250,24 @@ def convert_drums(files: list[Path], folder: Path) -> list[Row]:
 
 
 def fetch_librispeech(folder: Path) -> None:
-    """Download LibriSpeech dev-clean, check its SHA-256 and unpack its readers into `folder`."""
+    """Download LibriSpeech dev-clean, check its SHA-256, and unpack its readers to `folder`."""
     with tempfile.TemporaryDirectory(dir=folder.parent) as work:
         archive = Path(work) / "dev-clean.tar.gz"
         download(LIBRISPEECH_URL, archive, LIBRISPEECH_SHA256)
         with tarfile.open(archive) as tar:
-            # Python before 3.11.4 has no filters; the hash has vouched for the archive.
+            # Python before 3.11.4 has no filters; the archive is safe because its hash was checked.
             tar.extraction_filter = getattr(tarfile, "data_filter", None)
             tar.extractall(work)
         (Path(work) / "LibriSpeech" / "dev-clean").rename(folder / "dev-clean")
 
 
 def download(url: str, path: Path, sha256: str) -> None:
-    """Write what lies at `url` to `path` and check its hash.
+    """Download `url` to `path` and check the hash.
 
     Raises
     ------
     ValueError
-        If the hash is another one.
+        If the hash does not match.
     """
     digest = hashlib.sha256()
     with urllib.request.urlopen(url, timeout=30) as response, open(path, "wb") as f:
@@ -278,4 +278,4 @@ def download(url: str, path: Path, sha256: str) -> None:
                 digest.update(block)
                 bar.update(len(block))
     if digest.hexdigest() != sha256:
-        raise ValueError(f"what came from {url} has SHA-256 {digest.hexdigest()}, not {sha256}")
+        raise ValueError(f"the file from {url} has SHA-256 {digest.hexdigest()}, it must be {sha256}")

@@ -1,6 +1,6 @@
-"""Corpora: the recordings of a folder, who speaks in each, and whether it is trained on or held out.
+"""Corpora: the recordings of a folder, with the speaker of each, and the split into training and held-out data.
 
-Place in the chain: first in that of training; the codec itself never needs it.
+Place in the chain: first step of training; coding does not need it.
 """
 
 import csv
@@ -16,7 +16,7 @@ from lpcnet_cq.audio import read_audio
 
 AUDIO_SUFFIXES = frozenset({".flac", ".ogg", ".opus", ".sph", ".wav"})
 
-# Folders that wrap speakers in the layouts of LibriSpeech, VCTK and TIMIT, but are no speakers themselves.
+# Folders that contain the folders of speakers in the layouts of LibriSpeech, VCTK and TIMIT.
 _WRAPPER = re.compile(
     r"librispeech|vctk.*|timit|data|audio|clips|speech|flac|wavs?|wav(16|48)\w*|dr[1-8]"
     r"|(train|dev|test|valid|validation)([-_](clean|other|\d+))*",
@@ -27,7 +27,7 @@ _TRAIN, _DEV = re.compile(r"train", re.IGNORECASE), re.compile(r"dev|test|valid"
 
 @dataclass(frozen=True)
 class Clip:
-    """One recording: its file, who speaks, "train" or "dev", and the collection it comes from."""
+    """Hold one recording: its file, its speaker, its split ("train" or "dev"), and the name of its collection."""
 
     path: Path
     speaker: str
@@ -36,20 +36,21 @@ class Clip:
 
 
 def open_corpus(folder: str | Path, part: str = "speech/") -> list[Clip]:
-    """List the recordings below `folder`, every speaker in one split only.
+    """Return the recordings of a folder and its sub-folders; every speaker is in one split only.
 
-    With an `index.csv` (columns `path`, `split`, `speaker`, `source`; of these only `path` is needed) its
-    rows count, and where some lie under `part` only those. Without it every WAV, FLAC, OGG or SPHERE file
-    counts and the speaker is the first sub-folder that is not a mere wrapper, so that the folders of
-    LibriSpeech, VCTK and TIMIT work as they come. Where no split is given about a tenth of the
-    speakers, chosen by a hash of their names, is held out as "dev"; of a single speaker a tenth of the files.
-    Parts called test or valid count as "dev"; where there are parts, a recording outside them goes with its
-    speaker, and to "train" if that speaker is in none.
+    If the folder has an `index.csv` (columns `path`, `split`, `speaker`, `source`; only `path` is required), its rows
+    are used. If some paths begin with `part`, only these are used. Without an index, every WAV, FLAC, OGG or SPHERE
+    file is used. The speaker is then the first sub-folder that is not a container such as `train`, so that the folders
+    of LibriSpeech, VCTK and TIMIT need no changes.
+
+    If no split is given, about a tenth of the speakers, selected by a hash of their names, is held out as "dev"; with a
+    single speaker, a tenth of the files. Splits called test or valid are treated as "dev". If only some recordings have
+    a split, the others get the split of their speaker, or "train".
 
     Parameters
     ----------
     folder : path of the corpus.
-    part : "speech/" or "audio/", of corpora that hold both.
+    part : "speech/" or "audio/", for corpora that contain both.
 
     Returns
     -------
@@ -58,20 +59,20 @@ def open_corpus(folder: str | Path, part: str = "speech/") -> list[Clip]:
     Raises
     ------
     ValueError
-        If the folder is missing, has no recordings, or its index names a file or a split that is not there.
+        If the folder is missing or has no recordings, or its index has a missing file or an unknown split.
     """
     root = Path(folder)
     if not root.is_dir():
-        raise ValueError(f"data: {str(folder)!r} is no folder; give a folder of WAV, FLAC or OGG files")
+        raise ValueError(f"data: {str(folder)!r} is not a folder; give a folder of WAV, FLAC or OGG files")
     clips = _from_index(root, part) if (root / "index.csv").is_file() else _from_tree(root)
     if not clips:
-        raise ValueError(f"data: {str(folder)!r} holds no WAV, FLAC or OGG file")
+        raise ValueError(f"data: {str(folder)!r} contains no WAV, FLAC or OGG file")
     clips = complete_split(clips) if {"train", "dev"} <= {c.split for c in clips} else hold_out(clips)
     return sorted(clips, key=lambda c: (c.source, c.speaker, c.path))
 
 
 def complete_split(clips: Sequence[Clip]) -> list[Clip]:
-    """Give clips without a split that of their speaker: "dev" if the speaker is held out, else "train".
+    """Return clips in which those without a split get the split of their speaker: "dev" if held out, else "train".
 
     >>> [c.split for c in complete_split([Clip(Path("a.wav"), "ann", "dev"), Clip(Path("b.wav"), "ann", "")])]
     ['dev', 'dev']
@@ -85,9 +86,9 @@ def _split_of(name: str) -> str:
 
 
 def hold_out(clips: Sequence[Clip], fraction: float = 0.1) -> list[Clip]:
-    """Mark about `fraction` (0..1) of the speakers, at least one, as "dev" and the others as "train".
+    """Return clips in which about `fraction` (0..1) of the speakers, at least one, are "dev" and the others "train".
 
-    The choice hangs on the names alone, so that it survives new files and other machines.
+    The choice depends on the names only, so that it does not change with new files or on other machines.
 
     >>> [c.split for c in hold_out([Clip(Path("a.wav"), "ann", ""), Clip(Path("b.wav"), "bob", "")])]
     ['dev', 'train']
@@ -109,11 +110,11 @@ def _from_index(root: Path, part: str) -> list[Clip]:
     for r in rows:
         path = root / r["path"]
         if not path.is_file():
-            raise ValueError(f"data: index.csv names {r['path']!r}, which is not in {str(root)!r}")
+            raise ValueError(f"data: index.csv has the path {r['path']!r}, which does not exist in {str(root)!r}")
         split = _split_of(r.get("split") or "")
         if r.get("split") and not split:
             raise ValueError(
-                f"data: index.csv puts {r['path']!r} in {r['split']!r}, it must be train, dev, test or valid"
+                f"data: index.csv has the split {r['split']!r} for {r['path']!r}, it must be train, dev, test or valid"
             )
         speaker = r.get("speaker") or path.parent.name
         clips.append(Clip(path, speaker, split, r.get("source") or root.name))
@@ -125,7 +126,7 @@ def _from_tree(root: Path) -> list[Clip]:
     for path in sorted(root.rglob("*")):
         if path.suffix.lower() not in AUDIO_SUFFIXES or path.name.startswith(".") or not path.is_file():
             continue
-        if path.stem.endswith("_mic2"):  # VCTK 0.92 has every sentence twice, by two microphones
+        if path.stem.endswith("_mic2"):  # VCTK 0.92 contains every sentence twice, recorded by two microphones
             continue
         folders = path.relative_to(root).parts[:-1]
         speaker = next((p for p in folders if not _WRAPPER.fullmatch(p)), root.name)
@@ -136,11 +137,11 @@ def _from_tree(root: Path) -> list[Clip]:
 
 
 def read_clip(clip: Clip, sample_rate_hz: int, channels: int = 1) -> np.ndarray:
-    """Read a recording as float32 (n_samples,), or (n_samples, 2) where asked for and there, in [-1, 1].
+    """Read a recording as float32 in [-1, 1], (n_samples,), or (n_samples, 2) for stereo files if `channels` is 2.
 
     Raises
     ------
     ValueError
-        If the file cannot be read, is empty, or holds values that are not finite.
+        If the file cannot be read, is empty, or contains values that are not finite.
     """
     return read_audio(clip.path, sample_rate_hz, channels).x

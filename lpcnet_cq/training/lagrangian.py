@@ -1,6 +1,6 @@
-"""Rate control of training: the Lagrange multiplier lambda is the price of a bit in the loss, and follows the rate.
+"""Rate control of training: the Lagrange multiplier lambda is the weight of the rate in the loss.
 
-Place in the chain: training only. Each step adds a gain times the relative excess of the rate to log lambda.
+Place in the chain: training only. After each step, log lambda changes by a gain times the relative excess of the rate.
 """
 
 import jax

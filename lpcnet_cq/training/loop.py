@@ -1,7 +1,7 @@
 """The training loop: steps in phases, rate control, log and checkpoints, for any model.
 
-Place in the chain: training only. `train` and `pruning.prune` train our own codecs with it, `published.train` the
-published systems. A `Run` holds what differs between them: the loss of a step, its settings, and the rate control.
+Place in the chain: training only. `train`, `pruning.prune` and `published.train` use it. A `Run` contains everything
+that differs between them: loss, settings of a step, rate control.
 
 A run writes `config.json`, `metrics.jsonl` and `checkpoint.safetensors` into its folder, and resumes from the
 checkpoint. With a fixed number of steps, the result depends only on the settings and the data, with or without
@@ -33,31 +33,31 @@ BAR = "{l_bar}{bar}| {postfix}"
 
 
 class State(NamedTuple):
-    """Hold what a training step changes."""
+    """Hold everything that a training step changes."""
 
     params: nnx.State
-    memory: optax.OptState  # state of the optimiser, for the parameters that the phase trains
-    control: Any  # state of the rate control, see `Run.follow`
-    masks: Any = ()  # state of pruning, see `Run.settle`
+    optimiser_state: optax.OptState  # of the parameters that the phase trains
+    control: Any  # state of the rate control, see `Run.update_control`
+    masks: Any = ()  # state of pruning, see `Run.after_step`
 
 
 class Setting(NamedTuple):
     """Hold the values that change from step to step."""
 
-    rate: jax.Array  # learning rate
-    acts: Any  # all others: a tree of scalars
+    learning_rate: jax.Array
+    scalars: Any  # all other values: a tree of scalars
 
 
-class Place(NamedTuple):
-    """Hold the position of a run."""
+class Position(NamedTuple):
+    """Hold the position in a run."""
 
-    progress: float  # of the run, 0..1
-    done: float  # of the phase, 0..1
-    steps: int  # steps of the phase so far
+    progress: float  # fraction of the run, 0..1
+    done: float  # fraction of the phase, 0..1
+    steps: int  # number of steps of the phase so far
 
 
 class Budget(NamedTuple):
-    """Hold the length of a run: a number of steps or, if that is 0, minutes of a clock."""
+    """Hold the length of a run: a number of steps or, if it is 0, minutes of a clock."""
 
     minutes: float
     steps: int = 0
@@ -69,28 +69,33 @@ class Budget(NamedTuple):
 
 
 def is_finite(norm: jax.Array) -> jax.Array:
-    """Return 1 for a gradient with a finite norm, else 0: steps without a finite gradient are skipped."""
+    """Return 1 for a gradient with a finite norm, else 0, so that steps without a finite gradient are skipped."""
     return jnp.isfinite(norm).astype(jnp.float32)
+
+
+def unchanged(state: State, notes: dict, phase: Phase, position: Position) -> tuple[State, dict]:
+    """Return state and notes: the default of `Run.before_step`."""
+    return state, notes
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """Hold what does not change during a training.
+    """Hold everything that is constant during a training.
 
     Attributes
     ----------
     graph : nnx.GraphDef
-        Of the model.
+        Graph of the model.
     phases : sequence of Phase
     batch : callable
         batch(i) returns batch number i, a dict of arrays. It runs in a second thread, one batch ahead.
     setting : callable
-        setting(phase, place) returns the `Setting` of the next step.
+        setting(phase, position) returns the `Setting` of the next step.
     loss : callable
         loss(model, phase, batch, control, setting, key) returns the value to minimise and a pair: its parts (scalars
-        that are logged, with `loss`, `bps` and `nsr_db`), and any other values that `follow` uses.
-    follow : callable
-        follow(control, phase, setting, parts, other) returns the state of the rate control after a step.
+        that are logged, with `loss`, `bps` and `nsr_db`), and any other values that `update_control` uses.
+    update_control : callable
+        update_control(control, phase, setting, parts, other) returns the state of the rate control after a step.
     budget : Budget
     seed : int
         Seed of the keys for `loss`.
@@ -99,11 +104,12 @@ class Run:
         gradient_scale(norm) returns a factor for the gradient; 0 skips the step.
     relative_rate : callable
         relative_rate(path) returns the relative learning rate of a parameter.
-    begin : callable
-        begin(state, notes, phase, place) returns the state and the notes with which a step starts. Its time does not
-        count.
-    settle : callable
-        settle(before, after) returns the state that follows a step, from the states before and after it.
+    before_step : callable
+        before_step(state, notes, phase, position) is called before each step and returns the state and the notes with
+        which the step starts. Its time does not count towards the budget.
+    after_step : callable
+        after_step(before, after) is called after each step with the states before and after it; it returns the state
+        for the next step.
     phase_notes : dict
         Additional notes at the start of each phase.
     compiled : dict
@@ -113,16 +119,16 @@ class Run:
     graph: nnx.GraphDef
     phases: Sequence[Phase]
     batch: Callable[[int], dict]
-    setting: Callable[[Phase, Place], Setting]
+    setting: Callable[[Phase, Position], Setting]
     loss: Callable
-    follow: Callable
+    update_control: Callable
     budget: Budget
     seed: int = 0
     checkpoint_minutes: float = 5.0
     gradient_scale: Callable[[jax.Array], jax.Array] = is_finite
     relative_rate: Callable[[tuple], float] = lambda path: 1.0
-    begin: Callable[[State, dict, Phase, Place], tuple[State, dict]] = lambda state, notes, phase, place: (state, notes)
-    settle: Callable[[State, State], State] = lambda before, after: after
+    before_step: Callable[[State, dict, Phase, Position], tuple[State, dict]] = unchanged
+    after_step: Callable[[State, State], State] = lambda before, after: after
     phase_notes: dict = field(default_factory=dict)
     compiled: dict[Phase, Callable] = field(default_factory=dict)
 
@@ -153,26 +159,27 @@ def make_step(run: Run, phase: Phase) -> Callable:
         scale = run.gradient_scale(norm)
         gradient = jax.tree.map(lambda g: jnp.where(scale > 0, scale * g, 0.0), gradient)
         with jax.numpy_dtype_promotion("standard"):  # optax mixes integers and floats
-            updates, memory = OPTIMISER.update(gradient, state.memory, trained)
+            updates, optimiser_state = OPTIMISER.update(gradient, state.optimiser_state, trained)
 
-        def moved(path, p, update):
-            return p + setting.rate * run.relative_rate(path) * update
+        def updated(path, p, update):
+            return p + setting.learning_rate * run.relative_rate(path) * update
 
-        params = nnx.merge_state(jax.tree_util.tree_map_with_path(moved, trained, updates), frozen)
-        control = run.follow(state.control, phase, setting, parts, other)
-        return state._replace(params=params, memory=memory, control=control), parts | {"gradient": norm}
+        params = nnx.merge_state(jax.tree_util.tree_map_with_path(updated, trained, updates), frozen)
+        control = run.update_control(state.control, phase, setting, parts, other)
+        after = state._replace(params=params, optimiser_state=optimiser_state, control=control)
+        return after, parts | {"gradient": norm}
 
     return step
 
 
-def take_step(run: Run, state: State, batch: dict, notes: dict, place: Place) -> tuple[State, dict]:
+def take_step(run: Run, state: State, batch: dict, notes: dict, position: Position) -> tuple[State, dict]:
     """Take one step of the current phase; return the next state and the parts of the loss."""
     phase = run.phases[notes["phase"]]
     if phase not in run.compiled:
         run.compiled[phase] = make_step(run, phase)
     key = jax.random.fold_in(jax.random.key(run.seed), notes["step"])
-    after, parts = run.compiled[phase](state, batch, key, run.setting(phase, place))
-    return run.settle(state, after), {name: float(value) for name, value in parts.items()}
+    after, parts = run.compiled[phase](state, batch, key, run.setting(phase, position))
+    return run.after_step(state, after), {name: float(value) for name, value in parts.items()}
 
 
 def enter_phase(run: Run, state: State, notes: dict, progress: float) -> tuple[State, dict]:
@@ -184,22 +191,22 @@ def enter_phase(run: Run, state: State, notes: dict, progress: float) -> tuple[S
 
 
 def run_steps(run: Run, workdir: Path, state: State, notes: dict, quiet: bool) -> tuple[State, dict]:
-    """Take steps until the budget is used; log every `LOG_EVERY` steps, save checkpoints by the clock."""
+    """Take steps until the budget is used; log every `LOG_EVERY` steps, save checkpoints at regular times."""
     saved, sums, timed, clock = time.monotonic(), {}, set(), run.budget.clock
     checkpoint = workdir / "checkpoint.safetensors"
     with (
         tqdm(total=100, unit="%", disable=quiet, bar_format=BAR, file=sys.stderr) as bar,
-        ThreadPoolExecutor(1) as ahead,  # makes the next batch while a step runs
+        ThreadPoolExecutor(1) as ahead,  # computes the next batch while a step runs
     ):
         batch = ahead.submit(run.batch, notes["step"])
         while (progress := run.budget.progress(notes)) < 1:
             state, notes = enter_phase(run, state, notes, progress)
             phase = run.phases[notes["phase"]]
-            place = Place(progress, phase.done(progress), notes["step"] - notes["since"])
-            state, notes = run.begin(state, notes, phase, place)
+            position = Position(progress, phase.done(progress), notes["step"] - notes["since"])
+            state, notes = run.before_step(state, notes, phase, position)
             began = clock()
             now, batch = batch.result(), ahead.submit(run.batch, notes["step"] + 1)
-            state, parts = take_step(run, state, now, notes, place)
+            state, parts = take_step(run, state, now, notes, position)
             sums = {name: sums.get(name, 0.0) + value for name, value in (parts | {"n": 1}).items()}
             minutes = (clock() - began) / 60 if phase in timed else 0.0  # the first step is mostly compilation
             timed.add(phase)
@@ -217,7 +224,7 @@ def run_steps(run: Run, workdir: Path, state: State, notes: dict, quiet: bool) -
 
 
 def log(workdir: Path, bar: tqdm, notes: dict, sums: dict, progress: float) -> None:
-    """Append the means of `n` steps' sums to `metrics.jsonl` and show loss, rate and time left."""
+    """Append the means of the last steps to `metrics.jsonl`, from sums and their number `n`; show them in the bar."""
     values = notes | {k: v / sums["n"] for k, v in sums.items() if k != "n"}
     with open(workdir / "metrics.jsonl", "a") as f:
         f.write(json.dumps({k: round(v, 5) for k, v in values.items()}) + "\n")
@@ -233,7 +240,7 @@ def resume(run: Run, workdir: Path, params: nnx.State, control: Any, masks: Any 
     Raises
     ------
     ValueError
-        If the checkpoint does not fit the run.
+        If the checkpoint belongs to another model or to other phases.
     """
     notes: dict = {"step": 0, "minutes": 0.0, "phase": 0, "since": 0} | run.phase_notes
     path = workdir / "checkpoint.safetensors"
@@ -245,14 +252,14 @@ def resume(run: Run, workdir: Path, params: nnx.State, control: Any, masks: Any 
         state, _ = load_checkpoint(path, start_state(run, params, control, masks, notes["phase"]))
     except ValueError as error:
         raise ValueError(f"`{path}` is the checkpoint of another model or of other phases: {error}") from error
-    print(f"resuming at step {notes['step']}, {notes['minutes']:.1f} minutes in", file=sys.stderr)
+    print(f"resuming at step {notes['step']}, after {notes['minutes']:.1f} minutes", file=sys.stderr)
     return state, notes
 
 
 def train(
     run: Run, workdir: Path, config: dict, params: nnx.State, control: Any, masks: Any = (), quiet: bool = False
 ) -> tuple[State, dict]:
-    """Train in a folder, from its checkpoint if it has one; return the last state and the numbers of steps and minutes.
+    """Train in a folder; resume from its checkpoint if it has one; return the last state, and steps and minutes.
 
     Parameters
     ----------
@@ -265,7 +272,7 @@ def train(
     control, masks
         Initial values for `State`.
     quiet : bool
-        No progress bar.
+        Show no progress bar.
     """
     workdir.mkdir(parents=True, exist_ok=True)
     (workdir / "config.json").write_text(json.dumps(config, indent=1), encoding="utf-8")

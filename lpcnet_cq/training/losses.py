@@ -1,7 +1,7 @@
 """Losses on synthesised speech: weighted noise-to-signal ratio, log-mel and compressed-spectrum distances.
 
-Place in the chain: training only. All see the output of 1/A(z), so that their gradients reach the residual coder
-and the LSF codebook through the synthesis filter.
+Place in the chain: training only. All losses compare outputs of 1/A(z), so that their gradients reach the residual
+coder and the LSF codebook through the synthesis filter.
 
 Letters: B batch, N samples, F frames, W window length.
 """
@@ -17,12 +17,12 @@ from lpcnet_cq.speech.envelope import GAMMA, expand_bandwidth
 from lpcnet_cq.speech.filters import residual
 from lpcnet_cq.training.mel import mel_bank
 
-MEL_BANDS = {128: 12, 256: 20, 512: 40, 1024: 64, 2048: 80}  # window: bands
-SPECTRUM_WINDOWS = (256, 512, 1024)
+MEL_BANDS = {128: 12, 256: 20, 512: 40, 1024: 64, 2048: 80}  # number of bands by window length in samples
+SPECTRUM_WINDOWS = (256, 512, 1024)  # samples
 COMPRESSION = 0.3  # exponent of amplitudes, about that of loudness
-SPECTRUM_FLOOR = 1e-5  # power of a bin, of a signal whose bins have 1 on average
-MEL_FLOOR = 3e-6  # amplitude, full scale 1: below one 16-bit step's noise in any band
-ENERGY_POWER = 0.2  # how much louder segments weigh more
+SPECTRUM_FLOOR = 1e-5  # added to the power of a bin; the mean power of bins is 1
+MEL_FLOOR = 3e-6  # amplitude, full scale 1: below the noise of 16-bit quantisation in every band
+ENERGY_POWER = 0.2  # exponent of the energy in the weights of segments
 
 
 def spectrum(x: jax.Array, W: int) -> jax.Array:
@@ -55,27 +55,27 @@ def log_mel(x: jax.Array, sample_rate_hz: int, W: int) -> jax.Array:
 
 
 def mel_loss(x: jax.Array, y: jax.Array, sample_rate_hz: int, windows: Iterable[int] = MEL_BANDS) -> jax.Array:
-    """Return the mean absolute log-mel distance in neper, mean over some resolutions, windows of so many samples."""
+    """Return the mean absolute log-mel distance (natural log), averaged over window lengths in samples."""
     d = [jnp.mean(jnp.abs(log_mel(x, sample_rate_hz, W) - log_mel(y, sample_rate_hz, W))) for W in windows]
     return jnp.stack(d).mean()
 
 
 def compressed_spectrum(x: jax.Array, W: int) -> jax.Array:
-    """Return amplitudes by bin to the power `COMPRESSION`, (B, F, W/2+1); white noise of power 1 has about 1."""
+    """Return the amplitudes of bins to the power `COMPRESSION`, (B, F, W/2+1); about 1 for white noise of power 1."""
     X = spectrum(x, W)
     power = (X.real**2 + X.imag**2) / np.sum(hann(W) ** 2)
     return (power + SPECTRUM_FLOOR) ** (COMPRESSION / 2)
 
 
 def spectrum_loss(x: jax.Array, y: jax.Array) -> jax.Array:
-    """Return the mean distance of compressed amplitudes, bin by bin, mean over three resolutions.
+    """Return the mean absolute difference of compressed amplitudes of bins, averaged over three window lengths.
 
-    Mel bands average over what lies between harmonics and what is missing on them; bins do not.
+    In mel bands, noise between harmonics can compensate missing energy of harmonics; bins resolve this difference.
 
     Parameters
     ----------
     x, y : arrays (B, N)
-        Speech and decoded speech, at any level: both are brought to a power of 1 by that of `x`.
+        Speech and decoded speech at any level; both are scaled so that the power of `x` is 1.
 
     References
     ----------
@@ -90,14 +90,14 @@ def spectrum_loss(x: jax.Array, y: jax.Array) -> jax.Array:
 def weighted_nsr(x: jax.Array, y: jax.Array, a: jax.Array, segment: int) -> jax.Array:
     """Return the mean log10 noise-to-signal ratio per segment, both weighted by W(z) = A(z/gamma).
 
-    Louder segments weigh more, by the power `ENERGY_POWER` of their energy.
+    The weight of a segment is its energy to the power `ENERGY_POWER`.
 
     Parameters
     ----------
     x, y : arrays (B, N)
         Speech and decoded speech.
     a : array (B, S, M+1)
-        LPC of the (pre-emphasised) speech.
+        LPC coefficients of the pre-emphasised speech.
     segment : int
         Samples per segment.
     """
@@ -107,7 +107,7 @@ def weighted_nsr(x: jax.Array, y: jax.Array, a: jax.Array, segment: int) -> jax.
 
 
 def segment_nsr(x: jax.Array, noise: jax.Array, segment: int) -> jax.Array:
-    """Return the mean log10 ratio of noise to signal, both (B, N), per segment; louder segments weigh more."""
+    """Return the mean log10 noise-to-signal ratio per segment, given signal and noise (B, N); weights as above."""
     s, n = ((v.reshape(x.shape[0], -1, segment) ** 2).mean(-1) for v in (x, noise))
     s, n = s + 1e-9, n + 1e-10
     weight = s**ENERGY_POWER

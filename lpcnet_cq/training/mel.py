@@ -1,8 +1,8 @@
 """Mel filter banks: triangles of height 1 whose centres are evenly spaced on a mel scale.
 
-Place in the chain: below the spectral losses of training, which multiply power spectra by a bank. Every bank is
-computed once. `librosa` has the same ones, but loads for seconds, with a compiler and a machine-learning library that
-no training needs; it is the reference in the tests.
+Place in the chain: used by the spectral losses of training, which multiply power spectra by a bank. Every bank is
+computed once. `librosa` has the same banks and is the reference in the tests. Training does not use it, because its
+import takes seconds and needs a compiler and a machine-learning library.
 
 Letters: W window length, n bands.
 """
@@ -49,5 +49,5 @@ def mel_bank(n: int, W: int, sample_rate_hz: int, scale: Scale = "slaney") -> np
     f = np.fft.rfftfreq(W, 1 / sample_rate_hz)[:, None]
     rise, fall = (f - edges[:-2]) / np.diff(edges[:-1]), (edges[2:] - f) / np.diff(edges[1:])
     bank = np.maximum(0, np.minimum(rise, fall)).astype(np.float32)
-    bank.flags.writeable = False  # every caller gets the same array
+    bank.flags.writeable = False  # because all callers share the array
     return bank

@@ -1,10 +1,12 @@
-"""Recordings of music become a memory-mapped array, and that reproducible batches with their masking thresholds.
+"""Training data of music: recordings in a memory-mapped array, and reproducible batches with masking thresholds.
 
-Place in the chain: as `speech_data`; the thresholds and the split of blocks are computed here,
-in the thread that makes batches, so that the training step does not wait for them.
+Place in the chain: as `speech_data`. Masking thresholds and short-block flags are computed here, in the thread that
+computes batches, so that the training step does not wait for them.
 
-Pieces of music are cropped. From collections of short sounds (notes, drums) a scene is made: some of them at random
-times, places and levels, at other speeds. Letters: B crops in a batch, T packets, N samples in a block.
+Crops are taken from pieces of music. Collections of short sounds (notes, drums) are mixed to scenes: several sounds at
+random times, directions, levels and speeds.
+
+Letters: B crops in a batch, T packets, N samples in a block, F frames and K lines of masking thresholds.
 """
 
 import json
@@ -23,18 +25,18 @@ from lpcnet_cq.training.data import Clip, read_clip
 from lpcnet_cq.training.music_objective import compared
 from lpcnet_cq.training.psychoacoustic_loss import threshold_db
 
-SHORT_S = 15.0  # a collection whose recordings last less on average holds single sounds
-SOUNDS = (1, 6)  # in a scene
-SPEED = (0.75, 1.33)
-LEVELS_DB = (-18.0, 0.0)  # of a sound in a scene
-PEAKS_DB = (-14.0, -0.1)  # of a crop: music comes loud
-MONO_SHARE = 0.15  # of crops
-SILENT = 1e-3  # amplitude: crops below it are drawn anew
+SHORT_S = 15.0  # collections with a smaller mean duration of recordings contain single sounds
+SOUNDS = (1, 6)  # number of sounds in a scene
+SPEED = (0.75, 1.33)  # speed factors of sounds in a scene
+LEVELS_DB = (-18.0, 0.0)  # levels of sounds in a scene
+PEAKS_DB = (-14.0, -0.1)  # peak levels of crops relative to full scale
+MONO_SHARE = 0.15  # share of crops that become mono
+SILENT = 1e-3  # crops with a smaller peak amplitude are drawn again
 
 
 @dataclass(frozen=True)
 class Recordings:
-    """All training material: `pcm` (n, 2) int16, and each collection's recordings as half-open ranges of samples."""
+    """Hold all recordings: `pcm` (n, 2) int16, and the recordings of each collection as half-open ranges of samples."""
 
     pcm: np.ndarray
     sources: dict[str, list[tuple[int, int]]]
@@ -42,18 +44,18 @@ class Recordings:
 
 
 def build_recordings(clips: Sequence[Clip], cache_folder: str | Path, spec: FrameSpec) -> Recordings:
-    """Write the clips one behind the other into a cache, mono ones twice; or open what lies there already.
+    """Return recordings from the cache; if they are missing, write them to the cache first.
 
     Parameters
     ----------
-    clips : recordings of one split, any rates.
-    cache_folder : where caches live; made if missing.
+    clips : recordings of one split, with any sample rates.
+    cache_folder : folder of caches, created if missing.
     spec : frames of the codec.
 
     Raises
     ------
     ValueError
-        If `clips` is empty or a file is unreadable.
+        If `clips` is empty or a file cannot be read.
     """
 
     def write(clips: Sequence[Clip], folder: Path) -> None:
@@ -67,29 +69,29 @@ def build_recordings(clips: Sequence[Clip], cache_folder: str | Path, spec: Fram
 
 
 def read_stereo(clip: Clip, spec: FrameSpec) -> np.ndarray:
-    """Read a recording as two channels, float32 (n_samples, 2); one channel becomes both."""
+    """Read a recording as two channels, float32 (n_samples, 2); a mono recording gets two equal channels."""
     x = read_clip(clip, spec.sample_rate_hz, channels=2)
     return x if x.ndim == 2 else np.stack([x, x], axis=1)
 
 
 class MusicBatches:
-    """Random crops and scenes, the same for the same (seed, step) on every run.
+    """Draw random crops and scenes, which depend only on (seed, step).
 
-    A source is drawn with probability proportional to (its seconds)^0.75; crops begin at any sample.
+    A collection is drawn with probability proportional to (its seconds)^0.75; crops begin at any sample.
 
     Parameters
     ----------
     recordings : from `build_recordings`.
-    batch : B, crops in a batch.
-    seconds : length of a crop, rounded to T packets.
+    batch : B, number of crops in a batch.
+    seconds : duration of a crop, rounded to T packets.
     seed : 0..2^63 - 1.
     config : MusicConfig
-        Of which the blocks count.
+        Configuration of the codec, with the lengths of blocks.
 
     Raises
     ------
     ValueError
-        If nothing is as long as a crop and nothing is short.
+        If no recording is as long as a crop, and no collection contains single sounds.
     """
 
     def __init__(self, recordings: Recordings, batch: int, seconds: float, seed: int, config: MusicConfig) -> None:
@@ -101,26 +103,26 @@ class MusicBatches:
         self.short = [k for k, v in lengths.items() if v.mean() < SHORT_S * fs]
         self.names = [k for k, v in lengths.items() if k in self.short or v.max() >= self.n]
         if not self.names:
-            raise ValueError(f"seconds: {seconds} is longer than every recording; give less, or more data")
+            raise ValueError(f"`seconds` is {seconds}, it must be at most the length of the longest recording")
         self.seconds = {k: lengths[k].sum() / fs for k in self.names}
 
     def batch(self, step: int) -> dict[str, np.ndarray]:
-        """Batch number `step` (0, 1, ...).
+        """Return batch number `step` (0, 1, ...).
 
         Returns
         -------
-        x : (B, 2, (T+2) N) float32 in [-1, 1]: left and right of the crops, with a block before and one behind.
-        split : (B, T+2) float32: 1 for blocks to split.
-        mask_db : (B, 2, F, K) float32: masking thresholds of what `objective.compared` compares, dB SPL.
+        x : (B, 2, (T+2) N) float32 in [-1, 1]: left and right channel of the crops, with a block before and after.
+        is_short : (B, T+2) float32: 1 for packets with short blocks, 0 for others.
+        mask_db : (B, 2, F, K) float32: masking thresholds of the samples that `objective.compared` selects, dB SPL.
         """
         rng = np.random.Generator(np.random.Philox(key=np.array([self.seed, step], np.uint64)))
         x = np.stack([self._crop(rng) for _ in range(self.batch_size)])
-        split = np.stack([short_block_flags(both, self.config) for both in x])
-        heard = x[..., compared(self.config, self.n_packets)]
-        return {"x": x, "split": split, "mask_db": threshold_db(heard, self.config.spec.sample_rate_hz)}
+        is_short = np.stack([short_block_flags(both, self.config) for both in x])
+        inner = x[..., compared(self.config, self.n_packets)]
+        return {"x": x, "is_short": is_short, "mask_db": threshold_db(inner, self.config.spec.sample_rate_hz)}
 
     def _crop(self, rng: np.random.Generator) -> np.ndarray:
-        """Return left and right, (2, n)."""
+        """Return left and right channel of a crop, (2, n)."""
         while True:
             source = self._draw(rng, self.names)
             x = self._scene(rng) if source in self.short else self._excerpt(rng, source)
@@ -137,7 +139,7 @@ class MusicBatches:
         return names[rng.choice(len(names), p=weight / weight.sum())]
 
     def _excerpt(self, rng: np.random.Generator, source: str) -> np.ndarray:
-        """Return a part of one recording, (n, 2); each counts by its length."""
+        """Return a part of one recording, (n, 2); all possible parts of a collection are equally likely."""
         spans = np.array([span for span in self.recordings.sources[source] if span[1] - span[0] >= self.n])
         room = np.cumsum(spans[:, 1] - spans[:, 0] - self.n + 1)
         at = rng.integers(room[-1])
@@ -145,7 +147,7 @@ class MusicBatches:
         return self._samples(spans[i, 1] - self.n - (room[i] - 1 - at), self.n)
 
     def _scene(self, rng: np.random.Generator) -> np.ndarray:
-        """Return some short sounds, mixed, (n, 2)."""
+        """Return a mix of short sounds, (n, 2)."""
         x = np.zeros((self.n, 2), np.float32)
         for _ in range(rng.integers(SOUNDS[0], SOUNDS[1] + 1)):
             spans = self.recordings.sources[self._draw(rng, self.short)]
@@ -156,7 +158,7 @@ class MusicBatches:
             sound = change_speed(self._samples(first + skip, length), speed)
             angle, gain = rng.uniform(0, np.pi / 2), 10 ** (rng.uniform(*LEVELS_DB) / 20)
             sound = sound * np.float32(2**0.5 * gain) * np.array([np.cos(angle), np.sin(angle)], np.float32)
-            start = rng.integers(-len(sound) // 2, self.n)  # most are heard to set in
+            start = rng.integers(-len(sound) // 2, self.n)  # most onsets are inside the crop
             a, b = max(start, 0), min(start + len(sound), self.n)
             x[a:b] += sound[a - start : b - start]
         return x

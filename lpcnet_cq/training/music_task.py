@@ -1,4 +1,4 @@
-"""The training of the codec for music."""
+"""Training task of the codec for music."""
 
 from flax import nnx
 
@@ -17,7 +17,7 @@ def batches(recordings: Recordings, t: TrainConfig) -> MusicBatches:
 
 
 def model(t: TrainConfig, recordings: Recordings) -> Model:
-    """Return a new model, which the recordings do not change."""
+    """Return a new model; its initialisation does not depend on the recordings."""
     assert isinstance(t.codec, MusicConfig)
     return Model(t.codec, rngs=nnx.Rngs(t.seed))
 
@@ -29,10 +29,10 @@ MUSIC = Task(
     material=build_recordings,
     batches=batches,
     model=model,
-    shape=lambda batch: (batch["split"].shape[0], batch["split"].shape[1] - 2),
+    shape=lambda batch: (batch["is_short"].shape[0], batch["is_short"].shape[1] - 2),
     objective=objective,
     quantise=quantise,
     rates=rates,
-    rate_share=0.1,  # the busiest tenth: a single note never needs as much
+    rate_share=0.1,  # a tenth of the crops, because single notes never need the highest bitrates
     dense=(),
 )

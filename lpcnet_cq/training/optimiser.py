@@ -4,14 +4,15 @@ import jax
 import optax
 from optax.contrib import MuonDimensionNumbers, muon
 
-FEW = ("triangular", "skip", "step", "basis", "mean", "taps", "bias")  # tables, not maps between spaces: Adam
+# Words in the names of parameters that Adam trains although they have two axes: they are tables, not weight matrices.
+TABLES = ("triangular", "skip", "step", "basis", "mean", "taps", "bias", "energy_weights")
 
 
 def weight_dimensions(params):
-    """Say which axes of each parameter are inputs and outputs; None leaves the parameter to Adam."""
+    """Return the input and output axes of each parameter; None for parameters that Adam trains."""
 
     def dimensions(path, value):
-        if value.ndim < 2 or any(name in jax.tree_util.keystr(path) for name in FEW):
+        if value.ndim < 2 or any(name in jax.tree_util.keystr(path) for name in TABLES):
             return None
         return MuonDimensionNumbers(reduction_axis=tuple(range(value.ndim - 1)), output_axis=value.ndim - 1)
 
@@ -19,12 +20,12 @@ def weight_dimensions(params):
 
 
 def make_optimiser() -> optax.GradientTransformation:
-    """Return a transformation of unit learning rate; the caller scales its updates.
+    """Return a transformation with a learning rate of 1; the caller scales its updates.
 
     References
     ----------
-    K. Jordan et al., "Muon" (2024); updates are scaled to the size of Adam's (J. Liu et al. 2025, arXiv 2502.16982,
-    eq. 4), so that one learning rate serves both.
+    K. Jordan et al., "Muon" (2024). Its updates are scaled to the size of those of Adam (J. Liu et al. 2025,
+    arXiv 2502.16982, eq. 4), so that both use the same learning rate.
     """
     return muon(
         1.0,

@@ -1,4 +1,4 @@
-"""The named presets of training runs, and the one that fits given weights."""
+"""Named presets of training runs, and the preset that fits given weights."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from lpcnet_cq.training.config import MusicLoss, SpeechLoss, TrainConfig
 from lpcnet_cq.training.tasks import task_of
 
 SPEECH = TrainConfig()
-# From trained weights: quantisers are hard and the whole loss counts from the first step on.
+# For trained weights: quantisers are hard, and all terms of the loss are used from the first step on.
 SPEECH_TRAINED = replace(SPEECH, loss=SpeechLoss(pesq_from=0.0), annealing=0.0)
 MUSIC = TrainConfig(
     codec=MusicConfig(),
@@ -18,14 +18,14 @@ MUSIC = TrainConfig(
     bitrates_bps=(64000.0, 128000.0),
     batch=2,
     lambda_start=0.03,
-    rate_share=0.6,  # the mean over single notes and whole pieces lies that far below what a whole piece needs
+    rate_share=0.6,  # ratio of the mean rate of all crops, which include single notes, to that of whole pieces
     step_margin=18.0,
     learning_rate=3e-3,
 )
 MUSIC_TRAINED = replace(MUSIC, annealing=0.0)
 
-# `cq` trains speech and `audio` music from new weights; `-continue` goes on from trained weights, `-prune` makes such
-# weights sparse, `-tiny` is for tests.
+# `cq` trains speech and `audio` music from random weights; `-continue` trains existing weights, `-prune` makes existing
+# weights sparse, `tiny` and `audio-tiny` are for tests.
 PRESETS = {
     "cq": SPEECH,
     "cq-continue": replace(SPEECH_TRAINED, learning_rate=2.5e-3, lambda_start=0.28),
@@ -45,7 +45,7 @@ PRESETS = {
         codec=MusicConfig(
             spec=FrameSpec(44100, window=256, hop=128, look_ahead=128, subframe=128),
             n_latents=116,
-            splits=4,
+            short_blocks=4,
             bands=8,
             fine=8,
             fine_blocks=1,
@@ -58,19 +58,19 @@ PRESETS = {
 
 
 def preset_for_weights(init: str, purpose: str = "continue") -> TrainConfig:
-    """Return the preset that goes on from weights: of their codec, with their dimensions.
+    """Return the preset that trains existing weights, with their codec and their dimensions.
 
     Parameters
     ----------
     init : str
-        Released name, weights file or run's folder.
+        Released name, weights file, or folder of a run.
     purpose : str
         "continue" or "prune".
 
     Raises
     ------
     ValueError
-        If there are no such weights.
+        If no such weights exist.
     """
     config = load_weights(find_weights(init)).config
     return replace(PRESETS[f"{task_of(config).preset}-{purpose}"], codec=config, init=str(init))

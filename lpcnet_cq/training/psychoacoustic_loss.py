@@ -1,9 +1,9 @@
-"""Losses that know what the ear cannot hear: an error counts where it stands above the masking threshold.
+"""Psychoacoustic losses: terms that depend on the ratio of signal and error to the masking threshold.
 
-Place in the chain: training only, beside `losses`. Thresholds come from `dsp.psychoacoustics` on one absolute scale,
-`FULL_SCALE_DB`, and are computed in the thread that makes batches; spectra of signal and error are computed here on
-the same scale, in the same frames. That scale is what makes the terms work: thresholds on one scale and spectra on
-another make weights of 10^-9 and a maximum that is never above zero.
+Place in the chain: training only, beside `losses`. Thresholds are computed by `dsp.psychoacoustics` on an absolute
+scale, `FULL_SCALE_DB`, in the thread that computes batches. Spectra of signal and error are computed here on the same
+scale, in the same frames. If the scales were different, the weights would be about 10^-9, and the maximum of the
+noise-to-mask ratio would never exceed 1.
 
 Letters: B signals, N samples, F frames, K lines, p and m levels of signal and threshold in dB SPL, P and M the same as
 powers, n the power of the error, b critical bands.
@@ -18,8 +18,8 @@ from dsp.psychoacoustics_maskers import spectral_lines
 from lpcnet_cq.training.config import Loss
 
 FULL_SCALE_DB = 96.0  # SPL of a full-scale sinusoid
-HOP = N_FFT  # samples from frame to frame: a quarter of the time of half overlap; crops begin anywhere
-FLOOR = 0.1  # power, -10 dB SPL: below every threshold, so that a silent line has a level
+HOP = N_FFT  # samples between frames, without overlap to save time; crops begin at random positions
+FLOOR = 0.1  # power, -10 dB SPL: below every threshold, so that the level of a silent line is finite
 WINDOW = np.sqrt(8 / 3) * np.hanning(N_FFT + 1)[:-1] / N_FFT * 2 * 10 ** (FULL_SCALE_DB / 20)
 
 
@@ -41,12 +41,12 @@ def power(x: jax.Array) -> jax.Array:
     padded = jnp.pad(x[:, : x.shape[1] // HOP * HOP], ((0, 0), (half, half)))
     frames = padded.reshape(x.shape[0], -1, HOP) * jnp.asarray(WINDOW, jnp.float32)
     X = jnp.fft.rfft(frames)
-    one_sided = np.r_[0.5, np.ones(half - 1), 0.5].astype(np.float32)  # 0 Hz and half the rate have one sign only
+    one_sided = np.r_[0.5, np.ones(half - 1), 0.5].astype(np.float32)  # lines at 0 Hz and fs/2 exist only once
     return (X.real**2 + X.imag**2) * one_sided
 
 
 def priority(P: jax.Array, P_hat: jax.Array, M: jax.Array) -> jax.Array:
-    """Return the priority weighting of a batch: the mean of w (p - p_hat)^2, loud and unmasked lines first.
+    """Return the priority weighting of a batch: mean of w (p - p_hat)^2, with larger w for loud and unmasked lines.
 
     w = log10(10^(0.1 p) / 10^(0.1 m) + 1),  L = mean of w (p - p_hat)^2, p in dB.
 
@@ -66,9 +66,9 @@ def priority(P: jax.Array, P_hat: jax.Array, M: jax.Array) -> jax.Array:
 
 
 def modulation(n: jax.Array, M: jax.Array) -> jax.Array:
-    """Return the noise modulation of every frame, (B, F): how far the worst line stands above the threshold.
+    """Return the noise modulation of every frame, (B, F): the largest excess of the error over the threshold.
 
-    L = max over f of ReLU(n / m - 1): zero where all noise is masked.
+    L = max over f of ReLU(n / m - 1), which is zero if all noise is masked.
 
     Parameters
     ----------
@@ -83,19 +83,19 @@ def modulation(n: jax.Array, M: jax.Array) -> jax.Array:
 
 
 def critical_bands(sample_rate_hz: int) -> np.ndarray:
-    """Return which of the K lines belong to which critical band, float32 (K, b)."""
+    """Return 1 where a line belongs to a critical band, else 0, float32 (K, b)."""
     lines = spectral_lines(sample_rate_hz)
     index = np.searchsorted(lines.band_start, np.arange(len(lines.bark)), side="right")
     return (index[:, None] == np.arange(1, len(lines.band_start) + 1)).astype(np.float32)
 
 
 def audible(n: jax.Array, P: jax.Array, M: jax.Array, sample_rate_hz: int) -> jax.Array:
-    """Return how far the noise of the critical bands stands above the threshold, mean over the batch, in bel.
+    """Return the mean audible noise of critical bands in bel.
 
-    L = mean of log10(1 + min(sum over a band of n / m, sum of p / m)): the noise-to-mask ratio in bel where noise is
-    heard, nothing far below the mask, and a gradient in every band, where a maximum has one in the worst line only.
-    Noise counts as much as the signal at most: where a few bits are spent, noise of the right level in the place of
-    the signal has twice the error of a hole, and sounds better.
+    L = mean of log10(1 + min(sum over a band of n / m, sum of p / m)). This is the noise-to-mask ratio in bel if noise
+    is audible, and about zero far below the threshold. Unlike a maximum, it has a gradient in every band. The minimum
+    limits noise to the level of the signal: at low bitrates, noise of the right level has twice the error of a
+    spectral hole but sounds better.
 
     Parameters
     ----------
@@ -116,8 +116,8 @@ def audible(n: jax.Array, P: jax.Array, M: jax.Array, sample_rate_hz: int) -> ja
 def psychoacoustic_terms(x: jax.Array, y: jax.Array, mask_db: jax.Array, sample_rate_hz: int) -> dict[str, jax.Array]:
     """Return the three terms for decoded signals.
 
-    The noise modulation enters as mean of log10(1 + L): frames whose noise stands 30 dB above the mask would otherwise
-    outweigh a thousand frames with noise just above it.
+    The noise modulation is the mean of log10(1 + L). Without the logarithm, a frame with noise 30 dB above the
+    threshold would have the weight of a thousand frames with noise slightly above it.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def psychoacoustic_terms(x: jax.Array, y: jax.Array, mask_db: jax.Array, sample_
     """
     P, P_hat, n = power(x), power(y), power(y - x)
     F = P.shape[1]
-    inner = slice(1, F - 1)  # the frames at both ends hang over the signals
+    inner = slice(1, F - 1)  # the frames at both ends extend beyond the signals
     P, P_hat, n, M = (a[:, inner] for a in (P, P_hat, n, 10 ** (mask_db[:, :F] / 10)))
     return {
         "priority": priority(P, P_hat, M),
@@ -139,6 +139,6 @@ def psychoacoustic_terms(x: jax.Array, y: jax.Array, mask_db: jax.Array, sample_
 
 
 def weighted_terms(terms: dict[str, jax.Array], loss: Loss) -> jax.Array:
-    """Return the sum of what `psychoacoustic_terms` returns, each term times its weight."""
+    """Return the weighted sum of the results of `psychoacoustic_terms`."""
     weights = {"priority": loss.priority, "modulation": loss.modulation, "audible": loss.audible}
     return sum((weights[name] * term for name, term in terms.items()), jnp.float32(0))

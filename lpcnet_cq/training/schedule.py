@@ -1,7 +1,7 @@
-"""The two-phase training of what is made of parts: greedily, one group of parts after another, then all together.
+"""Two-phase training: groups of parts of a model are trained one after another, then all parts together.
 
-Place in the chain: training only, of the published cascades and of our own codec. A group learns on what the earlier
-ones left, while these stay as they are. Fresh memory of the optimiser at the start of each phase.
+Place in the chain: training only, of the published cascades and of our own codecs. While a group is trained, earlier
+groups do not change. The state of the optimiser is reset at the start of each phase.
 
 References
 ----------
@@ -16,7 +16,7 @@ from itertools import pairwise
 
 import numpy as np
 
-Group = tuple[int | str, ...]  # parts of a model by name; the modules of a cascade go by their index
+Group = tuple[int | str, ...]  # names of parts of a model; modules of a cascade are identified by their index
 
 
 @dataclass(frozen=True)
@@ -24,22 +24,22 @@ class Phase:
     """Hold one phase of training."""
 
     trained: Group
-    learning_rate: float  # its peak
+    learning_rate: float  # peak of the schedule
     start: float  # share of the run at which the phase starts, 0..1
-    end: float  # and at which it ends
-    joint: bool  # trains all groups together, after they were trained one by one
+    end: float  # share of the run at which the phase ends
+    joint: bool  # whether the phase trains all groups together
 
     def trains(self, path: tuple) -> bool:
-        """Say whether the parameter at `path` of the model, such as ("modules", 0, ...), is trained."""
+        """Return whether the parameter at `path` of the model, such as ("modules", 0, ...), is trained."""
         return (path[1] if path[0] == "modules" else path[0]) in self.trained
 
     def done(self, progress: float) -> float:
-        """Return the position in the phase, 0 at its start and 1 at its end, when the run is at `progress`."""
+        """Return the position in the phase, 0 at its start and 1 at its end, at the fraction `progress` of the run."""
         return (progress - self.start) / (self.end - self.start)
 
     @property
     def n_modules(self) -> int:
-        """Modules of a cascade that are in use: those that are trained and all before them."""
+        """Number of modules of a cascade in use: those that are trained and all modules before them."""
         return max((part + 1 for part in self.trained if isinstance(part, int)), default=0)
 
 
@@ -51,10 +51,10 @@ def two_phases(
     Parameters
     ----------
     groups : sequence of tuples
-        Parts that are trained together, in the order in which they learn.
+        Groups of parts, in the order of training.
     learning_rates, shares : tuples of three
-        Of the first group, of each further one, and of all together. Only ratios of shares count; 0 for the last
-        leaves joint training out, as a single group does.
+        Values for the first group, for each further group, and for joint training. Only the ratios of shares are
+        relevant. There is no joint training if its share is 0 or there is a single group.
 
     Examples
     --------
@@ -77,7 +77,7 @@ def two_phases(
 
 
 def learning_rate(phase: Phase, done: float, warm: float) -> float:
-    """Return the learning rate of a phase: a linear rise to its peak, multiplied by a cosine that falls to 0.
+    """Return the learning rate of a phase: a linear warm-up to the peak, multiplied by a cosine that decreases to 0.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def learning_rate(phase: Phase, done: float, warm: float) -> float:
     done : float
         Position in the phase, 0..1.
     warm : float
-        Position in its warm-up, which ends at 1.
+        Position in the warm-up, which ends at 1.
 
     Examples
     --------

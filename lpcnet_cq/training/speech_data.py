@@ -1,9 +1,9 @@
-"""Recordings of speech become memory-mapped shards with their LSFs, and shards become reproducible batches.
+"""Training data of speech: memory-mapped shards of samples and LSFs, and reproducible batches.
 
 Place in the chain: between the recordings of a corpus and the training of speech.
 
-A crop is chosen by a counter-based generator keyed by (seed, step): batch 5,000 is the same whether the training got
-there in one go or was resumed ten times, and nothing but the step number has to be saved.
+A counter-based random generator with the key (seed, step) draws the crops of a batch. Therefore a batch depends only on
+its number, also if the training was interrupted, and checkpoints contain no other state of the data.
 
 Letters: B crops in a batch, T packets in a crop, M order of the linear prediction, N = T * hop samples.
 """
@@ -24,17 +24,17 @@ from lpcnet_cq.training.cache import cached, write_pcm
 from lpcnet_cq.training.data import Clip, read_clip
 from lpcnet_cq.training.psychoacoustic_loss import threshold_db
 
-LEVELS_DBOV = (-36.0, -16.0)
-SILENCE_DBOV = -60.0
+LEVELS_DBOV = (-36.0, -16.0)  # range of active speech levels of crops
+SILENCE_DBOV = -60.0  # crops with a lower level are rarely used
 _CHUNK_PACKETS = 1500
 
 
 @dataclass(frozen=True)
 class Shards:
-    """All training material as two parallel arrays on disk.
+    """Hold all recordings as two parallel arrays on disk.
 
-    `pcm` (n_packets * hop,) int16; `lsf` (n_packets, M) float32, radians, unquantised;
-    `sources` maps each collection to its half-open range of packets.
+    `pcm` (n_packets * hop,) int16; `lsf` (n_packets, M) float32, radians, unquantised; `sources` maps each collection
+    to its half-open range of packets.
     """
 
     pcm: np.ndarray
@@ -44,22 +44,22 @@ class Shards:
 
 
 def build_shards(clips: Sequence[Clip], cache_folder: str | Path, spec: FrameSpec) -> Shards:
-    """Write the clips one behind the other, with their LSFs, into a cache; or open what lies there already.
+    """Return shards from the cache; if they are missing, write concatenated clips and their LSFs to the cache first.
 
-    Each clip is cut to whole packets and faded over one subframe at both ends; the LSFs are those of the
-    joined signal, as the codec's own analysis finds them. The cache is keyed by paths, sizes and
-    times of the files, by `spec` and by the version of the analysis, and appears only when whole.
+    Each clip is truncated to whole packets and faded over one subframe at both ends. The analysis of the codec computes
+    the LSFs of the concatenated signal. The key of the cache consists of paths, sizes and times of the files, `spec`,
+    and the version of the analysis.
 
     Parameters
     ----------
-    clips : recordings of one split, any rates.
-    cache_folder : where caches live; made if missing.
+    clips : recordings of one split, with any sample rates.
+    cache_folder : folder of caches, created if missing.
     spec : frames of the codec.
 
     Raises
     ------
     ValueError
-        If `clips` is empty or a file is unreadable.
+        If `clips` is empty or a file cannot be read.
     """
 
     def write(clips: Sequence[Clip], folder: Path) -> None:
@@ -68,7 +68,7 @@ def build_shards(clips: Sequence[Clip], cache_folder: str | Path, spec: FrameSpe
         n_packets = max(stop for _, stop in sources.values())
         if n_packets == 0:
             raise ValueError(
-                f"clips: none of the {len(clips)} recordings is as long as a packet ({spec.hop} samples)"
+                f"`clips` has {len(clips)} recordings, at least one must be as long as a packet ({spec.hop} samples)"
             )
         _write_lsf(folder, n_packets, spec)
         (folder / "sources.json").write_text(json.dumps(sources))
@@ -92,7 +92,7 @@ def read_faded(clip: Clip, spec: FrameSpec) -> np.ndarray:
 
 
 def _write_lsf(folder: Path, n_packets: int, spec: FrameSpec) -> None:
-    """Analyse the joined signal in pieces, with enough context to equal the analysis of the whole."""
+    """Analyse the concatenated signal in chunks with context; the result is that of the whole signal."""
     pcm = np.memmap(folder / "pcm.i16", np.int16, "r")
     before = 1 + max(0, spec.window - spec.hop - spec.look_ahead) // spec.hop
     after = -(-spec.look_ahead // spec.hop)
@@ -110,26 +110,26 @@ def _write_lsf(folder: Path, n_packets: int, spec: FrameSpec) -> None:
 
 
 class Batches:
-    """Random crops of the shards, the same for the same (seed, step) on every run.
+    """Draw random crops of the shards, which depend only on (seed, step).
 
-    A source is drawn with probability proportional to (its seconds)^0.75, so that a big collection does not
-    drown a small one; then a crop that starts on a packet anywhere in it. Nearly silent crops
-    (below -60 dBov) are drawn anew nine times out of ten and keep their level; all others get a gain that
-    puts their active level anywhere in -36 to -16 dBov, less where they would clip. Some crops are changed by
-    `augment` first and analysed afresh.
+    A collection is drawn with probability proportional to (its seconds)^0.75, so that large collections do not
+    dominate small ones. Then a crop that begins at any packet of the collection is drawn. Nearly silent crops (below
+    -60 dBov) are drawn again with probability 0.9, else they keep their level. All other crops get a random gain, so
+    that their active level is uniform in -36 to -16 dBov, or lower if they would clip. `augment` changes some crops
+    first; their LSFs are computed again.
 
     Parameters
     ----------
     shards : from `build_shards`.
-    batch : B, crops in a batch.
-    seconds : length of a crop, rounded to T packets.
+    batch : B, number of crops in a batch.
+    seconds : duration of a crop, rounded to T packets.
     seed : 0..2^63 - 1.
-    masks : whether batches have the masking thresholds of their crops.
+    masks : whether batches contain the masking thresholds of their crops.
 
     Raises
     ------
     ValueError
-        If no source is as long as a crop.
+        If no collection is as long as a crop.
     """
 
     def __init__(self, shards: Shards, batch: int, seconds: float, seed: int, masks: bool = False) -> None:
@@ -137,27 +137,27 @@ class Batches:
         self.shards, self.batch_size, self.seed, self.masks = shards, batch, seed, masks
         self.n_packets = max(1, round(seconds * spec.sample_rate_hz / spec.hop))
         after = -(-spec.look_ahead // spec.hop)
-        # A crop needs two packets before it (the previous LSFs, and their window) and the look-ahead behind it;
-        # a little more of everything where it is played faster.
+        # A crop needs two packets before it, for the previous LSFs and their window, and the look-ahead after it;
+        # all lengths are multiplied by the speed factor.
         self._raw = int(np.ceil((self.n_packets + 2 + after) * spec.hop * SPEED[1])) + 1
         spans = [(a, b - -(-self._raw // spec.hop) + 1) for a, b in shards.sources.values()]
         spans = [(a, b) for a, b in spans if b > a]
         if not spans:
             raise ValueError(
-                f"seconds: {seconds} is longer than every source of the corpus; give less, or more data"
+                f"`seconds` is {seconds}, it must be at most the length of the longest collection of the corpus"
             )
         self._spans = np.array(spans)
         weight = (self._spans[:, 1] - self._spans[:, 0]).astype(float) ** 0.75
         self._probability = weight / weight.sum()
 
     def batch(self, step: int) -> dict[str, np.ndarray]:
-        """Batch number `step` (0, 1, ...).
+        """Return batch number `step` (0, 1, ...).
 
         Returns
         -------
-        x : (B, T * hop + look_ahead) float32 in [-1, 1]: the crops and the look-ahead behind each.
+        x : (B, T * hop + look_ahead) float32 in [-1, 1]: the crops, each with its look-ahead.
         lsf : (B, T + 1, M) float32, radians; `lsf[:, 0]` belongs to the packet before the crop.
-        mask_db : (B, F, K) float32, dB SPL, where asked for: see `psychoacoustic_loss.threshold_db`.
+        mask_db : (B, F, K) float32, dB SPL, only with `masks`: see `psychoacoustic_loss.threshold_db`.
         """
         rng = np.random.Generator(np.random.Philox(key=np.array([self.seed, step], np.uint64)))
         crops = [self._crop(rng) for _ in range(self.batch_size)]

@@ -1,4 +1,4 @@
-"""The training of the codec for speech."""
+"""Training task of the codec for speech."""
 
 import numpy as np
 from flax import nnx
@@ -17,7 +17,7 @@ def batches(shards: Shards, t: TrainConfig) -> Batches:
 
 
 def model(t: TrainConfig, shards: Shards) -> Model:
-    """Return a model whose LSF transform quantiser starts on the principal axes of the LSF vectors of the corpus."""
+    """Return a model whose LSF quantiser is initialised with the principal axes of the LSF vectors of the corpus."""
     assert isinstance(t.codec, SpeechConfig)
     lsf = np.asarray(shards.lsf)
     mean, axes = lsf.mean(axis=0), np.linalg.eigh(np.cov(lsf.T))[1][:, ::-1]
@@ -36,5 +36,5 @@ SPEECH = Task(
     quantise=quantise,
     rates=rates,
     rate_share=0.9,
-    dense=("lapped",),  # the transform needs all of its weights to reconstruct
+    dense=("lapped",),  # the transform needs all of its weights for reconstruction
 )

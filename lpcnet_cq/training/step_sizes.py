@@ -1,4 +1,4 @@
-"""Random step sizes of the latents in training, so that one weights file serves a range of rates.
+"""Random step sizes of the latents in training, so that one weights file supports a range of bitrates.
 
 Place in the chain: training only, between the target rates and the quantiser of the latents.
 
@@ -13,14 +13,14 @@ from lpcnet_cq.training.config import TrainConfig
 
 
 def step_range(t: TrainConfig, notes: dict | None = None) -> tuple[float, float]:
-    """Return the range of step indices that a run draws from, two real numbers from 0 to Q.
+    """Return the range of step indices from which a run draws, two real numbers from 0 to Q.
 
     Parameters
     ----------
     t : TrainConfig
     notes : dict, optional
-        Notes of the weights that the run starts from: the range is centred where these weights have the target rates.
-        Without them, it is centred on the middle step size.
+        Notes of the initial weights. The centre of the range is the step index at which these weights have the target
+        bitrates on average. Without notes, the centre is the middle step size.
     """
     width = t.span * t.codec.n_steps
     centre = t.codec.n_steps / 2

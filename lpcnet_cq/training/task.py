@@ -1,6 +1,7 @@
 """Interface of training tasks: the parts of a codec that only training needs.
 
-Place in the chain: training only; `speech_task` and `music_task` fill it, and the record of each codec names its task.
+Place in the chain: training only; `speech_task` and `music_task` define tasks, and the record of each codec names its
+task.
 """
 
 from collections.abc import Callable
@@ -21,9 +22,9 @@ class Task(NamedTuple):
     loss : type
         Class of the weights of the loss.
     part : str
-        Folder of corpora that hold both speech and audio.
+        Folder that is used of corpora that contain both speech and audio.
     material : callable
-        material(clips, cache_folder, spec) returns the recordings that batches are cut from.
+        material(clips, cache_folder, spec) returns the recordings from which batches are drawn.
     batches : callable
         batches(material, t) returns an object with the method `batch(step)`.
     model : callable
@@ -36,7 +37,7 @@ class Task(NamedTuple):
         quantise(model, batch, step, hardness) returns the integers of a batch; rates(model, *integers, step) returns
         their ideal rates (B,) by name, with the total as `bps`.
     rate_share : float
-        Share of crops that must reach the highest supported rate.
+        Share of crops that must reach the highest supported bitrate.
     dense : tuple of str
         Words in the names of parameters that are never pruned.
     """

@@ -1,6 +1,6 @@
-"""The training tasks of the codecs, and run configurations read back from JSON.
+"""The training tasks of the codecs, and functions that read the configuration of a run from JSON.
 
-Place in the chain: training only, so that coding needs no package of the training.
+Place in the chain: training only, so that coding does not need the packages of training.
 """
 
 import json
@@ -20,7 +20,7 @@ def task_of(config: CodecConfig) -> Task:
 
 
 def config_from_dict(values: dict) -> TrainConfig:
-    """Invert `TrainConfig.as_dict`, also after JSON, which has no tuples."""
+    """Return the configuration of values from `TrainConfig.as_dict`, also after JSON, which has lists for tuples."""
     codec = codec_config_from_dict(values["codec"], values["kind"])
     stages = values["stages"]
     if stages:
@@ -33,17 +33,17 @@ def config_from_dict(values: dict) -> TrainConfig:
 
 
 def read_config(workdir: Path) -> TrainConfig:
-    """Return the configuration that a training run wrote into its folder.
+    """Return the configuration that a training run wrote to its folder.
 
     Raises
     ------
     ValueError
-        If there is none, or one that this version cannot read.
+        If the configuration is missing, or this version cannot read it.
     """
     path = Path(workdir) / "config.json"
     try:
         return config_from_dict(json.loads(path.read_text(encoding="utf-8")))
     except OSError:
-        raise ValueError(f"`{workdir}` holds no training run: there is no config.json") from None
+        raise ValueError(f"`{workdir}` must be the folder of a training run, it has no config.json") from None
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"`{path}` is not the configuration of a training run: {error}") from error

@@ -1,6 +1,6 @@
-"""Training of our own codecs: `train(config, workdir)` turns a folder of recordings into a weights file.
+"""Training of our own codecs: `train(config, workdir)` trains on a folder of recordings and writes a weights file.
 
-It writes into `workdir` what `loop` writes, and at the end `weights.safetensors`, which contains the integer entropy
+It writes the files of `loop` to `workdir`, and at the end `weights.safetensors`, which contains the integer entropy
 model.
 """
 
@@ -20,20 +20,19 @@ from lpcnet_cq.training.config import Stages, TrainConfig
 from lpcnet_cq.training.corpus import cache_folder
 from lpcnet_cq.training.data import open_corpus
 from lpcnet_cq.training.lagrangian import relative_excess
-from lpcnet_cq.training.loop import Budget, Place, Run, Setting
+from lpcnet_cq.training.loop import Budget, Position, Run, Setting
 from lpcnet_cq.training.schedule import Phase, learning_rate, two_phases
 from lpcnet_cq.training.step_sizes import draw_steps, step_range
 from lpcnet_cq.training.tasks import task_of
 
 RATE_GAIN = 0.01  # change of log lambda per step and relative excess of the rate
-RATE_BATCHES = 6  # batches from which the rates of a trained codec are measured
+RATE_BATCHES = 6  # number of batches for the measurement of the rates of a trained codec
 
 
 class Prepared(NamedTuple):
-    """Hold the start of a run.
+    """Hold the data and the initial state of a run.
 
-    `drawn` is the range of step sizes, see `step_range`; `notes` contain the SHA-256 of the weights that the run starts
-    from, if any.
+    `drawn` is the range of step sizes, see `step_range`; `notes` contain the SHA-256 of the initial weights, if any.
     """
 
     graph: nnx.GraphDef
@@ -44,46 +43,46 @@ class Prepared(NamedTuple):
 
 
 def phases_of(t: TrainConfig, params: nnx.State) -> list[Phase]:
-    """Return the phases of a run: a single one, or one for all other parts, one per group of `stages`, one for all."""
+    """Return the phases of a run: a single one, or with `stages` other parts, each group of parts, all parts."""
     stages = t.stages or Stages(())
     parts, named = tuple(params), [*t.frozen, *(part for group in stages.groups for part in group)]
     for part in named:
         if part not in parts or named.count(part) > 1:
-            raise ValueError(f"`{part}` in `frozen` or `stages` must be one of {', '.join(parts)}, and named once")
+            raise ValueError(f"`{part}` in `frozen` or `stages` must be one of {', '.join(parts)}, and occur once")
     first = tuple(part for part in parts if part not in named)
     rates = t.learning_rate, t.learning_rate, stages.joint_rate * t.learning_rate
     return two_phases([first, *stages.groups], rates, stages.shares)
 
 
-def setting_at(t: TrainConfig, phase: Phase, place: Place) -> Setting:
+def setting_at(t: TrainConfig, phase: Phase, position: Position) -> Setting:
     """Return the learning rate, the hardness of the quantisers and the progress for the next step."""
-    warm = (place.steps + 1) / ((phase.end - phase.start) * t.warmup_steps)
-    hardness = min(1.0, place.progress / t.annealing) if t.annealing else 1.0
-    acts = {"hardness": jnp.float32(hardness), "progress": jnp.float32(place.progress)}
-    return Setting(jnp.float32(learning_rate(phase, place.done, warm)), acts)
+    warm = (position.steps + 1) / ((phase.end - phase.start) * t.warmup_steps)
+    hardness = min(1.0, position.progress / t.annealing) if t.annealing else 1.0
+    scalars = {"hardness": jnp.float32(hardness), "progress": jnp.float32(position.progress)}
+    return Setting(jnp.float32(learning_rate(phase, position.done, warm)), scalars)
 
 
 def start_weights(t: TrainConfig) -> Weights | None:
-    """Return the weights that a run starts from, or None.
+    """Return the initial weights of a run, or None.
 
     Raises
     ------
     ValueError
-        If there are no such weights, or their dimensions are not those of the run.
+        If no such weights exist, or their dimensions are not those of the run.
     """
     if not t.init:
         return None
     weights = load_weights(find_weights(t.init))
     if weights.config != t.codec:
-        raise ValueError(f"`codec` is not that of the weights `{t.init}`; see `preset_for_weights`")
+        raise ValueError(f"`codec` must be the configuration of the weights `{t.init}`; see `preset_for_weights`")
     return weights
 
 
 def prepare(t: TrainConfig) -> Prepared:
-    """Open the corpus and create a model, with the weights of `init` if it is set."""
+    """Open the corpus and create a model, with the weights `init` if they are given."""
     task, weights = task_of(t.codec), start_weights(t)
     if type(t.loss) is not task.loss:
-        raise ValueError(f"`loss` is a {type(t.loss).__name__}, for this codec it must be a {task.loss.__name__}")
+        raise ValueError(f"`loss` is a {type(t.loss).__name__}, it must be a {task.loss.__name__} for this codec")
     clips = [clip for clip in open_corpus(Path(t.data), task.part) if clip.split == "train"]
     material = task.material(clips, cache_folder() / "shards", t.codec.spec)
     graph, params = nnx.split(task.model(t, material), nnx.Param)
@@ -95,24 +94,24 @@ def prepare(t: TrainConfig) -> Prepared:
 
 
 def make_run(t: TrainConfig, start: Prepared) -> Run:
-    """Return the parts of the training that the loop calls: objective at random step sizes, and rate control."""
+    """Return the functions that the training loop calls: objective at random step sizes, and rate control."""
     task, target_bps = task_of(t.codec), t.rate_share * t.bitrate_bps
 
     def loss(model, phase, batch, log_lambda, setting, key):
         step, lam = draw_steps(key, start.drawn, *task.shape(batch)), jnp.exp(log_lambda)
-        value, parts = task.objective(model, t.loss, batch, step, lam=lam, **setting.acts)
+        value, parts = task.objective(model, t.loss, batch, step, lam=lam, **setting.scalars)
         return value, (parts | {"lambda": lam}, None)
 
-    def follow(log_lambda, phase, setting, parts, _):
+    def update_control(log_lambda, phase, setting, parts, _):
         return log_lambda + RATE_GAIN * relative_excess(parts["bps"], target_bps)
 
     return Run(
         graph=start.graph,
         phases=phases_of(t, start.params),
         batch=start.batches.batch,
-        setting=lambda phase, place: setting_at(t, phase, place),
+        setting=lambda phase, position: setting_at(t, phase, position),
         loss=loss,
-        follow=follow,
+        update_control=update_control,
         budget=Budget(t.minutes, t.steps),
         seed=t.seed,
         checkpoint_minutes=t.checkpoint_minutes,
@@ -127,9 +126,9 @@ def start_control(t: TrainConfig) -> jax.Array:
 def measure_rates(t: TrainConfig, start: Prepared, params: nnx.State) -> dict:
     """Return the notes of a weights file about the rates of the codec.
 
-    `steps` is the range of step indices in training; `mean_rates_bps` has the mean rate at each of them. The lower
-    limit of `supported_bps` is a rate that nine of ten crops do not exceed at the coarsest step; the upper limit is a
-    rate that a share of the crops, `Task.rate_share`, reaches at the finest step.
+    `steps` is the range of step indices in training; `mean_rates_bps` has the mean bitrate at each of them. The lower
+    limit of `supported_bps` is the bitrate that nine of ten crops do not exceed at the coarsest step. The upper limit
+    is the bitrate that a share of the crops, `Task.rate_share`, reaches at the finest step.
     """
     task, (first, stop) = task_of(t.codec), start.drawn
     steps = range(math.floor(first + 1e-6), math.ceil(stop - 1e-6))
@@ -166,14 +165,15 @@ def train(t: TrainConfig, workdir: Path, quiet: bool = False) -> Path:
     ----------
     t : TrainConfig
     workdir : Path
-        Created if missing. A checkpoint in it is resumed, exactly where `steps` is set.
+        Created if missing. If it contains a checkpoint, the run resumes; with `steps` the result is the same as without
+        interruption.
     quiet : bool
-        No progress bar.
+        Show no progress bar.
 
     Raises
     ------
     ValueError
-        If the corpus or the weights to start from cannot be used, or settings do not fit the codec.
+        If the corpus or the initial weights cannot be used, or settings do not fit the codec.
     """
     start = prepare(t)
     run = make_run(t, start)

@@ -94,7 +94,7 @@ def test_music_too_short_for_visqol_has_no_score(music):
 @pytest.mark.parametrize("name", WITH_PACKAGES)
 def test_speech_metrics_refuse_other_sample_rates(name):
     need(name)
-    with pytest.raises(ValueError, match="44100 Hz: it is defined at 16000 Hz only"):
+    with pytest.raises(ValueError, match=r"`sample_rate_hz` is 44100, for .* must be 16000"):
         metrics.METRICS[name].score(np.ones(FS), np.ones(FS), FS)
 
 

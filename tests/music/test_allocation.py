@@ -5,15 +5,15 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from lpcnet_cq.music.allocation import FOLLOW, LIMITS, PER_ENERGY, SIDE_SHARE, Allocation, level
+from lpcnet_cq.music.allocation import LIMITS, PER_ENERGY, SIDE_SHARE, SLOPE, Allocation, step_exponents
 from lpcnet_cq.music.config import MusicConfig
 
 C = MusicConfig()
 b = C.bands
 
 
-def steps(E, split=0.0):
-    return np.asarray(Allocation(C)(jnp.asarray(E, jnp.float32), jnp.full(np.shape(E)[:-2], split)))
+def steps(E, is_short=0.0):
+    return np.asarray(Allocation(C)(jnp.asarray(E, jnp.float32), jnp.full(np.shape(E)[:-2], is_short)))
 
 
 def test_steps_follow_the_level_by_a_share_of_it():
@@ -21,8 +21,8 @@ def test_steps_follow_the_level_by_a_share_of_it():
     E[1, 0] = 10
     s = steps(E)
     assert (s == np.round(s)).all()
-    np.testing.assert_allclose(s[1, 0] - s[0, 0], 10 * PER_ENERGY * FOLLOW, atol=1)
-    np.testing.assert_allclose(s[1, 1] - s[0, 1], 10 * PER_ENERGY * FOLLOW * SIDE_SHARE, atol=1)
+    np.testing.assert_allclose(s[1, 0] - s[0, 0], 10 * PER_ENERGY * SLOPE, atol=1)
+    np.testing.assert_allclose(s[1, 1] - s[0, 1], 10 * PER_ENERGY * SLOPE * SIDE_SHARE, atol=1)
 
 
 def test_a_loud_band_raises_the_steps_beside_it_and_no_others():
@@ -39,7 +39,7 @@ def test_steps_stay_within_limits():
 
 
 def test_index_adds_what_it_multiplies_steps_by():
-    q = level(C)
+    q = step_exponents(C)
     assert len(q) == C.n_steps and q[C.nominal_step] == 0 and q[C.nominal_step + C.layer_steps] == round(8 * np.log2(3))
 
 
@@ -51,5 +51,5 @@ def test_every_weight_of_the_kind_in_use_has_a_gradient():
         return jnp.sum(nnx.merge(graph, params)(E, jnp.zeros(4)))
 
     gradient = jax.grad(total)(params)
-    long, short = np.asarray(gradient["skip"][...])
+    long, short = np.asarray(gradient["energy_weights"][...])
     assert (np.abs(long).max(axis=(0, 1)) > 0).all() and (short == 0).all()

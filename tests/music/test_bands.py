@@ -10,7 +10,7 @@ from lpcnet_cq.music.config import MusicConfig
 
 C = MusicConfig()
 LINES = np.random.default_rng(1).standard_normal((6, C.n_latents)).astype(np.float32)
-SPLIT = np.float32([0, 1, 0, 1, 0, 1])
+IS_SHORT = np.float32([0, 1, 0, 1, 0, 1])
 
 
 def test_bands_have_a_bark_at_most_high_ones_less_and_none_is_empty():
@@ -25,20 +25,20 @@ def test_bands_have_a_bark_at_most_high_ones_less_and_none_is_empty():
 def test_a_split_block_has_bands_of_two_short_blocks_each():
     long, short = bands.layout(C)
     assert (np.diff(long) >= 0).all() and set(long) == set(short) == set(range(C.bands))
-    by_block = short.reshape(-1, C.splits)  # line k of short block j lies at 8 k + j
+    by_block = short.reshape(-1, C.short_blocks)  # line k of short block j lies at 8 k + j
     np.testing.assert_array_equal(by_block[:, 0::2], by_block[:, 1::2])
     np.testing.assert_array_equal(by_block[:, 0] + 8, by_block[:, 2])
     np.testing.assert_array_equal(by_block[:, 0] + 24, by_block[:, 7])
 
 
 def test_sums_over_bands_and_spreading_over_lines():
-    sums = np.asarray(bands.over_bands(jnp.asarray(LINES), jnp.asarray(SPLIT), C))
-    for row, lines, split in zip(sums, LINES, SPLIT, strict=True):
-        judged = np.bincount(bands.layout(C)[int(split)], lines, C.bands)
+    sums = np.asarray(bands.band_sums(jnp.asarray(LINES), jnp.asarray(IS_SHORT), C))
+    for row, lines, is_short in zip(sums, LINES, IS_SHORT, strict=True):
+        judged = np.bincount(bands.layout(C)[int(is_short)], lines, C.bands)
         np.testing.assert_allclose(row, judged, atol=1e-4)
-    spread = np.asarray(bands.over_lines(jnp.asarray(sums), jnp.asarray(SPLIT), C))
-    for row, values, split in zip(spread, sums, SPLIT, strict=True):
-        np.testing.assert_allclose(row, values[bands.layout(C)[int(split)]], rtol=1e-6)
+    spread = np.asarray(bands.lines_of_bands(jnp.asarray(sums), jnp.asarray(IS_SHORT), C))
+    for row, values, is_short in zip(spread, sums, IS_SHORT, strict=True):
+        np.testing.assert_allclose(row, values[bands.layout(C)[int(is_short)]], rtol=1e-6)
 
 
 def test_energies_are_powers_of_two_within_their_range():
@@ -50,12 +50,12 @@ def test_energies_are_powers_of_two_within_their_range():
 def test_a_panned_sound_leaves_nothing_to_the_side():
     M = jnp.asarray(LINES)
     for a in (-8, -3, 0, 5, 8):
-        S = a / bands.FACTOR * M
-        np.testing.assert_array_equal(bands.factors(M, S, jnp.asarray(SPLIT), C), a)
+        S = a / bands.PREDICTION_STEPS * M
+        np.testing.assert_array_equal(bands.prediction_coefficients(M, S, jnp.asarray(IS_SHORT), C), a)
 
 
 def test_sounds_that_have_nothing_in_common_are_not_predicted():
     S = jnp.asarray(np.random.default_rng(2).standard_normal(LINES.shape), jnp.float32)
-    A = np.asarray(bands.factors(jnp.asarray(LINES), S, jnp.asarray(SPLIT), C))
+    A = np.asarray(bands.prediction_coefficients(jnp.asarray(LINES), S, jnp.asarray(IS_SHORT), C))
     assert (A[:, 12:] == 0).mean() > 0.9  # narrow bands agree by chance
-    assert (np.asarray(bands.factors(jnp.zeros_like(S), S, jnp.asarray(SPLIT), C)) == 0).all()
+    assert (np.asarray(bands.prediction_coefficients(jnp.zeros_like(S), S, jnp.asarray(IS_SHORT), C)) == 0).all()

@@ -82,7 +82,7 @@ def test_two_channels_and_one_come_back(codec, plucked):
 def test_bits_are_named_and_add_up(codec, plucked):
     data = codec.encode(plucked, FS, codec.bitrates_bps[1])
     info = codec.info(data)
-    assert set(info["bits"]) == {"step", "energy", "factor", "latents", "overhead"}
+    assert set(info["bits"]) == {"step", "energy", "prediction", "latents", "overhead"}
     assert sum(info["bits"].values()) == pytest.approx(8 * len(data), abs=1)
 
 

@@ -16,7 +16,7 @@ from lpcnet_cq.speech.lapped import mdct
 
 N, J, T = 64, 8, 9
 pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
-CONFIG = MusicConfig(spec=FrameSpec(44100, 2 * N, N, N, N), n_latents=N, splits=J)
+CONFIG = MusicConfig(spec=FrameSpec(44100, 2 * N, N, N, N), n_latents=N, short_blocks=J)
 
 
 @pytest.fixture(scope="module")
@@ -24,10 +24,10 @@ def signal():
     return np.random.default_rng(1).standard_normal((2, T + 2, N)).astype(np.float32)
 
 
-def there_and_back(blocks, x, split):
-    X = blocks.analyse(jnp.asarray(x), jnp.asarray(split))
+def there_and_back(blocks, x, is_short):
+    X = blocks.analyse(jnp.asarray(x), jnp.asarray(is_short))
     state = jnp.zeros((len(x), N)), jnp.zeros(len(x))
-    return X, blocks.synthesise(state, X, jnp.asarray(split[:, 1:-1]))[1]
+    return X, blocks.synthesise(state, X, jnp.asarray(is_short[:, 1:-1]))[1]
 
 
 def test_long_blocks_are_an_mdct(signal):
@@ -53,22 +53,22 @@ def test_any_windows_and_any_switching_reconstruct(signal, seed):
     blocks = Blocks(CONFIG)
     blocks.long[...] = jnp.asarray(random.standard_normal(N // 2), jnp.float32)
     blocks.short[...] = jnp.asarray(random.standard_normal(N // J // 2), jnp.float32)
-    split = (random.random((2, T + 2)) < (0.0, 0.3, 0.6, 1.0)[seed]).astype(np.float32)
-    X, y = there_and_back(blocks, signal, split)
+    is_short = (random.random((2, T + 2)) < (0.0, 0.3, 0.6, 1.0)[seed]).astype(np.float32)
+    X, y = there_and_back(blocks, signal, is_short)
     np.testing.assert_allclose(y[:, 2:], signal[:, 2:-2], atol=1e-5)  # block 1 waits for a packet before the first
     # Orthogonal: what lies inside keeps its energy.
     quiet = signal * (np.arange(T + 2) == 4)[None, :, None]
-    X, _ = there_and_back(blocks, quiet, split)
+    X, _ = there_and_back(blocks, quiet, is_short)
     np.testing.assert_allclose(np.sum(np.square(X), (1, 2)), np.sum(quiet**2, (1, 2)), rtol=1e-5)
 
 
 def test_packets_one_by_one_equal_all_at_once(signal):
     blocks = Blocks(CONFIG)
-    split = (np.random.default_rng(5).random((2, T + 2)) < 0.5).astype(np.float32)
-    X, whole = there_and_back(blocks, signal, split)
+    is_short = (np.random.default_rng(5).random((2, T + 2)) < 0.5).astype(np.float32)
+    X, whole = there_and_back(blocks, signal, is_short)
     state, parts = (jnp.zeros((2, N)), jnp.zeros(2)), []
     for t in range(T):
-        state, y = blocks.synthesise(state, X[:, t : t + 1], jnp.asarray(split[:, t + 1 : t + 2]))
+        state, y = blocks.synthesise(state, X[:, t : t + 1], jnp.asarray(is_short[:, t + 1 : t + 2]))
         parts.append(y)
     np.testing.assert_allclose(jnp.concatenate(parts, axis=1), whole, atol=1e-6)
 

@@ -61,22 +61,22 @@ def test_finer_steps_leave_less_of_an_error(code, blocks):
 
 def test_blocks_are_split_where_a_string_is_plucked(plucked):
     c = MusicConfig()
-    split = short_block_flags(plucked.T, c)
+    is_short = short_block_flags(plucked.T, c)
     at = round(0.25 * c.spec.sample_rate_hz) // c.spec.hop
-    assert np.flatnonzero(split[1:]).tolist() == [at - 1]
+    assert np.flatnonzero(is_short[1:]).tolist() == [at - 1]
 
 
 def test_one_channel_twice_leaves_the_side_channel_empty(code, blocks):
-    x, split = blocks
-    y, z = round_trip(code, (jnp.stack([x[:, 0], x[:, 0]], axis=1), split), 8)
+    x, is_short = blocks
+    y, z = round_trip(code, (jnp.stack([x[:, 0], x[:, 0]], axis=1), is_short), 8)
     assert np.abs(z[:, :, 1]).max() == 0
     np.testing.assert_allclose(y[:, 0], y[:, 1], atol=2e-3)  # but for inaudible noise in empty bands
 
 
 def test_a_sound_from_one_side_comes_back_from_there(code, blocks):
     """The prediction coefficients give the side channel from the mid channel: nothing leaks to the silent side."""
-    x, split = blocks
-    y, z = round_trip(code, (jnp.stack([x[:, 0], 0 * x[:, 0]], axis=1), split), 8)
+    x, is_short = blocks
+    y, z = round_trip(code, (jnp.stack([x[:, 0], 0 * x[:, 0]], axis=1), is_short), 8)
     assert np.abs(np.round(z[:, :, 1])).max() == 0
     left, right = np.square(y[0][:, 2 * N :]).sum(axis=1)
     assert right < 1e-3 * left

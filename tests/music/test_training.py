@@ -70,7 +70,7 @@ def test_layers_are_as_sparse_as_asked_and_tables_stay(paths):
     zeros = {name: np.mean(value == 0) for name, value in pruned.items()}
     for name in ("decoder/lines/0/kernel", "decoder/lines/1/conv/kernel", "entropy/latent/w1", "entropy/side/w1"):
         assert zeros[name] >= SPARSITY - 1e-6, name
-    assert zeros["allocation/mean"] == zeros["blocks/long"] == 0
+    assert zeros["allocation/bias"] == zeros["blocks/long"] == 0
     assert paths["pruned"].stat().st_size < paths["dense"].stat().st_size / 3
 
 
@@ -116,7 +116,7 @@ def test_the_command_takes_preset_and_rates_from_the_weights(paths, asked, tmp_p
     assert main(["train", "--preset", "audio", "--bitrate", "64k", *options]) == 0
     assert asked.pop() == replace(expected, bitrates_bps=(64000.0, 64000.0))
     assert main(["train", "--preset", "cq", *options]) == 1
-    assert f"--preset is cq, the weights `{init}` are of the preset audio" in capsys.readouterr().err
+    assert f"--preset is cq, it must be audio with the weights `{init}`" in capsys.readouterr().err
     assert main(["prune", "--bitrate", "64k-128k", "--sparsity", "0.5", *options]) == 0
     t = replace(preset_for_weights(init, "prune"), data="d", minutes=2.0)
     assert asked == [PruneConfig(t, sparsity=0.5)]

@@ -13,7 +13,7 @@ from lpcnet_cq.nn.capture import LayerInput, multiply
 from lpcnet_cq.nn.layers import CausalConv
 from lpcnet_cq.pruning.input_moments import input_moments
 from lpcnet_cq.pruning.sparsify import name_of
-from lpcnet_cq.training.optimiser import FEW
+from lpcnet_cq.training.optimiser import TABLES
 from lpcnet_cq.training.presets import PRESETS
 from lpcnet_cq.training.speech_objective import objective
 
@@ -102,7 +102,7 @@ def test_every_pruned_matrix_of_the_speech_codec_is_captured(codec_moments):
     moments, params = codec_moments
     leaves = {name_of(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(params)}
     matrices = {name: leaf for name, leaf in leaves.items() if leaf.ndim > 1}
-    dense = (*FEW, "lapped")  # tables, and a transform whose halves are no whole parameters
+    dense = (*TABLES, "lapped")  # tables, and a transform whose halves are no whole parameters
     pruned = {k: v.size // v.shape[-1] for k, v in matrices.items() if not any(word in k for word in dense)}
     assert len(pruned) > 20
     assert {name: moments[name].shape for name in pruned} == {name: (n, n) for name, n in pruned.items()}

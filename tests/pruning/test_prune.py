@@ -132,13 +132,13 @@ def test_command_line_prunes_reports_and_evaluates(runs, tmp_path, monkeypatch, 
     assert (out / "sizes.md").read_text() in capsys.readouterr().out
     (out / "checkpoint.safetensors").touch()
     assert main(["prune", *options.split()]) == 1
-    assert "holds a run already" in capsys.readouterr().err
+    assert "contains a run; use another folder" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("wrong", "reason"),
     [
-        ({"pattern": "2x2"}, "no pattern `2x2`"),
+        ({"pattern": "2x2"}, "`pattern` is '2x2'"),
         ({"sparsity": 1.0}, "`sparsity` is 1.0"),
         ({"events": 0}, "`events` is 0"),
         ({"train": PRESETS["cq-prune"]}, "`train.init` is empty"),
@@ -152,5 +152,5 @@ def test_wrong_settings_are_named(wrong, reason):
 def test_an_unknown_method_is_named(runs, tmp_path, monkeypatch):
     monkeypatch.setenv("LPCNET_CQ_CACHE", str(tmp_path))
     t = settings(runs[0], runs[0].parent / "data", 2)
-    with pytest.raises(ValueError, match="no method `magic`"):
+    with pytest.raises(ValueError, match="`method` is 'magic'"):
         prune(PruneConfig(t, method="magic"), tmp_path / "run", quiet=True)

@@ -122,7 +122,7 @@ def test_another_models_file_is_refused(codec, vowel):
     file = io.BytesIO()
     write_header(file, Header(0, 16000, 9000, 64 * "0"))
     write_segment(file, [b"\x00"], last=True)
-    with pytest.raises(BitstreamError, match="made by the model 0000"):
+    with pytest.raises(BitstreamError, match="made with weights 0000"):
         codec.decode(file.getvalue())
 
 

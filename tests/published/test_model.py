@@ -10,10 +10,10 @@ from scipy.signal import lfilter
 from lpcnet_cq.published import model as blocks
 from lpcnet_cq.published.front import analyse_lsf
 from lpcnet_cq.published.model import Model, analyse, cascade, filters_of, start_decoder, start_encoder, synthesise
-from lpcnet_cq.published.quantiser import Acting
+from lpcnet_cq.published.quantiser import Relaxation
 
 T = 6
-SOFT = Acting(jnp.float32(1), jnp.float32(1), jnp.float32(0))
+SOFT = Relaxation(jnp.float32(1), jnp.float32(1), jnp.float32(0))
 
 
 def jitted(f, model, *args):

@@ -13,12 +13,12 @@ from lpcnet_cq.published.front import lsf_levels, prepare
 from lpcnet_cq.published.model import Model, encode, start_encoder
 from lpcnet_cq.published.objective import compared_frames, objective, rate_parts
 from lpcnet_cq.published.packet import LSF, frequency_tables, symbol_bits
-from lpcnet_cq.published.quantiser import Acting
+from lpcnet_cq.published.quantiser import Relaxation
 from lpcnet_cq.published.rate import start_control
 from lpcnet_cq.published.train import phases_of
 
 T = 5
-ON, OFF = (Acting(jnp.float32(on), jnp.float32(1), jnp.float32(0)) for on in (1, 0))
+ON, OFF = (Relaxation(jnp.float32(on), jnp.float32(1), jnp.float32(0)) for on in (1, 0))
 
 
 @pytest.fixture(scope="module")
@@ -69,14 +69,14 @@ def test_error_does_not_reach_a_fixed_codebook(recipe, batch, awake):
 COMPILED: dict = {}
 
 
-def parts(recipe, batch, awake, phase, acting=ON, tau=1.0, tables=None):
+def parts(recipe, batch, awake, phase, relaxation=ON, tau=1.0, tables=None):
     graph, params = nnx.split(model_of(recipe, batch, awake), nnx.Param)
     tables = tables or start_control(recipe.system, tau).tables
 
-    def call(params, acting, tau, tables):
-        return objective(nnx.merge(graph, params), recipe, phases_of(recipe)[phase], batch, acting, tau, tables)
+    def call(params, relaxation, tau, tables):
+        return objective(nnx.merge(graph, params), recipe, phases_of(recipe)[phase], batch, relaxation, tau, tables)
 
-    loss, (parts, _) = COMPILED.setdefault((recipe, phase), jax.jit(call))(params, acting, jnp.float32(tau), tables)
+    loss, (parts, _) = COMPILED.setdefault((recipe, phase), jax.jit(call))(params, relaxation, jnp.float32(tau), tables)
     return float(loss), {k: float(v) for k, v in parts.items()}
 
 

@@ -5,11 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lpcnet_cq.published.quantiser import RARE, Acting, Centroids, clusters, frame_bits, penalty, quantise, symbols
+from lpcnet_cq.published.quantiser import RARE, Centroids, Relaxation, clusters, frame_bits, penalty, quantise, symbols
 
 
-def acting(on=1.0, sharpness=1.0, hard=0.0):
-    return Acting(*(jnp.float32(v) for v in (on, sharpness, hard)))
+def relaxation(on=1.0, sharpness=1.0, hard=0.0):
+    return Relaxation(*(jnp.float32(v) for v in (on, sharpness, hard)))
 
 
 B = np.array([-1.0, -0.2, 0.3, 1.0], np.float32)
@@ -31,14 +31,14 @@ def test_soft_is_the_mean_of_centroids_and_becomes_hard_with_alpha():
     x = random(50)
     p = np.exp(-3 * np.abs(x[:, None] - B))
     soft = (p / p.sum(axis=1, keepdims=True)) @ B
-    np.testing.assert_allclose(quantise(Centroids(B, 3.0), x, acting())[0], soft, atol=1e-5)
-    np.testing.assert_allclose(quantise(Centroids(B, 1.5), x, acting(sharpness=2.0))[0], soft, atol=1e-5)
+    np.testing.assert_allclose(quantise(Centroids(B, 3.0), x, relaxation())[0], soft, atol=1e-5)
+    np.testing.assert_allclose(quantise(Centroids(B, 1.5), x, relaxation(sharpness=2.0))[0], soft, atol=1e-5)
     hard = quantise(Centroids(B, 3.0), x, None)[0]
-    np.testing.assert_allclose(quantise(Centroids(B, 1e6), x, acting())[0], hard, atol=1e-4)
+    np.testing.assert_allclose(quantise(Centroids(B, 1e6), x, relaxation())[0], hard, atol=1e-4)
 
 
 def test_before_it_acts_it_lets_x_through():
-    np.testing.assert_array_equal(quantise(Centroids(B, 300.0), random(20), acting(on=0.0))[0], random(20))
+    np.testing.assert_array_equal(quantise(Centroids(B, 300.0), random(20), relaxation(on=0.0))[0], random(20))
 
 
 def gradients(how):
@@ -48,7 +48,7 @@ def gradients(how):
     return jax.grad(total, argnums=(0, 1))(jnp.asarray(B), jnp.asarray(random(20)))
 
 
-@pytest.mark.parametrize("how", [None, acting()])
+@pytest.mark.parametrize("how", [None, relaxation()])
 def test_only_acting_quantisers_pass_gradients(how):
     for gradient in gradients(how):
         assert bool((jnp.abs(gradient) > 0).all()) is (how is not None)
@@ -56,8 +56,8 @@ def test_only_acting_quantisers_pass_gradients(how):
 
 def test_hard_symbols_have_the_gradient_of_soft_ones():
     x, q = random(20), Centroids(B, 5.0)
-    np.testing.assert_allclose(quantise(q, x, acting(hard=1.0))[0], quantise(q, x, None)[0], atol=1e-6)
-    for hard, soft in zip(gradients(acting(hard=1.0)), gradients(acting()), strict=True):
+    np.testing.assert_allclose(quantise(q, x, relaxation(hard=1.0))[0], quantise(q, x, None)[0], atol=1e-6)
+    for hard, soft in zip(gradients(relaxation(hard=1.0)), gradients(relaxation()), strict=True):
         np.testing.assert_allclose(hard, soft, atol=1e-6)
 
 
@@ -65,9 +65,9 @@ def test_values_beyond_all_centroids_are_led_back():
     """Their assignments are hard and do not move; without a gradient of their own they would stay out for good."""
     q = Centroids(B, 300.0)
     x = jnp.array([-3.0, -1.5, 1.01, 7.0])
-    gradient = jax.grad(lambda x: quantise(q, x, acting(hard=1.0))[0] @ jnp.array([1.0, 2.0, 3.0, 4.0]))(x)
+    gradient = jax.grad(lambda x: quantise(q, x, relaxation(hard=1.0))[0] @ jnp.array([1.0, 2.0, 3.0, 4.0]))(x)
     np.testing.assert_allclose(gradient, [1, 2, 3, 4], atol=1e-3)
-    np.testing.assert_array_equal(quantise(q, x, acting(hard=1.0))[0], [-1, -1, 1, 1])
+    np.testing.assert_array_equal(quantise(q, x, relaxation(hard=1.0))[0], [-1, -1, 1, 1])
 
 
 def test_penalty_is_nothing_for_hard_and_most_for_even_assignments():

@@ -18,12 +18,20 @@ from lpcnet_cq.published.codec import PublishedCodec
 from lpcnet_cq.published.config import PRESETS, Recipe
 from lpcnet_cq.published.front import prepare
 from lpcnet_cq.published.model import Model, encode, start_encoder
-from lpcnet_cq.published.rate import PACKET_BITS, price, start_control
-from lpcnet_cq.published.train import acting_at, make_run, phases_of, priced_at, setting_at, spread_code, train
+from lpcnet_cq.published.rate import PACKET_BITS, multiplier, start_control
+from lpcnet_cq.published.train import (
+    make_run,
+    multiplier_factor_at,
+    phases_of,
+    relaxation_at,
+    setting_at,
+    spread_code,
+    train,
+)
 from lpcnet_cq.published.weights import load_system
 from lpcnet_cq.training import loop
 from lpcnet_cq.training.data import Clip
-from lpcnet_cq.training.loop import Place, start_state
+from lpcnet_cq.training.loop import Position, start_state
 from lpcnet_cq.training.speech_data import Batches
 
 STEPS, STOP = 40, 28  # phases end at 24, 32 and 40
@@ -163,7 +171,7 @@ def test_price_of_bits_follows_the_rate(tiny, vowel, target_bps, rises):
     run, state = run_and_state(r, batch)
     step = loop.make_step(run, run.phases[0])
     for on, done in ((True, 0.5), (False, 0.0)):
-        setting = setting_at(r, run.phases[0], Place(done, done, 0))
+        setting = setting_at(r, run.phases[0], Position(done, done, 0))
         log_tau = float(step(state, batch, jax.random.key(0), setting)[0].control.log_tau)
         assert (log_tau > 0) is (on and rises) and (log_tau < 0) is (on and not rises)
 
@@ -174,7 +182,7 @@ def test_a_step_is_compiled_once(tiny, vowel):
     batch = prepare(vowel()[None, : 6 * r.system.spec.hop], r.system, 4)
     run, state = run_and_state(r, batch)
     for i, done in enumerate((0.0, 0.5, 0.9)):
-        state, _ = loop.take_step(run, state, batch, {"step": i, "phase": 0}, Place(done, done, i))
+        state, _ = loop.take_step(run, state, batch, {"step": i, "phase": 0}, Position(done, done, i))
     assert [step._cache_size() for step in run.compiled.values()] == [1]
 
 
@@ -182,12 +190,12 @@ def test_a_step_is_compiled_once(tiny, vowel):
 def test_soft_quantisers_of_a_new_module_end_sharp_and_hard_ones_keep_their_gradient(hard):
     r = replace(PRESETS["cmrl"], hard=hard)
     first, _, joint = phases_of(r)
-    acting = [acting_at(r, first, done) for done in (0, 0.25, 0.5, 0.75, 0.999)]
-    assert [a.on for a in acting] == [0, 1, 1, 1, 1] and [float(a.hard) for a in acting] == 5 * [float(hard)]
-    sharpness = [float(a.sharpness) for a in acting]
+    relaxation = [relaxation_at(r, first, done) for done in (0, 0.25, 0.5, 0.75, 0.999)]
+    assert [a.on for a in relaxation] == [0, 1, 1, 1, 1] and [float(a.hard) for a in relaxation] == 5 * [float(hard)]
+    sharpness = [float(a.sharpness) for a in relaxation]
     assert sharpness == pytest.approx(5 * [0.2] if hard else [0.2 ** (1 - d) for d in (0, 0.25, 0.5, 0.75, 0.999)])
     at_last = pytest.approx((1, 0.2 if hard else 1, float(hard)))
-    assert [tuple(map(float, acting_at(r, joint, done))) for done in (0, 1)] == [at_last, at_last]
+    assert [tuple(map(float, relaxation_at(r, joint, done))) for done in (0, 1)] == [at_last, at_last]
 
 
 @pytest.mark.parametrize("kind", ["knet", "bottleneck"])
@@ -216,17 +224,17 @@ def test_a_further_module_begins_with_cheaper_bits(tiny, vowel):
     graph, params = nnx.split(Model(c, rngs=nnx.Rngs(0)), nnx.Param)
     batch = prepare(vowel(120)[None], c, 4)
     state = loop.State(params, None, start_control(c, 8.0)._replace(excess=jnp.float32(0.1)))
-    first, second = (price(spread_code(r, graph, lambda i: batch, state, p).control) for p in phases_of(r)[:2])
+    first, second = (multiplier(spread_code(r, graph, lambda i: batch, state, p).control) for p in phases_of(r)[:2])
     assert first == pytest.approx(8 * np.exp(0.2), rel=1e-4) and second == pytest.approx(2.0, rel=1e-4)
 
 
 def test_a_further_module_learns_before_it_pays():
-    r = replace(PRESETS["cmrl"], unquantised=0.1, unpriced=0.4)
+    r = replace(PRESETS["cmrl"], unquantised=0.1, multiplier_ramp=0.4)
     first, second, joint = phases_of(r)
-    assert [priced_at(r, second, done) for done in (0, 0.1, 0.3, 0.5, 1)] == pytest.approx([0, 0, 0.5, 1, 1])
-    assert priced_at(r, first, 0.1) == priced_at(r, joint, 0.0) == 1
+    assert [multiplier_factor_at(r, second, done) for done in (0, 0.1, 0.3, 0.5, 1)] == pytest.approx([0, 0, 0.5, 1, 1])
+    assert multiplier_factor_at(r, first, 0.1) == multiplier_factor_at(r, joint, 0.0) == 1
 
 
 def test_no_corpus_is_one_sentence(tmp_path):
-    with pytest.raises(ValueError, match="is no folder"):
+    with pytest.raises(ValueError, match="is not a folder"):
         train(replace(PRESETS["cmrl"], data=str(tmp_path / "nowhere")), tmp_path / "run", quiet=True)

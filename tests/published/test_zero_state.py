@@ -8,7 +8,7 @@ from scipy.signal import lfilter
 
 from lpcnet_cq.published.front import analyse_lsf
 from lpcnet_cq.published.model import analyse, filters_of, start_decoder, start_encoder, synthesise
-from lpcnet_cq.published.zero_state import pieces
+from lpcnet_cq.published.zero_state import segments
 
 T, MU = 6, 0.68
 
@@ -63,7 +63,7 @@ def test_synthesis_is_scipys_in_every_frame(system, speech):
 
 @pytest.mark.parametrize("W", [128, 512])
 def test_windows_of_the_pieces_add_up_to_one(W):
-    spec, windows = pieces(W)
+    spec, windows = segments(W)
     total = np.zeros(W)
     for p, window in enumerate(windows):
         total[p * spec.hop : p * spec.hop + spec.window] += window

@@ -14,14 +14,14 @@ from lpcnet_cq.speech import model as cq
 from lpcnet_cq.speech.concealment import (
     FADE_TO,
     HISTORY,
-    LONGEST,
-    SHORTEST,
+    MAX_LAG,
+    MIN_LAG,
     find_period,
-    go_on,
-    listen,
-    losses,
     no_loss,
-    remember,
+    repeat_period,
+    simulate_losses,
+    track_loss,
+    update_history,
 )
 from lpcnet_cq.training.presets import PRESETS
 
@@ -43,14 +43,14 @@ def test_period_is_found_and_goes_on(period):
     noise = 0.1 * np.random.default_rng(0).standard_normal(HISTORY).astype(np.float32)
     lag, voicing = find_period(jnp.asarray(pulses(period, HISTORY) + noise)[None])
     assert lag[0] == period and voicing[0] > 0.9
-    y = go_on(jnp.asarray(pulses(period, HISTORY))[None], lag, 384)
+    y = repeat_period(jnp.asarray(pulses(period, HISTORY))[None], lag, 384)
     np.testing.assert_array_equal(y[0], pulses(period, 384, HISTORY))
 
 
 def test_noise_has_no_period():
     h = np.random.default_rng(1).standard_normal((4, HISTORY)).astype(np.float32)
     lag, voicing = find_period(jnp.asarray(h))
-    assert (voicing < 0.6).all() and (lag >= SHORTEST).all() and (lag < LONGEST).all()
+    assert (voicing < 0.6).all() and (lag >= MIN_LAG).all() and (lag < MAX_LAG).all()
 
 
 @pytest.fixture(scope="module")
@@ -94,8 +94,8 @@ def test_training_conceals_as_a_live_decoder_does(net, integers, live):
     def train(params, lost):
         model = nnx.merge(graph, params)
         state = cq.start_decoder(model, 1)
-        e = cq.decode_both(model, state, *integers)[2]
-        loss = losses(state["concealment"], lost, lost, e, S, SPEC.subframe)
+        e = cq.decode_with_excitation(model, state, *integers)[2]
+        loss = simulate_losses(state["concealment"], lost, lost, e, S, SPEC.subframe)
         return cq.decode(model, state, *integers, loss)[1]
 
     (push, state), y = live, []
@@ -114,7 +114,7 @@ def test_side_information_that_is_known_stays(net, integers):
     lsf, g = model.lsf.synthesise(integers[0]), model.gain.synthesise(integers[1])
     loss = no_loss(CONFIG, 1, T)._replace(lost=lost, side_lost=lost.at[:, 2].set(False))
     state = cq.start_decoder(model, 1)["concealment"]
-    _, lsf_after, g_after = model.concealment.sides(state, lsf, g, loss, model.lsf.mean[...])
+    _, lsf_after, g_after = model.concealment.conceal_side(state, lsf, g, loss, model.lsf.mean[...])
     np.testing.assert_array_equal(lsf_after[:, 2], lsf[:, 2])
     np.testing.assert_array_equal(g_after[:, 2], g[:, 2])
     assert not np.allclose(lsf_after[:, 1], lsf[:, 1]) and not np.allclose(g_after[:, 3], g[:, 3])
@@ -161,7 +161,7 @@ def test_long_losses_end_in_the_noise_before(net, integers, live):
 def test_history_of_a_lost_packet_is_what_was_repeated():
     state = {"history": jnp.asarray(pulses(80, HISTORY))[None], "lag": jnp.array([100]), "voicing": jnp.zeros(1)}
     state |= {"count": jnp.zeros(1)}
-    state, loss = listen(state, jnp.array([True]), jnp.array([True]), S, SPEC.subframe)
-    after = remember(state, loss, jnp.full((1, SPEC.hop), 7.0))
+    state, loss = track_loss(state, jnp.array([True]), jnp.array([True]), S, SPEC.subframe)
+    after = update_history(state, loss, jnp.full((1, SPEC.hop), 7.0))
     np.testing.assert_array_equal(after["history"][0, -SPEC.hop :], pulses(80, SPEC.hop, HISTORY))
-    assert loss.count[0, 0] == 1 and concealment.faded(jnp.float32(FADE_TO)) == 1
+    assert loss.count[0, 0] == 1 and concealment.comfort_noise_share(jnp.float32(FADE_TO)) == 1

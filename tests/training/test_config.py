@@ -14,7 +14,7 @@ from lpcnet_cq.training.tasks import config_from_dict, read_config
     ("changes", "reason"),
     [
         ({"bitrates_bps": (24000.0, 9000.0)}, "`bitrates_bps` is .* a lower and a higher"),
-        ({"minutes": 0.0}, "`minutes` is 0.0, it must be positive where `steps` is 0"),
+        ({"minutes": 0.0}, "`minutes` is 0.0, it must be positive if `steps` is 0"),
         ({"batch": 0}, "`batch` is 0, it must be positive"),
         ({"learning_rate": float("nan")}, "`learning_rate` is nan"),
         ({"steps": -1}, "`steps` is -1, it must not be negative"),
@@ -47,7 +47,7 @@ def test_settings_survive_json(t, tmp_path):
 
 @pytest.mark.parametrize("text", ["", "[1]", "{}", '{"codec": 1}'])
 def test_other_files_are_refused_in_one_sentence(tmp_path, text):
-    with pytest.raises(ValueError, match="holds no training run"):
+    with pytest.raises(ValueError, match="must be the folder of a training run"):
         read_config(tmp_path)
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(ValueError, match="is not the configuration of a training run"):

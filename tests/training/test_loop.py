@@ -37,9 +37,9 @@ def make_run(steps=12, minutes=1.0, groups=(("slope", "offset"),), **changes):
         graph=graph,
         phases=two_phases(groups, (0.1, 0.1, 0.01), (1, 1, 1)),
         batch=lambda i: {"x": np.random.default_rng(i).standard_normal(8).astype(np.float32), "factor": np.float32(1)},
-        setting=lambda phase, place: Setting(jnp.float32(phase.learning_rate), None),
+        setting=lambda phase, position: Setting(jnp.float32(phase.learning_rate), None),
         loss=loss,
-        follow=lambda control, phase, setting, parts, counted: control + counted,
+        update_control=lambda control, phase, setting, parts, counted: control + counted,
         budget=Budget(minutes, steps),
     )
     return replace(run, **changes), params
@@ -66,8 +66,8 @@ def test_phases_train_their_parts_alone_then_together(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "LOG_EVERY", 1)
     run, params = make_run(groups=(("slope",), ("offset",)))
     seen = []
-    settle = lambda before, after: (seen.append(nnx.to_pure_dict(after.params)), after)[1]  # noqa: E731
-    train(replace(run, settle=settle), params, tmp_path)
+    after_step = lambda before, after: (seen.append(nnx.to_pure_dict(after.params)), after)[1]  # noqa: E731
+    train(replace(run, after_step=after_step), params, tmp_path)
     slope, offset = (np.array([float(of[name][0]) for of in seen]) for name in ("slope", "offset"))
     assert (np.diff(slope)[:3] != 0).all() and (np.diff(slope)[3:7] == 0).all() and (np.diff(slope)[7:] != 0).all()
     assert (offset[:4] == 0).all() and (np.diff(offset)[3:] != 0).all()
@@ -128,13 +128,13 @@ def test_minutes_are_those_of_the_clock_without_the_first_step(tmp_path):
 def test_begin_may_change_a_state_and_its_notes_once_a_phase(tmp_path):
     begun = []
 
-    def begin(state, notes, phase, place):
-        if notes["on"] or place.done < 0.5:
+    def before_step(state, notes, phase, position):
+        if notes["on"] or position.done < 0.5:
             return state, notes
         begun.append(notes["step"])
         return state, notes | {"on": 1}
 
-    train(*make_run(groups=(("slope",), ("offset",)), begin=begin, phase_notes={"on": 0}), tmp_path)
+    train(*make_run(groups=(("slope",), ("offset",)), before_step=before_step, phase_notes={"on": 0}), tmp_path)
     assert begun == [2, 6, 10]
 
 

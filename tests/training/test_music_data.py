@@ -52,7 +52,7 @@ def test_batches_have_the_shapes_and_the_masks_of_what_is_compared(recordings):
     T = round(SECONDS * FS / N)
     batch = batches.batch(3)
     assert batch["x"].shape == (2, 2, (T + 2) * N) and batch["x"].dtype == np.float32
-    assert batch["split"].shape == (2, T + 2) and set(batch["split"].ravel()) <= {0.0, 1.0}
+    assert batch["is_short"].shape == (2, T + 2) and set(batch["is_short"].ravel()) <= {0.0, 1.0}
     judged = threshold_db(batch["x"][..., compared(C, T)], FS)
     np.testing.assert_array_equal(batch["mask_db"], judged)
 
@@ -69,5 +69,5 @@ def test_crops_are_loud_and_some_have_one_channel_only(recordings):
 def test_too_long_is_refused(recordings):
     made = recordings[0]
     alone = type(made)(made.pcm, {"pieces": made.sources["pieces"]}, made.spec)
-    with pytest.raises(ValueError, match="longer than every recording"):
+    with pytest.raises(ValueError, match="at most the length of the longest recording"):
         MusicBatches(alone, 1, 60, 0, C)

@@ -25,8 +25,8 @@ TERMS = ("priority", "modulation", "audible")
 def batch(plucked):
     x = plucked[: (T + 2) * N].T[None]
     mask_db = threshold_db(x[..., music.compared(C, T)], C.spec.sample_rate_hz)
-    split = short_block_flags(x[0], C)[None]
-    return {k: jnp.asarray(v) for k, v in {"x": x, "split": split, "mask_db": mask_db}.items()}
+    is_short = short_block_flags(x[0], C)[None]
+    return {k: jnp.asarray(v) for k, v in {"x": x, "is_short": is_short, "mask_db": mask_db}.items()}
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_loss_is_the_weighted_sum_of_its_parts(run, batch):
         want = parts["mel"] + 0.5 * parts["nsr_db"] / 10 + lam * parts["bps"] / 1000
         want += 0.1 * parts["priority"] + 0.2 * parts["modulation"] + 0.3 * parts["audible"]
         assert float(loss) == pytest.approx(float(want), rel=1e-5) and float(parts["loss"]) == float(loss)
-        total = parts["energy_bps"] + parts["factor_bps"] + parts["latent_bps"]
+        total = parts["energy_bps"] + parts["prediction_bps"] + parts["latent_bps"]
         assert float(parts["bps"]) == pytest.approx(float(total), rel=1e-5)
 
 
@@ -63,7 +63,7 @@ def test_every_term_reaches_the_steps_through_the_codec(run, batch, name):
     """More than 1 % of what the ratio of noise to signal pulls with: a term on the wrong scale would be inert."""
     _, gradient = run(batch, 0.0, **{name: 1.0})
     _, plain = run(batch, 0.0, nsr=1.0)
-    pull, reference = (float(jnp.linalg.norm(g["allocation"]["skip"][...])) for g in (gradient, plain))
+    pull, reference = (float(jnp.linalg.norm(g["allocation"]["energy_weights"][...])) for g in (gradient, plain))
     assert np.isfinite(pull) and pull > 0.01 * reference > 0
 
 

@@ -43,7 +43,7 @@ def test_step_sizes_nest_and_cover_the_rates():
 def test_presets_for_music_fit_together(name):
     t = PRESETS[name]
     c = t.codec
-    assert c.n_latents % c.splits == 0 and c.n_latents <= c.spec.hop and c.spec.hop % (8 * c.splits) == 0
+    assert c.n_latents % c.short_blocks == 0 and c.n_latents <= c.spec.hop and c.spec.hop % (8 * c.short_blocks) == 0
     assert c.spec.look_ahead == c.spec.hop == c.spec.subframe == c.decoder_delay and c.bands % 4 == 0
     assert codec_config_from_dict(json.loads(json.dumps(asdict(c)))) == c
     assert 0.9 < t.span <= 1 and min(t.loss.priority, t.loss.modulation, t.loss.audible) > 0

@@ -62,7 +62,7 @@ def losses(speech_model):
     def losses(weights, progress=1.0, masks=False):
         weights = {f.name: jnp.float32(weights.get(f.name, 0.0)) for f in fields(SpeechLoss)}
         loss, parts = of(weights, jnp.float32(progress), masks)
-        return float(loss) - 0.1 * float(parts["priced_bps"]) / 1000, parts
+        return float(loss) - 0.1 * float(parts["weighted_bps"]) / 1000, parts
 
     return losses
 

@@ -17,7 +17,7 @@ from lpcnet_cq.codec import Codec
 from lpcnet_cq.speech.model import Model
 from lpcnet_cq.training import loop
 from lpcnet_cq.training.config import MusicLoss, SpeechLoss, Stages
-from lpcnet_cq.training.loop import Place, partition
+from lpcnet_cq.training.loop import Position, partition
 from lpcnet_cq.training.presets import PRESETS, preset_for_weights
 from lpcnet_cq.training.speech_data import Batches
 from lpcnet_cq.training.tasks import read_config
@@ -168,9 +168,9 @@ def test_weights_are_trained_on_with_settings_that_fit_them(runs, monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"init": "cq"}, "`codec` is not that of the weights `cq`"),
+        ({"init": "cq"}, "`codec` must be the configuration of the weights `cq`"),
         ({"init": "cqq"}, "no weights `cqq`"),
-        ({"loss": MusicLoss()}, "`loss` is a MusicLoss, for this codec it must be a SpeechLoss"),
+        ({"loss": MusicLoss()}, "`loss` is a MusicLoss, it must be a SpeechLoss for this codec"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(corpus, tmp_path, changes, reason):
@@ -185,7 +185,7 @@ def rates_of(t, n):
     for i in range(n):
         if phases[index].done(i / n) >= 1:
             index, since = index + 1, i
-        rates.append(float(setting_at(t, phases[index], Place(i / n, phases[index].done(i / n), i - since)).rate))
+        rates.append(float(setting_at(t, phases[index], Position(i / n, phases[index].done(i / n), i - since)).rate))
     return np.array(rates)
 
 
@@ -200,9 +200,9 @@ def test_learning_rate_warms_up_and_falls_to_nothing():
 def test_quantisers_harden_over_the_annealing(annealing, hardness):
     t = replace(PRESETS["cq"], annealing=annealing)
     (phase,) = phases_of(t, MODEL)
-    settings = [setting_at(t, phase, Place(progress, progress, 0)) for progress in (0, 0.25, 0.5, 1)]
-    assert [float(s.acts["hardness"]) for s in settings] == pytest.approx(hardness)
-    assert [float(s.acts["progress"]) for s in settings] == pytest.approx([0, 0.25, 0.5, 1])
+    settings = [setting_at(t, phase, Position(progress, progress, 0)) for progress in (0, 0.25, 0.5, 1)]
+    assert [float(s.scalars["hardness"]) for s in settings] == pytest.approx(hardness)
+    assert [float(s.scalars["progress"]) for s in settings] == pytest.approx([0, 0.25, 0.5, 1])
 
 
 MODEL = {"lsf": {"mean": 0, "basis": 0}, "gain": {"basis": 0}, "encoder": {"fine": [0, 0]}, "postfilter": 0}
@@ -229,7 +229,7 @@ TWICE = Stages((("postfilter",), ("lsf", "postfilter")))
 
 @pytest.mark.parametrize("changes", [{"frozen": ("comp",)}, {"stages": TWICE}])
 def test_parts_must_be_known_and_named_once(changes):
-    with pytest.raises(ValueError, match="must be one of lsf, gain, encoder, postfilter, and named once"):
+    with pytest.raises(ValueError, match="must be one of lsf, gain, encoder, postfilter, and occur once"):
         phases_of(replace(PRESETS["cq"], **changes), MODEL)
 
 
@@ -248,7 +248,7 @@ def test_every_phase_warms_up_anew():
 
 
 def test_the_optimiser_forgets_where_a_phase_begins(runs):
-    """Without memory, Adam's first step is as long for every parameter."""
+    """Without optimiser_state, Adam's first step is as long for every parameter."""
     t, before = runs[3], runs[-1]
     taps = [of["postfilter/gains/bias"] for of in before[12:14]]
     assert np.abs(taps[1] - taps[0]) == pytest.approx(np.abs(taps[1] - taps[0]).max(), rel=1e-3)
@@ -265,5 +265,5 @@ def test_each_phase_changes_what_it_trains_and_nothing_else(runs):
 
 
 def test_no_corpus_is_one_sentence(tmp_path):
-    with pytest.raises(ValueError, match="is no folder"):
+    with pytest.raises(ValueError, match="is not a folder"):
         train(replace(PRESETS["tiny"], data=str(tmp_path / "nowhere")), tmp_path / "run", quiet=True)
