@@ -84,8 +84,8 @@ class Packer:
         header_bytes : int
             Size of the file header.
         extension_bytes : int
-            Part of the header that the reserve for rounding packets to bytes pays for. This reserve is rarely used up,
-            so that packets are the same with and without the extension unless the file would exceed the bitrate.
+            Part of `header_bytes` that is covered by the reserve for rounding packets to bytes, which is rarely used
+            up. Therefore packets are the same with and without the extension, unless the file would exceed the bitrate.
         """
         T, segment = len(side), self.model.segment_packets
         allowed = rate.file_budget_bits(T, seconds, bitrate_bps, segment, header_bytes)

@@ -3,8 +3,8 @@
 Place in the chain: in the decoder, where it replaces the content of a lost packet. A small network predicts envelope
 and gains from the two packets before. After about 100 ms they fade to those of the quietest packets of the last
 seconds. The latents are computed from an excitation that repeats the last pitch period, mixed with noise; a second
-network predicts the periodic share at every frequency. The networks of the decoder run as usual; an input tells them
-which packets are lost. Delay: none.
+network predicts the periodic share at every frequency. The networks of the decoder run as for received packets; their
+inputs include the loss of packets. Delay: none.
 
 Letters: B batch, T packets, S subframes per packet, L samples per subframe, M order, D latents, H samples of history.
 """

@@ -1,4 +1,4 @@
-"""The sections "Header" and "Segments", and what a decoder must refuse."""
+"""The sections "Header" and "Segments", and what a decoder must reject."""
 
 import struct
 from zlib import crc32

@@ -4,7 +4,7 @@ from operator import mul
 
 
 class Damaged(Exception):
-    """Say that a decoder must refuse the data."""
+    """Say that a decoder must reject the data."""
 
 
 def check(condition, sentence):
