@@ -20,7 +20,7 @@ def fade(spec: FrameSpec) -> np.ndarray:
     return np.concatenate([rise, np.ones(spec.window - 2 * V), rise[::-1]]).astype(np.float32)
 
 
-def split(tail: jax.Array, x: jax.Array, spec: FrameSpec) -> tuple[jax.Array, jax.Array]:
+def overlapping_frames(tail: jax.Array, x: jax.Array, spec: FrameSpec) -> tuple[jax.Array, jax.Array]:
     """Return the next tail and the frames (B, T, W) of `tail` (B, overlap) followed by x (B, T*hop)."""
     B, N = x.shape
     V = spec.look_ahead

@@ -21,7 +21,7 @@ from jax import lax
 from lpcnet_cq.published import zero_state
 from lpcnet_cq.published.autoencoder import Autoencoder
 from lpcnet_cq.published.config import SystemConfig
-from lpcnet_cq.published.frames import fade, overlap_add, split
+from lpcnet_cq.published.frames import fade, overlap_add, overlapping_frames
 from lpcnet_cq.published.quantiser import Centroids, Relaxation, quantise, symbols
 from lpcnet_cq.speech import filters
 from lpcnet_cq.speech.analysis import PREEMPHASIS
@@ -71,10 +71,10 @@ def analyse(c: SystemConfig, state: dict, x: jax.Array, a: jax.Array | None) -> 
     """Return the next state and frames (B, T, W) of speech x (B, T*hop), or of its residual if `a` is given."""
     if a is not None and c.zero_state:
         x_state, x = filters.residual(state["x"], x, zero_state.emphasis(state["x"]))
-        tail, frames = split(state["tail"], x, c.spec)
+        tail, frames = overlapping_frames(state["tail"], x, c.spec)
         return {"x": x_state, "tail": tail}, zero_state.residual(frames, a)
     x_state, e = (state["x"], x) if a is None else filters.residual(state["x"], x, a)
-    tail, frames = split(state["tail"], e, c.spec)
+    tail, frames = overlapping_frames(state["tail"], e, c.spec)
     return {"x": x_state, "tail": tail}, frames * fade(c.spec) if c.window_at == "analysis" else frames
 
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from lpcnet_cq.published.config import Recipe
-from lpcnet_cq.published.frames import fade, split
+from lpcnet_cq.published.frames import fade, overlapping_frames
 from lpcnet_cq.published.losses import mel_loss, time_loss
 from lpcnet_cq.published.model import (
     Model,
@@ -34,7 +34,7 @@ def compared_frames(r: Recipe, x: jax.Array, y: jax.Array) -> tuple[jax.Array, j
     V = spec.look_ahead
     late = jnp.pad(x, ((0, 0), (V, 0)))[:, : x.shape[1]]
     end = V + (x.shape[1] // spec.hop - 1) * spec.hop
-    pairs = [split(v[:, :V], v[:, V:end], spec)[1] * fade(spec) for v in (late, y)]
+    pairs = [overlapping_frames(v[:, :V], v[:, V:end], spec)[1] * fade(spec) for v in (late, y)]
     return pairs[0], pairs[1]
 
 

@@ -59,14 +59,14 @@ class Centroids(nnx.Module):
         return self.centroids[...][symbols]
 
 
-def clusters(z: np.ndarray, K: int, rounds: int = 20) -> np.ndarray:
+def cluster_centres(z: np.ndarray, K: int, rounds: int = 20) -> np.ndarray:
     """Return K centroids of values z (n,), ascending, by k-means (Lloyd's algorithm), started at quantiles.
 
     A centroid without values does not move.
 
     Examples
     --------
-    >>> clusters(np.array([0.0, 0.1, 0.2, 5.0, 5.2]), 2).round(6).tolist()
+    >>> cluster_centres(np.array([0.0, 0.1, 0.2, 5.0, 5.2]), 2).round(6).tolist()
     [0.1, 5.1]
     """
     from scipy.cluster.vq import kmeans2
@@ -77,14 +77,14 @@ def clusters(z: np.ndarray, K: int, rounds: int = 20) -> np.ndarray:
         return np.sort(kmeans2(z, np.quantile(z, (np.arange(K) + 0.5) / K), iter=rounds, minit="matrix")[0])
 
 
-def spread(b: np.ndarray, z: np.ndarray, bits: float) -> np.ndarray:
+def scale_centroids(b: np.ndarray, z: np.ndarray, bits: float) -> np.ndarray:
     """Scale ascending centroids b (K,) so that the symbols of values z (n,) have an entropy of `bits`.
 
     The middle centroid is moved to the median of the values.
 
     Examples
     --------
-    >>> spread(np.array([-1.0, 0.0, 1.0]), np.linspace(-8, 8, 1001), 1.5).round().tolist()
+    >>> scale_centroids(np.array([-1.0, 0.0, 1.0]), np.linspace(-8, 8, 1001), 1.5).round().tolist()
     [-8.0, 0.0, 8.0]
     """
     steps, centre = b - b[len(b) // 2], np.median(z)

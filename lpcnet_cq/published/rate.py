@@ -15,7 +15,7 @@ from lpcnet_cq.published.packet import CODE, LSF
 from lpcnet_cq.published.quantiser import RARE
 from lpcnet_cq.training.lagrangian import relative_excess
 
-MEMORY = 0.05  # weight of the newest step in running averages
+AVERAGING = 0.05  # weight of the newest step in running averages
 PROPORTIONAL = 2.0  # proportional gain: log tau per relative excess
 INTEGRAL = 0.03  # integral gain: change of log tau per step, relative excess and pace
 PACKET_BITS = 4.6  # mean bits per packet for rounding to whole bytes
@@ -71,6 +71,6 @@ def update_control(
         Relative frequencies of the symbols of the step.
     """
     excess = on * relative_excess(bps, target_bps - PACKET_BITS * c.frames_per_second)
-    running = control.excess + MEMORY * on * (excess - control.excess)
-    tables = jax.tree.map(lambda old, new: old + MEMORY * (new - old), control.tables, shares)
+    running = control.excess + AVERAGING * on * (excess - control.excess)
+    tables = jax.tree.map(lambda old, new: old + AVERAGING * (new - old), control.tables, shares)
     return Control(control.log_tau + INTEGRAL * pace * excess, running, tables)

@@ -21,7 +21,7 @@ from lpcnet_cq.published.front import lsf_levels, prepare
 from lpcnet_cq.published.model import Model, analyse, cascade, encode, filters_of, start_encoder
 from lpcnet_cq.published.objective import objective
 from lpcnet_cq.published.packet import LSF, frequency_tables
-from lpcnet_cq.published.quantiser import Relaxation, clusters, quantise, spread
+from lpcnet_cq.published.quantiser import Relaxation, cluster_centres, quantise, scale_centroids
 from lpcnet_cq.published.rate import multiplier, start_control, update_control, used_bps
 from lpcnet_cq.published.weights import save_system
 from lpcnet_cq.training import loop
@@ -93,7 +93,7 @@ def initial_model(r: Recipe, batches: list[dict]) -> Model:
     return model
 
 
-def spread_code(r: Recipe, graph: nnx.GraphDef, batch: Batch, state: State, phase: Phase) -> State:
+def initialise_quantiser(r: Recipe, graph: nnx.GraphDef, batch: Batch, state: State, phase: Phase) -> State:
     """Scale the centroids of the newest module so that its codes start at the remaining part of the target rate.
 
     If the rate started at 36 kbps, the module would lose what it has learned while the rate decreases. A further module
@@ -114,9 +114,9 @@ def spread_code(r: Recipe, graph: nnx.GraphDef, batch: Batch, state: State, phas
     z = np.concatenate([np.asarray(codes(state.params, batch(i))).ravel() for i in range(START_BATCHES)])
     model = nnx.merge(graph, state.params)
     quantiser = model.modules[index].quantiser
-    b = clusters(z, c.n_centroids) if c.autoencoder.kind == "knet" else np.asarray(quantiser.centroids[...])
+    b = cluster_centres(z, c.n_centroids) if c.autoencoder.kind == "knet" else np.asarray(quantiser.centroids[...])
     left_bps = r.bitrates_bps[index] - used_bps(c, state.control.tables, index)
-    b = spread(b, z, max(LEAST_BITS, left_bps / (c.n_code * c.frames_per_second)))
+    b = scale_centroids(b, z, max(LEAST_BITS, left_bps / (c.n_code * c.frames_per_second)))
     quantiser.centroids[...] = jnp.asarray(b, jnp.float32)
     even = 2 / (c.n_centroids - 1)
     quantiser.temperature[...] = jnp.float32(c.temperature * even / max(np.median(np.diff(b)), 1e-6))
@@ -149,7 +149,7 @@ def make_run(r: Recipe, graph: nnx.GraphDef, batch: Batch) -> Run:
     def before_step(state, notes, phase, position):
         if notes["on"] or not relaxation_at(r, phase, position.done).on:
             return state, notes
-        state = state if phase.joint else spread_code(r, graph, batch, state, phase)
+        state = state if phase.joint else initialise_quantiser(r, graph, batch, state, phase)
         return state, notes | {"on": 1}
 
     return Run(

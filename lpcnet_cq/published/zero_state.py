@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from dsp.frames import FrameSpec
-from lpcnet_cq.published.frames import fade, overlap_add, split
+from lpcnet_cq.published.frames import fade, overlap_add, overlapping_frames
 from lpcnet_cq.speech import filters
 from lpcnet_cq.speech.analysis import PREEMPHASIS
 
@@ -43,7 +43,7 @@ def residual(frames: jax.Array, a: jax.Array) -> jax.Array:
     B, T, W = frames.shape
     spec, windows = segments(W)
     x = frames.reshape(B * T, W)
-    _, parts = split(x[:, : spec.hop], x[:, spec.hop :], spec)
+    _, parts = overlapping_frames(x[:, : spec.hop], x[:, spec.hop :], spec)
     F, P, L = parts.shape
     taps = jnp.repeat(a.reshape(F, 1, -1), P, axis=0)
     _, e = filters.residual(jnp.zeros((F * P, a.shape[-1] - 1)), parts.reshape(F * P, L), taps)

@@ -20,7 +20,7 @@ def test_coarsest_layer_stays_within_what_was_trained():
     assert len(PACKER.steps_for(3)) == 0
 
 
-def test_usual_step_lies_between_the_rates_around_it():
+def test_mean_step_lies_between_the_rates_around_it():
     assert PACKER.step_for_rate(30000) == 2 and PACKER.step_for_rate(6000) == 14
     assert PACKER.step_for_rate(27000) == pytest.approx(3.5)
     assert PACKER.step_for_rate(1) == 14 and PACKER.step_for_rate(99999) == 2

@@ -22,7 +22,7 @@ def test_bands_have_a_bark_at_most_high_ones_less_and_none_is_empty():
     assert (width[-8:] < 0.7).all() and np.diff(first).max() < 100
 
 
-def test_a_split_block_has_bands_of_two_short_blocks_each():
+def test_a_packet_of_short_blocks_has_bands_of_two_short_blocks_each():
     long, short = bands.layout(C)
     assert (np.diff(long) >= 0).all() and set(long) == set(short) == set(range(C.bands))
     by_block = short.reshape(-1, C.short_blocks)  # line k of short block j lies at 8 k + j

@@ -27,7 +27,7 @@ def model(perturbed):
 
 @pytest.fixture(scope="module")
 def coded():
-    """Return packets that resemble coded music: levels that move slowly, lines that fall off, some blocks split."""
+    """Return packets that resemble coded music: levels that move slowly, lines that fall off, some short blocks."""
     random = np.random.default_rng(2)
     side = np.concatenate([np.zeros((T, 1)), np.cumsum(random.integers(-1, 2, (T, 3 * b)), axis=0)], axis=1)
     side[2:4, 0] = 1

@@ -37,7 +37,7 @@ def test_long_blocks_are_an_mdct(signal):
         np.testing.assert_allclose(np.abs(X[:, t]), np.abs(window[:, ::-1] @ mdct(N)), atol=1e-5)
 
 
-def test_a_split_block_is_short_mdcts_of_one_frequency_side_by_side(signal):
+def test_a_packet_of_short_blocks_is_short_mdcts_of_one_frequency_side_by_side(signal):
     X = Blocks(CONFIG).analyse(jnp.asarray(signal), jnp.ones((2, T + 2)))
     h = N // J
     for t in (0, T - 1):

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run tha
 
 @pytest.fixture(scope="module")
 def blocks(plucked):
-    """Return left and right of T + 2 blocks, (1, 2, T+2, N), and which of them are split."""
+    """Return left and right of T + 2 blocks, (1, 2, T+2, N), and which of them are short."""
     x = plucked[: (T + 2) * N].T
     return jnp.asarray(x.reshape(1, 2, T + 2, N)), jnp.asarray(short_block_flags(x, C)[None])
 
@@ -59,7 +59,7 @@ def test_finer_steps_leave_less_of_an_error(code, blocks):
     assert 2 * errors[0] < errors[1] < errors[2] / 2 < 0.5
 
 
-def test_blocks_are_split_where_a_string_is_plucked(plucked):
+def test_blocks_are_short_where_a_string_is_plucked(plucked):
     c = MusicConfig()
     is_short = short_block_flags(plucked.T, c)
     at = round(0.25 * c.spec.sample_rate_hz) // c.spec.hop

@@ -12,7 +12,8 @@ from lpcnet_cq.published import frames as blocks
 from lpcnet_cq.published.config import FRAMES
 from lpcnet_cq.published.frames import fade
 
-split, overlap_add = (jax.jit(f, static_argnums=2) for f in (blocks.split, blocks.overlap_add))
+overlapping_frames = jax.jit(blocks.overlapping_frames, static_argnums=2)
+overlap_add = jax.jit(blocks.overlap_add, static_argnums=2)
 
 
 def signal(T, B=2):
@@ -21,7 +22,7 @@ def signal(T, B=2):
 
 def cut(x):
     V = FRAMES.look_ahead
-    return split(x[:, :V], x[:, V:], FRAMES)[1]
+    return overlapping_frames(x[:, :V], x[:, V:], FRAMES)[1]
 
 
 def test_frames_are_those_of_dsp():
@@ -47,8 +48,8 @@ def test_faded_frames_add_up_to_the_signal():
 def test_pieces_are_the_whole(T):
     x = signal(5, B=1)
     n = T * FRAMES.hop
-    tail, first = split(x[:, :32], x[:, 32 : 32 + n], FRAMES)
-    _, second = split(tail, x[:, 32 + n :], FRAMES)
+    tail, first = overlapping_frames(x[:, :32], x[:, 32 : 32 + n], FRAMES)
+    _, second = overlapping_frames(tail, x[:, 32 + n :], FRAMES)
     np.testing.assert_array_equal(jnp.concatenate([first, second], axis=1), cut(x))
     tail, y1 = overlap_add(jnp.zeros((1, 32)), first, FRAMES)
     tail, y2 = overlap_add(tail, second, FRAMES)

@@ -40,7 +40,7 @@ def model_of(recipe, batch, awake):
 
 
 def lsf_gradient(recipe, batch, awake):
-    """Return the gradient of the loss of one module by the LSF codebook, with no price on bits or softness."""
+    """Return the gradient of the loss of one module by the LSF codebook, without multiplier on bits or softness."""
     recipe = replace(at_rates(recipe, 9e3), quantisation_weight=0.0)
     graph, params = nnx.split(model_of(recipe, batch, awake), nnx.Param)
     codebook, rest = nnx.split_state(params, lambda path, _: path[0] == LSF, ...)

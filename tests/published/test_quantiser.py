@@ -5,7 +5,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lpcnet_cq.published.quantiser import RARE, Centroids, Relaxation, clusters, frame_bits, penalty, quantise, symbols
+from lpcnet_cq.published.quantiser import (
+    RARE,
+    Centroids,
+    Relaxation,
+    cluster_centres,
+    frame_bits,
+    penalty,
+    quantise,
+    symbols,
+)
 
 
 def relaxation(on=1.0, sharpness=1.0, hard=0.0):
@@ -93,18 +102,18 @@ def test_soft_bits_count_every_assignment_and_hard_ones_the_likeliest():
     assert [float(soft), float(hard)] == pytest.approx([2 * (0.6 * 1 + 0.4 * 3), 2 * 1], abs=1e-5)
 
 
-def test_a_symbol_never_seen_has_a_price():
+def test_a_symbol_never_seen_costs_bits():
     _, hard, _ = frame_bits(jnp.log(jnp.broadcast_to(jnp.array([0.0, 1.0]) + 1e-30, (1, 1, 1, 2))), jnp.array([1.0, 0]))
     assert float(hard) == pytest.approx(-np.log2(RARE), rel=1e-5)
 
 
 def test_every_centroid_is_the_mean_of_the_values_nearest_to_it():
     z = np.random.default_rng(1).laplace(size=800)
-    found = clusters(z, 6, rounds=100)
+    found = cluster_centres(z, 6, rounds=100)
     nearest = np.abs(z[:, None] - found).argmin(axis=1)
     assert (np.diff(found) > 0).all()
     np.testing.assert_allclose([z[nearest == k].mean() for k in range(6)], found, rtol=1e-12)
 
 
 def test_clusters_of_one_value_stay():
-    assert clusters(np.ones(10), 3).tolist() == [1, 1, 1]
+    assert cluster_centres(np.ones(10), 3).tolist() == [1, 1, 1]

@@ -20,12 +20,12 @@ from lpcnet_cq.published.front import prepare
 from lpcnet_cq.published.model import Model, encode, start_encoder
 from lpcnet_cq.published.rate import PACKET_BITS, multiplier, start_control
 from lpcnet_cq.published.train import (
+    initialise_quantiser,
     make_run,
     multiplier_factor_at,
     phases_of,
     relaxation_at,
     setting_at,
-    spread_code,
     train,
 )
 from lpcnet_cq.published.weights import load_system
@@ -165,7 +165,7 @@ def run_and_state(r, batch):
 
 
 @pytest.mark.parametrize("target_bps, rises", [(1e3, True), (1e6, False)])
-def test_price_of_bits_follows_the_rate(tiny, vowel, target_bps, rises):
+def test_multiplier_follows_the_rate(tiny, vowel, target_bps, rises):
     r = Recipe(tiny(), bitrates_bps=(target_bps,), tau=1.0)
     batch = prepare(vowel()[None, : 6 * r.system.spec.hop], r.system, 4)
     run, state = run_and_state(r, batch)
@@ -209,7 +209,7 @@ def test_a_new_module_begins_with_what_is_left_of_the_rate(tiny, vowel, kind):
         return prepare(vowel(120 + 5 * i)[None, : 6 * c.spec.hop], c, 4)
 
     state = loop.State(params, None, start_control(c, 1.0))
-    moved = nnx.merge(graph, spread_code(r, graph, batch, state, phases_of(r)[0]).params)
+    moved = nnx.merge(graph, initialise_quantiser(r, graph, batch, state, phases_of(r)[0]).params)
     b, alpha = (np.asarray(v[...]) for v in nnx.state(moved.modules[0].quantiser, nnx.Param).values())
     assert (np.diff(b) >= 0).all() and alpha * np.median(np.diff(b)) == pytest.approx(300 * 2 / 7, rel=1e-3)
     s = [encode(moved, start_encoder(c, 1), batch(i)["x"], None)[1] for i in range(training.START_BATCHES)]
@@ -218,13 +218,14 @@ def test_a_new_module_begins_with_what_is_left_of_the_rate(tiny, vowel, kind):
     assert (bits * c.n_code + PACKET_BITS) * c.frames_per_second == pytest.approx(14e3, rel=0.1)
 
 
-def test_a_further_module_begins_with_cheaper_bits(tiny, vowel):
+def test_a_further_module_begins_with_a_lower_multiplier(tiny, vowel):
     c = replace(tiny("bottleneck"), n_modules=2)
     r = Recipe(c, bitrates_bps=(9e3, 20e3))
     graph, params = nnx.split(Model(c, rngs=nnx.Rngs(0)), nnx.Param)
     batch = prepare(vowel(120)[None], c, 4)
     state = loop.State(params, None, start_control(c, 8.0)._replace(excess=jnp.float32(0.1)))
-    first, second = (multiplier(spread_code(r, graph, lambda i: batch, state, p).control) for p in phases_of(r)[:2])
+    states = [initialise_quantiser(r, graph, lambda i: batch, state, phase) for phase in phases_of(r)[:2]]
+    first, second = (multiplier(after.control) for after in states)
     assert first == pytest.approx(8 * np.exp(0.2), rel=1e-4) and second == pytest.approx(2.0, rel=1e-4)
 
 

@@ -125,7 +125,7 @@ def test_minutes_are_those_of_the_clock_without_the_first_step(tmp_path):
     assert notes["step"] == 5 and notes["minutes"] == 1.0
 
 
-def test_begin_may_change_a_state_and_its_notes_once_a_phase(tmp_path):
+def test_before_step_may_change_a_state_and_its_notes_once_a_phase(tmp_path):
     begun = []
 
     def before_step(state, notes, phase, position):
