@@ -133,7 +133,7 @@ def test_bad_signals_are_one_sentence(codec, x):
 
 
 def test_another_rate_is_one_sentence(codec):
-    with pytest.raises(ValueError, match="made for 9000"):
+    with pytest.raises(ValueError, match="must be 9000"):
         codec.encode(np.zeros(100), 16000, 24000)
 
 

@@ -84,5 +84,5 @@ def test_frames_of_a_crop_are_those_of_the_file_it_is_from():
 
 
 def test_crops_too_short_are_one_sentence():
-    with pytest.raises(ValueError, match="must be at least 2880 for 4 frames"):
+    with pytest.raises(ValueError, match="must have at least 2880 for 4 frames"):
         prepare(np.zeros((1, 2879), np.float32), SYSTEM, 4)

@@ -185,7 +185,8 @@ def rates_of(t, n):
     for i in range(n):
         if phases[index].done(i / n) >= 1:
             index, since = index + 1, i
-        rates.append(float(setting_at(t, phases[index], Position(i / n, phases[index].done(i / n), i - since)).rate))
+        position = Position(i / n, phases[index].done(i / n), i - since)
+        rates.append(float(setting_at(t, phases[index], position).learning_rate))
     return np.array(rates)
 
 
