@@ -133,11 +133,11 @@ def test_any_bytes_raise_nothing_else(data):
         (b"RIFF\x00\x00\x00\x00WAVE", "not a .cq file: it begins with b'RIFF'"),
         (b"\xcfcq\r\n", "not a .cq file"),
         (b"\xcfcq\n\x02\x1b", "version 2; this release reads version 1"),
-        (b"\xcfcq\n\x01\x05", "claims 5 bytes of 27"),
-        (written() + b"\0", "behind its last segment"),
+        (b"\xcfcq\n\x01\x05", "has 5 bytes, at least 27 needed"),
+        (written() + b"\0", "after its last segment"),
         (
             written()[:27] + struct.pack(">HHI", 501, 0, zlib.crc32(struct.pack(">HH", 501, 0))),
-            "501 of 500 packets",
+            "501 packets, at most 500 allowed",
         ),
     ],
 )
