@@ -125,7 +125,7 @@ def test_several_processes_give_the_bytes_of_one(tmp_path):
     for jobs, out in ((1, "one"), (2, "two")):
         done = command("encode", tmp_path / "in", "-o", tmp_path / out, "--jobs", jobs, "--cbr", "--bitrate", "16k")
         assert done.returncode == 1, done.stderr
-        assert "bad.ogg` is not an audio file" in done.stderr and "3 of 4 files are done" in done.stderr
+        assert "bad.ogg` is not an audio file" in done.stderr and "3 of 4 files were coded" in done.stderr
     coded = sorted((tmp_path / "one").rglob("*.cq"))
     assert [p.relative_to(tmp_path / "one").as_posix() for p in coded] == ["a.cq", "sub/b.cq", "sub/c.cq"]
     for path in coded:
