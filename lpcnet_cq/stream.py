@@ -1,12 +1,15 @@
-"""Live coding: a frame in, a packet out, a frame out again, with the state held between calls.
+"""Live coding: samples in, packets out, a frame out again for each, with the state held between calls.
 
-Place in the chain: `codec` for signals that are still being recorded. The encoder takes `frame_size` samples at a time
-and answers with the packet that its look-ahead has just completed; the decoder answers every packet with as many
-samples. Delay: `codec.delay_ms`, of which the frame itself is 20 ms of speech and 23 ms of music.
+Place in the chain: `codec` for signals that are still being recorded. The encoder takes any number of samples at a time
+and answers with the packets that they complete; the decoder answers every packet with `frame_size` samples. Delay:
+`codec.delay_ms`, of which the frame itself is 20 ms of speech and 23 ms of music.
 
-Alignment: the decoded frames, joined, lag the pushed ones by `encoder.delay_samples + decoder.delay_samples`. Without
-as many samples at their beginning they line up with the input, and after `flush` they are no shorter.
+Alignment: the decoded frames, joined, lag the pushed samples by `encoder.delay_samples + decoder.delay_samples`.
+Without as many samples at their beginning they line up with the input, and after `flush` they are no shorter.
 """
+
+from collections.abc import Iterator
+from numbers import Real
 
 import numpy as np
 
@@ -14,12 +17,10 @@ from dsp.signals import checked_signal
 from lpcnet_cq.bitstream import packet
 from lpcnet_cq.bitstream.packet_fit import Fitter, padded
 from lpcnet_cq.bitstream.packing import Mode
-from lpcnet_cq.bitstream.rate_control import Budget, operating_points
+from lpcnet_cq.bitstream.rate_control import Budget, operating_points, reset_interval
 from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.nn.packet_reader import BUFFER_BYTES
 from lpcnet_cq.parts import CodecParts
-
-RESET_INTERVAL = 25  # packets: after a loss, decoding goes on as before within 0.6 s
 
 
 class _Live:
@@ -45,10 +46,11 @@ class _Live:
 
 
 class Encoder(_Live):
-    """Turn frames of samples at the codec's rate into packets.
+    """Turn samples at the codec's rate into packets of `frame_size` samples each.
 
-    The packet returned by a call is that of the samples up to `delay_samples` ago; the first one begins with the
-    silence before the signal. With several layers `push_layers` returns them apart.
+    A packet is complete when the samples up to `delay_samples` behind it are there; the first one begins with the
+    silence before the signal. The packets are the same however the signal is cut into calls. With several layers
+    `push_layers` returns them apart.
 
     Parameters
     ----------
@@ -59,9 +61,18 @@ class Encoder(_Live):
     mode : str
         mean: any ten seconds of speech have the rate. capped: no packet is larger than its share of the rate, in
         whole bytes. constant: all packets have this size, padded with zero bytes where need be.
+    expected_loss : float
+        See the property.
     """
 
-    def __init__(self, parts: CodecParts, bitrate_bps: float, layers: int = 1, mode: Mode = "mean"):
+    def __init__(
+        self,
+        parts: CodecParts,
+        bitrate_bps: float,
+        layers: int = 1,
+        mode: Mode = "mean",
+        expected_loss: float = 0.0,
+    ):
         super().__init__(parts, layers)
         spec = self._spec
         self._steps = parts.packer.steps_for(layers)
@@ -70,37 +81,62 @@ class Encoder(_Live):
         self._budget = Budget(bitrate_bps * spec.hop / spec.sample_rate_hz)
         self._pasts: list[packet.Past] | None = None
         self._state = parts.signal.start_encoder(np.zeros(spec.look_ahead, np.float32))
-        self._count = 0
-        self._reset_interval = self._since_reset = RESET_INTERVAL  # packets: the first one resets the context
+        self._pending = np.zeros((0, self.channels) if self.channels > 1 else 0, np.float32)
+        self._count = self._since_reset = 0  # packets
+        self.expected_loss = expected_loss
         self._flushed = False
 
     @property
     def delay_samples(self) -> int:
-        """Samples by which packets lag the frames: the look-ahead."""
+        """Samples by which packets lag the signal: the look-ahead."""
         return self._spec.look_ahead
 
-    def push(self, frame: np.ndarray) -> bytes:
-        """Take one frame and return a packet.
+    @property
+    def expected_loss(self) -> float:
+        """Fraction of packets that the channel loses, 0 to 1; it can be set at any time, for the next packet on.
+
+        The larger it is, the more often a packet resets the context of the entropy coder, which ends the effect of
+        losses before it and costs bits: see `rate_control.reset_interval`.
+        """
+        return self._expected_loss
+
+    @expected_loss.setter
+    def expected_loss(self, fraction: float) -> None:
+        if not isinstance(fraction, Real) or not 0 <= fraction <= 1:
+            raise ValueError(f"`expected_loss` is {fraction!r}, it must be a number from 0 to 1")
+        self._expected_loss = float(fraction)
+        self._reset_interval = reset_interval(self._expected_loss)
+
+    def push(self, samples: np.ndarray) -> list[bytes]:
+        """Take the next samples of the signal and return the packets that they complete.
 
         Parameters
         ----------
-        frame : array (frame_size,) or (frame_size, channels)
-            Samples in [-1, 1], or integers as `dsp.signals.checked_signal` takes them; a codec of two channels codes
-            one as two alike.
+        samples : array (n,) or (n, channels)
+            Any number, also none, in [-1, 1], or integers as `dsp.signals.checked_signal` takes them; a codec of two
+            channels codes one as two alike.
+
+        Returns
+        -------
+        list of bytes
+            One packet for every `frame_size` samples that have been pushed, over all calls.
 
         Raises
         ------
         ValueError
-            If the frame has another shape, type or scale or values that are not finite, or the encoder was flushed.
+            If the samples have another shape, type or scale or values that are not finite, or the encoder was flushed;
+            the encoder stays as it was.
         """
-        return b"".join(self.push_layers(frame))
+        return [b"".join(layers) for layers in self.push_layers(samples)]
 
-    def push_layers(self, frame: np.ndarray) -> tuple[bytes, ...]:
-        """Do as `push` does, and return the packet's layers: any number of the first ones is a packet."""
-        return self._packet(self._checked(frame))
+    def push_layers(self, samples: np.ndarray) -> list[tuple[bytes, ...]]:
+        """Do as `push` does, and return the packets' layers: any number of the first ones is a packet."""
+        return [self._packet(frame) for frame in self._frames(samples)]
 
     def flush(self) -> list[bytes]:
-        """End the signal and return its remaining packets: decoded, they hold all samples that were pushed.
+        """End the signal, wherever in a frame, and return its remaining packets.
+
+        Decoded, the packets of all calls hold all samples that were pushed.
 
         Raises
         ------
@@ -113,20 +149,28 @@ class Encoder(_Live):
         """Do as `flush` does, and return the packets' layers."""
         self._check_open()
         self._flushed = True
-        silence = np.zeros(0, np.float32)
+        rest, pushed = self._pending, self._count * self.frame_size + len(self._pending)
         lag = self.delay_samples + self._parts.config.decoder_delay
-        return [self._packet(silence) for _ in range(self._spec.n_frames(lag) if self._count else 0)]
+        n_packets = self._spec.n_frames(pushed + lag) - self._count if pushed else 0
+        return [self._packet(rest if i == 0 else rest[:0]) for i in range(n_packets)]
 
     def _check_open(self) -> None:
         if self._flushed:
             raise ValueError("the encoder was flushed, which ends its signal: make another one")
 
-    def _checked(self, frame: np.ndarray) -> np.ndarray:
+    def _frames(self, samples: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield the frames that samples complete."""
         self._check_open()
-        return checked_signal("frame", frame, max_channels=self.channels, length=self.frame_size, dtype=np.float32)
+        x = checked_signal("samples", samples, max_channels=self.channels, dtype=np.float32)
+        if x.ndim < self._pending.ndim:
+            x = np.repeat(x[:, None], self.channels, axis=1)
+        x = np.concatenate([self._pending, x])
+        whole = len(x) // self.frame_size * self.frame_size
+        self._pending = x[whole:].copy()
+        yield from (x[i : i + self.frame_size] for i in range(0, whole, self.frame_size))
 
     def _packet(self, x: np.ndarray) -> tuple[bytes, ...]:
-        """Return the layers of the next packet; x is a frame, or empty where the signal has ended."""
+        """Return the layers of the next packet; x is a frame, or what there is of it where the signal ends."""
         parts = self._parts
         self._state, side, z = parts.signal.analyse(self._state, x, 1)
         pasts = None if self._since_reset >= self._reset_interval else self._pasts

@@ -22,6 +22,7 @@ from lpcnet_cq.bitstream.rdoq import MULTIPLIER
 ROUNDING_BITS = 4.6  # mean cost of ending a packet on a whole byte
 RESET_BITS = 60.0  # of a packet without context, about
 RUN = 500  # packets looked at together: bounds the memory for long files
+RESET_INTERVALS = ((0.04, 1), (0.015, 2), (0.005, 5), (0.0, 25))  # from an expected loss on: packets
 COARSER_POINTS = 12  # with the coarsest step: multipliers up to 2^6 times the usual one
 POINTS_PER_OCTAVE = 2
 STEPS_PER_PACKET = 0.2  # of debt: how far `Budget` moves the operating point
@@ -47,6 +48,25 @@ def step_and_multiplier(point: np.ndarray, steps: range) -> tuple[np.ndarray, np
     """
     step = np.minimum(point, steps[-1])
     return step, MULTIPLIER * 2.0 ** ((point - step) / POINTS_PER_OCTAVE)
+
+
+def reset_interval(expected_loss: float) -> int:
+    """Return how many packets after a context reset the next one follows in a live stream.
+
+    A packet that is lost makes the packets up to the next reset unreadable; a reset costs bits, with `cq-live` 26 and
+    with weights that were not trained for resets about 60.
+
+    Parameters
+    ----------
+    expected_loss : float
+        Fraction of packets that the channel loses, 0 to 1.
+
+    Examples
+    --------
+    >>> [reset_interval(loss) for loss in (0.0, 0.01, 0.03, 0.2)]
+    [25, 5, 2, 1]
+    """
+    return next(interval for least, interval in RESET_INTERVALS if expected_loss >= least)
 
 
 def packet_costs(model: EntropyModel, n: Integers, L: int = 0) -> np.ndarray:

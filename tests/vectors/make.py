@@ -153,7 +153,7 @@ def encode(recipe: Recipe) -> tuple[bytes, list[int]]:
     if recipe.mode == "live":
         encoder = codec.encoder(recipe.bitrate_bps, recipe.layers)
         hop = encoder.frame_size
-        packets = [encoder.push(x[i : i + hop]) for i in range(0, len(x) - hop + 1, hop)]
+        packets = encoder.push(x[: len(x) // hop * hop])
         packets = [b"" if t in recipe.lost else packet for t, packet in enumerate(packets)]
         return b"".join(packets), [len(packet) for packet in packets]
     mode = "mean" if recipe.mode == "thinned" else recipe.mode
