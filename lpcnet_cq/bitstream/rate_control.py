@@ -16,11 +16,10 @@ import numpy as np
 
 from lpcnet_cq.bitstream.container import HEADER_BYTES, MAX_PACKETS, SEGMENT_BYTES
 from lpcnet_cq.bitstream.entropy_model import EntropyModel
-from lpcnet_cq.bitstream.packet import Integers, advance, coarser, enhancement_bits, n_bits, start
+from lpcnet_cq.bitstream.packet import Integers, coarser, enhancement_bits, n_bits
 from lpcnet_cq.bitstream.rdoq import MULTIPLIER
 
 ROUNDING_BITS = 4.6  # mean cost of ending a packet on a whole byte
-RESET_BITS = 60.0  # of a packet without context, about
 RUN = 500  # packets looked at together: bounds the memory for long files
 RESET_INTERVALS = ((0.04, 1), (0.015, 2), (0.005, 5), (0.0, 25))  # from an expected loss on: packets
 COARSER_POINTS = 12  # with the coarsest step: multipliers up to 2^6 times the usual one
@@ -70,16 +69,14 @@ def reset_interval(expected_loss: float) -> int:
 
 
 def packet_costs(model: EntropyModel, n: Integers, L: int = 0) -> np.ndarray:
-    """Return the expected bits of every packet with L enhancements, (T,), coded as one run."""
-    reset = np.arange(len(n.step)) % model.segment_packets == 0
-    bits = ROUNDING_BITS * (1 + L) + RESET_BITS * reset
-    for _ in range(L):
-        bits, n = bits + enhancement_bits(model, None, n).sum(axis=1), coarser(model, n)
-    past, parts = start(model), []
-    for run in n.runs(RUN):
-        parts.append(n_bits(model, past, run).sum(axis=1))
-        past = advance(past, run)
-    return bits + np.concatenate(parts)
+    """Return the expected bits of every packet with L enhancements, (T,), coded in the segments of a file."""
+    parts = []
+    for segment in n.runs(model.segment_packets):
+        bits = ROUNDING_BITS * (1 + L)
+        for _ in range(L):
+            bits, segment = bits + enhancement_bits(model, None, segment).sum(axis=1), coarser(model, segment)
+        parts.append(bits + n_bits(model, None, segment).sum(axis=1))
+    return np.concatenate(parts)
 
 
 def file_budget_bits(
