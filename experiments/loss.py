@@ -1,14 +1,15 @@
 """Packet loss: our codec under random and bursty losses, PESQ and PLCMOS of what is heard.
 
-    python experiments/loss.py run DATA OUT.csv --model NAME [--kbps 9] [--interval 5] [--rates 3,5,10,20]
+    python experiments/loss.py run DATA OUT.csv --model NAME [--kbps 9] [--expected-loss 5] [--rates 3,5,10,20]
     python experiments/loss.py table OUT.csv
     python experiments/loss.py resets DATA --model NAME [--rates 9,16]
 
 `run` codes eight held-out recordings live and loses packets by the patterns that EVS was scored with on the same
 recordings. One pattern runs on over all recordings. Of the seeds 1000 r + 0, 1, ... (r the loss in percent) the first
 counts whose share of lost packets is within 2 % of what is asked and whose bursts are 3 packets long on average within
-0.1. The rate asked for is moved until the packets of all recordings have the rate named. `resets` says what more
-frequent context resets cost, from bytes.
+0.1. The rate asked for is moved until the packets of all recordings have the rate named. The encoder chooses the
+interval of context resets from `--expected-loss` (percent), unless `--interval` (packets) names another. `resets` says
+what more frequent context resets cost, from bytes.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import numpy as np
 
 import lpcnet_cq
 from lpcnet_cq.bitstream import packet
+from lpcnet_cq.bitstream.rate_control import reset_interval
 from lpcnet_cq.evaluation.evaluate import METRICS
 from lpcnet_cq.training.data import open_corpus, read_clip
 
@@ -75,9 +77,9 @@ def pattern(kind: str, percent: int, n: int) -> np.ndarray:
 def encode(codec, x: np.ndarray, kbps: float, interval: int) -> list[bytes]:
     """Return the packets of a live encoder, those of its delay at the end included."""
     encoder = codec.encoder(1000 * kbps)
-    encoder._reset_interval = encoder._since_reset = interval
+    encoder._reset_interval = interval
     n = -(-(len(x) + 960) // HOP)
-    return [encoder.push(f) for f in np.pad(x, (0, n * HOP - len(x))).reshape(-1, HOP).astype(np.float32)]
+    return encoder.push(np.pad(x, (0, n * HOP - len(x))).astype(np.float32))
 
 
 def encode_all(codec, sounds, kbps: float, interval: int) -> tuple[list[list[bytes]], float]:
@@ -187,12 +189,14 @@ def main():
     p.add_argument("paths", nargs="+")
     p.add_argument("--model", default="cq")
     p.add_argument("--kbps", type=float, default=9.0)
-    p.add_argument("--interval", type=int, default=25)
+    p.add_argument("--expected-loss", type=float, default=0.0, help="percent")
+    p.add_argument("--interval", type=int, help="packets from one context reset to the next")
     p.add_argument("--rates", default="")
     args = p.parse_args()
     if args.what == "run":
         percents = [int(v) for v in (args.rates or "3,5,10,20").split(",")]
-        run(args.paths[0], Path(args.paths[1]), args.model, args.kbps, args.interval, percents)
+        interval = args.interval or reset_interval(args.expected_loss / 100)
+        run(args.paths[0], Path(args.paths[1]), args.model, args.kbps, interval, percents)
     elif args.what == "table":
         table(Path(args.paths[0]))
     else:

@@ -306,22 +306,32 @@ class Codec:
         """
         return drop_layers(self._parts, data, self._parts.checked_layers(layers))
 
-    def encoder(self, bitrate_bps: float | None = None, layers: int = 1, mode: Mode = "mean") -> Encoder:
-        """Return a live encoder, `push(frame) -> packet`; arguments as for `encode`.
+    def encoder(
+        self, bitrate_bps: float | None = None, layers: int = 1, mode: Mode = "mean", expected_loss: float = 0.0
+    ) -> Encoder:
+        """Return a live encoder, `push(samples) -> packets`; arguments as for `encode`.
 
         In mode "mean", any ten seconds of speech have the bitrate within 2 %.
+
+        Parameters
+        ----------
+        bitrate_bps : float, optional
+        layers : int
+        mode : str
+        expected_loss : float
+            Fraction of packets that the channel loses, 0 to 1; `encoder.expected_loss = 0.03` changes it later.
 
         Raises
         ------
         ValueError
-            If bitrate, layers or mode are not allowed, or the bitrate is too low for this number of layers.
+            If an argument is not allowed, or the bitrate is too low for this number of layers.
         """
         bitrate_bps = self._parts.checked_bitrate_bps(bitrate_bps)
         layers = self._parts.checked_layers(layers)
         check_mode(mode)
         if layers > (most := self._parts.packer.most_layers(bitrate_bps)):
             raise ValueError(f"`layers` is {layers}, at {bitrate_bps} bit/s it must be at most {most}")
-        return Encoder(self._parts, bitrate_bps, layers, mode)
+        return Encoder(self._parts, bitrate_bps, layers, mode, expected_loss)
 
     def decoder(self, layers: int = 1) -> Decoder:
         """Return a live decoder, `push(packet or None) -> frame`, for packets of at most `layers` layers.

@@ -1,7 +1,7 @@
-"""Live coding: the encoder turns each frame into a packet, the decoder turns each packet into a frame.
+"""Live coding: the encoder turns samples into packets, the decoder turns each packet into a frame of samples.
 
-Place in the chain: replaces `files` for signals that are still being recorded. Every call of the encoder takes
-`frame_size` samples and returns one packet. Every call of the decoder takes one packet and returns `frame_size`
+Place in the chain: replaces `files` for signals that are still being recorded. The encoder takes any number of samples
+per call and returns the packets that they complete. Every call of the decoder takes one packet and returns `frame_size`
 samples. Both objects keep their state between calls. Delay: `codec.delay_ms`, which includes one frame: 20 ms for
 speech, 23 ms for music.
 
@@ -10,18 +10,19 @@ Remove this number of samples at the beginning to align them with the input. Aft
 least as long as the input.
 """
 
+from collections.abc import Iterator
+from numbers import Real
+
 import numpy as np
 
 from dsp.signals import checked_signal
 from lpcnet_cq.bitstream import packet
 from lpcnet_cq.bitstream.packet_fit import Fitter, padded
 from lpcnet_cq.bitstream.packing import Mode
-from lpcnet_cq.bitstream.rate_control import Budget, operating_points
+from lpcnet_cq.bitstream.rate_control import Budget, operating_points, reset_interval
 from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.nn.packet_reader import BUFFER_BYTES
 from lpcnet_cq.parts import CodecParts
-
-RESET_INTERVAL = 25  # packets between two context resets: after a loss, decoding recovers within as many packets
 
 
 class _Live:
@@ -47,10 +48,11 @@ class _Live:
 
 
 class Encoder(_Live):
-    """Turn frames of samples at the codec's sample rate into packets.
+    """Turn samples at the codec's sample rate into packets of `frame_size` samples each.
 
-    A packet is delayed by `delay_samples` relative to the frame of the same call. The first packet therefore begins
-    with silence. If packets have several layers, `push_layers` returns the layers separately.
+    A packet is complete when `delay_samples` more samples than its own are known; the first packet therefore begins with
+    silence. The packets do not depend on how the signal is divided into calls. If packets have several layers,
+    `push_layers` returns the layers separately.
 
     Parameters
     ----------
@@ -61,9 +63,18 @@ class Encoder(_Live):
     mode : str
         "mean": any ten seconds of speech have this bitrate. "capped": no packet is larger than the bytes that the
         bitrate allows per packet, rounded down. "constant": all packets have this size; zero bytes pad smaller ones.
+    expected_loss : float
+        See the property.
     """
 
-    def __init__(self, parts: CodecParts, bitrate_bps: float, layers: int = 1, mode: Mode = "mean"):
+    def __init__(
+        self,
+        parts: CodecParts,
+        bitrate_bps: float,
+        layers: int = 1,
+        mode: Mode = "mean",
+        expected_loss: float = 0.0,
+    ):
         super().__init__(parts, layers)
         spec = self._spec
         self._steps = parts.packer.steps_for(layers)
@@ -72,34 +83,57 @@ class Encoder(_Live):
         self._budget = Budget(bitrate_bps * spec.hop / spec.sample_rate_hz)
         self._pasts: list[packet.Past] | None = None
         self._state = parts.signal.start_encoder(np.zeros(spec.look_ahead, np.float32))
-        self._count = 0
-        self._reset_interval = self._since_reset = RESET_INTERVAL  # packets: the first one resets the context
+        self._pending = np.zeros((0, self.channels) if self.channels > 1 else 0, np.float32)
+        self._count = self._since_reset = 0  # packets
+        self.expected_loss = expected_loss
         self._flushed = False
 
     @property
     def delay_samples(self) -> int:
-        """Delay of packets relative to frames, in samples: the look-ahead."""
+        """Delay of packets relative to the samples, in samples: the look-ahead."""
         return self._spec.look_ahead
 
-    def push(self, frame: np.ndarray) -> bytes:
-        """Take one frame and return a packet.
+    @property
+    def expected_loss(self) -> float:
+        """Fraction of packets that the channel loses, 0 to 1. A new value is used from the next packet on.
+
+        The larger it is, the more packets reset the context of the entropy coder. A reset ends the effect of earlier
+        losses and costs bits, see `rate_control.reset_interval`.
+        """
+        return self._expected_loss
+
+    @expected_loss.setter
+    def expected_loss(self, fraction: float) -> None:
+        if not isinstance(fraction, Real) or not 0 <= fraction <= 1:
+            raise ValueError(f"`expected_loss` is {fraction!r}, it must be a number from 0 to 1")
+        self._expected_loss = float(fraction)
+        self._reset_interval = reset_interval(self._expected_loss)
+
+    def push(self, samples: np.ndarray) -> list[bytes]:
+        """Take the next samples of the signal and return the packets that they complete.
 
         Parameters
         ----------
-        frame : array (frame_size,) or (frame_size, channels)
-            Floats in [-1, 1], or integers, see `dsp.signals.checked_signal`. A codec with two channels codes a frame of
-            one channel as two equal channels.
+        samples : array (n,) or (n, channels)
+            Any number of samples, also none: floats in [-1, 1], or integers, see `dsp.signals.checked_signal`. A codec
+            with two channels codes one channel as two equal channels.
+
+        Returns
+        -------
+        list of bytes
+            One packet for every `frame_size` samples that were pushed, counted over all calls.
 
         Raises
         ------
         ValueError
-            If the shape, type or scale of the frame is wrong, a value is not finite, or the encoder was flushed.
+            If the shape, type or scale of the samples is wrong, a value is not finite, or the encoder was flushed. The
+            state of the encoder then does not change.
         """
-        return b"".join(self.push_layers(frame))
+        return [b"".join(layers) for layers in self.push_layers(samples)]
 
-    def push_layers(self, frame: np.ndarray) -> tuple[bytes, ...]:
-        """Encode a frame as `push` does, and return the layers of the packet; the first layers alone are a packet."""
-        return self._packet(self._checked(frame))
+    def push_layers(self, samples: np.ndarray) -> list[tuple[bytes, ...]]:
+        """Encode samples as `push` does, and return the layers of each packet; the first layers alone are a packet."""
+        return [self._packet(frame) for frame in self._frames(samples)]
 
     def flush(self) -> list[bytes]:
         """End the signal and return its remaining packets, so that all samples that were pushed are coded.
@@ -115,20 +149,28 @@ class Encoder(_Live):
         """End the signal as `flush` does, and return the layers of its remaining packets."""
         self._check_open()
         self._flushed = True
-        silence = np.zeros(0, np.float32)
+        rest, pushed = self._pending, self._count * self.frame_size + len(self._pending)
         lag = self.delay_samples + self._parts.config.decoder_delay
-        return [self._packet(silence) for _ in range(self._spec.n_frames(lag) if self._count else 0)]
+        n_packets = self._spec.n_frames(pushed + lag) - self._count if pushed else 0
+        return [self._packet(rest if i == 0 else rest[:0]) for i in range(n_packets)]
 
     def _check_open(self) -> None:
         if self._flushed:
             raise ValueError("the encoder was flushed, which ends its signal; create a new encoder")
 
-    def _checked(self, frame: np.ndarray) -> np.ndarray:
+    def _frames(self, samples: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield the frames that samples complete."""
         self._check_open()
-        return checked_signal("frame", frame, max_channels=self.channels, length=self.frame_size, dtype=np.float32)
+        x = checked_signal("samples", samples, max_channels=self.channels, dtype=np.float32)
+        if x.ndim < self._pending.ndim:
+            x = np.repeat(x[:, None], self.channels, axis=1)
+        x = np.concatenate([self._pending, x])
+        whole = len(x) // self.frame_size * self.frame_size
+        self._pending = x[whole:].copy()
+        yield from (x[i : i + self.frame_size] for i in range(0, whole, self.frame_size))
 
     def _packet(self, x: np.ndarray) -> tuple[bytes, ...]:
-        """Return the layers of the next packet; x is a frame, or empty after the end of the signal."""
+        """Return the layers of the next packet; x is a frame, or a part of it, or empty, at the end of the signal."""
         parts = self._parts
         self._state, side, z = parts.signal.analyse(self._state, x, 1)
         pasts = None if self._since_reset >= self._reset_interval else self._pasts

@@ -113,7 +113,7 @@ def test_the_third_codec_codes_live_streams(codec, x):
     encoder, decoder = codec.encoder(), codec.decoder()
     assert (encoder.frame_size, encoder.sample_rate_hz, encoder.channels) == (160, 8000, 1)
     assert encoder.delay_samples == decoder.delay_samples == 0
-    packets = [encoder.push(frame) for frame in x[:8000].reshape(-1, 160)]
+    packets = encoder.push(x[:8000])
     assert encoder.flush() == []
     y = np.concatenate([decoder.push(None if t == 30 else data) for t, data in enumerate(packets)]).reshape(-1, 160)
     assert not y[30:50].any(), "concealed by silence up to the context reset"

@@ -97,7 +97,7 @@ sys.modules |= dict.fromkeys({sorted(names)!r})  # as if they were not there
 import numpy as np, lpcnet_cq
 codec = lpcnet_cq.load()
 codec.decode(codec.encode(np.zeros(800), 16000))
-codec.decoder().push(codec.encoder().push(np.zeros(320)))
+codec.decoder().push(codec.encoder().push(np.zeros(320))[0])
 """
     done = in_fresh_python(code)
     assert done.returncode == 0, done.stderr

@@ -16,12 +16,12 @@ import numpy as np
 
 from lpcnet_cq.bitstream.container import HEADER_BYTES, MAX_PACKETS, SEGMENT_BYTES
 from lpcnet_cq.bitstream.entropy_model import EntropyModel
-from lpcnet_cq.bitstream.packet import Integers, advance, coarser, enhancement_bits, n_bits, start
+from lpcnet_cq.bitstream.packet import Integers, coarser, enhancement_bits, n_bits
 from lpcnet_cq.bitstream.rdoq import MULTIPLIER
 
 ROUNDING_BITS = 4.6  # mean cost of rounding a packet to whole bytes
-RESET_BITS = 60.0  # approximate cost of a packet without context
 RUN = 500  # packets that are processed together, which limits the memory for long files
+RESET_INTERVALS = ((0.04, 1), (0.015, 2), (0.005, 5), (0.0, 25))  # lowest expected loss, packets
 COARSER_POINTS = 12  # operating points with the coarsest step size: multipliers up to 2^6 times `MULTIPLIER`
 POINTS_PER_OCTAVE = 2  # operating points per doubling of the multiplier
 STEPS_PER_PACKET = 0.2  # shift of the operating point per packet of debt
@@ -49,17 +49,34 @@ def step_and_multiplier(point: np.ndarray, steps: range) -> tuple[np.ndarray, np
     return step, MULTIPLIER * 2.0 ** ((point - step) / POINTS_PER_OCTAVE)
 
 
+def reset_interval(expected_loss: float) -> int:
+    """Return how many packets after a context reset the next one follows in a live stream.
+
+    A packet that is lost makes the packets up to the next reset unreadable; a reset costs bits, with `cq-live` 26 and
+    with weights that were not trained for resets about 60.
+
+    Parameters
+    ----------
+    expected_loss : float
+        Fraction of packets that the channel loses, 0 to 1.
+
+    Examples
+    --------
+    >>> [reset_interval(loss) for loss in (0.0, 0.01, 0.03, 0.2)]
+    [25, 5, 2, 1]
+    """
+    return next(interval for least, interval in RESET_INTERVALS if expected_loss >= least)
+
+
 def packet_costs(model: EntropyModel, n: Integers, L: int = 0) -> np.ndarray:
-    """Return the expected bits of every packet with L enhancement layers, (T,), if all are coded at one point."""
-    reset = np.arange(len(n.step)) % model.segment_packets == 0
-    bits = ROUNDING_BITS * (1 + L) + RESET_BITS * reset
-    for _ in range(L):
-        bits, n = bits + enhancement_bits(model, None, n).sum(axis=1), coarser(model, n)
-    past, parts = start(model), []
-    for run in n.runs(RUN):
-        parts.append(n_bits(model, past, run).sum(axis=1))
-        past = advance(past, run)
-    return bits + np.concatenate(parts)
+    """Return the expected bits of every packet with L enhancements, (T,), coded in the segments of a file."""
+    parts = []
+    for segment in n.runs(model.segment_packets):
+        bits = ROUNDING_BITS * (1 + L)
+        for _ in range(L):
+            bits, segment = bits + enhancement_bits(model, None, segment).sum(axis=1), coarser(model, segment)
+        parts.append(bits + n_bits(model, None, segment).sum(axis=1))
+    return np.concatenate(parts)
 
 
 def file_budget_bits(

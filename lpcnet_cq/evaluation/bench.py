@@ -75,8 +75,9 @@ def codec_rows(model: str | None) -> list[tuple[str, str]]:
 def stream(codec, x: np.ndarray, rate_bps: float) -> None:
     """Code a signal packet by packet."""
     encoder, decoder = codec.encoder(rate_bps), codec.decoder()
-    for i in range(len(x) // encoder.frame_size):
-        decoder.push(encoder.push(x[i * encoder.frame_size : (i + 1) * encoder.frame_size]))
+    for i in range(0, len(x), encoder.frame_size):
+        for data in encoder.push(x[i : i + encoder.frame_size]):
+            decoder.push(data)
 
 
 def cold_rows(model: str | None, x: np.ndarray, fs: int, data: bytes) -> list[tuple[str, str]]:

@@ -7,6 +7,8 @@ the same code. Training calls these three functions in sequence.
 Letters: B batch, T packets, S subframes per packet, N samples, M order, D latents, K = M + S side integers.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -93,11 +95,29 @@ def start_decoder(model: Model, B: int) -> dict:
     }
 
 
+def rounded_alike(f: Callable[[jax.Array], Any], x: jax.Array) -> Any:
+    """Return f(x) of the packets x (B, T, M), rounded for one packet as for many; `f` works packet by packet.
+
+    Compiled for one packet, `f` would round differently. A(z) is small at a resonance, so that 1/A(z) and the scales of
+    the latents would amplify the difference 10^4 times, and live decoders would be up to 2 % of full scale away from
+    decoders of files. So one packet is computed as two alike; without the barriers, the compiler would drop the second.
+    """
+    if x.shape[1] > 1:
+        return f(x)
+    barrier = jax.lax.optimization_barrier
+    both = barrier(f(barrier(jnp.concatenate([x, x], axis=1))))
+    return jax.tree.map(lambda v: v[:, : v.shape[1] // 2], both)
+
+
 def decode_envelope(model: Model, before: jax.Array, lsf: jax.Array):
     """Return LSFs of packets (B, T, M) and subframes (B, T*S, M), filters (B, T*S, M+2), scales of latents (B, T*S, D).
 
     The filters A(z) (1 - mu z^-1) include the pre-emphasis; their input is speech without pre-emphasis.
     """
+    return rounded_alike(partial(_envelope, model, before), lsf)
+
+
+def _envelope(model: Model, before: jax.Array, lsf: jax.Array):
     lsf = order_lsf(lsf)
     sub = interpolate_lsf(before, lsf, model.config.spec)
     a = lsf_to_lpc(sub)
@@ -130,8 +150,8 @@ def encode_side(model: Model, state: dict, x: jax.Array, lsf: jax.Array, hardnes
     """
     B, T, _ = lsf.shape
     S, L = model.config.spec.n_subframes, model.config.spec.subframe
-    n_lsf = soft_to_hard(model.lsf.analyse(lsf), hardness)
-    lsf_hat, sub, a, scale = decode_envelope(model, state["lsf"], model.lsf.synthesise(n_lsf))
+    n_lsf = soft_to_hard(rounded_alike(model.lsf.analyse, lsf), hardness)
+    lsf_hat, sub, a, scale = decode_envelope(model, state["lsf"], rounded_alike(model.lsf.synthesise, n_lsf))
     x_state, e = residual(state["x"], x, a)
     level = 0.5 * jnp.log(jnp.mean(e.reshape(B, T, S, L) ** 2, axis=-1) + GAIN_FLOOR)
     n_gain = soft_to_hard(model.gain.analyse(level), hardness)
@@ -213,7 +233,7 @@ def decode_with_excitation(
     S, F = c.spec.n_subframes, c.spec.subframe // c.step
     concealed: Any = state.get("concealment")
     packet_loss = no_loss(c, B, T) if loss is None else loss
-    lsf, g = model.lsf.synthesise(n_lsf), model.gain.synthesise(n_gain).clip(*LOG_GAINS)
+    lsf, g = rounded_alike(model.lsf.synthesise, n_lsf), model.gain.synthesise(n_gain).clip(*LOG_GAINS)
     if loss is not None:
         concealed, lsf, g = model.concealment.conceal_side(concealed, lsf, g, loss, model.lsf.mean[...])
     lsf_hat, sub, a, scale = decode_envelope(model, state["lsf"], lsf)

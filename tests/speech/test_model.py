@@ -206,6 +206,31 @@ def test_packets_one_by_one_are_the_whole_signal_decoded(net, speech, run, start
     assert int(state["position"]) == int(final["position"]) == N // CONFIG.step
 
 
+@pytest.fixture
+def fully_optimised():
+    """Compile as users do, unlike the other tests of this file."""
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", True)
+
+
+def test_one_packet_has_filters_and_scales_of_many(net, fully_optimised):
+    """Resonances as sharp as they may be amplify what is rounded otherwise to per cents of a scale.
+
+    Rounding depends on the compiler's optimisations.
+    """
+    graph, params = net
+    envelope = jax.jit(lambda params, before, lsf: cq.decode_envelope(nnx.merge(graph, params), before, lsf))
+    random = np.random.default_rng(7)
+    pairs = np.sort(random.uniform(0.05, 3.0, (1, 20, M // 2))).repeat(2, axis=2)
+    lsf = jnp.asarray(pairs + np.tile([0.0, 0.016], M // 2), jnp.float32)
+    whole = envelope(params, lsf[:, 0], lsf)
+    for t in range(1, 20):
+        one = envelope(params, whole[0][:, t - 1], lsf[:, t : t + 1])
+        for found, expected in zip(one[1:], whole[1:], strict=True):
+            np.testing.assert_allclose(found, expected[:, t * S : (t + 1) * S], rtol=1e-6, atol=1e-6)
+
+
 @pytest.mark.parametrize("t", [0, 2, 5])
 def test_packet_ends_its_look_ahead_where_it_says(net, speech, run, start, t):
     """Samples behind it change later packets only; its last sample changes the packet."""
