@@ -50,8 +50,8 @@ class _Live:
 class Encoder(_Live):
     """Turn samples at the codec's sample rate into packets of `frame_size` samples each.
 
-    A packet is complete when `delay_samples` more samples than its own are known; the first packet therefore begins with
-    silence. The packets do not depend on how the signal is divided into calls. If packets have several layers,
+    A packet is complete when `delay_samples` more samples than its own are known; the first packet therefore begins
+    with silence. The packets do not depend on how the signal is divided into calls. If packets have several layers,
     `push_layers` returns the layers separately.
 
     Parameters
@@ -79,7 +79,7 @@ class Encoder(_Live):
         spec = self._spec
         self._steps = parts.packer.steps_for(layers)
         self._mode, self._packet_bytes = mode, parts.packet_bytes(bitrate_bps)
-        self._usual_point = parts.packer.step_for_rate(bitrate_bps)
+        self._nominal_point = parts.packer.step_for_rate(bitrate_bps)
         self._budget = Budget(bitrate_bps * spec.hop / spec.sample_rate_hz)
         self._pasts: list[packet.Past] | None = None
         self._state = parts.signal.start_encoder(np.zeros(spec.look_ahead, np.float32))
@@ -176,7 +176,7 @@ class Encoder(_Live):
         pasts = None if self._since_reset >= self._reset_interval else self._pasts
         fitter = Fitter(parts.entropy, pasts, side, z, parts.packer.sizes, self._steps, self._layers - 1)
         if self._mode == "mean":
-            fitted = fitter.at(self._budget.point(self._usual_point, operating_points(self._steps)))
+            fitted = fitter.at(self._budget.point(self._nominal_point, operating_points(self._steps)))
             if fitted.n_bytes < self._budget.least_bytes:
                 fitted = fitter.within(self._budget.least_bytes)
             self._budget = self._budget.spend(fitted.n_bytes)
