@@ -1,4 +1,4 @@
-"""The command line: `lpcnet-cq encode | decode | thin | info | bench | train | prune | evaluate`.
+"""The command line: `lpcnet-cq encode | decode | thin | info | channel | bench | train | prune | evaluate`.
 
 Exit status: 0 success, 1 error in data or machine, 2 error in the command line. Errors print one sentence to standard
 error.
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from lpcnet_cq import __version__
 from lpcnet_cq.cli_arguments import PROGRAM, UsageError, say
+from lpcnet_cq.cli_channel import add_channel
 from lpcnet_cq.cli_coding import add_coding
 from lpcnet_cq.cli_paths import quoted
 from lpcnet_cq.cli_training import add_bench, add_evaluate, add_train
@@ -75,7 +76,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     coding = add_coding(commands)
-    for command in (*coding, add_bench(commands), add_evaluate(commands)):
+    for command in (*coding, add_channel(commands), add_bench(commands), add_evaluate(commands)):
         command.add_argument(
             "--model", metavar="NAME", help="name or file of the weights (default: `cq`, or those that made the file)"
         )

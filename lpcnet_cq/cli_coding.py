@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lpcnet_cq.codec import Codec
 
 UNITS = {"_s": "s", "_ms": "ms", "_hz": "Hz", "_bps": "bit/s", "_bits": "bit", "_bytes": "bytes"}
+UNITS |= {"_percent": "%", "_packets": "packets"}
 MOST_EXCESS = 1.02  # ratio of bitrate to requested bitrate above which a note is printed
 
 
@@ -54,13 +55,18 @@ def add_coding(commands) -> list[argparse.ArgumentParser]:
     info.set_defaults(run=run_info)
 
     for command in (encode, decode, thin):
-        command.add_argument("output", metavar="OUT", nargs="?", help="file, - for standard output, or a folder")
-        command.add_argument("-o", dest="out", metavar="OUT", help="same as OUT")
-        command.add_argument("-f", "--force", action="store_true", help="overwrite existing files")
+        add_output(command)
     for command in (encode, decode):
         text = "processes for a folder (default: 1)"
         command.add_argument("--jobs", type=positive(int), default=1, metavar="N", help=text)
     return [encode, decode, thin, info]
+
+
+def add_output(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of a command that writes a file; `output_of` reads them."""
+    command.add_argument("output", metavar="OUT", nargs="?", help="file, - for standard output, or a folder")
+    command.add_argument("-o", dest="out", metavar="OUT", help="the same")
+    command.add_argument("-f", "--force", action="store_true", help="overwrite existing files")
 
 
 # ------------------------------------------------------------------------------------------------ commands

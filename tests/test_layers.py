@@ -9,6 +9,7 @@ ROOT = Path(__file__).parents[1]
 # From the ground up; a room imports itself and what stands before it. Modules at the top are rooms of one file.
 ORDER = (
     "errors",
+    "channel",
     "bitstream",
     "contract",
     "nn",
@@ -31,6 +32,7 @@ ORDER = (
     "cli_paths",
     "cli_folders",
     "cli_coding",
+    "cli_channel",
     "cli_training",
     "cli",
     "__main__",

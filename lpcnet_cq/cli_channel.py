@@ -1,0 +1,151 @@
+"""The command `lpcnet-cq channel`: what a listener hears behind a channel that loses packets.
+
+A live encoder codes the recording, the channel loses packets, and a live decoder conceals them.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from lpcnet_cq.cli_arguments import UsageError, positive, say
+from lpcnet_cq.cli_coding import add_output, allowed_bitrate_bps, info_lines, loaded, output_of
+from lpcnet_cq.cli_paths import check_output
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from lpcnet_cq.codec import Codec
+
+
+def add_channel(commands) -> argparse.ArgumentParser:
+    """Add `channel`; return its parser."""
+    channel = commands.add_parser("channel", help="audio file to WAV file, over a channel that loses packets")
+    channel.add_argument("input", metavar="IN", help="any audio file, or - for standard input")
+    channel.add_argument("--loss", type=percent, required=True, metavar="PERCENT", help="of the packets, 0 to 100")
+    text = "mean number of packets lost in a row (default: losses are independent)"
+    channel.add_argument("--burst", type=positive(float), metavar="N", help=text)
+    channel.add_argument("--seed", type=int, default=0, metavar="N", help="another one loses others (default: 0)")
+    channel.add_argument("--bitrate", help="bits per second: 9k, 9.6k or 9000 (default: 9k of speech, 96k of music)")
+    add_output(channel)
+    channel.set_defaults(run=run_channel, writes=".wav")
+    return channel
+
+
+def percent(text: str) -> float:
+    """Parse a percentage.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If the text is no number from 0 to 100.
+
+    Examples
+    --------
+    >>> percent("5")
+    5.0
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a percentage from 0 to 100")
+    return value
+
+
+def run_channel(args: argparse.Namespace) -> int:
+    """Code a recording live, lose packets, write what is decoded, and print what was lost."""
+    target = output_of(args)
+    check_output(args.input, target, args.force, writes=args.writes)
+    lose = losses(args.loss / 100, args.burst, args.seed)
+    codec = loaded(args.model)
+    given = args.bitrate
+    rate_bps = codec.default_bitrate_bps if given is None else allowed_bitrate_bps(given, codec.bitrates_bps)
+
+    from lpcnet_cq.audio import prepare, read_audio, resample, write_wav
+    from lpcnet_cq.channel import mean_burst, share_lost
+
+    audio = read_audio(args.input, channels=codec.channels)
+    for note in audio.notes:
+        say(note)
+    x = prepare(audio.x, audio.sample_rate_hz, codec.sample_rate_hz, codec.channels)
+    packets = live_packets(codec, x, rate_bps)
+    lost = lose(len(packets))
+    y = heard(codec, packets, lost)[: len(x)]
+    write_wav(target, resample(y, codec.sample_rate_hz, audio.sample_rate_hz)[: len(audio.x)], audio.sample_rate_hz)
+    seconds = len(packets) * codec.config.spec.hop / codec.sample_rate_hz
+    lines = info_lines(
+        {
+            "packets": len(packets),
+            "lost_packets": int(lost.sum()),
+            "share_lost_percent": 100 * share_lost(lost),
+            "mean_burst_packets": mean_burst(lost),
+            "bitrate_bps": 8 * sum(map(len, packets)) / seconds,
+        }
+    )
+    print("\n".join(lines), file=sys.stderr if target == "-" else sys.stdout)
+    return 0
+
+
+def losses(loss: float, burst: float | None, seed: int) -> "Callable[[int], np.ndarray]":
+    """Return the function of a number of packets that says which are lost; its settings are checked.
+
+    Raises
+    ------
+    UsageError
+        If the channel has no such losses.
+    """
+    from lpcnet_cq.channel import burst_losses, random_losses
+
+    if burst is None:
+        lose = partial(random_losses, loss=loss, seed=seed)
+    else:
+        lose = partial(burst_losses, loss=loss, mean_burst=burst, seed=seed)
+    try:
+        lose(0)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    return lose
+
+
+def live_packets(codec: "Codec", x: "np.ndarray", bitrate_bps: float) -> list[bytes]:
+    """Return the packets of a live encoder.
+
+    Parameters
+    ----------
+    codec : Codec
+    x : float32 array (n,) or (n, channels)
+        At the codec's rate.
+    bitrate_bps : float
+    """
+    import numpy as np
+
+    encoder = codec.encoder(bitrate_bps)
+    size = encoder.frame_size
+    whole = np.pad(x, [(0, -len(x) % size), *[(0, 0)] * (x.ndim - 1)])
+    packets = [encoder.push(whole[i : i + size]) for i in range(0, len(whole), size)]
+    return packets + encoder.flush()
+
+
+def heard(codec: "Codec", packets: list[bytes], lost: "np.ndarray") -> "np.ndarray":
+    """Return what a live decoder makes of packets, aligned with the signal that they code.
+
+    Parameters
+    ----------
+    codec : Codec
+    packets : list of bytes
+    lost : bool array (n_packets,)
+
+    Returns
+    -------
+    float32 array (n,) or (n, channels)
+        At the codec's rate, no shorter than the coded signal.
+    """
+    import numpy as np
+
+    decoder = codec.decoder()
+    frames = [decoder.push(None if gone else data) for data, gone in zip(packets, lost, strict=True)]
+    delay = codec.config.spec.look_ahead + decoder.delay_samples
+    return np.concatenate(frames)[delay:]

@@ -1,0 +1,137 @@
+"""`lpcnet-cq channel` around a stand-in codec whose packets are samples: lost ones are silent, the others as before."""
+
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import soundfile
+
+import lpcnet_cq
+from lpcnet_cq import cli_coding
+from lpcnet_cq.audio import to_pcm16
+from lpcnet_cq.channel import burst_losses, random_losses
+from lpcnet_cq.cli import main
+
+FS, HOP, AHEAD, LATE = 16000, 320, 128, 64  # Hz; samples of a packet, of the look-ahead, of the decoder's delay
+SECONDS = 4
+
+
+class Encoder:
+    frame_size = HOP
+
+    def __init__(self):
+        self.held = np.zeros(AHEAD, np.float32)
+
+    def push(self, frame):
+        x = np.concatenate([self.held, frame])
+        self.held = x[HOP:]
+        return to_pcm16(x[:HOP]).tobytes()
+
+    def flush(self):
+        return [self.push(np.zeros(HOP, np.float32))]
+
+
+class Decoder:
+    delay_samples = LATE
+
+    def __init__(self):
+        self.held = np.zeros(LATE, np.float32)
+
+    def push(self, data):
+        pcm = np.zeros(HOP) if data is None else np.frombuffer(data, "<i2")
+        y = np.concatenate([self.held, pcm / 32768])
+        self.held = y[HOP:]
+        return y[:HOP].astype(np.float32)
+
+
+class StandIn:
+    bitrates_bps, default_bitrate_bps = (9000, 24000), 9000
+    sample_rate_hz, channels, name = FS, 1, "stand-in"
+    config = SimpleNamespace(spec=SimpleNamespace(hop=HOP, look_ahead=AHEAD))
+
+    def encoder(self, bitrate_bps):
+        self.asked_bps = bitrate_bps
+        return Encoder()
+
+    def decoder(self):
+        return Decoder()
+
+
+@pytest.fixture(autouse=True)
+def codec(monkeypatch, tmp_path):
+    """Stand in for the real codec, in a folder with one recording, `in.wav`."""
+    monkeypatch.chdir(tmp_path)
+    cli_coding.loaded.cache_clear()
+    standin = StandIn()
+    monkeypatch.setattr(lpcnet_cq, "load", lambda name=None: standin)
+    x = 0.3 * np.random.default_rng(0).uniform(0.1, 1, SECONDS * FS - 100)  # no sample is zero
+    soundfile.write("in.wav", x, FS)
+    yield standin
+    cli_coding.loaded.cache_clear()
+
+
+def numbers(text):
+    """Return what was printed, by name."""
+    return {name.strip(): float(value) for name, value in re.findall(r"^([a-z ]+?) +(-?[\d.]+)", text, re.MULTILINE)}
+
+
+@pytest.mark.parametrize("burst", [None, 3])
+def test_lost_packets_are_silent_and_the_others_as_they_were(capsys, burst):
+    more = [] if burst is None else ["--burst", str(burst)]
+    assert main(["channel", "in.wav", "out.wav", "--loss", "20", "--seed", "3", *more]) == 0
+    said = numbers(capsys.readouterr().out)
+    n = SECONDS * FS // HOP + 1
+    lost = random_losses(n, 0.2, 3) if burst is None else burst_losses(n, 0.2, burst, 3)
+    x, y = soundfile.read("in.wav")[0], soundfile.read("out.wav")[0]
+    silent = np.repeat(lost, HOP)[AHEAD : AHEAD + len(x)]  # the first packet begins with the look-ahead's silence
+    np.testing.assert_array_equal(y, np.where(silent, 0, x))
+    assert said["packets"] == n and said["lost"] == lost.sum() > 20
+    assert said["share lost"] == pytest.approx(100 * lost.mean(), abs=0.01)
+    assert said["mean burst"] == pytest.approx(lost.sum() / np.sum(np.diff(lost.astype(int), prepend=0) > 0), abs=0.01)
+    assert said["bitrate"] == 16 * FS
+
+
+def test_nothing_is_lost_at_zero_percent_and_all_at_hundred(codec, capsys):
+    assert main(["channel", "in.wav", "-o", "out.wav", "--loss", "0", "--bitrate", "12k"]) == 0
+    np.testing.assert_array_equal(soundfile.read("in.wav")[0], soundfile.read("out.wav")[0])
+    assert numbers(capsys.readouterr().out)["mean burst"] == 0 and codec.asked_bps == 12000
+    assert main(["channel", "in.wav", "out.wav", "-f", "--loss", "100"]) == 0
+    assert not soundfile.read("out.wav")[0].any()
+
+
+def test_other_sample_rates_come_back_with_their_length(capsys):
+    soundfile.write("in48.wav", 0.3 * np.sin(np.arange(48011) / 60), 48000)
+    assert main(["channel", "in48.wav", "out.wav", "--loss", "0"]) == 0
+    y, rate_hz = soundfile.read("out.wav")
+    assert (len(y), rate_hz) == (48011, 48000)
+    np.testing.assert_allclose(y[1000:-1000], soundfile.read("in48.wav")[0][1000:-1000], atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--loss", "80", "--burst", "3"], "0.75 at most"),
+        (["--loss", "5", "--burst", "0.5"], "0.5"),
+        (["--loss", "5", "--seed", "-1"], "-1"),
+        (["--loss", "5", "--bitrate", "8k"], "from 9000 to 24000"),
+    ],
+)
+def test_settings_out_of_range_are_errors_of_usage(capsys, tmp_path, more, words):
+    assert main(["channel", "in.wav", "out.wav", *more]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1 and words in said[0]
+    assert not (tmp_path / "out.wav").exists()
+
+
+@pytest.mark.parametrize("more", [[], ["--loss", "101"], ["--loss", "nan"], ["--loss", "x"], ["--loss", "-1"]])
+def test_a_percentage_is_needed(capsys, more):
+    with pytest.raises(SystemExit) as left:
+        main(["channel", "in.wav", "out.wav", *more])
+    assert left.value.code == 2 and "--loss" in capsys.readouterr().err
+
+
+def test_a_file_that_is_no_recording_is_an_error_of_data(capsys, tmp_path):
+    (tmp_path / "not.wav").write_bytes(b"no sound")
+    assert main(["channel", "not.wav", "out.wav", "--loss", "5"]) == 1
+    assert "not.wav" in capsys.readouterr().err and not (tmp_path / "out.wav").exists()
