@@ -23,6 +23,7 @@ ORDER = (
     "stream",
     "files",
     "codec",
+    "rtp",
     "training",
     "evaluation",
     "pruning",

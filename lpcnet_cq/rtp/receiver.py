@@ -1,0 +1,139 @@
+"""RTP packets to sound: headers and payloads are checked, the jitter buffer waits, the live decoder conceals.
+
+Place in the chain: behind the network. Delay: that of the jitter buffer and of the decoder.
+"""
+
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from lpcnet_cq.errors import BitstreamError
+from lpcnet_cq.rtp.header import packet_class, parse
+from lpcnet_cq.rtp.jitter_buffer import JitterBuffer
+from lpcnet_cq.rtp.payload import unpack
+from lpcnet_cq.rtp.redundancy import unpack_redundant
+
+if TYPE_CHECKING:
+    from aiortc.rtp import RtpPacket  # pyright: ignore[reportMissingImports]
+
+
+class LiveDecoder(Protocol):
+    """List what the receiver needs of `lpcnet_cq.stream.Decoder`."""
+
+    @property
+    def frame_size(self) -> int:
+        """Samples of a frame, per channel."""
+        ...
+
+    @property
+    def sample_rate_hz(self) -> int:
+        """Rate of the samples, and of the timestamps."""
+        ...
+
+    @property
+    def channels(self) -> int:
+        """Channels of a frame."""
+        ...
+
+    def push(self, data: bytes | None) -> np.ndarray:
+        """Take a packet, or None for a lost one, and return a frame."""
+        ...
+
+
+class Receiver:
+    """Turn RTP packets into frames of samples, one per frame interval.
+
+    Packets of other payload types, and of other sources (SSRC) than the first one's, are ignored.
+
+    Parameters
+    ----------
+    decoder : LiveDecoder
+        From `Codec.decoder`.
+    payload_type, redundant_type : int
+        As the sender has them.
+    max_delay_ms : float
+        Of the jitter buffer, at most.
+
+    Attributes
+    ----------
+    buffer : JitterBuffer
+        With its counts.
+    ignored, damaged : int
+        Packets of others, and packets that could not be read.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If aiortc is not installed.
+    """
+
+    def __init__(
+        self, decoder: LiveDecoder, payload_type: int = 96, redundant_type: int = 97, max_delay_ms: float = 200.0
+    ):
+        packet_class()  # raises now, not with the first packet
+        self.buffer = JitterBuffer(decoder.frame_size, decoder.sample_rate_hz, max_delay_ms)
+        self.ignored = self.damaged = 0
+        self._decoder, self._payload_type, self._redundant_type = decoder, payload_type, redundant_type
+        self._ssrc: int | None = None
+
+    def receive(self, data: bytes, now_ms: float) -> None:
+        """Take an RTP packet; a damaged one is counted and dropped.
+
+        Parameters
+        ----------
+        data : bytes
+            What a datagram holds.
+        now_ms : float
+            Time of arrival.
+        """
+        try:
+            packet = parse(data)
+            if packet.payload_type not in (self._payload_type, self._redundant_type):
+                self.ignored += 1
+                return
+            frames, copies = self._frames(packet)
+        except BitstreamError:
+            self.damaged += 1
+            return
+        self._ssrc = packet.ssrc if self._ssrc is None else self._ssrc
+        if packet.ssrc != self._ssrc:
+            self.ignored += 1
+            return
+        self.buffer.put(packet.sequence_number, packet.timestamp, frames, now_ms, copies)
+
+    def play(self, now_ms: float) -> np.ndarray:
+        """Return the frame to play now; silence before the first one is due.
+
+        Where the jitter buffer leaves out a frame, the sound fades over from it to the next one.
+
+        Parameters
+        ----------
+        now_ms : float
+            Time; successive calls are one frame apart.
+
+        Returns
+        -------
+        float32 array (frame_size,) or (frame_size, channels)
+        """
+        due = [self._decode(data) for data in self.buffer.pop(now_ms)]
+        size, channels = self._decoder.frame_size, self._decoder.channels
+        if not due:
+            return np.zeros(size if channels == 1 else (size, channels), np.float32)
+        fade = np.linspace(0, 1, size, dtype=np.float32).reshape(-1, *[1] * (due[0].ndim - 1))
+        return due[0] if len(due) == 1 else (1 - fade) * due[0] + fade * due[-1]
+
+    def _frames(self, packet: "RtpPacket") -> tuple[list[bytes], list[tuple[int, list[bytes]]]]:
+        """Return a packet's own frames, and the ages and frames of the copies in it."""
+        if packet.payload_type == self._payload_type:
+            return unpack(packet.payload), []
+        *copies, own = unpack_redundant(packet.payload)
+        if any(block.payload_type != self._payload_type for block in (*copies, own)):
+            raise BitstreamError("a redundant RTP packet holds other payload types")
+        return unpack(own.payload), [(block.offset, unpack(block.payload)) for block in copies]
+
+    def _decode(self, data: bytes | None) -> np.ndarray:
+        try:
+            return self._decoder.push(data)
+        except BitstreamError:
+            self.damaged += 1
+            return self._decoder.push(None)
