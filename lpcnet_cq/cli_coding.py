@@ -65,7 +65,7 @@ def add_coding(commands) -> list[argparse.ArgumentParser]:
 def add_output(command: argparse.ArgumentParser) -> None:
     """Add the arguments of a command that writes a file; `output_of` reads them."""
     command.add_argument("output", metavar="OUT", nargs="?", help="file, - for standard output, or a folder")
-    command.add_argument("-o", dest="out", metavar="OUT", help="the same")
+    command.add_argument("-o", dest="out", metavar="OUT", help="same as OUT")
     command.add_argument("-f", "--force", action="store_true", help="overwrite existing files")
 
 

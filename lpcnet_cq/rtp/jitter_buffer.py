@@ -17,8 +17,8 @@ WINDOW = 250  # packets whose delays are remembered
 QUANTILE = 0.99  # share of the packets that come in time
 START_DELAY_MS = 60.0  # before delays are known
 EXCESS = 3  # frames of delay beyond the target, at which a frame is left out
-REST = 10  # frames from one that is left out to the next
-LATE_RUN = 10  # late packets in a row, after which delays are measured anew: the path has become longer
+REST = 30  # frames from one that is left out to the next, divided by the frames of delay beyond the target
+LATE_MS = 200.0  # for so long only late packets: the path has become longer, and delays are measured anew
 
 
 @dataclass
@@ -87,7 +87,8 @@ class JitterBuffer:
         self._distinct = 0  # packets of this stream
         self._transits_ms: deque[float] = deque(maxlen=WINDOW)
         self._reach_ms = 0.0  # age of the oldest copies that packets carry
-        self._late_run = self._since_left_out = 0
+        self._late_since_ms: float | None = None  # since when only late packets have come
+        self._since_left_out = 0
 
     @property
     def lost(self) -> int:
@@ -141,9 +142,12 @@ class JitterBuffer:
             self._keep(index - age // self._hop, copied)
             self._reach_ms = max(self._reach_ms, age // self._hop * self._frame_ms)
         self.counts.late += not kept
-        self._late_run = 0 if kept else self._late_run + 1
-        if self._late_run == LATE_RUN:
-            self._late_run, self._next = 0, index
+        if kept:
+            self._late_since_ms = None
+        elif self._late_since_ms is None:
+            self._late_since_ms = now_ms
+        elif now_ms - self._late_since_ms >= LATE_MS:
+            self._late_since_ms, self._next = None, index
             self._transits_ms = deque([now_ms - index * self._frame_ms], WINDOW)
             self._keep(index, frames)
 
@@ -174,7 +178,7 @@ class JitterBuffer:
             self.counts.concealed += 1
             return [None]
         self._since_left_out += 1
-        too_long = excess >= (1 if missing else EXCESS) and self._since_left_out >= REST
+        too_long = excess >= (1 if missing else EXCESS) and self._since_left_out * excess >= REST
         taken = [self._take(self._next)]
         if too_long and self._next in self._frames:
             self._since_left_out = 0
