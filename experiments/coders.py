@@ -111,13 +111,28 @@ def align(x: np.ndarray, y: np.ndarray, lags: Sequence[int]) -> np.ndarray:
     >>> align(np.array([1.0, 2.0, 3.0]), np.array([0.0, 0.0, 1.0, 2.0, 3.0]), range(-1, 4))
     array([1., 2., 3.])
     """
+    return shifted(y, best_lag(x, y, lags), len(x))
+
+
+def best_lag(x: np.ndarray, y: np.ndarray, lags: Sequence[int]) -> int:
+    """Return the lag of y at which it correlates best with x, (n,) or (n, 2)."""
     a, b = (v.reshape(len(v), -1).mean(axis=1) for v in (x, y))
     n = 2 * max(len(a), len(b))
     correlation = np.fft.irfft(np.fft.rfft(b, n) * np.conj(np.fft.rfft(a, n)), n)
-    lag = max(lags, key=lambda lag: correlation[lag % n])
+    return max(lags, key=lambda lag: correlation[lag % n])
+
+
+def shifted(y: np.ndarray, lag: int, n: int) -> np.ndarray:
+    """Return y moved forward by a lag, n samples long; (n,) or (n, 2).
+
+    Examples
+    --------
+    >>> shifted(np.array([1.0, 2.0, 3.0]), 1, 3), shifted(np.array([1.0, 2.0]), -1, 3)
+    (array([2., 3., 0.]), array([0., 1., 2.]))
+    """
     channels = [(0, 0)] * (y.ndim - 1)
     y = y[lag:] if lag >= 0 else np.pad(y, [(-lag, 0), *channels])
-    return np.pad(y, [(0, max(0, len(x) - len(y))), *channels])[: len(x)]
+    return np.pad(y, [(0, max(0, n - len(y))), *channels])[:n]
 
 
 def as_pcm16(x: np.ndarray) -> np.ndarray:

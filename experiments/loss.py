@@ -1,28 +1,40 @@
-"""Packet loss: our codec under random and bursty losses, PESQ and PLCMOS of what is heard.
+"""Packet loss: our codec and others under the same random and bursty losses, by PESQ, ESTOI and PLCMOS.
 
-    python experiments/loss.py run DATA OUT.csv --model NAME [--kbps 9] [--expected-loss 5] [--rates 3,5,10,20]
-    python experiments/loss.py table OUT.csv
-    python experiments/loss.py resets DATA --model NAME [--rates 9,16]
+    python experiments/loss.py run DATA [--model cq-live] [--kbps 9,16] [--expected-loss 5,20] [--rates 3,5,10,20]
+    python experiments/loss.py peers DATA [--names opus,lc3]
+    python experiments/loss.py merge ROWS.csv
+    python experiments/loss.py table
+    python experiments/loss.py resets DATA [--model NAME] [--kbps 9,16]
 
-`run` codes eight held-out recordings live and loses packets by the patterns that EVS was scored with on the same
-recordings. One pattern runs on over all recordings. Of the seeds 1000 r + 0, 1, ... (r the loss in percent) the first
-counts whose share of lost packets is within 2 % of what is asked and whose bursts are 3 packets long on average within
-0.1. The rate asked for is moved until the packets of all recordings have the rate named. The encoder chooses the
-interval of context resets from `--expected-loss` (percent), unless `--interval` (packets) names another. `resets` says
-what more frequent context resets cost, from bytes.
+`run` codes eight held-out recordings live; the encoder chooses the interval of context resets from `--expected-loss`
+(percent), unless `--interval` (packets) names others. `peers` codes them with the other codecs that are installed here, `merge`
+takes rows that were measured elsewhere, and `table` writes means and curves. Results are in `--out`, the folder
+`results/loss`; what is in `rows.csv` is not measured again. `resets` says what more frequent context resets cost.
+
+A packet is 20 ms. One pattern of losses runs on over all recordings. Of the seeds 1000 r + 0, 1, ... (r the loss in
+percent) the first counts whose share of lost packets is within 2 % of what is asked and whose bursts are 3 packets long
+on average within 0.1. The rate asked of a codec is moved until the packets of all recordings have the rate named.
 """
 
 import argparse
 import csv
 import importlib.util
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from coders import steer
+from loss_peers import LOSSY, LossyPeer
+from loss_report import write_report
+from report import RESULTS
 
 import lpcnet_cq
 from lpcnet_cq.bitstream import packet
 from lpcnet_cq.bitstream.rate_control import reset_interval
+from lpcnet_cq.channel import burst_losses, mean_burst, random_losses, share_lost
 from lpcnet_cq.evaluation.evaluate import METRICS
+from lpcnet_cq.evaluation.tables import append_rows, mean_kbps, read_rows
 from lpcnet_cq.training.data import open_corpus, read_clip
 
 RECORDINGS = (
@@ -37,58 +49,65 @@ RECORDINGS = (
 )
 BURST = 3.0  # packets
 HOP, RATE_HZ = 320, 16000
-COLUMNS = ["model", "kbps_asked", "interval", "pattern", "clip", "kbps", "loss", "pesq", "estoi", "plcmos"]
+SCORES = ["pesq", "estoi", "plcmos"]
+TEXTS = ["codec", "setting", "pattern", "clip"]
+COLUMNS = ["codec", "setting", "kbps_asked", "pattern", "clip", "seconds", "kbps", "loss", *SCORES]
 INTERVALS = (1, 2, 3, 5, 10, 25, 10**6)
 
+Sounds = list[tuple[str, np.ndarray]]
 
-def recordings(data: str) -> list[tuple[str, np.ndarray]]:
+
+def recordings(data: str) -> Sounds:
     """Return names and samples of the eight recordings at -26 dBov as they are."""
     clips = {f"{c.source}/{c.path.parent.name}/{c.path.stem}": c for c in open_corpus(data) if c.split == "dev"}
     return [(name, read_clip(clips[name], RATE_HZ)) for name in RECORDINGS]
 
 
-def gilbert_elliott(random: np.random.RandomState, n: int, loss: float, burst: float) -> np.ndarray:
-    """Return which of n packets are lost, (n,): all in a bad state that lasts `burst` packets on average."""
-    leave, bad = 1 / burst, False
-    enter, lost = leave * loss / (1 - loss), np.zeros(n, bool)
-    for i in range(n):
-        bad = random.rand() >= leave if bad else random.rand() < enter
-        lost[i] = bad
-    return lost
-
-
-def mean_burst(lost: np.ndarray) -> float:
-    """Return how many packets are lost in a row, on average."""
-    edges = np.diff(np.concatenate([[0], lost.astype(int), [0]]))
-    return float(np.mean(np.flatnonzero(edges < 0) - np.flatnonzero(edges > 0)))
+# ------------------------------------------------------------------------------------------------ losses
 
 
 def pattern(kind: str, percent: int, n: int) -> np.ndarray:
     """Return which of n packets are lost, (n,), `kind` being "rand" or "burst"."""
-    for seed in range(10000):
-        random = np.random.RandomState(1000 * percent + seed)
-        lost = random.rand(n) < percent / 100 if kind == "rand" else gilbert_elliott(random, n, percent / 100, BURST)
-        near = abs(lost.mean() - percent / 100) < 0.02 * percent / 100
+    loss = percent / 100
+    for seed in range(1000 * percent, 1000 * percent + 10000):
+        lost = random_losses(n, loss, seed) if kind == "rand" else burst_losses(n, loss, BURST, seed)
+        near = abs(share_lost(lost) - loss) < 0.02 * loss
         if near and (kind == "rand" or abs(mean_burst(lost) - BURST) < 0.1):
             return lost
     raise ValueError(f"no seed gives {percent} % of loss in {n} packets")
+
+
+def patterns(percents: Iterable[int], counts: list[int]) -> dict[str, list[np.ndarray]]:
+    """Return losses by name, for each recording of so many packets."""
+    n, cuts = sum(counts), np.cumsum(counts)[:-1]
+    found = {"none": np.zeros(n, bool)}
+    found |= {f"rand{p}": pattern("rand", p, n) for p in percents}
+    found |= {f"burst{p}": pattern("burst", p, n) for p in percents if p >= 5}
+    return {name: np.split(lost, cuts) for name, lost in found.items()}
+
+
+# ------------------------------------------------------------------------------------------------ ours
 
 
 def encode(codec, x: np.ndarray, kbps: float, interval: int) -> list[bytes]:
     """Return the packets of a live encoder, those of its delay at the end included."""
     encoder = codec.encoder(1000 * kbps)
     encoder._reset_interval = interval
-    n = -(-(len(x) + 960) // HOP)
-    return encoder.push(np.pad(x, (0, n * HOP - len(x))).astype(np.float32))
+    return encoder.push(x.astype(np.float32)) + encoder.flush()
 
 
-def encode_all(codec, sounds, kbps: float, interval: int) -> tuple[list[list[bytes]], float]:
+def payload_kbps(packets: list[bytes], n_samples: int) -> float:
+    """Return the rate of the packets that hold so many samples."""
+    return 8 * sum(map(len, packets[: -(-n_samples // HOP)])) / n_samples * RATE_HZ / 1000
+
+
+def encode_all(codec, sounds: Sounds, kbps: float, interval: int) -> tuple[list[list[bytes]], float]:
     """Return the packets of all recordings at the rate asked for together, and that rate in kbit/s."""
     asked, low = kbps, codec.bitrates_bps[0] / 1000
     for _ in range(3):
         coded = [encode(codec, x, asked, interval) for _, x in sounds]
-        bits = [8 * sum(map(len, c[: -(-len(x) // HOP)])) for c, (_, x) in zip(coded, sounds, strict=True)]
-        real = sum(bits) / sum(len(x) for _, x in sounds) * RATE_HZ / 1000
+        rates = [{"kbps": payload_kbps(c, len(x)), "seconds": len(x)} for c, (_, x) in zip(coded, sounds, strict=True)]
+        real = mean_kbps(rates)
         if abs(real / kbps - 1) < 0.004:
             break
         asked = max(low, asked * kbps / real)
@@ -96,70 +115,119 @@ def encode_all(codec, sounds, kbps: float, interval: int) -> tuple[list[list[byt
 
 
 def decode(codec, packets: list[bytes], lost: np.ndarray, n: int) -> np.ndarray:
-    """Return n samples of what a live decoder makes of packets, aligned with the original, in 16-bit steps."""
-    decoder, lag = codec.decoder(), codec._parts.config.delay - HOP
-    lost = np.concatenate([lost, np.zeros(len(packets) - len(lost), bool)])
+    """Return n samples of what a live decoder makes of packets, aligned with the original."""
+    decoder, lag = codec.decoder(), codec.config.delay - HOP
+    lost = np.pad(lost, (0, len(packets) - len(lost)))
     y = np.concatenate([decoder.push(None if gone else data) for data, gone in zip(packets, lost, strict=True)])
-    return np.round(y[lag : lag + n] * 32767) / 32767
+    return y[lag : lag + n]
+
+
+# ------------------------------------------------------------------------------------------------ rows
 
 
 def score(x: np.ndarray, y: np.ndarray) -> dict[str, float]:
-    """Return PESQ, ESTOI and, where its package is there, PLCMOS."""
+    """Return PESQ, ESTOI and, where its package is there, PLCMOS of a decoded copy in 16-bit steps."""
+    y = np.round(np.clip(y, -1, 1) * 32767) / 32767
     scores = {name: METRICS[name].score(x, y, RATE_HZ) for name in ("pesq", "estoi")}
     if importlib.util.find_spec("speechmos"):
         from speechmos import plcmos  # pyright: ignore[reportMissingImports]
 
-        scores["plcmos"] = plcmos.run(y.astype(np.float32), sr=RATE_HZ)["plcmos"]
+        scores["plcmos"] = plcmos.run(y.astype(np.float32), sr=RATE_HZ)["plcmos"]  # pyright: ignore
     return {name: round(float(value), 4) for name, value in scores.items()}
 
 
-def run(data: str, out: Path, model: str, kbps: float, interval: int, percents: list[int]) -> None:
-    """Append the rows of one setting to a table."""
+def measure(
+    path: Path, key: dict, losses: dict[str, list[np.ndarray]], sounds: Sounds, code: Callable[[], tuple[list, list]]
+) -> None:
+    """Append the rows of one codec at one rate for the patterns that have none yet.
+
+    Parameters
+    ----------
+    path : Path
+        CSV file.
+    key : dict
+        Codec, setting and rate asked for.
+    losses : dict
+        Losses of each recording by the name of the pattern.
+    sounds : list
+    code : callable
+        Codes all recordings; returns their rates in kbit/s, and functions of the losses that return what is heard.
+    """
+    known = {row["pattern"] for row in read_rows(path, TEXTS) if all(row.get(k, "") == v for k, v in key.items())}
+    missing = {name: lost for name, lost in losses.items() if name not in known}
+    if not missing:
+        return
+    rates, decoders = code()
+    for name, lost in missing.items():
+        rows = []
+        for (clip, x), kbps, heard, gone in zip(sounds, rates, decoders, lost, strict=True):
+            row = {"pattern": name, "clip": clip, "seconds": len(x) / RATE_HZ, "kbps": kbps}
+            rows.append(key | row | {"loss": 100 * share_lost(gone)} | score(x, heard(gone)))
+        append_rows(rows, COLUMNS, path)
+        scores = {k: round(float(np.mean([row[k] for row in rows])), 3) for k in SCORES if k in rows[0]}
+        print(*key.values(), name, f"{mean_kbps(rows):.2f} kbps", scores, flush=True)
+
+
+def run(
+    data: str, path: Path, model: str, rates: list[float], intervals: list[int], percents: list[int]
+) -> None:
+    """Measure our codec."""
     codec, sounds = lpcnet_cq.load(model), recordings(data)
-    counts = [-(-len(x) // HOP) for _, x in sounds]
-    cuts = np.cumsum(counts)[:-1]
-    patterns = {"none": np.zeros(sum(counts), bool)}
-    patterns |= {f"rand{p}": pattern("rand", p, sum(counts)) for p in percents}
-    patterns |= {f"burst{p}": pattern("burst", p, sum(counts)) for p in percents if p >= 5}
-    coded, _ = encode_all(codec, sounds, kbps, interval)
-    fresh = not out.exists()
-    with open(out, "a", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        if fresh:
-            writer.writeheader()
-        for name, lost in patterns.items():
-            for (clip, x), packets, gone in zip(sounds, coded, np.split(lost, cuts), strict=True):
-                y = decode(codec, packets, gone, len(x))
-                rate = 8 * sum(map(len, packets[: len(gone)])) / len(x) * RATE_HZ / 1000
-                row = {"model": codec.name, "kbps_asked": kbps, "interval": interval, "pattern": name, "clip": clip}
-                row |= {"kbps": round(rate, 3), "loss": round(100 * gone.mean(), 2)}
-                writer.writerow(row | score(x, y))
-            file.flush()
-            print(codec.name, kbps, interval, name, means(read(out)[-len(sounds) :]), flush=True)
+    losses = patterns(percents, [-(-len(x) // HOP) for _, x in sounds])
+
+    def code(kbps: float, interval: int) -> tuple[list, list]:
+        coded, _ = encode_all(codec, sounds, kbps, interval)
+        pairs = [(c, x) for c, (_, x) in zip(coded, sounds, strict=True)]
+        return [payload_kbps(c, len(x)) for c, x in pairs], [partial(decode, codec, c, n=len(x)) for c, x in pairs]
+
+    for kbps in rates:
+        for interval in intervals:
+            key = {"codec": codec.name, "setting": f"reset {interval}", "kbps_asked": kbps}
+            measure(path, key, losses, sounds, partial(code, kbps, interval))
 
 
-def read(out: Path) -> list[dict]:
-    """Return the rows of a table."""
-    with open(out, newline="") as file:
-        return list(csv.DictReader(file))
+def run_peers(data: str, path: Path, names: list[str], percents: list[int]) -> None:
+    """Measure the other codecs that are installed."""
+    sounds = recordings(data)
+    losses = patterns(percents, [-(-len(x) // HOP) for _, x in sounds])
+    known = [(x, RATE_HZ) for _, x in sounds]
+
+    def code(peer: LossyPeer, kbps: float) -> tuple[list, list]:
+        asked = steer(peer.coder, known, kbps, (0.996, 1.004))
+        coded = [peer.coder.packets(x, asked) for _, x in sounds]
+        pairs = [(c, x) for c, (_, x) in zip(coded, sounds, strict=True)]
+        heard = [partial(peer.aligned, c, lag=peer.lag(x, c), n=len(x)) for c, x in pairs]
+        return [peer.coder.payload_kbps(c, len(x)) for c, x in pairs], heard
+
+    missing = {name: reason for name in names if (reason := LOSSY[name].coder.missing())}
+    if missing:
+        print("not installed here, rows kept:", "; ".join(f"{name} ({why})" for name, why in missing.items()))
+    for name in names:
+        for kbps in LOSSY[name].coder.rates if name not in missing else ():
+            key = {"codec": name, "kbps_asked": kbps}
+            measure(path, key, losses, sounds, partial(code, LOSSY[name], kbps))
 
 
-def means(rows: list[dict]) -> dict[str, float]:
-    """Return mean rate, loss and scores of rows."""
-    names = [name for name in COLUMNS[5:] if all(row.get(name) for row in rows)]
-    return {name: round(float(np.mean([float(row[name]) for row in rows])), 3) for name in names}
+def merged(path: Path) -> Iterator[dict]:
+    """Yield rows measured elsewhere: columns id, codec, asked, kbps, pattern, loss and scores."""
+    with open(path, newline="") as file:
+        for row in csv.DictReader(file):
+            scores = {name: float(row[name]) for name in SCORES if row.get(name)}
+            texts = {"codec": row["codec"], "pattern": row["pattern"], "clip": row["id"]}
+            rates = {"kbps_asked": float(row["asked"]), "kbps": float(row["kbps"]), "loss": float(row["loss"])}
+            yield texts | rates | scores | {"seconds": 1.0}  # which do not matter where the rate is constant
 
 
-def table(out: Path) -> None:
-    """Print mean PESQ and PLCMOS by setting and pattern."""
-    groups: dict[tuple, dict[str, list]] = {}
-    for row in read(out):
-        setting = groups.setdefault((row["model"], row["kbps_asked"], row["interval"]), {})
-        setting.setdefault(row["pattern"], []).append(row)
-    for key, by_pattern in groups.items():
-        cells = {name: means(rows) for name, rows in by_pattern.items()}
-        text = "; ".join(f"{k} {v['pesq']:.2f} / {v.get('plcmos', np.nan):.2f}" for k, v in cells.items())
-        print(" ".join(key), f"{next(iter(cells.values()))['kbps']:.2f} kbps:", text)
+def merge(path: Path, source: Path) -> None:
+    """Append rows measured elsewhere, but those that are there."""
+    keys = ("codec", "kbps_asked", "pattern", "clip")
+    known = {tuple(row[k] for k in keys) for row in read_rows(path, TEXTS)}
+    new = [row for row in merged(source) if tuple(row[k] for k in keys) not in known]
+    append_rows(new, COLUMNS, path)
+    print(f"{len(new)} rows from {source.name}")
+
+
+# ------------------------------------------------------------------------------------------------ cost of resets
 
 
 def resets(data: str, model: str, rates: list[float]) -> None:
@@ -183,24 +251,39 @@ def resets(data: str, model: str, rates: list[float]) -> None:
         print(f"{codec.name} {kbps} kbps, {packets} packets;", "; ".join(line), flush=True)
 
 
+def numbers(kind: Callable) -> Callable:
+    """Return a parser of numbers between commas."""
+    return lambda text: [kind(part) for part in text.split(",")]
+
+
 def main():
-    p = argparse.ArgumentParser()
-    p.add_argument("what", choices=["run", "table", "resets"])
-    p.add_argument("paths", nargs="+")
-    p.add_argument("--model", default="cq")
-    p.add_argument("--kbps", type=float, default=9.0)
-    p.add_argument("--expected-loss", type=float, default=0.0, help="percent")
-    p.add_argument("--interval", type=int, help="packets from one context reset to the next")
-    p.add_argument("--rates", default="")
+    p = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    p.add_argument("what", choices=["run", "peers", "merge", "table", "resets"])
+    p.add_argument("source", nargs="?", help="corpus of `run`, `peers` and `resets`; CSV file of `merge`")
+    p.add_argument("--out", type=Path, default=RESULTS / "loss", metavar="FOLDER")
+    p.add_argument("--model", default="cq-live")
+    p.add_argument("--kbps", type=numbers(float), default=[9.0])
+    p.add_argument("--expected-loss", type=numbers(float), default=[0.0], help="percent")
+    p.add_argument("--interval", type=numbers(int), help="packets from one context reset to the next")
+    p.add_argument("--rates", type=numbers(int), default=[3, 5, 10, 20], help="losses in percent")
+    p.add_argument("--names", type=numbers(str), default=list(LOSSY), help="of other codecs")
     args = p.parse_args()
+    if (args.source is None) != (args.what == "table"):
+        p.error(f"{args.what} takes {'no' if args.what == 'table' else 'one'} source")
+    if unknown := set(args.names) - set(LOSSY):
+        p.error(f"--names {min(unknown)} must be of {', '.join(LOSSY)}")
+    rows = args.out / "rows.csv"
     if args.what == "run":
-        percents = [int(v) for v in (args.rates or "3,5,10,20").split(",")]
-        interval = args.interval or reset_interval(args.expected_loss / 100)
-        run(args.paths[0], Path(args.paths[1]), args.model, args.kbps, interval, percents)
-    elif args.what == "table":
-        table(Path(args.paths[0]))
+        intervals = args.interval or [reset_interval(percent / 100) for percent in args.expected_loss]
+        run(args.source, rows, args.model, args.kbps, intervals, args.rates)
+    elif args.what == "peers":
+        run_peers(args.source, rows, args.names, args.rates)
+    elif args.what == "merge":
+        merge(rows, Path(args.source))
+    elif args.what == "resets":
+        resets(args.source, args.model, args.kbps)
     else:
-        resets(args.paths[0], args.model, [float(v) for v in (args.rates or "9,16").split(",")])
+        write_report(read_rows(rows, TEXTS), args.out)
 
 
 if __name__ == "__main__":

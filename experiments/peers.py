@@ -23,7 +23,7 @@ import os
 import shutil
 import subprocess
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -164,12 +164,12 @@ def libopus() -> ctypes.CDLL:
     return library
 
 
-def opus_encode(frames: np.ndarray, kbps: float) -> list[bytes]:
-    """Variable rate, wideband only, tuned for voice, complexity 10."""
+def opus_encode(frames: np.ndarray, kbps: float, more: Mapping[int, int] | None = None) -> list[bytes]:
+    """Variable rate, wideband only, tuned for voice, complexity 10; `more` are values by further requests."""
     opus, error = libopus(), ctypes.c_int()
     encoder = ctypes.c_void_p(opus.opus_encoder_create(RATE_HZ, 1, VOIP, ctypes.byref(error)))
     settings = {SET_BITRATE: round(1000 * kbps), SET_VBR: 1, SET_VBR_CONSTRAINT: 0, SET_BANDWIDTH: WIDEBAND}
-    for request, value in (settings | {SET_COMPLEXITY: 10, SET_SIGNAL: VOICE}).items():
+    for request, value in (settings | {SET_COMPLEXITY: 10, SET_SIGNAL: VOICE} | dict(more or {})).items():
         if opus.opus_encoder_ctl(encoder, request, ctypes.c_int(value)):
             raise RuntimeError(f"libopus refuses {value} for request {request}")
     packets = packets_of(frames, lambda row, out: opus.opus_encode(encoder, row, HOP_20_MS, out, MAX_PACKET))
