@@ -7,8 +7,8 @@
     python experiments/loss.py resets DATA [--model NAME] [--kbps 9,16]
 
 `run` codes eight held-out recordings live; the encoder chooses the interval of context resets from `--expected-loss`
-(percent), unless `--interval` (packets) names others. `peers` codes them with the other codecs that are installed here, `merge`
-takes rows that were measured elsewhere, and `table` writes means and curves. Results are in `--out`, the folder
+(percent), unless `--interval` (packets) names others. `peers` codes them with the other codecs that are installed here,
+`merge` takes rows that were measured elsewhere, and `table` writes means and curves. Results are in `--out`, the folder
 `results/loss`; what is in `rows.csv` is not measured again. `resets` says what more frequent context resets cost.
 
 A packet is 20 ms. One pattern of losses runs on over all recordings. Of the seeds 1000 r + 0, 1, ... (r the loss in

@@ -100,7 +100,7 @@ def warm_up(codec, rate_bps: float) -> None:
     """Compile the coders."""
     encoder, decoder = codec.encoder(rate_bps), codec.decoder()
     silence = np.zeros(encoder.frame_size, np.float32)
-    for data in [encoder.push(silence), *encoder.flush(), None]:
+    for data in [*encoder.push(silence), *encoder.flush(), None]:
         decoder.push(data)
 
 
@@ -113,10 +113,9 @@ def send(args: argparse.Namespace) -> dict:
     audio = read_audio(args.input, channels=codec.channels)
     x = prepare(audio.x, audio.sample_rate_hz, codec.sample_rate_hz, codec.channels)
     warm_up(codec, rate_bps)
-    encoder, hop = codec.encoder(rate_bps), codec.config.spec.hop
+    encoder, hop = codec.encoder(rate_bps, expected_loss=args.loss / 100), codec.config.spec.hop
     sender = Sender(hop, aggregate=args.aggregate, copies=args.copies)
     network = Network(args.loss / 100, args.burst, args.jitter_ms, args.doubled / 100, args.seed)
-    frames = np.pad(x, [(0, -len(x) % hop), *[(0, 0)] * (x.ndim - 1)])
     n_bytes, clock = 0, Clock(args.speed)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
         out.connect((ADDRESS, args.port))
@@ -127,13 +126,16 @@ def send(args: argparse.Namespace) -> dict:
                     out.send(data)
                 time.sleep(clock.seconds_to(min(until_ms, network.next_ms())))
 
-        for k in range(len(frames) // hop):
-            wait((k + 1) * codec.config.spec.ms(hop))  # the frame's last sample has been recorded
-            for data in sender.push(encoder.push(frames[k * hop : (k + 1) * hop])):
+        def pack_and_send(packets: list[bytes], last: bool = False) -> int:
+            sent = [data for packet in packets for data in sender.push(packet)] + (sender.flush() if last else [])
+            for data in sent:
                 network.send(data, clock.now_ms())
-                n_bytes += len(data)
-        for data in [*(d for packet in encoder.flush() for d in sender.push(packet)), *sender.flush()]:
-            network.send(data, clock.now_ms())
+            return sum(map(len, sent))
+
+        for at in range(0, len(x), hop):
+            wait(codec.config.spec.ms(at + hop))  # until the frame's last sample has been recorded
+            n_bytes += pack_and_send(encoder.push(x[at : at + hop]))
+        n_bytes += pack_and_send(encoder.flush(), last=True)
         wait(clock.now_ms() + args.jitter_ms + 1)
         for _ in range(3):
             out.send(bytes(RtcpByePacket(sources=[sender.ssrc])))

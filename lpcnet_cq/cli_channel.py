@@ -16,7 +16,7 @@ from lpcnet_cq.cli_paths import check_output
 if TYPE_CHECKING:
     import numpy as np
 
-    from lpcnet_cq.codec import Codec
+    from lpcnet_cq.stream import Decoder
 
 
 def add_channel(commands) -> argparse.ArgumentParser:
@@ -24,6 +24,8 @@ def add_channel(commands) -> argparse.ArgumentParser:
     channel = commands.add_parser("channel", help="audio file to WAV file, over a channel that loses packets")
     channel.add_argument("input", metavar="IN", help="any audio file, or - for standard input")
     channel.add_argument("--loss", type=percent, required=True, metavar="PERCENT", help="of the packets, 0 to 100")
+    text = "of packets, of which the encoder is told (default: what --loss says)"
+    channel.add_argument("--expected-loss", type=percent, metavar="PERCENT", help=text)
     text = "mean number of packets lost in a row (default: losses are independent)"
     channel.add_argument("--burst", type=positive(float), metavar="N", help=text)
     channel.add_argument("--seed", type=int, default=0, metavar="N", help="another one loses others (default: 0)")
@@ -71,9 +73,11 @@ def run_channel(args: argparse.Namespace) -> int:
     for note in audio.notes:
         say(note)
     x = prepare(audio.x, audio.sample_rate_hz, codec.sample_rate_hz, codec.channels)
-    packets = live_packets(codec, x, rate_bps)
+    expected = args.loss if args.expected_loss is None else args.expected_loss
+    encoder = codec.encoder(rate_bps, expected_loss=expected / 100)
+    packets = encoder.push(x) + encoder.flush()
     lost = lose(len(packets))
-    y = heard(codec, packets, lost)[: len(x)]
+    y = heard(codec.decoder(), packets, lost)[encoder.delay_samples :][: len(x)]
     write_wav(target, resample(y, codec.sample_rate_hz, audio.sample_rate_hz)[: len(audio.x)], audio.sample_rate_hz)
     seconds = len(packets) * codec.config.spec.hop / codec.sample_rate_hz
     lines = info_lines(
@@ -110,42 +114,21 @@ def losses(loss: float, burst: float | None, seed: int) -> "Callable[[int], np.n
     return lose
 
 
-def live_packets(codec: "Codec", x: "np.ndarray", bitrate_bps: float) -> list[bytes]:
-    """Return the packets of a live encoder.
+def heard(decoder: "Decoder", packets: list[bytes], lost: "np.ndarray") -> "np.ndarray":
+    """Return what a live decoder makes of packets, without the decoder's delay.
 
     Parameters
     ----------
-    codec : Codec
-    x : float32 array (n,) or (n, channels)
-        At the codec's rate.
-    bitrate_bps : float
-    """
-    import numpy as np
-
-    encoder = codec.encoder(bitrate_bps)
-    size = encoder.frame_size
-    whole = np.pad(x, [(0, -len(x) % size), *[(0, 0)] * (x.ndim - 1)])
-    packets = [encoder.push(whole[i : i + size]) for i in range(0, len(whole), size)]
-    return packets + encoder.flush()
-
-
-def heard(codec: "Codec", packets: list[bytes], lost: "np.ndarray") -> "np.ndarray":
-    """Return what a live decoder makes of packets, aligned with the signal that they code.
-
-    Parameters
-    ----------
-    codec : Codec
+    decoder : Decoder
     packets : list of bytes
     lost : bool array (n_packets,)
 
     Returns
     -------
     float32 array (n,) or (n, channels)
-        At the codec's rate, no shorter than the coded signal.
+        At the codec's rate.
     """
     import numpy as np
 
-    decoder = codec.decoder()
     frames = [decoder.push(None if gone else data) for data, gone in zip(packets, lost, strict=True)]
-    delay = codec.config.spec.look_ahead + decoder.delay_samples
-    return np.concatenate(frames)[delay:]
+    return np.concatenate(frames)[decoder.delay_samples :]

@@ -18,18 +18,19 @@ SECONDS = 4
 
 
 class Encoder:
-    frame_size = HOP
+    delay_samples = AHEAD
 
     def __init__(self):
         self.held = np.zeros(AHEAD, np.float32)
 
-    def push(self, frame):
-        x = np.concatenate([self.held, frame])
-        self.held = x[HOP:]
-        return to_pcm16(x[:HOP]).tobytes()
+    def push(self, x):
+        x = np.concatenate([self.held, x])
+        whole = len(x) // HOP * HOP
+        self.held = x[whole:]
+        return [to_pcm16(frame).tobytes() for frame in x[:whole].reshape(-1, HOP)]
 
     def flush(self):
-        return [self.push(np.zeros(HOP, np.float32))]
+        return self.push(np.zeros(2 * HOP - len(self.held), np.float32))
 
 
 class Decoder:
@@ -48,10 +49,10 @@ class Decoder:
 class StandIn:
     bitrates_bps, default_bitrate_bps = (9000, 24000), 9000
     sample_rate_hz, channels, name = FS, 1, "stand-in"
-    config = SimpleNamespace(spec=SimpleNamespace(hop=HOP, look_ahead=AHEAD))
+    config = SimpleNamespace(spec=SimpleNamespace(hop=HOP))
 
-    def encoder(self, bitrate_bps):
-        self.asked_bps = bitrate_bps
+    def encoder(self, bitrate_bps, expected_loss):
+        self.asked_bps, self.told = bitrate_bps, expected_loss
         return Encoder()
 
     def decoder(self):
@@ -81,7 +82,7 @@ def test_lost_packets_are_silent_and_the_others_as_they_were(capsys, burst):
     more = [] if burst is None else ["--burst", str(burst)]
     assert main(["channel", "in.wav", "out.wav", "--loss", "20", "--seed", "3", *more]) == 0
     said = numbers(capsys.readouterr().out)
-    n = SECONDS * FS // HOP + 1
+    n = (SECONDS * FS - 100 + AHEAD) // HOP + 2
     lost = random_losses(n, 0.2, 3) if burst is None else burst_losses(n, 0.2, burst, 3)
     x, y = soundfile.read("in.wav")[0], soundfile.read("out.wav")[0]
     silent = np.repeat(lost, HOP)[AHEAD : AHEAD + len(x)]  # the first packet begins with the look-ahead's silence
@@ -98,6 +99,12 @@ def test_nothing_is_lost_at_zero_percent_and_all_at_hundred(codec, capsys):
     assert numbers(capsys.readouterr().out)["mean burst"] == 0 and codec.asked_bps == 12000
     assert main(["channel", "in.wav", "out.wav", "-f", "--loss", "100"]) == 0
     assert not soundfile.read("out.wav")[0].any()
+
+
+@pytest.mark.parametrize(("more", "told"), [([], 0.05), (["--expected-loss", "20"], 0.2)])
+def test_the_encoder_is_told_of_the_loss(codec, more, told):
+    assert main(["channel", "in.wav", "out.wav", "--loss", "5", *more]) == 0
+    assert codec.told == told
 
 
 def test_other_sample_rates_come_back_with_their_length(capsys):
