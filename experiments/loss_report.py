@@ -13,7 +13,9 @@ from lpcnet_cq.evaluation.tables import NOT_MEASURED, group_by, markdown, mean_k
 
 CLASSES = (9.0, 13.0, 16.0, 24.0)  # kbps; each setting belongs to the nearest
 OTHERS = {"evs": "EVS", "evs-rf3": "EVS, channel-aware"} | {name: peer.coder.title for name, peer in LOSSY.items()}
-COLOURS = ("#0072B2", "#009E73", "#56B4E9", "#CC79A7", "#D55E00", "#E69F00", "#7F7F7F", "#000000")
+# Okabe and Ito's palette, safe for colour-blind readers, for other codecs; shades of blue for settings of ours.
+COLOURS = dict(zip(OTHERS, ("#E69F00", "#D55E00", "#7F7F7F", "#CC79A7", "#009E73", "#000000", "#A67C52"), strict=True))
+BLUES = ("#08306B", "#2171B5", "#56B4E9", "#9ECAE1", "#5E3C99", "#B2ABD2")
 RANDOM, BURSTS = ("none", "rand3", "rand5", "rand10", "rand20"), ("none", "burst5", "burst10", "burst20")
 PATTERNS = (*RANDOM, *BURSTS[1:])
 SHOWN = {"pesq": "PESQ-WB", "plcmos": "PLCMOS"}
@@ -64,7 +66,8 @@ def curves(settings: Settings, path: Path) -> None:
     panels = [(score, patterns) for patterns in (RANDOM, BURSTS) for score in SHOWN]
     fig = Figure(figsize=(3.6 * len(shown), 2.5 * len(panels)), layout="constrained")
     axes = fig.subplots(len(panels), len(shown), sharex=True, sharey="row", squeeze=False)
-    names = list(dict.fromkeys(key[1:3] for key in settings))
+    ours = list(dict.fromkeys(key[1:3] for key in settings if key[1] not in OTHERS))
+    colours = {key: BLUES[i % len(BLUES)] for i, key in enumerate(ours)}
     for row, (score, patterns) in zip(axes, panels, strict=True):
         for ax, rate in zip(row, shown, strict=True):
             style_axes(ax)
@@ -73,12 +76,12 @@ def curves(settings: Settings, path: Path) -> None:
                 if at != rate or np.isnan(y).all():
                     continue
                 x = [0 if pattern == "none" else int(pattern.lstrip("randbust")) for pattern in patterns]
-                place = names.index((codec, setting))
-                line = "-" if codec not in OTHERS else "--"
-                ax.plot(x, y, line, marker="o", ms=3, lw=1.6, color=COLOURS[place % 8], label=title(codec, setting))
+                line, colour = ("--", COLOURS[codec]) if codec in OTHERS else ("-", colours[codec, setting])
+                ax.plot(x, y, line, marker="o", ms=3, lw=1.6, color=colour, label=title(codec, setting))
             kind = "random" if patterns is RANDOM else "bursts of 3"
             ax.set_title(f"{SHOWN[score]}, {kind}, about {rate:g} kbps", loc="left", fontsize=8, color=INK)
     for ax in axes[-1]:
+        ax.set_xticks([0, 3, 5, 10, 20])
         ax.set_xlabel("lost packets, %", fontsize=8, color=MUTED)
     labels = {label: handle for ax in axes.flat for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     fig.legend(labels.values(), labels.keys(), loc="outside lower center", ncols=4, fontsize=8, frameon=False)
