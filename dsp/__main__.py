@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
 
     from dsp.report import Report
@@ -100,16 +102,10 @@ def run(arguments: list[str]) -> None:
     if picture is not None and os.path.lexists(picture) and not args.force:
         raise UsageError(f"{picture} exists, use -f to overwrite it")
 
-    from dsp.audio_file import printable, read_audio_file, source_name
+    from dsp.audio_file import printable
 
-    try:
-        audio = read_audio_file(args.file)
-    except ValueError as error:
-        raise DataError(str(error)) from None
-    for note in audio.notes:
-        _say(note)
-    report = _measured(args, audio.x, audio.sample_rate_hz, source_name(args.file))
-    for note in report.notes():
+    report, notes = _measured(args)
+    for note in [*notes, *report.notes()]:
         _say(note)
     if picture is not None:
         frame = report.loudest if args.at is None else report.frame_at(args.at)
@@ -127,13 +123,39 @@ def run(arguments: list[str]) -> None:
         raise DataError(f"cannot write the table: {error.strerror}") from None
 
 
-def _measured(args: argparse.Namespace, x: np.ndarray, sample_rate_hz: int, name: str) -> Report:
-    """Check the options of the command line and measure the recording with them."""
-    from dsp import report as reports
+def _measured(args: argparse.Namespace) -> tuple[Report, list[str]]:
+    """Read and measure with the options of the command line; return notes on the file, too."""
+    from dsp.audio_file import open_audio_file, source_name
+    from dsp.report import measure_blocks
 
-    duration_s = len(x) / sample_rate_hz
+    try:
+        audio = open_audio_file(args.file)
+    except ValueError as error:
+        raise DataError(str(error)) from None
+    ranges = _checked_options(args, audio.sample_rate_hz)
+    try:
+        blocks = _readable(audio.blocks)
+        report = measure_blocks(blocks, audio.sample_rate_hz, args.order, neutral_hz=args.neutral, **ranges)
+    except ValueError as error:
+        raise DataError(f"{source_name(args.file)} cannot be analysed: {_sentence(error)}") from None
+    duration_s = report.n_samples / report.sample_rate_hz
     if args.at is not None and not 0 <= args.at <= duration_s:
         raise UsageError(f"argument --at: {args.at:g} s must be from 0 to {duration_s:.3f} s, the end of the file")
+    return report, audio.notes
+
+
+def _readable(blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    """Yield the blocks of a file; errors in it name the file already."""
+    try:
+        yield from blocks
+    except ValueError as error:
+        raise DataError(str(error)) from None
+
+
+def _checked_options(args: argparse.Namespace, sample_rate_hz: int) -> dict[str, tuple[float, float]]:
+    """Check the numbers of the command line; return the ranges of the measurement."""
+    from dsp import report as reports
+
     if args.order is not None and not 2 <= args.order <= 64:
         raise UsageError(f"argument --order: {args.order} must be from 2 to 64")
     low, high = reports.NEUTRAL_LIMITS_HZ
@@ -148,10 +170,7 @@ def _measured(args: argparse.Namespace, x: np.ndarray, sample_rate_hz: int, name
                 allowed = f"{least:g} <= LOW < HIGH <= {most:g}"
                 raise UsageError(f"argument --{option}: {ends[0]:g} {ends[1]:g} must fulfil {allowed}")
             ranges[f"{option.removesuffix('s')}_range_hz"] = tuple(ends)
-    try:
-        return reports.measure(x, sample_rate_hz, args.order, neutral_hz=args.neutral, **ranges)
-    except ValueError as error:
-        raise DataError(f"{name} cannot be analysed: {_sentence(error)}") from None
+    return ranges
 
 
 def _save_picture(path: Path, report: Report, frame: int, title: str) -> None:

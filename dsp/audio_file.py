@@ -5,10 +5,7 @@ linear, float, A-law or mu-law samples need only NumPy; all other formats (FLAC,
 Delay: none.
 """
 
-import io
-import mmap
 import os
-import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,11 +15,13 @@ from typing import BinaryIO
 import numpy as np
 
 from dsp._arguments import integer_in
-from dsp._audio_recordings import may_be_audio, recordings
+from dsp._audio_blocks import AudioBlocks, downmix, open_recordings
+from dsp._audio_source import contents
 
-_HEAD_BYTES = 1 << 16
-_CHUNK_BYTES = 1 << 20
-_CANCELLED_DB = 20.0  # level of the mono mix below that of the channels from which on a note is added
+__all__ = [
+    "AudioBlocks", "AudioFile", "downmix", "open_audio_file", "open_source", "printable", "read_audio_file",
+    "source_name",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -80,14 +79,31 @@ def read_audio_file(source: str | os.PathLike[str] | BinaryIO, channels: int = 1
     ----------
     EBU Tech 3285 (WAV), EBU Tech 3306 (RF64), RFC 3533 (Ogg), RFC 9639 (FLAC), ISO/IEC 11172-3 (MP3).
     """
+    try:
+        audio, joined, shape = open_audio_file(source, channels), bytearray(), (-1,)
+        for block in audio.blocks:
+            joined += block.tobytes()
+            shape = (-1, *block.shape[1:])
+        return AudioFile(
+            np.frombuffer(joined, np.float32).reshape(shape), audio.sample_rate_hz, audio.n_channels, audio.notes
+        )
+    except MemoryError:
+        raise ValueError(f"{source_name(source)} is too long for the memory of this machine") from None
+
+
+def open_audio_file(source: str | os.PathLike[str] | BinaryIO, channels: int = 1) -> AudioBlocks:
+    """Read an audio file as `read_audio_file` does, in blocks: a file of hours needs the memory of a block.
+
+    Raises
+    ------
+    ValueError
+        If the source cannot be read or is not an audio file.
+    """
     channels = integer_in("channels", channels, 1, 2)
     name = source_name(source)
-    try:
-        with open_source(source, name) as file:
-            data = _contents(file)
-        return _read(data, name, channels)
-    except MemoryError:
-        raise ValueError(f"{name} is too long for the memory of this machine") from None
+    with open_source(source, name) as file:
+        data = contents(file)
+    return open_recordings(data, name, channels)
 
 
 def source_name(source: str | os.PathLike[str] | BinaryIO) -> str:
@@ -130,96 +146,3 @@ def open_source(source: str | os.PathLike[str] | BinaryIO, name: str) -> Iterato
                 yield file
     except OSError as error:
         raise ValueError(f"cannot read {name}: {error.strerror or error}") from error
-
-
-def downmix(x: np.ndarray, channels: int) -> np.ndarray:
-    """Return x (n, c) as float32: both channels if c and `channels` are 2, otherwise the mean of the channels (n,)."""
-    return x.astype(np.float32) if x.shape[1] == channels == 2 else x.mean(axis=1, dtype=np.float64).astype(np.float32)
-
-
-def _contents(file: BinaryIO) -> bytes | mmap.mmap:
-    """Return the bytes from the current position of a file: memory-mapped if the file is on disk, otherwise read."""
-    try:
-        status = os.fstat(file.fileno())
-        if stat.S_ISREG(status.st_mode) and status.st_size and file.tell() == 0:
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except (AttributeError, OSError, ValueError):  # not a file on disk, or it cannot be mapped
-        pass
-    data = io.BytesIO()
-    data.write(_chunk(file, _HEAD_BYTES))
-    if data.tell() < _HEAD_BYTES or may_be_audio(data.getvalue()):
-        while chunk := _chunk(file, _CHUNK_BYTES):
-            data.write(chunk)
-    return data.getvalue()
-
-
-def _chunk(file: BinaryIO, n_bytes: int) -> bytes:
-    """Read `n_bytes` bytes, or fewer at the end of the file."""
-    chunk = file.read(n_bytes) if hasattr(file, "read") else None
-    if not isinstance(chunk, bytes | bytearray):
-        raise ValueError(f"`source` is of type {type(file).__name__}, it must be a path or an open binary file")
-    return bytes(chunk)
-
-
-def _release(data: bytes | mmap.mmap) -> None:
-    """Release the memory pages of a mapped file that have been read."""
-    if isinstance(data, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        data.madvise(mmap.MADV_DONTNEED)
-
-
-class _Joiner:
-    """Collect blocks of samples, mix them to the requested channels, and measure the power before and after."""
-
-    def __init__(self, channels: int):
-        self.channels, self.n_samples, self.is_mixed = channels, 0, False
-        self.data = bytearray()
-        self.power, self.mixed_power = 0.0, 0.0
-
-    def add(self, block: np.ndarray) -> None:
-        with np.errstate(all="ignore"):  # samples that are not finite are refused at the end
-            x = downmix(block, self.channels)
-            self.is_mixed = x.ndim == 1 and block.shape[1] > 1
-            if self.is_mixed:
-                self.power += float(np.square(block, dtype=np.float64).sum()) / block.shape[1]
-                self.mixed_power += float(np.square(x, dtype=np.float64).sum())
-        self.data += x.tobytes()
-        self.n_samples += len(x)
-
-    def notes(self, n_channels: int) -> list[str]:
-        if not self.is_mixed:
-            return []
-        notes = [f"mixed {n_channels} channels to mono"]
-        if self.power > 0 and self.mixed_power * 10 ** (_CANCELLED_DB / 10) < self.power:
-            loss_db = 10 * np.log10(self.power / max(self.mixed_power, 1e-12 * self.power))
-            notes.append(f"the channels cancel: the mono mix is {loss_db:.0f} dB below them")
-        return notes
-
-
-def _read(data, name: str, channels: int) -> AudioFile:
-    """Decode and concatenate the recordings in the data of a file."""
-    layout, joined, notes, n_recordings = None, _Joiner(channels), [], 0
-    try:
-        for recording in recordings(data):
-            n_before = joined.n_samples
-            rate_hz, n_channels = layout = layout or (recording.sample_rate_hz, recording.channels)
-            if layout != (recording.sample_rate_hz, recording.channels):
-                raise ValueError(f"they have {recording.channels} channels at {recording.sample_rate_hz} Hz")
-            for block in recording.blocks:
-                joined.add(block)
-                _release(data)
-            notes += recording.notes(joined.n_samples - n_before)
-            n_recordings += joined.n_samples > n_before
-    except ValueError as error:
-        if not joined.n_samples:
-            raise ValueError(f"{name} is not an audio file that can be read: {error}") from None
-        notes.append(f"ignored the data after {joined.n_samples / rate_hz:.3f} s: {error}")
-    if not joined.n_samples:
-        raise ValueError(": ".join([f"{name} holds no samples", *notes[:1]]))
-    x = np.frombuffer(joined.data, np.float32).reshape(joined.n_samples, -1)
-    finite = np.isfinite(x).all(axis=1)
-    if not finite.all():
-        raise ValueError(f"{name} holds NaN or infinite samples, the first at {finite.argmin() / rate_hz:.3f} s")
-    if n_recordings > 1:
-        notes.append(f"joined {n_recordings} recordings that follow each other in the file")
-    x = x[:, 0] if x.shape[1] == 1 else x
-    return AudioFile(x, rate_hz, n_channels, notes + joined.notes(n_channels))

@@ -55,15 +55,17 @@ def poles(a: ArrayLike, sample_rate_hz: float) -> tuple[np.ndarray, np.ndarray]:
     if M < 2:
         return np.empty((*a.shape[:-1], 0)), np.empty((*a.shape[:-1], 0))
     rows = a.reshape(-1, M + 1)
-    z = np.empty((len(rows), M), complex)
+    f, b = np.empty((2, len(rows), M // 2))
     for start in range(0, len(rows), _CHUNK):
-        z[start : start + _CHUNK] = roots(rows[start : start + _CHUNK])
-    z = z.reshape(*a.shape[:-1], M)
-    above = np.imag(z) > 0
-    f = np.where(above, np.angle(z) * fs / (2 * np.pi), np.nan)
-    b = np.where(above, -np.log(np.where(above, np.abs(z), 1.0)) * fs / np.pi, np.nan)
-    by_frequency = np.argsort(f, axis=-1)[..., : M // 2]  # NaN comes last
-    return np.take_along_axis(f, by_frequency, -1), np.take_along_axis(b, by_frequency, -1)
+        z = roots(rows[start : start + _CHUNK])
+        above = z.imag > 0
+        all_f = np.where(above, np.angle(z) * fs / (2 * np.pi), np.nan)
+        all_b = np.where(above, -np.log(np.where(above, np.abs(z), 1.0)) * fs / np.pi, np.nan)
+        by_frequency = np.argsort(all_f, axis=-1)[:, : M // 2]  # NaN comes last
+        f[start : start + _CHUNK] = np.take_along_axis(all_f, by_frequency, -1)
+        b[start : start + _CHUNK] = np.take_along_axis(all_b, by_frequency, -1)
+    shape = (*a.shape[:-1], M // 2)
+    return f.reshape(shape), b.reshape(shape)
 
 
 def formants(
@@ -177,15 +179,8 @@ def formant_tracks(
     f, b = formants(a, sample_rate_hz, n + _SPARE, low_hz, max_bandwidth_hz, high_hz)
     if f.shape[-2] == 0:
         return f[..., :n], b[..., :n]
-    with np.errstate(invalid="ignore"):
-        cost = np.abs(f[..., None] - neutral) / 1000 + (b / f)[..., None]  # (..., T, candidate, formant)
-    # The last candidate of the padded arrays stands for "missing". Candidates that a frame does not have cost infinity.
-    missing = np.full((*cost.shape[:-2], 1, n), _MISSING_COST)
-    cost = np.concatenate([np.where(np.isnan(cost), np.inf, cost), missing], axis=-2)
-    octave = np.concatenate([np.log2(f), np.full((*f.shape[:-1], 1), np.nan)], axis=-1)
     choices = _ascending_choices(n, n + _SPARE)
-    skip = _SKIP_COST * np.where(np.isnan(b), 0.0, 1 - b / max_bandwidth_hz)
-    picked = np.moveaxis(choices[_cheapest_path(cost, skip, octave, choices)], 0, -2)
+    picked = np.moveaxis(choices[_cheapest_path(f, b, neutral, max_bandwidth_hz, choices)], 0, -2)
     nothing = np.full((*f.shape[:-1], 1), np.nan)
     f = np.take_along_axis(np.concatenate([f, nothing], axis=-1), picked, -1)
     return f, np.take_along_axis(np.concatenate([b, nothing], axis=-1), picked, -1)
@@ -210,20 +205,38 @@ def _skipped(choices, n_candidates):
     return (below & ~used).astype(float)
 
 
-def _cheapest_path(cost, skip, octave, choices):
+def _costs(f, b, neutral, max_bandwidth_hz):
+    """Return costs (..., T, candidate, formant) of taking and (..., T, candidate) of skipping resonances, and octaves.
+
+    The last candidate stands for "missing"; candidates that a frame does not have cost infinity.
+    """
+    with np.errstate(invalid="ignore"):
+        cost = np.abs(f[..., None] - neutral) / 1000 + (b / f)[..., None]
+    missing = np.full((*cost.shape[:-2], 1, len(neutral)), _MISSING_COST)
+    cost = np.concatenate([np.where(np.isnan(cost), np.inf, cost), missing], axis=-2)
+    octave = np.concatenate([np.log2(f), np.full((*f.shape[:-1], 1), np.nan)], axis=-1)
+    return cost, _SKIP_COST * np.where(np.isnan(b), 0.0, 1 - b / max_bandwidth_hz), octave
+
+
+def _cheapest_path(f, b, neutral, max_bandwidth_hz, choices):
     """Return the best row of `choices` for each frame, (T, ...), by the Viterbi algorithm."""
-    T, K, n = cost.shape[-3:]
+    T, K, n = f.shape[-2], f.shape[-1] + 1, len(neutral)
     skipped = _skipped(choices, K - 1).T
-    total = np.zeros((*cost.shape[:-3], len(choices)))
-    back = np.zeros((T, *total.shape), np.int16)
+    total = np.zeros((*f.shape[:-2], len(choices)))
+    back = np.zeros((T, *total.shape), np.min_scalar_type(len(choices)))
     # Costs of changes are looked up for pairs of formants; the last of an odd number is paired with a missing formant.
     even = np.pad(choices, [(0, 0), (0, n % 2)], constant_values=K - 1)
     pairs = even[:, 0::2] * K + even[:, 1::2]
     steps = [pair[:, None] * K**2 + pair for pair in pairs.T]
+    last = None
     for t in range(T):
-        local = skip[..., t, :] @ skipped + sum(cost[..., t, choices[:, i], i] for i in range(n))
-        if t:
-            jump = np.abs(octave[..., t - 1, :, None] - octave[..., t, None, :])
+        at = t % _CHUNK
+        if at == 0:
+            block = (..., slice(t, t + _CHUNK), slice(None))
+            cost, skip, octave = _costs(f[block], b[block], neutral, max_bandwidth_hz)
+        local = skip[..., at, :] @ skipped + sum(cost[..., at, choices[:, i], i] for i in range(n))
+        if last is not None:
+            jump = np.abs(last[..., :, None] - octave[..., at, None, :])
             jump = np.where(np.isnan(jump), _BREAK_COST, jump)
             jump[..., -1, -1] = 0.0  # a formant that is missing in both frames
             both = jump[..., :, None, :, None] + jump[..., None, :, None, :]
@@ -231,7 +244,7 @@ def _cheapest_path(cost, skip, octave, choices):
             path = sum((both.take(step, -1) for step in steps), start=total[..., None])
             back[t] = path.argmin(-2)
             total = path.min(-2)
-        total = total + local
+        total, last = total + local, octave[..., at, :]
     rows = np.empty((T, *total.shape[:-1]), np.intp)
     rows[-1] = total.argmin(-1)
     for t in range(T - 1, 0, -1):

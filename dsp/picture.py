@@ -22,6 +22,7 @@ _RANGE_DB = 65  # level range of the spectrogram from black to white
 _MIN_BLACK_DB = -70  # lowest level that is black, so that silence is white
 _HIGHEST_HZ = 8000  # upper limit of the frequency axis, so that formants are readable
 _MAX_POINTS = 4000  # maximum number of columns of the waveform; more would not be visible
+_COLUMNS = 256  # columns of the spectrogram per step, which bounds the memory for long signals
 
 
 def draw(report: Report, frame: int, title: str = "") -> bytes:
@@ -65,7 +66,7 @@ def draw(report: Report, frame: int, title: str = "") -> bytes:
         axes.axvline(report.time_s[frame], color=_ACCENT, lw=1, ls="--", alpha=0.8)
         axes.tick_params(labelbottom=axes is time_axes[-1])
     time_axes[-1].set_xlabel("time (s)")
-    wave.set_xlim(0, max(len(report.x) / report.sample_rate_hz, 0.01))
+    wave.set_xlim(0, max(report.n_samples / report.sample_rate_hz, 0.01))
     wave.set_title(title, fontsize=11, color=_INK, loc="left")
     _envelope(figure.add_axes((0.09, 0.04, 0.845, 0.235)), report, frame)
     figure.align_ylabels()
@@ -76,16 +77,16 @@ def draw(report: Report, frame: int, title: str = "") -> bytes:
 
 def _waveform(axes: Axes, report: Report) -> None:
     """Draw minimum and maximum per column, because a line through millions of samples is slow and looks the same."""
-    x = report.x
+    x = report.y
     step = max(1, len(x) // _MAX_POINTS)
     starts = np.arange(0, len(x), step)
-    seconds = (starts + step / 2) / report.sample_rate_hz
+    seconds = (starts + step / 2) / report.analysis_hz
     low, high = np.minimum.reduceat(x, starts), np.maximum.reduceat(x, starts)
     if step == 1:
         axes.plot(seconds, x, color=_INK, lw=0.6, marker="." if len(x) < 100 else "")
     else:
         axes.fill_between(seconds, low, high, color=_INK, lw=0.3)
-    peak = max(np.abs(x).max() * 1.05, 1e-4)
+    peak = max(1.05 * max(high.max(), -low.min()), 1e-4)
     axes.set_ylim(-peak, peak)
     axes.set_ylabel("amplitude")
     axes.axhline(0, color=_SOFT, lw=0.4)
@@ -96,13 +97,15 @@ def _spectrogram(axes: Axes, report: Report) -> None:
     from scipy.signal.windows import gaussian
 
     # A window of about 5 ms resolves glottal pulses and formants instead of harmonics.
-    fs = report.sample_rate_hz
+    fs, x = report.analysis_hz, report.y
     window = gaussian(max(16, round(0.008 * fs)), 0.0013 * fs)
-    hop = max(1, round(0.002 * fs), len(report.x) // _MAX_POINTS)
+    hop = max(1, round(0.002 * fs), len(x) // _MAX_POINTS)
     stft = ShortTimeFFT(window, hop, fs, mfft=max(512, len(window)), scale_to="magnitude")
     # Pre-emphasis of 6 dB per octave above 50 Hz, because the spectrum of speech falls at this rate.
-    x = np.append(report.x, np.zeros(max(0, len(window) - len(report.x))))
-    level_db = 20 * np.log10(np.maximum(np.abs(stft.stft(x)), 1e-9))
+    x = np.append(x, np.zeros(len(window) - len(x), x.dtype)) if len(x) < len(window) else x
+    columns = range(stft.p_min, stft.p_max(len(x)), _COLUMNS)
+    parts = [np.abs(stft.stft(x, p, min(p + _COLUMNS, stft.p_max(len(x))))) for p in columns]
+    level_db = 20 * np.log10(np.maximum(np.concatenate(parts, axis=1), 1e-9))
     level_db += 20 * np.log10(np.maximum(stft.f, 50) / 50)[:, None]
     top = max(level_db.max(), _MIN_BLACK_DB)
     extent = stft.extent(len(x), center_bins=True)
@@ -119,7 +122,7 @@ def _spectrogram(axes: Axes, report: Report) -> None:
     for index, colour in enumerate(_FORMANT_COLOURS):
         f = np.where(report.audible, report.formant_hz[:, index], np.nan)
         axes.plot(report.time_s, f / 1000, "o", color=colour, ms=2.6, mec="white", mew=0.35, label=f"F{index + 1}")
-    axes.set_ylim(0, min(report.sample_rate_hz / 2, _HIGHEST_HZ) / 1000)
+    axes.set_ylim(0, min(fs / 2, _HIGHEST_HZ) / 1000)
     axes.set_ylabel("frequency (kHz)")
     axes.legend(loc="upper right", ncols=4, fontsize=8, framealpha=0.85, handletextpad=0.1, markerscale=1.8)
 

@@ -11,6 +11,8 @@ which is 1 for a periodic frame at every multiple of the period. Delay: the fram
 Notation: N frame length, T frames, t lag, K candidates.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -22,6 +24,7 @@ _CHUNK = 128  # frames per step, so that their spectra fit in the cache
 _JUMP_COST = 0.35  # cost of a pitch change from frame to frame, per octave
 _ONSET_COST = 0.14  # cost of a change between voiced and unvoiced
 _SILENCE = 1e-6  # power relative to the loudest frame, below which a frame is unvoiced
+_MAX_BYTE = 127  # largest number of candidates whose indices fit in a byte
 
 
 def open_loop_pitch(
@@ -110,15 +113,44 @@ def pitch_track(
     P. Boersma, "Accurate short-term analysis of the fundamental frequency and the harmonics-to-noise ratio of a
     sampled sound", Proc. IFA 17 (1993), section 2.2 (path and costs).
     """
-    frames = finite("frames", frames, 2)
     threshold = number_in("threshold", threshold, 0, 1)
+    return track_of(pitch_candidates(frames, sample_rate_hz, low_hz, high_hz, n_candidates), threshold)
+
+
+@dataclass(frozen=True)
+class PitchCandidates:
+    """Hold what a track is chosen from, so that it can be measured on parts of a long signal.
+
+    Attributes
+    ----------
+    f0_hz, correlation, score : float64 arrays (..., T, K)
+        Of the K best lags of each frame, best first; NaN, 0 and -inf where there are fewer.
+    power : float64 array (..., T)
+        Variance of each frame.
+    """
+
+    f0_hz: np.ndarray
+    correlation: np.ndarray
+    score: np.ndarray
+    power: np.ndarray
+
+
+def pitch_candidates(
+    frames: ArrayLike, sample_rate_hz: float, low_hz: float = 60.0, high_hz: float = 600.0, n_candidates: int = 6
+) -> PitchCandidates:
+    """Return the candidates of `pitch_track`, whose arguments these are; it raises as that does."""
+    frames = finite("frames", frames, 2)
     K = integer_in("n_candidates", n_candidates, 1)
-    f0_hz, c, score = _candidates(frames, sample_rate_hz, low_hz, high_hz, K)
+    return PitchCandidates(*_candidates(frames, sample_rate_hz, low_hz, high_hz, K), _power(frames))
+
+
+def track_of(candidates: PitchCandidates, threshold: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
+    """Return what `pitch_track` does, of the candidates of all frames."""
+    f0_hz, c, score = candidates.f0_hz, candidates.correlation, candidates.score
     T, K = f0_hz.shape[-2:]
     if T == 0:
         return f0_hz[..., 0], c[..., 0]
-    power = _power(frames)
-    silent = power <= _SILENCE * power.max(-1, keepdims=True)
+    silent = candidates.power <= _SILENCE * candidates.power.max(-1, keepdims=True)
     score = np.where(np.isnan(f0_hz) | silent[..., None], -np.inf, score)
     unvoiced = np.full((*score.shape[:-1], 1), threshold * (1 - _LAG_WEIGHT / 2))
     path = _best_path(np.concatenate([score, unvoiced], axis=-1), np.log2(f0_hz))
@@ -130,8 +162,10 @@ def pitch_track(
 
 def _power(frames):
     """Return the variance of every frame, computed in chunks of frames."""
-    rows = range(0, frames.shape[-2], _CHUNK)
-    return np.concatenate([np.var(frames[..., t : t + _CHUNK, :], axis=-1) for t in rows], axis=-1)
+    power = np.empty(frames.shape[:-1])
+    for t in range(0, frames.shape[-2], _CHUNK):
+        power[..., t : t + _CHUNK] = np.var(frames[..., t : t + _CHUNK, :], axis=-1)
+    return power
 
 
 def _correlation(x, last, up):
@@ -196,15 +230,18 @@ def _best_path(score, octave):
     """Return the candidate of every frame, (..., T), by the Viterbi algorithm; the last candidate is unvoiced."""
     T, K = octave.shape[-2:]
     octave = np.where(np.isfinite(octave), octave, 0.0)  # candidates with a score of minus infinity
-    cost = np.full((*octave.shape[:-2], T - 1, K + 1, K + 1), _ONSET_COST)
-    cost[..., :K, :K] = _JUMP_COST * np.abs(octave[..., :-1, :, None] - octave[..., 1:, None, :])
-    cost[..., K, K] = 0.0
     total = score[..., 0, :]
-    back = np.zeros((T, *total.shape), np.intp)
-    for t in range(1, T):
-        path = total[..., None] - cost[..., t - 1, :, :]
-        back[t] = path.argmax(-2)
-        total = path.max(-2) + score[..., t, :]
+    back = np.zeros((T, *total.shape), np.intp if K > _MAX_BYTE else np.int8)
+    for first in range(1, T, _CHUNK):
+        end = min(first + _CHUNK, T)
+        cost = np.full((*octave.shape[:-2], end - first, K + 1, K + 1), _ONSET_COST)
+        before, after = octave[..., first - 1 : end - 1, :, None], octave[..., first:end, None, :]
+        cost[..., :K, :K] = _JUMP_COST * np.abs(before - after)
+        cost[..., K, K] = 0.0
+        for t in range(first, end):
+            path = total[..., None] - cost[..., t - first, :, :]
+            back[t] = path.argmax(-2)
+            total = path.max(-2) + score[..., t, :]
     rows = np.empty((T, *total.shape[:-1]), np.intp)
     rows[-1] = total.argmax(-1)
     for t in range(T - 1, 0, -1):

@@ -7,16 +7,19 @@ roots of A(z), after a pre-emphasis that compensates the spectral tilt of speech
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from dsp._arguments import integer_in, number_in
+from dsp._frame_levels import SILENCE_DBFS, FrameLevels
+from dsp._resampling import resampled
 from dsp.formants import formant_tracks, poles
 from dsp.frames import FrameSpec
 from dsp.lpc import autocorrelation, levinson_durbin, white_noise_correction
-from dsp.pitch import pitch_track
+from dsp.pitch import PitchCandidates, pitch_candidates, track_of
 from dsp.signals import checked_rate, checked_signal
 
 N_FORMANTS = 4
@@ -30,7 +33,6 @@ _RATES_HZ = (4000, 768000)
 _HIGHEST_ANALYSIS_HZ = 16000
 _EMPHASIS_HZ = 50.0  # pre-emphasis amplifies higher frequencies by 6 dB per octave
 _WHITE_NOISE = 1e-9  # limits the prediction gain of pure tones and constants
-_SILENCE_DBFS = -120.0
 _PITCH_BAND_HZ = 1000.0  # at higher frequencies, formant movements and breath noise reduce the periodicity
 _AUDIBLE_DB = 40  # the picture shows no formants of frames that are further below the loudest frame
 _EDGE = 1.03  # values within this factor of an end of their range are flagged
@@ -40,6 +42,7 @@ _HALF_PERIOD = 0.95  # correlation at half the period relative to that at the pe
 _MEDIAN_PITCH_HZ, _MEDIAN_NEUTRAL_HZ, _NEUTRAL_OF_WHISPER_HZ = 120.0, 520.0, 550.0
 _NEUTRAL_RANGE_HZ = (450.0, 720.0)
 _NOTE_FRACTION = 0.05  # fraction of flagged frames above which a note is added; smaller ones occur by chance
+_PART = 1 << 17  # samples per block of a recording in memory
 _BLOCK = 1024  # frames per step, which bounds the memory for long signals
 _SEGMENT_S, _MARGIN_S = 10.0, 0.05  # for the low-pass filter, whose impulse response is shorter than the margin
 
@@ -50,12 +53,10 @@ class Report:
 
     Attributes
     ----------
-    x : ndarray, shape (n_samples,)
-        The recording; full scale is 1.
-    sample_rate_hz : int
-        Sample rate of the recording.
+    n_samples, sample_rate_hz : int
+        Length and sample rate of the recording.
     y : ndarray, shape (n,)
-        The recording at the sample rate of the analysis.
+        The recording at the sample rate of the analysis; full scale is 1.
     analysis_hz, order : int
         Sample rate of the analysis, and order M of the prediction.
     pitch_range_hz, formant_range_hz : (float, float)
@@ -80,7 +81,7 @@ class Report:
         Coefficients of A(z) of the pre-emphasised frames under a Hamming window, and their prediction error power.
     """
 
-    x: np.ndarray
+    n_samples: int
     sample_rate_hz: int
     y: np.ndarray
     analysis_hz: int
@@ -136,7 +137,7 @@ class Report:
         with np.errstate(divide="ignore"):
             levels = [20 * np.log10(np.abs(X / emphasis) / full_scale) for X in (spectrum, envelope)]
         f = np.fft.rfftfreq(n_fft, 1 / self.analysis_hz)
-        return f, *(np.maximum(level_db, _SILENCE_DBFS) for level_db in levels)
+        return f, *(np.maximum(level_db, SILENCE_DBFS) for level_db in levels)
 
 
 def analysis_rate_hz(sample_rate_hz: int) -> int:
@@ -196,20 +197,54 @@ def measure(
     x = checked_signal("x", x, max_channels=1, limit=None, dtype=dtype)
     if not len(x):
         raise ValueError("`x` has shape (0,), it must hold at least one sample")
+    ranges = {"pitch_range_hz": pitch_range_hz, "formant_range_hz": formant_range_hz}
+    return measure_blocks(np.split(x, range(_PART, len(x), _PART)), fs, order, neutral_hz=neutral_hz, **ranges)
+
+
+def measure_blocks(
+    blocks: Iterable[np.ndarray],
+    sample_rate_hz: int,
+    order: int | None = None,
+    *,
+    pitch_range_hz: tuple[float, float] = PITCH_RANGE_HZ,
+    formant_range_hz: tuple[float, float] = FORMANT_RANGE_HZ,
+    neutral_hz: float | None = None,
+) -> Report:
+    """Measure a recording that comes in blocks, which are not kept; otherwise as `measure`.
+
+    Parameters
+    ----------
+    blocks : iterable of float arrays (n,)
+        The recording, cut anywhere; finite, full scale 1, at least one sample in all.
+    sample_rate_hz, order, pitch_range_hz, formant_range_hz, neutral_hz
+        As for `measure`.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    ValueError
+        If a number is out of range.
+    """
+    fs = checked_rate("sample_rate_hz", sample_rate_hz, *_RATES_HZ)
     analysis_hz = analysis_rate_hz(fs)
     pitch_range = checked_range("pitch_range_hz", pitch_range_hz, LOWEST_PITCH_HZ, highest_pitch_hz(fs))
     formant_range = checked_range("formant_range_hz", formant_range_hz, 0, HIGHEST_FORMANT_HZ)
     M = integer_in("order", default_order(fs) if order is None else order, 2, 64)
+    neutral = None if neutral_hz is None else number_in("neutral_hz", neutral_hz, *NEUTRAL_LIMITS_HZ)
     spec = _centred(analysis_hz, _WINDOW_S)
-    y = _resampled(x, fs, analysis_hz)
+    levels = FrameLevels(spec.hop * fs / analysis_hz)
+    y = _joined(resampled(levels.passing(blocks), fs, analysis_hz))
     r = _autocorrelation(y, spec, M)
     a, error, _ = levinson_durbin(r)
     pitch_hz, voicing, pitch_at_edge = _pitch(y, analysis_hz, pitch_range)
-    neutral = _neutral_hz(pitch_hz) if neutral_hz is None else number_in("neutral_hz", neutral_hz, *NEUTRAL_LIMITS_HZ)
+    neutral = _neutral_hz(pitch_hz) if neutral is None else neutral
     formant_hz, bandwidth_hz, formant_at_edge = _formants(a, analysis_hz, formant_range, neutral)
     silent = r[:, 0] == 0
     return Report(
-        x=x,
+        n_samples=levels.n_samples,
         sample_rate_hz=fs,
         y=y,
         analysis_hz=analysis_hz,
@@ -218,7 +253,7 @@ def measure(
         formant_range_hz=formant_range,
         neutral_hz=neutral,
         time_s=(np.arange(len(r)) + 0.5) * spec.hop / analysis_hz,
-        level_dbfs=_level_dbfs(x, len(r), spec.hop * fs / analysis_hz),
+        level_dbfs=levels.dbfs(len(r)),
         pitch_hz=pitch_hz,
         voicing=voicing,
         pitch_at_edge=pitch_at_edge,
@@ -243,14 +278,13 @@ def checked_range(name: str, values: tuple[float, float], least: float, most: fl
     return low, high
 
 
-def _resampled(x: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
-    """Return a signal at a lower sample rate, without delay."""
-    if from_hz == to_hz:
-        return x
-    from scipy.signal import resample_poly
-
-    common = np.gcd(from_hz, to_hz)
-    return resample_poly(x, to_hz // common, from_hz // common)
+def _joined(blocks: Iterable[np.ndarray]) -> np.ndarray:
+    """Join blocks of one type, of which none is kept."""
+    joined, dtype = bytearray(), np.dtype(np.float32)
+    for block in blocks:
+        joined += block.tobytes()
+        dtype = block.dtype
+    return np.frombuffer(joined, dtype)
 
 
 def _emphasis(sample_rate_hz: float) -> float:
@@ -267,8 +301,7 @@ def _centred(sample_rate_hz: int, window_s: float) -> FrameSpec:
 def _emphasised(y: np.ndarray, spec: FrameSpec, first: int, end: int) -> np.ndarray:
     """Return the pre-emphasised frames first..end-1, weighted by a Hamming window."""
     begin, stop = first * spec.hop + spec.delay - spec.window - 1, end * spec.hop + spec.look_ahead
-    part = np.pad(y[max(begin, 0) : stop], (max(-begin, 0), max(stop - len(y), 0)))
-    part = part.astype(np.float64)
+    part = _zero_padded(y, begin, stop)
     e = part[1:] - _emphasis(spec.sample_rate_hz) * part[:-1]
     return np.lib.stride_tricks.sliding_window_view(e, spec.window)[:: spec.hop] * np.hamming(spec.window)
 
@@ -284,17 +317,19 @@ def _autocorrelation(y: np.ndarray, spec: FrameSpec, M: int) -> np.ndarray:
 def _pitch(y: np.ndarray, fs: int, pitch_range: tuple[float, float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return pitch and voicing of every frame, and whether the pitch is at an end of its range or may be above it."""
     low, high = pitch_range[0] / _EDGE, min(pitch_range[1] * _EDGE, fs / 4)
-    spec = _centred(fs, 2 / low)
-    front, T = spec.window - spec.delay, spec.n_frames(len(y))
-    band = np.zeros(front + T * spec.hop + spec.look_ahead)  # padded with zeros, so that frames are views
-    _low_pass(y, fs, max(_PITCH_BAND_HZ, 1.6 * high), band[front : front + len(y)])
-    frames = np.lib.stride_tricks.sliding_window_view(band, spec.window)[:: spec.hop]
-    f0_hz, voicing = pitch_track(frames, fs, low, high)
+    edge_hz = max(_PITCH_BAND_HZ, 1.6 * high)
+    found = [pitch_candidates(frames, fs, low, high) for _, frames in _low_frames(y, fs, 2 / low, edge_hz)]
+    f0_hz, voicing = track_of(
+        PitchCandidates(*(np.concatenate([getattr(part, f.name) for part in found]) for f in fields(PitchCandidates)))
+    )
     with np.errstate(invalid="ignore"):  # NaN compares as false
         at_edge = (f0_hz < pitch_range[0] * _EDGE) | (f0_hz > pitch_range[1] / _EDGE)
-        for t in np.flatnonzero(2 * f0_hz > pitch_range[1]):
-            half = _correlation_at(frames[t], fs / (2 * f0_hz[t]))
-            at_edge[t] |= half > _HALF_PERIOD * voicing[t]
+        doubtful = np.flatnonzero(2 * f0_hz > pitch_range[1])
+    if doubtful.size:
+        for first, frames in _low_frames(y, fs, 2 / low, edge_hz):
+            for t in doubtful[(doubtful >= first) & (doubtful < first + len(frames))]:
+                half = _correlation_at(frames[t - first], fs / (2 * f0_hz[t]))
+                at_edge[t] |= half > _HALF_PERIOD * voicing[t]
     return f0_hz, voicing, at_edge
 
 
@@ -321,33 +356,30 @@ def _formants(
     """Return formants, bandwidths, and whether a formant is at an end of the range or the last may be above it."""
     low, high = formant_range[0], min(formant_range[1], fs / 2 - 90)
     f, b = formant_tracks(a, fs, N_FORMANTS, neutral_hz, low, _MAX_BANDWIDTH_HZ, max(high, low))
-    all_f, all_b = poles(a, fs)
     with np.errstate(invalid="ignore"):  # NaN compares as false
-        beyond = (all_f > high) & (all_f < high * _BEYOND) & (all_b > 0) & (all_b < _NARROW_HZ)
         at_edge = ((f < low * _EDGE) | (f > high / _EDGE)).any(-1)
-    return f, b, at_edge | (np.isnan(f[:, -1]) & beyond.any(-1))
+        for t in range(0, len(a), _BLOCK):
+            all_f, all_b = poles(a[t : t + _BLOCK], fs)
+            beyond = (all_f > high) & (all_f < high * _BEYOND) & (all_b > 0) & (all_b < _NARROW_HZ)
+            at_edge[t : t + _BLOCK] |= np.isnan(f[t : t + _BLOCK, -1]) & beyond.any(-1)
+    return f, b, at_edge
 
 
-def _low_pass(y: np.ndarray, fs: int, edge_hz: float, out: np.ndarray) -> None:
-    """Write the low-pass filtered signal to `out`, without delay; processing in segments needs little memory."""
+def _low_frames(y: np.ndarray, fs: int, window_s: float, edge_hz: float) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield the frames of the lowest harmonics, without delay: segments, each with the number of its first frame."""
     from scipy.signal import butter, sosfiltfilt
 
-    sos = butter(4, min(edge_hz, 0.45 * fs), fs=fs, output="sos")
-    size, margin = round(_SEGMENT_S * fs), round(_MARGIN_S * fs)
-    for start in range(0, len(y), size):
-        before, after = min(start, margin), max(start + size + margin - len(y), 0)
-        part = y[start - before : start + size + margin]
-        part = np.concatenate([np.zeros(margin - before), part, np.zeros(after)])
-        out[start : start + size] = sosfiltfilt(sos, part, padlen=0)[margin : margin + min(size, len(y) - start)]
+    spec, sos = _centred(fs, window_s), butter(4, min(edge_hz, 0.45 * fs), fs=fs, output="sos")
+    margin, per_segment = round(_MARGIN_S * fs), round(_SEGMENT_S / _HOP_S)
+    for first in range(0, spec.n_frames(len(y)), per_segment):
+        end = min(first + per_segment, spec.n_frames(len(y)))
+        begin, stop = first * spec.hop + spec.delay - spec.window, end * spec.hop + spec.look_ahead
+        part = _zero_padded(y, begin - margin, stop + margin)
+        low = sosfiltfilt(sos, part, padlen=0)[margin:-margin]
+        yield first, np.lib.stride_tricks.sliding_window_view(low, spec.window)[:: spec.hop]
 
 
-def _level_dbfs(x: np.ndarray, n_frames: int, hop: float) -> np.ndarray:
-    """Return the level of every frame without overlap; the last frame may be incomplete."""
-    starts = np.minimum(np.round(np.arange(n_frames + 1) * hop).astype(int), len(x))
-    starts[-1] = len(x)
-    power = np.empty(n_frames)
-    for t in range(0, n_frames, _BLOCK):
-        edges = starts[t : t + _BLOCK + 1]
-        block = np.square(x[edges[0] : edges[-1]], dtype=np.float64)
-        power[t : t + _BLOCK] = np.add.reduceat(block, edges[:-1] - edges[0]) / np.diff(edges)
-    return 10 * np.log10(np.maximum(2 * power, 10 ** (_SILENCE_DBFS / 10)))
+def _zero_padded(y: np.ndarray, begin: int, stop: int) -> np.ndarray:
+    """Return y[begin:stop] in double precision, with zeros before and behind y."""
+    part = y[max(begin, 0) : max(stop, 0)]
+    return np.pad(part.astype(np.float64), (max(-begin, 0), stop - begin - max(-begin, 0) - len(part)))

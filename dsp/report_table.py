@@ -37,8 +37,8 @@ def as_csv(report: Report) -> Iterator[str]:
 
 def as_json(report: Report) -> Iterator[str]:
     """Yield the lines of a JSON object with settings and a list of frames; a missing value is null."""
-    names = ("sample_rate_hz", "analysis_hz", "order", "pitch_range_hz", "formant_range_hz", "neutral_hz")
-    head = {name: getattr(report, name) for name in names} | {"n_samples": len(report.x)}
+    names = ("sample_rate_hz", "analysis_hz", "order", "pitch_range_hz", "formant_range_hz", "neutral_hz", "n_samples")
+    head = {name: getattr(report, name) for name in names}
     yield json.dumps(head)[:-1] + ', "frames": [\n'
     table = columns(report)
     for t, values in enumerate(zip(*table.values(), strict=True)):

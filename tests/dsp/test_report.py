@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from dsp.report import default_order, measure
-from dsp.report_table import TABLES
+from dsp.report import default_order, measure, measure_blocks
+from dsp.report_table import TABLES, columns
 
 RATE_HZ = 16000
 # G. Peterson and H. Barney, "Control methods used in a study of the vowels", J. Acoust. Soc. Am. 24 (1952): mean F1 to
@@ -122,12 +122,23 @@ def test_bad_arguments_are_named(arguments, words):
         measure(**{"x": np.zeros(1000), "sample_rate_hz": RATE_HZ, **arguments})
 
 
+@pytest.mark.parametrize("sample_rate_hz", [RATE_HZ, 44100])
+def test_blocks_are_measured_as_one_recording(sample_rate_hz):
+    x = voice(120, vowels("men")[4], fs=sample_rate_hz)
+    whole, parts = measure(x, sample_rate_hz), measure_blocks(np.split(x, [1, 160, 161, 5000]), sample_rate_hz)
+    for name, values in columns(whole).items():
+        np.testing.assert_allclose(columns(parts)[name], values, rtol=1e-9, err_msg=name)
+    for t in range(len(whole.level_dbfs)):
+        frame = x[round(t * sample_rate_hz / 100) : round((t + 1) * sample_rate_hz / 100)]
+        np.testing.assert_allclose(whole.level_dbfs[t], 10 * np.log10(2 * np.mean(frame**2)), atol=1e-6)
+
+
 def test_a_long_recording_needs_little_more_than_its_samples():
     x = np.tile(voice(120, vowels("men")[4]), 300).astype(np.float32)  # two minutes
     tracemalloc.start()
-    report = measure(x, RATE_HZ)
+    report = measure_blocks(np.split(x, 300), RATE_HZ)
     for writer in TABLES.values():
         assert sum(len(line) for line in writer(report)) > 10**6
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 10 * x.nbytes + (50 << 20)
+    assert peak < 5 * x.nbytes + (20 << 20)

@@ -1,0 +1,126 @@
+"""The samples of an audio file in blocks: recordings that follow each other, joined, mixed and checked.
+
+Place in the chain: called by `audio_file`. Delay: none.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+
+from dsp._audio_recordings import Recording, recordings
+from dsp._audio_source import release
+
+_CANCELLED_DB = 20.0  # a note is added if the mix is this much below its channels
+
+
+@dataclass(frozen=True)
+class AudioBlocks:
+    """Hold an audio file that is being read: what `AudioFile` has, with the samples in blocks.
+
+    Attributes
+    ----------
+    blocks : iterator of float32 arrays (n,) or (n, 2)
+        To be read once. Raises a ValueError where the file has no samples, or NaN or infinite samples.
+    sample_rate_hz : int
+    n_channels : int
+        Channels of the file.
+    notes : list of str
+        Complete when the blocks have been read.
+    """
+
+    blocks: Iterator[np.ndarray]
+    sample_rate_hz: int
+    n_channels: int
+    notes: list[str]
+
+
+def downmix(x: np.ndarray, channels: int) -> np.ndarray:
+    """Return x (n, c) as float32: both channels if c and `channels` are 2, otherwise the mean of the channels (n,)."""
+    return x.astype(np.float32) if x.shape[1] == channels == 2 else x.mean(axis=1, dtype=np.float64).astype(np.float32)
+
+
+class Mixer:
+    """Mix blocks to the requested channels, and measure the power before and after."""
+
+    def __init__(self, channels: int):
+        self.channels, self.is_mixed = channels, False
+        self.power, self.mixed_power = 0.0, 0.0
+
+    def mixed(self, block: np.ndarray) -> np.ndarray:
+        with np.errstate(all="ignore"):  # what is not finite is refused afterwards
+            x = downmix(block, self.channels)
+            self.is_mixed = x.ndim == 1 and block.shape[1] > 1
+            if self.is_mixed:
+                self.power += float(np.square(block, dtype=np.float64).sum()) / block.shape[1]
+                self.mixed_power += float(np.square(x, dtype=np.float64).sum())
+        return x
+
+    def notes(self, n_channels: int) -> list[str]:
+        if not self.is_mixed:
+            return []
+        notes = [f"mixed {n_channels} channels to mono"]
+        if self.power > 0 and self.mixed_power * 10 ** (_CANCELLED_DB / 10) < self.power:
+            loss_db = 10 * np.log10(self.power / max(self.mixed_power, 1e-12 * self.power))
+            notes.append(f"the channels cancel: the mono mix is {loss_db:.0f} dB below them")
+        return notes
+
+
+def open_recordings(data, name: str, channels: int) -> AudioBlocks:
+    """Find the recordings in the bytes of a file."""
+    found = recordings(data)
+    try:
+        first = next(found, None)
+    except ValueError as error:
+        raise ValueError(f"{name} is not an audio file that can be read: {error}") from None
+    if first is None:
+        raise ValueError(f"{name} holds no samples")
+    notes: list[str] = []
+    blocks = joined(data, chain([first], found), name, notes)
+    return checked_blocks(blocks, name, first.sample_rate_hz, first.channels, channels, notes)
+
+
+def joined(data, found: Iterable[Recording], name: str, notes: list[str]) -> Iterator[np.ndarray]:
+    """Yield the blocks (n, channels) of recordings that follow each other."""
+    layout, n_samples, n_recordings = None, 0, 0
+    try:
+        for recording in found:
+            before = n_samples
+            layout = layout or (recording.sample_rate_hz, recording.channels)
+            if layout != (recording.sample_rate_hz, recording.channels):
+                raise ValueError(f"they have {recording.channels} channels at {recording.sample_rate_hz} Hz")
+            for block in recording.blocks:
+                n_samples += len(block)
+                yield block
+                release(data)
+            notes += recording.notes(n_samples - before)
+            n_recordings += n_samples > before
+    except ValueError as error:
+        if not n_samples or layout is None:
+            raise ValueError(f"{name} is not an audio file that can be read: {error}") from None
+        notes.append(f"ignored the data after {n_samples / layout[0]:.3f} s: {error}")
+    if n_recordings > 1:
+        notes.append(f"joined {n_recordings} recordings that follow each other in the file")
+
+
+def checked_blocks(
+    blocks: Iterator[np.ndarray], name: str, rate_hz: int, n_channels: int, channels: int, notes: list[str]
+) -> AudioBlocks:
+    """Mix the channels of blocks, and refuse a recording without samples or with samples that are not finite."""
+
+    def checked() -> Iterator[np.ndarray]:
+        mixer, n_samples = Mixer(channels), 0
+        for block in blocks:
+            x = mixer.mixed(block)
+            finite = np.isfinite(x) if x.ndim == 1 else np.isfinite(x).all(axis=1)
+            if not finite.all():
+                at_s = (n_samples + int(finite.argmin())) / rate_hz
+                raise ValueError(f"{name} holds NaN or infinite samples, the first at {at_s:.3f} s")
+            n_samples += len(x)
+            yield x
+        if not n_samples:
+            raise ValueError(": ".join([f"{name} holds no samples", *notes[:1]]))
+        notes.extend(mixer.notes(n_channels))
+
+    return AudioBlocks(checked(), rate_hz, n_channels, notes)

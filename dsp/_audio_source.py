@@ -1,0 +1,58 @@
+"""Get at the bytes of an audio file: a file on disk is mapped, a pipe is read into memory or, if long, onto disk.
+
+Place in the chain: called by `audio_file`. Delay: none.
+"""
+
+import io
+import mmap
+import os
+import stat
+import tempfile
+
+from dsp._audio_recordings import may_be_audio
+
+HEAD_BYTES = 1 << 16
+CHUNK_BYTES = 1 << 20
+SPOOL_BYTES = 1 << 26  # of a pipe, beyond which it is put on disk
+
+
+def contents(file) -> bytes | mmap.mmap:
+    """Return the bytes from the current position of a file; those of a file on disk, and of a long pipe, are mapped."""
+    try:
+        status = os.fstat(file.fileno())
+        if stat.S_ISREG(status.st_mode) and status.st_size and file.tell() == 0:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except (AttributeError, OSError, ValueError):  # no file on disk, or one on a disk that cannot be mapped
+        pass
+    data = io.BytesIO()
+    data.write(read_chunk(file, HEAD_BYTES))
+    if data.tell() < HEAD_BYTES or may_be_audio(data.getvalue()):
+        while chunk := read_chunk(file, CHUNK_BYTES):
+            data.write(chunk)
+            if data.tell() > SPOOL_BYTES:
+                return _spooled(data.getvalue(), file)
+    return data.getvalue()
+
+
+def _spooled(begin: bytes, file) -> mmap.mmap:
+    """Copy a file that begins so to disk and map it."""
+    with tempfile.TemporaryFile() as spool:
+        spool.write(begin)
+        while chunk := read_chunk(file, CHUNK_BYTES):
+            spool.write(chunk)
+        spool.flush()
+        return mmap.mmap(spool.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+def read_chunk(file, n_bytes: int) -> bytes:
+    """Read `n_bytes` bytes; fewer only at the end of the file."""
+    chunk = file.read(n_bytes) if hasattr(file, "read") else None
+    if not isinstance(chunk, bytes | bytearray):
+        raise ValueError(f"`source` is of type {type(file).__name__}, it must be a path or an open binary file")
+    return bytes(chunk)
+
+
+def release(data: bytes | mmap.mmap) -> None:
+    """Release the memory pages of a mapped file that were read."""
+    if isinstance(data, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        data.madvise(mmap.MADV_DONTNEED)
