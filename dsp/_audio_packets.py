@@ -5,14 +5,44 @@ Place in the chain: before libsndfile, which reads only the first recording and 
 
 import re
 import struct
+import zlib
 from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import NamedTuple
 
 _FLAC_MARK = b"fLaC\x00\x00\x00\x22"  # start of a stream, and header of the STREAMINFO block
 _LAST_BLOCK = 0x80
 _FLAC_FRAME = re.compile(rb"\xff[\xf8\xf9]", re.DOTALL)
 _PAGE = struct.Struct("<4sBBqIIIB")  # mark, version, flags, granule position, serial, number, checksum, segments
 _FIRST_PAGE, _LAST_PAGE = 2, 4
-_OGG_FLAC_MARK = b"\x7fFLAC"
+_OGG_FLAC_MARK, _OPUS_MARK = b"\x7fFLAC", b"OpusHead"
+_CRC = struct.Struct("<I")
+_REVERSED_BITS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+
+
+class Page(NamedTuple):
+    """Describe a page of an Ogg file: places of its head, content and end, and what its head says."""
+
+    start: int
+    body: int
+    end: int
+    flags: int
+    granule: int
+    serial: int
+    number: int
+
+
+class Run(NamedTuple):
+    """Describe undamaged pages of an Ogg stream that follow each other.
+
+    `pieces` are those of a stream of its own, with headers; `end` is the time at its end, in samples, of which Opus has
+    48000 per second; `is_first` tells whether no page is missing before it.
+    """
+
+    pieces: list
+    end: int
+    is_opus: bool
+    is_first: bool
 
 
 @dataclass
@@ -29,6 +59,8 @@ class Part:
         Whether data inside the recording are missing, and whether its end is missing.
     flac : list of (start, end)
         Positions of the bytes of a FLAC stream in the pages of an Ogg file; empty if there is no FLAC stream.
+    pages : list of Page
+        Pages of an Ogg file.
     """
 
     pieces: list
@@ -36,6 +68,7 @@ class Part:
     damaged: bool = False
     cut_off: bool = False
     flac: list = field(default_factory=list)
+    pages: list[Page] = field(default_factory=list)
 
 
 def flac_parts(data, at: int) -> list[Part]:
@@ -59,20 +92,21 @@ def _flac_mark(data, at: int) -> int:
     return min((place for place in found if place >= 0), default=-1)
 
 
-def flac_from(data, part: Part, n_samples: int) -> tuple[list, int] | None:
-    """Return the rest of a FLAC stream from the first frame after `n_samples`, and the first sample of this frame.
+def flac_from(data, part: Part, n_samples: int, at: int) -> tuple[list, int] | None:
+    """Return the rest of a FLAC stream from the first frame at or after `n_samples`, and its first sample.
 
-    Return None if there is no such frame. Decoding of a damaged stream continues there.
+    The search starts at the position `at`. Return None if there is no such frame. Decoding of a damaged stream
+    continues there.
     """
     (start, end) = part.pieces[1]
     head = part.pieces[0] + data[start : start + 16]  # mark and STREAMINFO
     block_samples = int.from_bytes(head[8:10], "big")
     last = part.claimed_samples or 1 << 36
-    for found in _FLAC_FRAME.finditer(data, start, end):
+    for found in _FLAC_FRAME.finditer(data, max(start, at), end):
         number = _flac_number(data[found.start() : found.start() + 16])
         if number is not None:
             first_sample = number if data[found.start() + 1] & 1 else number * block_samples
-            if n_samples < first_sample < last:
+            if n_samples <= first_sample < last:
                 info = head[:4] + bytes([_LAST_BLOCK]) + head[5:42]
                 return [info, (found.start(), end)], first_sample
     return None
@@ -107,7 +141,7 @@ def ogg_parts(data, at: int) -> list[Part]:
     numbers: dict[int, int] = {}
     in_head, start = False, at
     while (page := _page(data, at)) is not None:
-        place, body, end, flags, serial, number = page
+        place, body, end, flags, _, serial, number = page
         if flags & _FIRST_PAGE and not in_head:
             _close(parts, start, place)
             parts.append(Part([], cut_off=True))
@@ -115,6 +149,7 @@ def ogg_parts(data, at: int) -> list[Part]:
         in_head = bool(flags & _FIRST_PAGE)
         if parts:
             part = parts[-1]
+            part.pages.append(page)
             part.damaged |= (place > at > start) or number != numbers.get(serial, number)
             part.cut_off &= not flags & _LAST_PAGE
             numbers[serial] = number + 1
@@ -134,17 +169,61 @@ def _close(parts: list[Part], start: int, end: int) -> None:
         parts[-1].pieces = [(start, end)]
 
 
-def _page(data, at: int) -> tuple[int, int, int, int, int, int] | None:
-    """Return start, body, end, flags, serial number and page number of the next complete page."""
+def ogg_runs(data, part: Part) -> list[Run]:
+    """Split a Vorbis or Opus stream into runs of undamaged pages; empty for other streams."""
+    marks = (b"\x01vorbis", _OPUS_MARK)
+    serial = next((p.serial for p in part.pages if data[p.body : p.body + 8].startswith(marks)), None)
+    pages = [p for p in part.pages if p.serial == serial and _checksum(data, p) == _CRC.unpack_from(data, p.start + 22)]
+    n_head = next((i for i, p in enumerate(pages) if p.granule > 0), 0)
+    if n_head == 0:
+        return []
+    cuts = [n_head, *(i + 1 for i, (p, q) in enumerate(pairwise(pages)) if i >= n_head and q.number != p.number + 1)]
+    body = pages[0].body
+    is_opus = data[body : body + 8] == _OPUS_MARK
+    skipped = int.from_bytes(data[body + 10 : body + 12], "little") if is_opus else 0
+    runs = []
+    for first, end in pairwise([*cuts, len(pages)]):
+        run = pages[first:end]
+        is_first = first == n_head and run[0].number == pages[n_head - 1].number + 1
+        numbers = range(run[0].number - n_head, run[0].number)
+        head = [_changed(data, p._replace(number=n), is_first) for p, n in zip(pages[:n_head], numbers, strict=True)]
+        pieces = [*head, *((p.start, p.end) for p in run)]
+        if len(run) == 1 and not is_first:  # libsndfile refuses a single page that ends the stream at a late time
+            pieces[-1] = _changed(data, run[0]._replace(flags=run[0].flags & ~_LAST_PAGE), is_first)
+        runs.append(Run(pieces, max(p.granule for p in run) - skipped, is_opus, is_first))
+    return runs
+
+
+def _checksum(data, page: Page) -> tuple[int]:
+    """Return the checksum of a page: CRC-32 of zlib with the bits of each byte in the other order."""
+    content = data[page.start : page.start + 22] + bytes(4) + data[page.start + 26 : page.end]
+    crc = zlib.crc32(content.translate(_REVERSED_BITS), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return (int(f"{crc:032b}"[::-1], 2),)
+
+
+def _changed(data, page: Page, is_first: bool) -> bytes:
+    """Return the page with the flags and the number in `page`; only in the first run, Opus skips samples."""
+    content = bytearray(data[page.start : page.end])
+    at = page.body - page.start
+    if not is_first and content[at : at + 8] == _OPUS_MARK:
+        content[at + 10 : at + 12] = bytes(2)
+    content[5] = page.flags
+    content[18:22] = struct.pack("<I", page.number & 0xFFFFFFFF)
+    content[22:26] = _CRC.pack(*_checksum(bytes(content), page._replace(start=0, end=len(content))))
+    return bytes(content)
+
+
+def _page(data, at: int) -> Page | None:
+    """Return the next complete page."""
     while (at := data.find(b"OggS", at)) >= 0:
         if at + _PAGE.size > len(data):
             return None
-        _, version, flags, _, serial, number, _, n_segments = _PAGE.unpack_from(data, at)
+        _, version, flags, granule, serial, number, _, n_segments = _PAGE.unpack_from(data, at)
         body = at + _PAGE.size + n_segments
         end = body + sum(data[at + _PAGE.size : body])
         if version == 0 and flags < 8 and end <= len(data):
             # A complete page is followed by a page or the end; after damage, no page may start within this page.
             if data[end : end + 4] in (b"OggS", b"") or data.find(b"OggS", at + 4, end) < 0:
-                return at, body, end, flags, serial, number
+                return Page(at, body, end, flags, granule, serial, number)
         at += 4
     return None

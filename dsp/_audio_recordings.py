@@ -12,11 +12,13 @@ import numpy as np
 from dsp._audio_headers import Samples, find_samples
 from dsp._audio_libsndfile import Decoder, Pieces
 from dsp._audio_mp3 import Mp3Stream, after_id3, find_mp3
-from dsp._audio_packets import Part, flac_from, flac_parts, ogg_parts
-from dsp._audio_samples import WIDTHS, sample_blocks
+from dsp._audio_packets import Part, flac_from, flac_parts, ogg_parts, ogg_runs
+from dsp._audio_samples import BLOCK_SAMPLES, WIDTHS, sample_blocks
 
 _UNRECOGNISED = "Format not recognised"
 _SEARCH_BYTES = 1 << 16  # the first page of an Ogg file must begin within this range
+_OPUS_HZ = 48000  # unit of the time stamps of Opus in Ogg, at all sample rates
+_MAX_SILENCE = 64  # samples per byte of the file, as in Opus at 6 kbps
 
 
 @dataclass
@@ -80,14 +82,18 @@ def may_be_audio(head: bytes) -> bool:
 
 
 def length_notes(
-    claimed: int | None, n_samples: int, rate_hz: int, damaged: bool = False, cut_off: bool = False
+    claimed: int | None, n_samples: int, rate_hz: int, damaged: bool = False, cut_off: bool = False, n_silent: int = 0
 ) -> list[str]:
-    """Return notes about a wrong number of samples per channel in the header, about damage, and about a missing end."""
+    """Return notes about a wrong number of samples per channel in the header, about damage, and about a missing end.
+
+    `n_silent` is the number of samples of silence that replace damaged samples.
+    """
     wrong = ""
     if claimed is not None and claimed != n_samples:
         cut_off = cut_off or (n_samples < claimed and not damaged)
         wrong = f"the header states {claimed / rate_hz:.3f} s, the data contain {n_samples / rate_hz:.3f} s"
-    parts = ["a part of the recording is damaged"] * damaged + ["the recording is cut off"] * cut_off
+    silence = f", {n_silent / rate_hz:.3f} s of silence replace it" if n_silent else ""
+    parts = [f"a part of the recording is damaged{silence}"] * damaged + ["the recording is cut off"] * cut_off
     note = "; ".join([*parts, wrong] if wrong else parts)
     return [note] if note else []
 
@@ -136,25 +142,29 @@ def _repaired(data, at: int, found: Samples) -> list:
 
 
 def _flac(data, part: Part) -> Recording:
-    """Decode one FLAC stream; after damage, decoding continues at the next valid frame."""
+    """Decode one FLAC stream; after damage, decoding continues at the next valid frame, and silence fills the gap."""
     first = _decoder(Pieces(data, part.pieces))
-    state = {"damaged": False, "cut_off": False}
+    state = {"damaged": False, "cut_off": False, "n_silent": 0}
 
     def blocks() -> Iterator[np.ndarray]:
-        decoder, n = first, 0
+        decoder, n, begin, at = first, 0, 0, 0
         while True:
             for block in decoder.blocks():
-                n += len(block)
-                yield block
+                if len(block):
+                    state["damaged"] = decoder is not first
+                    lost = _affordable(begin - n, state["n_silent"], data)
+                    state["n_silent"] += lost
+                    yield from _silence(lost, first.channels)
+                    yield block
+                    n = begin = begin + len(block)
             if not decoder.failed:
                 return
-            rest = flac_from(data, part, n)
+            rest = flac_from(data, part, n, at)
             state["cut_off"] = rest is None
             if rest is None:
                 return
-            state["damaged"] = True
-            pieces, n = rest
-            decoder = _decoder(Pieces(data, pieces))
+            pieces, begin = rest
+            at, decoder = pieces[1][0] + 1, _decoder(Pieces(data, pieces))
 
     def notes(n: int) -> list[str]:
         return length_notes(part.claimed_samples, n, first.sample_rate_hz, **state)
@@ -162,17 +172,47 @@ def _flac(data, part: Part) -> Recording:
     return Recording(first.sample_rate_hz, first.channels, blocks(), notes)
 
 
+def _affordable(lost: int, n_silent: int, data) -> int:
+    """Return the number of lost samples, or 0 if it is too large for a file of this size: a time stamp is wrong."""
+    return lost if n_silent + lost <= _MAX_SILENCE * len(data) else 0
+
+
+def _silence(n: int, channels: int) -> Iterator[np.ndarray]:
+    for at in range(0, n, BLOCK_SAMPLES):
+        yield np.zeros((min(BLOCK_SAMPLES, n - at), channels), np.float32)
+
+
 def _ogg(data, part: Part) -> Recording:
-    """Decode one recording of an Ogg file."""
+    """Decode one recording of an Ogg file; silence replaces damaged pages."""
     decoder = _decoder(Pieces(data, part.pieces))
+    runs = ogg_runs(data, part)
+    state = {"damaged": part.damaged or [run.is_first for run in runs] not in ([], [True]), "n_silent": 0}
+
+    def blocks() -> Iterator[np.ndarray]:
+        if not runs or not state["damaged"]:
+            yield from decoder.blocks()
+            return
+        n = origin = 0
+        for run in runs:
+            try:
+                n_run = sum(len(block) for block in _decoder(Pieces(data, run.pieces)).blocks())
+            except ValueError:  # libsndfile cannot decode this part
+                continue
+            end = run.end * decoder.sample_rate_hz // _OPUS_HZ if run.is_opus else run.end
+            origin = end - n_run if run.is_first else origin
+            lost = _affordable(max(end - origin - n_run - n, 0), state["n_silent"], data)
+            state["n_silent"] += lost
+            yield from _silence(lost, decoder.channels)
+            yield from _decoder(Pieces(data, run.pieces)).blocks()
+            n += lost + n_run
 
     def notes(n: int) -> list[str]:
         claimed = decoder.claimed_samples
         is_short = claimed is not None and n < claimed and not part.cut_off
-        damaged = part.damaged or decoder.failed or is_short
-        return length_notes(claimed, n, decoder.sample_rate_hz, damaged, part.cut_off)
+        damaged = state["damaged"] or decoder.failed or is_short
+        return length_notes(claimed, n, decoder.sample_rate_hz, damaged, part.cut_off, state["n_silent"])
 
-    return Recording(decoder.sample_rate_hz, decoder.channels, decoder.blocks(), notes)
+    return Recording(decoder.sample_rate_hz, decoder.channels, blocks(), notes)
 
 
 def _mp3(data, stream: Mp3Stream) -> Recording:

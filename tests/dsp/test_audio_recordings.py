@@ -48,9 +48,10 @@ def test_compressed_files_that_are_damaged_in_the_middle(audio_files, kind):
     found, whole = audio_files.read(bytes(data)), audio_files.read(audio_files.encoded(kind))
     assert len(found.notes) == 1 and "a part of the recording is damaged" in found.notes[0]
     part = len(whole.x) // 5  # a damaged page of Ogg takes 1.9 s of sound with it
-    assert part < len(found.x) <= len(whole.x) + 2 * 1152
+    shortest, longest = (part, len(whole.x) + 2 * 1152) if kind[0] == "MP3" else (len(whole.x), len(whole.x))
+    assert shortest <= len(found.x) <= longest
     # What is left is sound of the recording: a fifth of it, somewhere, is found in the whole.
-    pieces = [found.x[:part], found.x[-part:]]
+    pieces = [v for v in (found.x[:part], found.x[-part:]) if v.any()]
     match = [np.abs(fftconvolve(whole.x, v[::-1])).max() / np.sum(v.astype(np.float64) ** 2) for v in pieces]
     assert max(match) > 0.99
 
