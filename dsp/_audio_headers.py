@@ -18,6 +18,7 @@ _NEXT_FILE = re.compile(
     rb"(RIFF|RIFX|RF64|BW64)....WAVE|FORM....AIF[FC]|\.snd\0\0\0[\x18-\xff]|caff\0\x01\0\0desc|" + re.escape(_W64_RIFF),
     re.DOTALL,
 )
+_MAX_TRAILING_BYTES = 4096  # larger data after the end are samples of a recorder that did not update its header
 _G721 = 0x40  # ADPCM code of the only compressed format without blocks
 _UNKNOWN_BYTES = 0x7FFF0000  # a length from here to 2^32 - 1 means that it is unknown
 _AIFF_ENCODINGS = {
@@ -99,7 +100,14 @@ def _chunks(data, at: int, head: struct.Struct, align: int, own_bytes: int = 0) 
         at += head.size
         yield mark, at, size - own_bytes
         at += max(0, size - own_bytes)
-        at += (first - at) % align
+        padding = (first - at) % align
+        if not (padding == 1 and _is_name(data[at : at + 4]) and not _is_name(data[at + 1 : at + 5])):
+            at += padding  # some programs leave it out
+
+
+def _is_name(mark: bytes) -> bool:
+    """Return whether these bytes can be the name of a chunk."""
+    return len(mark) == 4 and all(32 <= byte < 127 for byte in mark)
 
 
 def _wav(data, at: int, order: str) -> Samples:
@@ -112,8 +120,13 @@ def _wav(data, at: int, order: str) -> Samples:
         elif mark == b"data":
             found.size_at = place - 4 if order == "<" else 0
             claimed = size_64 if size_64 is not None and size == 0xFFFFFFFF else size
-            return _placed(data, found, place, claimed, 2)
+            return _placed(data, found, place, claimed, 2, _file_end(data, at, order))
     return _placed(data, found, len(data), 0, 2)
+
+
+def _file_end(data, at: int, order: str) -> int:
+    """Return the end of a RIFF or FORM file according to its header."""
+    return at + 8 + struct.unpack_from(order + "I", data, at + 4)[0]
 
 
 def _wav_format(data, place: int, order: str, found: Samples) -> None:
@@ -154,7 +167,7 @@ def _aiff(data, at: int) -> Samples:
                 found.encoding = ""
         elif mark == b"SSND":
             offset = struct.unpack_from(">I", data, place)[0]
-            return _placed(data, found, place + 8 + offset, max(size - 8 - offset, 0), 2)
+            return _placed(data, found, place + 8 + offset, max(size - 8 - offset, 0), 2, _file_end(data, at, ">"))
     return _placed(data, found, len(data), 0, 2)
 
 
@@ -179,8 +192,11 @@ def _caf(data, at: int) -> Samples:
     return _placed(data, found, len(data), 0, 1)
 
 
-def _placed(data, found: Samples, start: int, claimed: int | None, align: int) -> Samples:
-    """Add the position of the samples and their true length to a description."""
+def _placed(data, found: Samples, start: int, claimed: int | None, align: int, file_end: int = 0) -> Samples:
+    """Add the position of the samples and their true length to a description.
+
+    `file_end` is the end of the file according to its header; a few bytes after it are not samples.
+    """
     if found.channels < 1 or found.sample_rate_hz < 1:
         raise ValueError(f"the header gives {found.channels} channels and {found.sample_rate_hz} Hz")
     following = _NEXT_FILE.search(data, min(start, len(data)))
@@ -188,7 +204,8 @@ def _placed(data, found: Samples, start: int, claimed: int | None, align: int) -
     found.start, found.n_bytes, found.claimed_bytes, found.next_file = start, max(end - start, 0), claimed, end
     if claimed is not None and claimed <= found.n_bytes:
         after = start + claimed + -claimed % align
-        if after >= end or (claimed and after > end - 8) or _begins_chunk(data, after):
+        is_end = claimed > 0 and (after > end - 8 or (after == file_end and end - after <= _MAX_TRAILING_BYTES))
+        if after >= end or is_end or _begins_chunk(data, after):
             found.n_bytes = claimed
     return found
 
@@ -200,5 +217,5 @@ def _begins_chunk(data, at: int) -> bool:
         return mark.startswith(_TAGS)
     sizes = [size for (size,) in (struct.unpack(order + "I", mark[4:8]) for order in "<>")]
     sizes += [struct.unpack(order + "q", mark[n : n + 8])[0] for order, n in ((">", 4), ("<", 16)) if len(mark) > n + 7]
-    named = all(32 <= byte < 127 for byte in mark[:4]) and any(0 <= size <= len(data) - at for size in sizes)
+    named = _is_name(mark[:4]) and any(0 <= size <= len(data) - at for size in sizes)
     return mark.startswith(_TAGS) or named

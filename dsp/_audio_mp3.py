@@ -53,12 +53,20 @@ class Mp3Stream:
 
 
 def after_id3(data) -> int:
-    """Return the position after the ID3 tags at the start of a file."""
+    """Return the position after the ID3 tags at the start of a file; a tag that is longer than the file is ignored."""
     at = 0
     while data[at : at + 3] == b"ID3" and at + 10 <= len(data):
         a, b, c, d = (byte & 127 for byte in data[at + 6 : at + 10])
-        at += 10 + (a << 21 | b << 14 | c << 7 | d) + 10 * (data[at + 5] >> 4 & 1)
+        end = at + 10 + (a << 21 | b << 14 | c << 7 | d) + 10 * (data[at + 5] >> 4 & 1)
+        if end > len(data):
+            break
+        at = end
     return at
+
+
+def ends_with_tag(data) -> bool:
+    """Return whether a file ends with an ID3 or APE tag."""
+    return data[-128:-125] == b"TAG" or data[-32:-24] == b"APETAGEX"
 
 
 def find_mp3(data, at: int = 0) -> Mp3Stream | None:

@@ -74,7 +74,7 @@ class Part:
 def flac_parts(data, at: int) -> list[Part]:
     """Return every FLAC stream of the data, with the number of samples in its header set to 0, which means unknown."""
     starts = [at]
-    while (at := _flac_mark(data, at + 4)) >= 0:
+    while (at := _flac_mark(data, _after_metadata(data, at + 4))) >= 0:
         starts.append(at)
     parts = []
     for start, end in zip(starts, [*starts[1:], len(data)], strict=True):
@@ -85,6 +85,15 @@ def flac_parts(data, at: int) -> list[Part]:
             head[21:26] = (head[21] & 0xF0).to_bytes(1, "big") + bytes(4)
         parts.append(Part([bytes(head), (min(start + 26, end), end)], claimed or None))
     return parts
+
+
+def _after_metadata(data, at: int) -> int:
+    """Return the position after the metadata blocks of a FLAC stream, whose pictures may contain anything."""
+    is_last = False
+    while not is_last and at + 4 <= len(data):
+        is_last = data[at] >= _LAST_BLOCK
+        at += 4 + int.from_bytes(data[at + 1 : at + 4], "big")
+    return at
 
 
 def _flac_mark(data, at: int) -> int:

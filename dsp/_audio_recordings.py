@@ -11,7 +11,7 @@ import numpy as np
 
 from dsp._audio_headers import Samples, find_samples
 from dsp._audio_libsndfile import Decoder, Pieces
-from dsp._audio_mp3 import Mp3Stream, after_id3, find_mp3
+from dsp._audio_mp3 import Mp3Stream, after_id3, ends_with_tag, find_mp3
 from dsp._audio_packets import Part, flac_from, flac_parts, ogg_parts, ogg_runs
 from dsp._audio_samples import BLOCK_SAMPLES, WIDTHS, sample_blocks
 
@@ -74,6 +74,8 @@ def recordings(data) -> Iterator[Recording]:
 
 def may_be_audio(head: bytes) -> bool:
     """Return whether a file that begins with these bytes can be an audio file."""
+    if head.startswith(b"ID3"):  # a tag with a picture can be longer
+        return True
     try:
         next(recordings(head))
     except ValueError as error:
@@ -151,7 +153,7 @@ def _flac(data, part: Part) -> Recording:
         while True:
             for block in decoder.blocks():
                 if len(block):
-                    state["damaged"] = decoder is not first
+                    state["damaged"] |= decoder is not first
                     lost = _affordable(begin - n, state["n_silent"], data)
                     state["n_silent"] += lost
                     yield from _silence(lost, first.channels)
@@ -160,8 +162,10 @@ def _flac(data, part: Part) -> Recording:
             if not decoder.failed:
                 return
             rest = flac_from(data, part, n, at)
-            state["cut_off"] = rest is None
             if rest is None:
+                complete = n == part.claimed_samples
+                state["damaged"] |= complete and not ends_with_tag(data)
+                state["cut_off"] = not complete
                 return
             pieces, begin = rest
             at, decoder = pieces[1][0] + 1, _decoder(Pieces(data, pieces))
@@ -222,9 +226,9 @@ def _mp3(data, stream: Mp3Stream) -> Recording:
     def notes(n: int) -> list[str]:
         claimed = stream.claimed_frames
         claimed = claimed * stream.samples_per_frame if claimed and claimed != stream.n_frames else None
-        return length_notes(
-            claimed, n, stream.sample_rate_hz, stream.skipped_bytes > 0 or decoder.failed, stream.cut_off
-        )
+        complete = stream.claimed_frames == stream.n_frames
+        damaged = stream.skipped_bytes > 0 or decoder.failed or (stream.cut_off and complete)
+        return length_notes(claimed, n, stream.sample_rate_hz, damaged, stream.cut_off and not complete)
 
     return Recording(decoder.sample_rate_hz, decoder.channels, decoder.blocks(), notes)
 
@@ -235,6 +239,8 @@ def _other(data, at: int) -> Recording:
         decoder = _decoder(Pieces(data, [(at, len(data))]))
     except ValueError:
         stream = find_mp3(data, at)
+        if stream is None and data[at] == 0xFF:  # libsndfile's reason is another one
+            raise ValueError("it contains no complete frame of MP3") from None
         if stream is None:
             raise
         return _mp3(data, stream)

@@ -99,7 +99,7 @@ class CodecParts:
         most = self.record.max_layers
         if not isinstance(layers, Integral) or layers not in range(1, most + 1):
             allowed = f"1 to {most}" if most > 1 else f"1 for {self.record.kind}"
-            raise ValueError(f"`layers` is {layers!r}, it must be {allowed}")
+            raise ValueError(f"`layers` is {layers!r}, it must be a whole number, {allowed}")
         return int(layers)
 
     def packet_bytes(self, bitrate_bps: float) -> int:

@@ -356,7 +356,7 @@ def test_integers_are_scaled_and_every_numeric_type_of_rate_works(codec):
         ((voice(900), 999), "`sample_rate_hz` is 999, it must be a whole number from 1000 to 768000"),
         ((voice(900), FS, "9k"), "`bitrate_bps` is '9k', it must be a number from 5000 to 60000"),
         ((voice(900), FS, np.nan), "`bitrate_bps` is nan"),
-        ((voice(900), FS, 9000, 1.0), "`layers` is 1.0, it must be 1 to 2"),
+        ((voice(900), FS, 9000, 1.0), "`layers` is 1.0, it must be a whole number, 1 to 2"),
         (("a.wav", FS), "`sample_rate_hz` is 16000, it must be left out"),
         (("none.wav",), "cannot read `none.wav`"),
         ((io.BytesIO(b"words"),), "the file object is not an audio file"),

@@ -131,7 +131,7 @@ def test_weights_name_their_codec(codec, monkeypatch):
 
 
 def test_layers_are_refused_by_the_record(codec, x):
-    with pytest.raises(ValueError, match="`layers` is 2, it must be 1 for pcm"):
+    with pytest.raises(ValueError, match="`layers` is 2, it must be a whole number, 1 for pcm"):
         codec.encode(x, 8000, layers=2)
 
 

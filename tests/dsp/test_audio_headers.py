@@ -26,6 +26,19 @@ def test_chunks_behind_the_samples_are_no_samples(audio_files):
         assert len(audio_files.read(audio_files.wav(audio_files.SMALL, tail=tag)).x) == 4
 
 
+@pytest.mark.parametrize("tail", [b"\nThank you for listening.\n" * 3, bytes(1000), b"\x80\x13" * 2000])
+def test_a_few_bytes_after_the_end_of_the_file_are_no_samples(audio_files, tail):
+    data = audio_files.wav(audio_files.SMALL, riff=36 + 8, tail=tail)
+    assert (len(audio_files.read(data).x), audio_files.read(data).notes) == (4, [])
+
+
+@pytest.mark.parametrize("padding", [b"", b"\0"])
+def test_a_chunk_of_odd_length_may_lack_its_padding(audio_files, padding):
+    data = audio_files.wav(audio_files.SMALL)
+    found = audio_files.read(data[:36] + b"LIST" + struct.pack("<I", 7) + b"INFOabc" + padding + data[36:])
+    np.testing.assert_array_equal(found.x, audio_files.SMALL / 32768)
+
+
 def test_files_of_unknown_length_that_were_joined_have_no_header_among_their_samples(audio_files):
     data = audio_files.wav(audio_files.SMALL, 0xFFFFFFFF)
     assert audio_files.read(data * 3).x.tolist() == np.tile(audio_files.SMALL / 32768, 3).tolist()

@@ -23,3 +23,19 @@ def test_tags_around_an_mp3_and_garbage_before_it(audio_files):
     assert tagged.notes == []
     np.testing.assert_array_equal(audio_files.read(bytes(777) + data).x, whole.x)
     assert len(audio_files.read(data[len(data) // 3 :]).x) > audio_files.N // 2  # a stream that was joined late
+
+
+@pytest.mark.parametrize("size", [b"\0\x40\0\0", b"\x7f\x7f\x7f\x7f"], ids=["1 MB", "beyond the end"])
+def test_tags_may_be_large_or_of_wrong_size(audio_files, size):
+    data = audio_files.encoded(("MP3", "MPEG_LAYER_III"))
+    content = bytes(1 << 20) if size[1] == 0x40 else bytes(300)
+    found = audio_files.read(b"ID3\4\0\0" + size + content + data)
+    np.testing.assert_array_equal(found.x, audio_files.read(data).x)
+
+
+def test_what_follows_a_complete_mp3_is_noted_unless_it_is_a_tag(audio_files):
+    data = audio_files.encoded(("MP3", "MPEG_LAYER_III"))
+    assert audio_files.read(data + b"APETAGEX" + bytes(24)).notes == []
+    assert audio_files.read(data + b"no frame" * 9).notes == ["a part of the recording is damaged"]
+    with pytest.raises(ValueError, match=r"it contains no complete frame of MP3$"):
+        audio_files.read(data[:100])

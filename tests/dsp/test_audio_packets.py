@@ -64,6 +64,23 @@ def test_the_total_of_flac_is_a_hint(audio_files, total, n_notes):
     assert len(found.notes) == n_notes
 
 
+def test_what_follows_a_complete_flac_is_noted_unless_it_is_a_tag(audio_files):
+    data = audio_files.encoded(("FLAC", "PCM_16"))
+    for tail, notes in ((b"TAG" + bytes(125), []), (b"no frame" * 9, ["a part of the recording is damaged"])):
+        found = audio_files.read(data + tail)
+        np.testing.assert_array_equal(found.x, audio_files.PCM.astype(np.float32))
+        assert found.notes == notes
+
+
+def test_pictures_in_flac_may_contain_anything(audio_files):
+    data = audio_files.encoded(("FLAC", "PCM_16"))
+    content = b"ABCD" + data[:5000] + b"OggS\xff\xfb\x90\x44" * 9
+    block = bytes([2]) + len(content).to_bytes(3, "big") + content  # an APPLICATION block
+    found = audio_files.read(data[:42] + block + data[42:])
+    np.testing.assert_array_equal(found.x, audio_files.PCM.astype(np.float32))
+    assert found.notes == []
+
+
 def test_ogg_of_which_the_beginning_is_missing(audio_files):
     data = audio_files.encoded(("OGG", "VORBIS"))
     np.testing.assert_array_equal(audio_files.read(data[len(data) // 2 :] + data).x, audio_files.read(data).x)

@@ -109,7 +109,7 @@ def test_damage_is_an_error(codec, plucked):
 
 def test_layers_are_for_speech(codec, plucked):
     for use in (lambda: codec.encode(plucked, FS, layers=2), lambda: codec.encoder(layers=2), lambda: codec.decoder(2)):
-        with pytest.raises(ValueError, match="`layers` is 2, it must be 1 for music"):
+        with pytest.raises(ValueError, match="`layers` is 2, it must be a whole number, 1 for music"):
             use()
 
 
