@@ -76,7 +76,11 @@ def parser() -> argparse.ArgumentParser:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file completely or not at all, through a temporary file in the same folder."""
+    """Write a file completely or not at all, through a temporary file in the same folder; devices are written to."""
+    if path.exists() and not path.is_file():
+        path.write_bytes(data)
+        return
+    path = Path(os.path.realpath(path))  # a link is kept
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -98,9 +102,8 @@ def run(arguments: list[str]) -> None:
     if args.no_picture and (args.output or args.force):
         raise UsageError("--no-picture cannot be combined with --output or --force")
     title = "standard input" if args.file == "-" else Path(args.file).name
-    picture = None if args.no_picture else Path(args.output or Path(title).stem + ".png")
-    if picture is not None and os.path.lexists(picture) and not args.force:
-        raise UsageError(f"{picture} exists, use -f to overwrite it")
+    output = args.output or Path(title).stem + ".png"
+    picture = None if args.no_picture else _picture_path(args.file, output, args.force)
 
     from dsp.audio_file import printable
 
@@ -121,6 +124,18 @@ def run(arguments: list[str]) -> None:
     except OSError as error:
         _discard_output()
         raise DataError(f"cannot write the table: {error.strerror}") from None
+
+
+def _picture_path(source: str, output: str, force: bool) -> Path:
+    """Return the path of the picture, or refuse one that must not be written."""
+    picture = Path(output)
+    if picture.suffix.lower() not in (".png", "") or output == "-":
+        raise UsageError(f"argument --output: {output} must be a file whose name ends in .png")
+    if os.path.exists(source) and os.path.exists(picture) and os.path.samefile(source, picture):
+        raise UsageError(f"argument --output: {output} is the recording, the picture needs another name")
+    if os.path.lexists(picture) and not force:
+        raise UsageError(f"{picture} exists, use -f to overwrite it")
+    return picture
 
 
 def _measured(args: argparse.Namespace) -> tuple[Report, list[str]]:

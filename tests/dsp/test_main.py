@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ import soundfile
 from scipy.io import wavfile
 from scipy.signal import lfilter, resample_poly
 
-from dsp.__main__ import main
+from dsp.__main__ import main, write_whole
 
 RATE_HZ = 16000
 FORMANTS_HZ = (600.0, 1400.0, 2500.0, 3500.0)
@@ -110,6 +111,35 @@ def test_an_existing_picture_is_kept_unless_forced(folder, capsys):
     assert (folder / "vowel.png").read_text() == "mine"
     assert main(["vowel.wav", "-f"]) == 0
     assert (folder / "vowel.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("vowel.wav", "vowel.wav must be a file whose name ends in .png"),
+        ("-", "- must be a file whose name ends in .png"),
+        ("hard.png", "hard.png is the recording, the picture needs another name"),
+        ("soft.png", "soft.png is the recording, the picture needs another name"),
+    ],
+)
+def test_the_recording_is_not_overwritten(folder, capsys, output, said):
+    before = (folder / "vowel.wav").read_bytes()
+    os.link("vowel.wav", "hard.png")
+    os.symlink("vowel.wav", "soft.png")
+    assert main(["vowel.wav", "-f", "-o", output]) == 2
+    assert capsys.readouterr().err == f"dsp: argument --output: {said}\n"
+    assert (folder / "vowel.wav").read_bytes() == before and not (folder / "-").exists()
+
+
+def test_devices_are_written_to_and_not_replaced(tmp_path):
+    read_end, write_end = os.pipe()
+    write_whole(Path(f"/dev/fd/{write_end}"), b"picture")
+    os.close(write_end)
+    with open(read_end, "rb") as pipe:
+        assert pipe.read() == b"picture"
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    write_whole(tmp_path / "link", b"picture")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "real").read_bytes() == b"picture"
 
 
 def test_a_full_disk_leaves_no_half_picture(folder, capsys, monkeypatch):
