@@ -35,11 +35,13 @@ def resampled(blocks: Iterable[np.ndarray], from_hz: int, to_hz: int) -> Iterato
     if from_hz == to_hz:
         yield from blocks
         return
-    from scipy.signal import firwin, resample_poly
+    from scipy.signal import resample_poly
 
     ratio = Fraction(to_hz, from_hz).limit_denominator(_LARGEST_FACTOR)
     up, down = ratio.numerator, ratio.denominator
-    window = firwin(2 * _SPAN * down + 1, 1 / down, window=("kaiser", 5.0))
+    n = np.arange(-_SPAN * down, _SPAN * down + 1)
+    window = np.kaiser(len(n), 5.0) * np.sinc(n / down)
+    window /= window.sum()
     margin = -(-_SPAN // up) * down  # a multiple of `down`, which is a whole number of samples at either rate
     step = -(-_BLOCK_SAMPLES // down) * down
     for before, part, after in _overlapping(blocks, step, margin):

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from dsp._arguments import finite, integer_in, number_in, positive, predictor
 from dsp.reflection import roots
 
+_OUTSIDE_COST = 0.5  # cost of a missing formant whose neutral frequency is above the range
 _MISSING_COST = 1.75  # cost of a missing formant, equal to a deviation of 1.75 kHz or a jump of 1.75 octaves
 _BREAK_COST = 0.25  # cost of a change between frames with and without the formant
 _SKIP_COST = 1.5  # cost of skipping a narrow resonance below a formant; less for wider resonances
@@ -58,7 +59,7 @@ def poles(a: ArrayLike, sample_rate_hz: float) -> tuple[np.ndarray, np.ndarray]:
     f, b = np.empty((2, len(rows), M // 2))
     for start in range(0, len(rows), _CHUNK):
         z = roots(rows[start : start + _CHUNK])
-        above = z.imag > 0
+        above = np.imag(z) > 0
         all_f = np.where(above, np.angle(z) * fs / (2 * np.pi), np.nan)
         all_b = np.where(above, -np.log(np.where(above, np.abs(z), 1.0)) * fs / np.pi, np.nan)
         by_frequency = np.argsort(all_f, axis=-1)[:, : M // 2]  # NaN comes last
@@ -138,8 +139,8 @@ def formant_tracks(
 
     In each frame, resonances are assigned to formants in ascending order. A missing formant is NaN, and the others keep
     their numbers. The cost of a path is a sum of |F - R| in kHz, where R = (2i - 1) neutral_hz is the frequency of
-    formant i in a neutral vocal tract, of B / F, of 1.75 for each missing formant, of 1.5 (1 - B / max_bandwidth_hz)
-    for each skipped resonance, and of the change from frame to frame in octaves.
+    formant i in a neutral vocal tract, of B / F, of 1.75 for each missing formant (0.5 if R is above the range), of
+    1.5 (1 - B / max_bandwidth_hz) for each skipped resonance, and of the change from frame to frame in octaves.
 
     Parameters
     ----------
@@ -179,8 +180,10 @@ def formant_tracks(
     f, b = formants(a, sample_rate_hz, n + _SPARE, low_hz, max_bandwidth_hz, high_hz)
     if f.shape[-2] == 0:
         return f[..., :n], b[..., :n]
+    high = sample_rate_hz / 2 - low_hz if high_hz is None else high_hz
+    missing = np.where(neutral > high, _OUTSIDE_COST, _MISSING_COST)
     choices = _ascending_choices(n, n + _SPARE)
-    picked = np.moveaxis(choices[_cheapest_path(f, b, neutral, max_bandwidth_hz, choices)], 0, -2)
+    picked = np.moveaxis(choices[_cheapest_path(f, b, neutral, missing, max_bandwidth_hz, choices)], 0, -2)
     nothing = np.full((*f.shape[:-1], 1), np.nan)
     f = np.take_along_axis(np.concatenate([f, nothing], axis=-1), picked, -1)
     return f, np.take_along_axis(np.concatenate([b, nothing], axis=-1), picked, -1)
@@ -205,20 +208,20 @@ def _skipped(choices, n_candidates):
     return (below & ~used).astype(float)
 
 
-def _costs(f, b, neutral, max_bandwidth_hz):
+def _costs(f, b, neutral, missing, max_bandwidth_hz):
     """Return costs (..., T, candidate, formant) of taking and (..., T, candidate) of skipping resonances, and octaves.
 
     The last candidate stands for "missing"; candidates that a frame does not have cost infinity.
     """
     with np.errstate(invalid="ignore"):
         cost = np.abs(f[..., None] - neutral) / 1000 + (b / f)[..., None]
-    missing = np.full((*cost.shape[:-2], 1, len(neutral)), _MISSING_COST)
+    missing = np.broadcast_to(missing, (*cost.shape[:-2], 1, len(neutral)))
     cost = np.concatenate([np.where(np.isnan(cost), np.inf, cost), missing], axis=-2)
     octave = np.concatenate([np.log2(f), np.full((*f.shape[:-1], 1), np.nan)], axis=-1)
     return cost, _SKIP_COST * np.where(np.isnan(b), 0.0, 1 - b / max_bandwidth_hz), octave
 
 
-def _cheapest_path(f, b, neutral, max_bandwidth_hz, choices):
+def _cheapest_path(f, b, neutral, missing, max_bandwidth_hz, choices):
     """Return the best row of `choices` for each frame, (T, ...), by the Viterbi algorithm."""
     T, K, n = f.shape[-2], f.shape[-1] + 1, len(neutral)
     skipped = _skipped(choices, K - 1).T
@@ -233,7 +236,7 @@ def _cheapest_path(f, b, neutral, max_bandwidth_hz, choices):
         at = t % _CHUNK
         if at == 0:
             block = (..., slice(t, t + _CHUNK), slice(None))
-            cost, skip, octave = _costs(f[block], b[block], neutral, max_bandwidth_hz)
+            cost, skip, octave = _costs(f[block], b[block], neutral, missing, max_bandwidth_hz)
         local = skip[..., at, :] @ skipped + sum(cost[..., at, choices[:, i], i] for i in range(n))
         if last is not None:
             jump = np.abs(last[..., :, None] - octave[..., at, None, :])

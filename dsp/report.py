@@ -40,7 +40,7 @@ _MAX_BANDWIDTH_HZ, _NARROW_HZ = 700.0, 300.0
 _BEYOND = 1.25  # a resonance up to this factor above the range may be the missing last formant
 _HALF_PERIOD = 0.95  # correlation at half the period relative to that at the period, above which pitch may be higher
 _MEDIAN_PITCH_HZ, _MEDIAN_NEUTRAL_HZ, _NEUTRAL_OF_WHISPER_HZ = 120.0, 520.0, 550.0
-_NEUTRAL_RANGE_HZ = (450.0, 720.0)
+_NEUTRAL_RANGE_HZ = (480.0, 720.0)
 _NOTE_FRACTION = 0.05  # fraction of flagged frames above which a note is added; smaller ones occur by chance
 _PART = 1 << 17  # samples per block of a recording in memory
 _BLOCK = 1024  # frames per step, which bounds the memory for long signals
@@ -328,7 +328,7 @@ def _pitch(y: np.ndarray, fs: int, pitch_range: tuple[float, float]) -> tuple[np
     if doubtful.size:
         for first, frames in _low_frames(y, fs, 2 / low, edge_hz):
             for t in doubtful[(doubtful >= first) & (doubtful < first + len(frames))]:
-                half = _correlation_at(frames[t - first], fs / (2 * f0_hz[t]))
+                half = _correlation_at(frames[t - first], fs / (2 * float(f0_hz[t])))
                 at_edge[t] |= half > _HALF_PERIOD * voicing[t]
     return f0_hz, voicing, at_edge
 
@@ -357,7 +357,7 @@ def _formants(
     low, high = formant_range[0], min(formant_range[1], fs / 2 - 90)
     f, b = formant_tracks(a, fs, N_FORMANTS, neutral_hz, low, _MAX_BANDWIDTH_HZ, max(high, low))
     with np.errstate(invalid="ignore"):  # NaN compares as false
-        at_edge = ((f < low * _EDGE) | (f > high / _EDGE)).any(-1)
+        at_edge = np.any((f < low * _EDGE) | (f > high / _EDGE), axis=-1)
         for t in range(0, len(a), _BLOCK):
             all_f, all_b = poles(a[t : t + _BLOCK], fs)
             beyond = (all_f > high) & (all_f < high * _BEYOND) & (all_b > 0) & (all_b < _NARROW_HZ)

