@@ -9,6 +9,26 @@ import operator
 import numpy as np
 from numpy.typing import ArrayLike
 
+_MAX_SHOWN = 60  # characters of a value in a message
+
+
+def shown(value: object) -> str:
+    """Return a value as messages show it: on one line, and not long.
+
+    Examples
+    --------
+    >>> shown("9k"), shown(np.zeros((2, 2)))
+    ("'9k'", 'array([[0., 0.], [0., 0.]])')
+    """
+    text = " ".join(repr(value).split())
+    return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 3] + "..."
+
+
+def instance(name: str, value: object, kind: type) -> None:
+    """Refuse a value of another type than `kind`."""
+    if not isinstance(value, kind):
+        raise ValueError(f"`{name}` is of type {type(value).__name__}, it must be a {kind.__name__}")
+
 
 def finite(name: str, x: ArrayLike, min_ndim: int = 1) -> np.ndarray:
     """Return `x` as a finite float64 array; a float64 array is not copied."""
@@ -32,7 +52,7 @@ def integer_in(name: str, order: int, low: int, high: int | None = None) -> int:
     try:
         value = operator.index(order)
     except TypeError:
-        raise ValueError(f"`{name}` is {order!r}, it must be {allowed}") from None
+        raise ValueError(f"`{name}` is {shown(order)}, it must be {allowed}") from None
     if value < low or (high is not None and value > high):
         raise ValueError(f"`{name}` is {value}, it must be {allowed}")
     return value
@@ -43,7 +63,7 @@ def number_in(name: str, value: float, low: float, high: float = np.inf) -> floa
     y = np.asarray(value)
     if y.ndim or y.dtype.kind not in "biuf" or not (np.isfinite(y) and low <= y <= high):
         allowed = f"of at least {low:g}" if high == np.inf else f"from {low:g} to {high:g}"
-        raise ValueError(f"`{name}` is {value!r}, it must be a number {allowed}")
+        raise ValueError(f"`{name}` is {shown(value)}, it must be a number {allowed}")
     return float(y)
 
 
@@ -51,7 +71,7 @@ def positive(name: str, value: float) -> float:
     """Return a finite number above 0 as a float."""
     y = np.asarray(value)
     if y.ndim or y.dtype.kind not in "biuf" or not (np.isfinite(y) and y > 0):
-        raise ValueError(f"`{name}` is {value!r}, it must be a finite number above 0")
+        raise ValueError(f"`{name}` is {shown(value)}, it must be a finite number above 0")
     return float(y)
 
 

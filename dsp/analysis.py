@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dsp._arguments import finite, integer_in, number_in
+from dsp._arguments import finite, instance, integer_in, number_in
 from dsp.filters import direct_analysis, direct_synthesis
 from dsp.frames import FrameSpec, frame
 from dsp.lpc import (
@@ -122,6 +122,7 @@ def analyze(
     ----------
     J. Makhoul, "Linear prediction: a tutorial review", Proc. IEEE 63 (1975).
     """
+    instance("spec", spec, FrameSpec)
     x = checked_signal("x", x, channels_last=False, limit=None)
     if x.shape[-1] == 0:
         raise ValueError(f"`x` has shape {x.shape}, it must hold at least one sample")
@@ -177,6 +178,7 @@ def synthesize(analysis: Analysis) -> np.ndarray:
     >>> synthesize(replace(found, residual=2 * found.residual)).round(9).tolist()
     [2.0, 4.0, 6.0]
     """
+    instance("analysis", analysis, Analysis)
     e = finite("residual", analysis.residual, min_ndim=2)
     x, _ = direct_synthesis(e.reshape(*e.shape[:-2], -1), analysis.lpc)
     return deemphasis(x, analysis.preemphasis_mu)[..., : analysis.n_samples]

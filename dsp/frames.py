@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dsp._arguments import instance, integer_in
+
 
 @dataclass(frozen=True)
 class FrameSpec:
@@ -45,10 +47,8 @@ class FrameSpec:
 
     def __post_init__(self):
         for name in ("sample_rate_hz", "window", "hop", "subframe"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"`{name}` is {getattr(self, name)}, it must be at least 1")
-        if self.look_ahead < 0:
-            raise ValueError(f"`look_ahead` is {self.look_ahead}, it must be at least 0")
+            integer_in(name, getattr(self, name), 1)
+        integer_in("look_ahead", self.look_ahead, 0)
         if self.hop % self.subframe:
             raise ValueError(f"`hop` is {self.hop}, it must be a multiple of `subframe` ({self.subframe})")
 
@@ -96,6 +96,7 @@ def frame(x: ArrayLike, spec: FrameSpec) -> np.ndarray:
     >>> frame(np.arange(4.0), FrameSpec(window=3, hop=2, look_ahead=0, subframe=1)).tolist()
     [[0.0, 0.0, 1.0], [1.0, 2.0, 3.0]]
     """
+    instance("spec", spec, FrameSpec)
     x = np.asarray(x)
     if x.ndim == 0:
         raise ValueError("`x` is a scalar, it must have at least one axis")

@@ -10,7 +10,7 @@ Notation: M order, T frames, S subframes.
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dsp._arguments import finite, integer_in, predictor
+from dsp._arguments import finite, integer_in, predictor, shown
 from dsp.isf import isf_to_lpc, lpc_to_isf
 from dsp.lpc import levinson_durbin
 from dsp.lsf import lpc_to_lsf, lsf_to_lpc
@@ -128,8 +128,8 @@ def interpolate_lpc(
     K. Paliwal, "Interpolation properties of linear prediction parametric representations", Eurospeech 1995;
     3GPP TS 26.190, 5.2.6.
     """
-    if domain not in _DOMAINS:
-        raise ValueError(f"`domain` is {domain!r}, it must be one of {', '.join(map(repr, _DOMAINS))}")
+    if not isinstance(domain, str) or domain not in _DOMAINS:
+        raise ValueError(f"`domain` is {shown(domain)}, it must be one of {', '.join(map(repr, _DOMAINS))}")
     a = predictor("a", a, 2)
     if a.shape[-1] < 2:
         raise ValueError(f"`a` has shape {a.shape}, its order must be at least 1")

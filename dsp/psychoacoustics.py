@@ -20,7 +20,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dsp._arguments import finite
+from dsp._arguments import finite, integer_in, number_in
 from dsp.psychoacoustics_hearing import hz_to_bark, spreading_db, threshold_in_quiet_db
 from dsp.psychoacoustics_maskers import (
     N_FFT,
@@ -46,6 +46,7 @@ __all__ = [
     "threshold_in_quiet_db",
 ]
 
+_MAX_LEVEL_DB = 1000.0
 _FLOOR_DB = -200.0  # level of a spectral line for digital silence
 _BLOCK_MASKERS = 512  # maskers per step, which bounds the memory for long signals
 
@@ -107,8 +108,7 @@ def power_spectrum_db(frames: ArrayLike, full_scale_db: float = 96.0) -> np.ndar
     s = finite("frames", frames, min_ndim=0)
     if s.ndim == 0 or s.shape[-1] != N_FFT:
         raise ValueError(f"`frames` has shape {s.shape}, its last axis must be {N_FFT} samples")
-    if not np.isfinite(full_scale_db):
-        raise ValueError(f"`full_scale_db` is {full_scale_db}, it must be finite")
+    full_scale_db = number_in("full_scale_db", full_scale_db, -_MAX_LEVEL_DB, _MAX_LEVEL_DB)
     h = np.sqrt(8 / 3) * 0.5 * (1 - np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT))
     S = np.fft.rfft(h * s) / N_FFT
     # Positive and negative frequencies together give 2 |S|^2; a sinusoid of amplitude 1 has the power 1/2.
@@ -279,10 +279,9 @@ def _frames(x: ArrayLike, hop: int, name: str) -> np.ndarray:
     s = finite(name, x, min_ndim=0)
     if s.ndim == 0 or s.shape[-1] == 0:
         raise ValueError(f"`{name}` has shape {s.shape}, it must hold at least one sample")
-    if hop != int(hop) or hop < 1:
-        raise ValueError(f"`hop` is {hop}, it must be a whole number of at least 1")
+    hop = integer_in("hop", hop, 1)
     padded = np.pad(s, [(0, 0)] * (s.ndim - 1) + [(N_FFT // 2, N_FFT // 2)])
-    return np.lib.stride_tricks.sliding_window_view(padded, N_FFT, axis=-1)[..., :: int(hop), :]
+    return np.lib.stride_tricks.sliding_window_view(padded, N_FFT, axis=-1)[..., :: hop, :]
 
 
 def _decibel(power: np.ndarray, full_scale_db: float) -> np.ndarray:

@@ -10,6 +10,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dsp._arguments import shown
 from dsp.psychoacoustics_hearing import hz_to_bark, threshold_in_quiet_db
 
 N_FFT = 512
@@ -131,11 +132,15 @@ def decimate(tonal_db: ArrayLike, noise_db: ArrayLike, sample_rate_hz: int) -> t
     return flat.reshape(tonal.shape), noise
 
 
-@lru_cache(maxsize=len(SAMPLE_RATES_HZ))
 def spectral_lines(sample_rate_hz: int) -> SpectralLines:
     """Return the tables of one sample rate; a band consists of the lines, from line 1, with equal integer part of z."""
-    if sample_rate_hz not in SAMPLE_RATES_HZ:
-        raise ValueError(f"`sample_rate_hz` is {sample_rate_hz}, it must be one of {SAMPLE_RATES_HZ}")
+    if np.ndim(sample_rate_hz) or sample_rate_hz not in SAMPLE_RATES_HZ:
+        raise ValueError(f"`sample_rate_hz` is {shown(sample_rate_hz)}, it must be one of {SAMPLE_RATES_HZ}")
+    return _spectral_lines(int(sample_rate_hz))
+
+
+@lru_cache(maxsize=len(SAMPLE_RATES_HZ))
+def _spectral_lines(sample_rate_hz: int) -> SpectralLines:
     f = np.arange(N_FFT // 2 + 1) * (sample_rate_hz / N_FFT)
     z = hz_to_bark(f)
     start = 1 + np.flatnonzero(np.diff(np.floor(z[1:]), prepend=-1.0))

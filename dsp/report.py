@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dsp._arguments import integer_in, number_in
+from dsp._arguments import integer_in, number_in, shown
 from dsp._frame_levels import SILENCE_DBFS, FrameLevels
 from dsp._resampling import resampled
 from dsp.formants import formant_tracks, poles
@@ -272,7 +272,7 @@ def checked_range(name: str, values: tuple[float, float], least: float, most: fl
     try:
         low, high = map(float, values)
     except (TypeError, ValueError):
-        raise ValueError(f"`{name}` is {values!r}, {allowed}") from None
+        raise ValueError(f"`{name}` is {shown(values)}, {allowed}") from None
     if not least <= low < high <= most:
         raise ValueError(f"`{name}` is {low:g} to {high:g}, {allowed}")
     return low, high

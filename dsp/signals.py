@@ -9,6 +9,8 @@ import warnings
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from dsp._arguments import shown
+
 MAX_CHANNELS = 8
 CLIPPED_UP_TO = 4.0
 """Floats beyond full scale are clipped with a warning up to this value, and refused above it."""
@@ -109,7 +111,7 @@ def checked_rate(name: str, rate_hz: float, low: int, high: int) -> int:
     except (TypeError, ValueError, OverflowError):  # not a number, NaN, or infinite
         value = None
     if value is None or value != rate_hz or not low <= value <= high:
-        raise ValueError(f"`{name}` is {rate_hz!r}, it must be a whole number from {low} to {high}")
+        raise ValueError(f"`{name}` is {shown(rate_hz)}, it must be a whole number from {low} to {high}")
     return value
 
 

@@ -10,7 +10,7 @@ Notation: M order, N samples, S blocks, g1 and g2 expansion factors.
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dsp._arguments import blocks, finite, number_in, positive, predictor
+from dsp._arguments import blocks, finite, number_in, positive, predictor, shown
 from dsp.filters import direct_analysis, direct_synthesis
 
 
@@ -255,5 +255,5 @@ def _pair(state):
     if state is None:
         return None, None
     if not isinstance(state, tuple | list) or len(state) != 2:
-        raise ValueError(f"`state` is {state!r}, it must be a pair of arrays or None")
+        raise ValueError(f"`state` is {shown(state)}, it must be a pair of arrays or None")
     return state

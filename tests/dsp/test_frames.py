@@ -59,7 +59,16 @@ def test_types_layouts_and_leading_axes(dtype):
 
 
 @pytest.mark.parametrize(
-    "name, value", [("sample_rate_hz", 0), ("window", 0), ("hop", -320), ("look_ahead", -1), ("subframe", 0)]
+    "name, value",
+    [
+        ("sample_rate_hz", 0),
+        ("window", 0),
+        ("hop", -320),
+        ("look_ahead", -1),
+        ("subframe", 0),
+        ("hop", 1.5),
+        ("window", None),
+    ],
 )
 def test_refuses_impossible_lengths(name, value):
     with pytest.raises(ValueError, match=rf"^`{name}` is {value}, it must"):
@@ -69,6 +78,8 @@ def test_refuses_impossible_lengths(name, value):
 def test_refuses_hops_that_do_not_divide_and_scalars():
     with pytest.raises(ValueError, match=r"^`hop` is 320, it must be a multiple of `subframe` \(60\)$"):
         FrameSpec(subframe=60)
+    with pytest.raises(ValueError, match=r"^`spec` is of type int, it must be a FrameSpec$"):
+        frame([1.0], 480)  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match=r"^`x` is a scalar"):
         frame(1.0, FrameSpec())
 

@@ -347,6 +347,8 @@ X = np.zeros(K)
         (lambda: pa.masking(np.zeros(9, complex), 16000), "`x` is of type complex128"),
         (lambda: pa.masking(np.zeros(99), 16000, hop=0), "`hop` is 0"),
         (lambda: pa.masking(np.zeros(99), 16000, full_scale_db=np.inf), "`full_scale_db` is inf"),
+        (lambda: pa.masking(np.zeros(99), [16000]), "`sample_rate_hz` is [16000], it must be one of"),
+        (lambda: pa.masking(np.zeros(99), 16000, hop="a"), "`hop` is 'a', it must be a whole number"),
         (lambda: pa.power_spectrum_db(np.zeros(511)), "`frames` has shape (511,)"),
         (lambda: pa.find_maskers(X[1:], 16000), "`level_db` has shape (256,)"),
         (lambda: pa.find_maskers(X * np.nan, 16000), "`level_db` holds NaN"),
