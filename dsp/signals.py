@@ -72,6 +72,8 @@ def checked_signal(
         y = np.asarray(x)
     except ValueError:  # nested lists of unequal lengths
         raise ValueError(f"`{name}` has rows of unequal lengths, it must be an array of samples") from None
+    if np.ma.is_masked(x):
+        raise ValueError(f"`{name}` has masked samples, it must have none")
     _check_shape(name, y.shape, channels_last, max_channels)
     y = y[:, 0] if channels_last and max_channels == 1 and y.ndim == 2 else y
     n = len(y) if channels_last else y.shape[-1]

@@ -83,7 +83,7 @@ def prepare(x: np.ndarray, from_hz: int, to_hz: int, channels: int = 1) -> np.nd
     x = checked_signal("x", x, dtype=np.float32)
     if x.ndim == 2:
         power, x = float(np.mean(np.square(x, dtype=np.float64))) if len(x) else 0.0, downmix(x, channels)
-        if x.ndim == 1 and power > CANCELLED * float(np.mean(np.square(x, dtype=np.float64))):
+        if len(x) and x.ndim == 1 and power > CANCELLED * float(np.mean(np.square(x, dtype=np.float64))):
             warnings.warn("the channels of `x` cancel: their mean is more than 20 dB below them", stacklevel=3)
     return x if from_hz == to_hz else resample(x, from_hz, to_hz)
 

@@ -114,7 +114,7 @@ class Codec:
 
     def packet_bytes(self, bitrate_bps: float) -> int:
         """Return the packet size in bytes at a bitrate: the maximum in mode "capped", the size in mode "constant"."""
-        return self._parts.packet_bytes(bitrate_bps)
+        return self._parts.packet_bytes(self._parts.checked_bitrate_bps(bitrate_bps))
 
     @property
     def delay_ms(self) -> float:
@@ -279,6 +279,7 @@ class Codec:
         BitstreamError
             In the same cases as `decode`.
         """
+        data = stream_bytes(data)
         _, segments = self._read(data)
         return summarise(data, self.sample_rate_hz) | {
             "bits": count_file_bits(self._parts, segments, len(data)),
@@ -304,7 +305,7 @@ class Codec:
         ValueError
             If `layers` is out of range.
         """
-        return drop_layers(self._parts, data, self._parts.checked_layers(layers))
+        return drop_layers(self._parts, stream_bytes(data), self._parts.checked_layers(layers))
 
     def encoder(
         self, bitrate_bps: float | None = None, layers: int = 1, mode: Mode = "mean", expected_loss: float = 0.0
@@ -389,4 +390,4 @@ def load(name_or_path: str | os.PathLike | None = None) -> Codec:
     ValueError
         If there are no such weights.
     """
-    return Codec(find_weights(name_or_path or DEFAULT))
+    return Codec(find_weights(DEFAULT if name_or_path is None else name_or_path))

@@ -226,7 +226,11 @@ class Decoder(_Live):
         ------
         BitstreamError
             If the packet is damaged; the state of the decoder does not change.
+        ValueError
+            If it is of another type.
         """
+        if not isinstance(data, bytes | bytearray | memoryview | None):
+            raise ValueError(f"`data` is of type {type(data).__name__}, it must be the bytes of a packet, or None")
         n = None
         if data is None:
             self._pasts = []

@@ -367,6 +367,27 @@ def test_other_input_is_refused_in_one_sentence(codec, arguments, sentence):
         codec.encode(*arguments)
 
 
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda codec: codec.info(3), "`data` is of type int, it must be bytes, a path or a binary file"),
+        (lambda codec: codec.thin(np.uint8(3), 1), "`data` is of type uint8, it must be bytes"),
+        (lambda codec: codec.decode(None), "`data` is of type NoneType, it must be bytes"),
+        (lambda codec: codec.decoder().push(3), "`data` is of type int, it must be the bytes of a packet, or None"),
+        (lambda codec: codec.packet_bytes("9k"), "`bitrate_bps` is '9k', it must be a number from 5000 to 60000"),
+        (lambda codec: lpcnet_cq.load(3), "`name_or_path` is of type int, it must be a name or a path"),
+    ],
+)
+def test_other_types_are_refused_in_one_sentence(codec, call, sentence):
+    with pytest.raises(ValueError, match=f"^{sentence}"):
+        call(codec)
+
+
+def test_no_samples_of_two_channels_are_a_stream(codec):
+    y, rate_hz = codec.decode(codec.encode(np.zeros((0, 2)), FS))
+    assert len(y) == 0 and rate_hz == FS
+
+
 def test_loud_floats_are_clipped_with_a_warning(codec):
     x = voice(FS // 4)
     with pytest.warns(UserWarning, match="`x` has a peak of 3, it is clipped"):

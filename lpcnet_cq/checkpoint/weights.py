@@ -126,6 +126,8 @@ def find_weights(name_or_path: str | os.PathLike) -> Path:
     ValueError
         If no such weights exist.
     """
+    if not isinstance(name_or_path, str | os.PathLike):
+        raise ValueError(f"`name_or_path` is of type {type(name_or_path).__name__}, it must be a name or a path")
     name, path = str(name_or_path), Path(name_or_path)
     for candidate in (FOLDER / f"{name}.safetensors", path / "weights.safetensors", path):
         if candidate.is_file():

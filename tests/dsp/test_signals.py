@@ -104,6 +104,14 @@ def test_what_is_not_finite_is_refused(bad):
             checked_signal("signal", [0.1, bad], limit=limit)
 
 
+def test_masked_samples_are_refused():
+    x = np.ma.masked_array([0.5, 0.25])
+    assert checked_signal("signal", x).tolist() == [0.5, 0.25]
+    x[1] = np.ma.masked
+    with pytest.raises(ValueError, match=r"^`signal` has masked samples, it must have none$"):
+        checked_signal("signal", x)
+
+
 def test_ragged_lists_are_refused():
     with pytest.raises(ValueError, match=r"^`signal` has rows of unequal lengths"):
         checked_signal("signal", [[0.1], [0.1, 0.2]])
