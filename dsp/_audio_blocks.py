@@ -9,8 +9,8 @@ from itertools import chain
 
 import numpy as np
 
+from dsp._audio_mapping import release
 from dsp._audio_recordings import Recording, recordings
-from dsp._audio_source import release
 
 _CANCELLED_DB = 20.0  # a note is added if the mix is this much below its channels
 

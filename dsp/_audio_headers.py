@@ -10,6 +10,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from dsp._audio_mapping import first_match
 from dsp._audio_samples import WIDTHS
 
 _W64_RIFF = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
@@ -199,8 +200,8 @@ def _placed(data, found: Samples, start: int, claimed: int | None, align: int, f
     """
     if found.channels < 1 or found.sample_rate_hz < 1:
         raise ValueError(f"the header gives {found.channels} channels and {found.sample_rate_hz} Hz")
-    following = _NEXT_FILE.search(data, min(start, len(data)))
-    end = following.start() if following else len(data)
+    following = first_match(_NEXT_FILE, data, start)
+    end = following if following >= 0 else len(data)
     found.start, found.n_bytes, found.claimed_bytes, found.next_file = start, max(end - start, 0), claimed, end
     if claimed is not None and claimed <= found.n_bytes:
         after = start + claimed + -claimed % align

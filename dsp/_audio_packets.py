@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
-_FLAC_MARK = b"fLaC\x00\x00\x00\x22"  # start of a stream, and header of the STREAMINFO block
+from dsp._audio_mapping import first_match
+
+_FLAC_MARK = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")  # start of a stream, and header of the STREAMINFO block
 _LAST_BLOCK = 0x80
 _FLAC_FRAME = re.compile(rb"\xff[\xf8\xf9]", re.DOTALL)
 _PAGE = struct.Struct("<4sBBqIIIB")  # mark, version, flags, granule position, serial, number, checksum, segments
@@ -74,7 +76,7 @@ class Part:
 def flac_parts(data, at: int) -> list[Part]:
     """Return every FLAC stream of the data, with the number of samples in its header set to 0, which means unknown."""
     starts = [at]
-    while (at := _flac_mark(data, _after_metadata(data, at + 4))) >= 0:
+    while (at := first_match(_FLAC_MARK, data, _after_metadata(data, at + 4))) >= 0:
         starts.append(at)
     parts = []
     for start, end in zip(starts, [*starts[1:], len(data)], strict=True):
@@ -95,10 +97,6 @@ def _after_metadata(data, at: int) -> int:
         at += 4 + int.from_bytes(data[at + 1 : at + 4], "big")
     return at
 
-
-def _flac_mark(data, at: int) -> int:
-    found = [data.find(_FLAC_MARK[:4] + bytes([kind]) + _FLAC_MARK[5:], at) for kind in (0, _LAST_BLOCK)]
-    return min((place for place in found if place >= 0), default=-1)
 
 
 def flac_from(data, part: Part, n_samples: int, at: int) -> tuple[list, int] | None:

@@ -50,9 +50,3 @@ def read_chunk(file, n_bytes: int) -> bytes:
     if not isinstance(chunk, bytes | bytearray):
         raise ValueError(f"`source` is of type {type(file).__name__}, it must be a path or an open binary file")
     return bytes(chunk)
-
-
-def release(data: bytes | mmap.mmap) -> None:
-    """Release the memory pages of a mapped file that were read."""
-    if isinstance(data, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        data.madvise(mmap.MADV_DONTNEED)
