@@ -119,30 +119,39 @@ def _spectrogram(axes: Axes, report: Report) -> None:
         vmax=top,
         interpolation="bilinear",
     )
+    shown = _visible_frames(report)
     for index, colour in enumerate(_FORMANT_COLOURS):
-        f = np.where(report.audible, report.formant_hz[:, index], np.nan)
-        axes.plot(report.time_s, f / 1000, "o", color=colour, ms=2.6, mec="white", mew=0.35, label=f"F{index + 1}")
+        f = np.where(report.audible, report.formant_hz[:, index], np.nan)[shown]
+        style = {"color": colour, "ms": 2.6, "mec": "white", "mew": 0.35, "label": f"F{index + 1}"}
+        axes.plot(report.time_s[shown], f / 1000, "o", **style)
     axes.set_ylim(0, min(fs / 2, _HIGHEST_HZ) / 1000)
     axes.set_ylabel("frequency (kHz)")
     axes.legend(loc="upper right", ncols=4, fontsize=8, framealpha=0.85, handletextpad=0.1, markerscale=1.8)
 
 
+def _visible_frames(report: Report) -> slice:
+    """Return the frames that are drawn: all of them, or of a long recording as many as are visible."""
+    return slice(None, None, max(1, len(report.time_s) // _MAX_POINTS))
+
+
 def _pitch(axes: Axes, report: Report) -> None:
     pitch_hz = np.where(report.audible, report.pitch_hz, np.nan)
-    axes.plot(report.time_s, pitch_hz, ".", color=_INK, ms=4, mew=0)
+    shown = _visible_frames(report)
+    axes.plot(report.time_s[shown], pitch_hz[shown], ".", color=_INK, ms=4, mew=0)
     axes.set_ylabel("pitch (Hz)")
     voiced = pitch_hz[np.isfinite(pitch_hz)]
     axes.set_ylim(min(50.0, report.pitch_range_hz[0]), max(300.0, voiced.max() * 1.15) if voiced.size else 300.0)
     axes.grid(axis="y", color="#dddddd", lw=0.6)
     right = axes.twinx()
-    right.fill_between(report.time_s, report.voicing, color=_FORMANT_COLOURS[1], alpha=0.18, lw=0)
+    right.fill_between(report.time_s[shown], report.voicing[shown], color=_FORMANT_COLOURS[1], alpha=0.18, lw=0)
     right.set_ylim(0, 1)
     right.set_ylabel("voicing", color=_FORMANT_COLOURS[1])
 
 
 def _prediction_gain(axes: Axes, report: Report) -> None:
-    axes.plot(report.time_s, report.prediction_gain_db, color=_INK, lw=1)
-    axes.fill_between(report.time_s, report.prediction_gain_db, color=_INK, alpha=0.08, lw=0)
+    shown = _visible_frames(report)
+    axes.plot(report.time_s[shown], report.prediction_gain_db[shown], color=_INK, lw=1)
+    axes.fill_between(report.time_s[shown], report.prediction_gain_db[shown], color=_INK, alpha=0.08, lw=0)
     axes.set_ylim(0, max(5.0, report.prediction_gain_db.max() * 1.1))
     axes.set_ylabel("prediction\ngain (dB)")
     axes.grid(axis="y", color="#dddddd", lw=0.6)

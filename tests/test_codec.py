@@ -350,7 +350,7 @@ def test_integers_are_scaled_and_every_numeric_type_of_rate_works(codec):
         ((np.zeros(9, complex), FS), "`x` is of type complex128"),
         ((3e4 * voice(900), FS), "`x` has a peak of .*: divide by 32768"),
         ((np.full(9, np.inf), FS), "`x` holds NaN or infinity"),
-        ((voice(900),), "`sample_rate_hz` is missing"),
+        ((voice(900),), "`sample_rate_hz` is None, it must be given for an array"),
         ((voice(900), "16k"), "`sample_rate_hz` is '16k'"),
         ((voice(900), 16000.5), "`sample_rate_hz` is 16000.5"),
         ((voice(900), 999), "`sample_rate_hz` is 999, it must be a whole number from 1000 to 768000"),
