@@ -145,7 +145,10 @@ def start_state(run: Run, params: nnx.State, control: Any, masks: Any = (), phas
 
 
 def make_step(run: Run, phase: Phase) -> Callable:
-    """Return the compiled step of a phase: step(state, batch, key, setting) returns the next state and the parts."""
+    """Return the compiled step of a phase: step(state, batch, key, setting) returns the next state and the parts.
+
+    The state has no masks, so that training and all methods of pruning share compiled code.
+    """
 
     @jax.jit
     def step(state: State, batch: dict, key: jax.Array, setting: Setting):
@@ -178,8 +181,8 @@ def take_step(run: Run, state: State, batch: dict, notes: dict, position: Positi
     if phase not in run.compiled:
         run.compiled[phase] = make_step(run, phase)
     key = jax.random.fold_in(jax.random.key(run.seed), notes["step"])
-    after, parts = run.compiled[phase](state, batch, key, run.setting(phase, position))
-    return run.after_step(state, after), {name: float(value) for name, value in parts.items()}
+    after, parts = run.compiled[phase](state._replace(masks=()), batch, key, run.setting(phase, position))
+    return run.after_step(state, after._replace(masks=state.masks)), {name: float(value) for name, value in parts.items()}
 
 
 def enter_phase(run: Run, state: State, notes: dict, progress: float) -> tuple[State, dict]:
