@@ -31,8 +31,8 @@ from report import RESULTS
 
 import lpcnet_cq
 from lpcnet_cq.bitstream import packet
-from lpcnet_cq.bitstream.rate_control import reset_interval
-from lpcnet_cq.channel import burst_losses, mean_burst, random_losses, share_lost
+from lpcnet_cq.bitstream.protection import Protection, choose_protection
+from lpcnet_cq.channel import burst_losses, mean_burst, random_losses, receive, share_lost
 from lpcnet_cq.evaluation.evaluate import METRICS
 from lpcnet_cq.evaluation.tables import append_rows, mean_kbps, read_rows
 from lpcnet_cq.training.data import open_corpus, read_clip
@@ -48,6 +48,7 @@ RECORDINGS = (
     "librispeech-resemblyzer/tc100-7078/7078-271888-0000",
 )
 BURST = 3.0  # packets
+COPY_OFFSET = 3  # packets, as EVS has it in its channel-aware rows
 HOP, RATE_HZ = 320, 16000
 SCORES = ["pesq", "estoi", "plcmos"]
 TEXTS = ["codec", "setting", "pattern", "clip"]
@@ -89,10 +90,10 @@ def patterns(percents: Iterable[int], counts: list[int]) -> dict[str, list[np.nd
 # ------------------------------------------------------------------------------------------------ ours
 
 
-def encode(codec, x: np.ndarray, kbps: float, interval: int) -> list[bytes]:
+def encode(codec, x: np.ndarray, kbps: float, protection: Protection) -> list[bytes]:
     """Return the packets of a live encoder, those of its delay at the end included."""
-    encoder = codec.encoder(1000 * kbps)
-    encoder._reset_interval = interval
+    encoder = codec.encoder(1000 * kbps, copy_offset=COPY_OFFSET)
+    encoder.protection = protection
     return encoder.push(x.astype(np.float32)) + encoder.flush()
 
 
@@ -101,11 +102,11 @@ def payload_kbps(packets: list[bytes], n_samples: int) -> float:
     return 8 * sum(map(len, packets[: -(-n_samples // HOP)])) / n_samples * RATE_HZ / 1000
 
 
-def encode_all(codec, sounds: Sounds, kbps: float, interval: int) -> tuple[list[list[bytes]], float]:
+def encode_all(codec, sounds: Sounds, kbps: float, protection: Protection) -> tuple[list[list[bytes]], float]:
     """Return the packets of all recordings at the rate asked for together, and that rate in kbit/s."""
     asked, low = kbps, codec.bitrates_bps[0] / 1000
     for _ in range(3):
-        coded = [encode(codec, x, asked, interval) for _, x in sounds]
+        coded = [encode(codec, x, asked, protection) for _, x in sounds]
         rates = [{"kbps": payload_kbps(c, len(x)), "seconds": len(x)} for c, (_, x) in zip(coded, sounds, strict=True)]
         real = mean_kbps(rates)
         if abs(real / kbps - 1) < 0.004:
@@ -116,10 +117,8 @@ def encode_all(codec, sounds: Sounds, kbps: float, interval: int) -> tuple[list[
 
 def decode(codec, packets: list[bytes], lost: np.ndarray, n: int) -> np.ndarray:
     """Return n samples of what a live decoder makes of packets, aligned with the original."""
-    decoder, lag = codec.decoder(), codec.config.delay - HOP
-    lost = np.pad(lost, (0, len(packets) - len(lost)))
-    y = np.concatenate([decoder.push(None if gone else data) for data, gone in zip(packets, lost, strict=True)])
-    return y[lag : lag + n]
+    y = receive(codec.decoder(), packets, np.pad(lost, (0, len(packets) - len(lost))), COPY_OFFSET)
+    return y[codec.encoder().delay_samples :][:n]
 
 
 # ------------------------------------------------------------------------------------------------ rows
@@ -168,22 +167,20 @@ def measure(
         print(*key.values(), name, f"{mean_kbps(rows):.2f} kbps", scores, flush=True)
 
 
-def run(
-    data: str, path: Path, model: str, rates: list[float], intervals: list[int], percents: list[int]
-) -> None:
+def run(data: str, path: Path, model: str, settings: list[tuple[float, Protection]], percents: list[int]) -> None:
     """Measure our codec."""
     codec, sounds = lpcnet_cq.load(model), recordings(data)
     losses = patterns(percents, [-(-len(x) // HOP) for _, x in sounds])
 
-    def code(kbps: float, interval: int) -> tuple[list, list]:
-        coded, _ = encode_all(codec, sounds, kbps, interval)
+    def code(kbps: float, protection: Protection) -> tuple[list, list]:
+        coded, _ = encode_all(codec, sounds, kbps, protection)
         pairs = [(c, x) for c, (_, x) in zip(coded, sounds, strict=True)]
         return [payload_kbps(c, len(x)) for c, x in pairs], [partial(decode, codec, c, n=len(x)) for c, x in pairs]
 
-    for kbps in rates:
-        for interval in intervals:
-            key = {"codec": codec.name, "setting": f"reset {interval}", "kbps_asked": kbps}
-            measure(path, key, losses, sounds, partial(code, kbps, interval))
+    for kbps, protection in settings:
+        setting = f"reset {protection.reset_interval}" + ", copies" * protection.copies
+        key = {"codec": codec.name, "setting": setting, "kbps_asked": kbps}
+        measure(path, key, losses, sounds, partial(code, kbps, protection))
 
 
 def run_peers(data: str, path: Path, names: list[str], percents: list[int]) -> None:
@@ -256,6 +253,12 @@ def numbers(kind: Callable) -> Callable:
     return lambda text: [kind(part) for part in text.split(",")]
 
 
+def protections(args: argparse.Namespace, kbps: float) -> list[Protection]:
+    """Return the protections to measure at a rate: those asked for by interval, or those for expected losses."""
+    chosen = [choose_protection(percent / 100, 1000 * kbps) for percent in args.expected_loss]
+    return [Protection(interval) for interval in args.interval] if args.interval else list(dict.fromkeys(chosen))
+
+
 def main():
     p = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     p.add_argument("what", choices=["run", "peers", "merge", "table", "resets"])
@@ -274,8 +277,8 @@ def main():
         p.error(f"--names {min(unknown)} must be of {', '.join(LOSSY)}")
     rows = args.out / "rows.csv"
     if args.what == "run":
-        intervals = args.interval or [reset_interval(percent / 100) for percent in args.expected_loss]
-        run(args.source, rows, args.model, args.kbps, intervals, args.rates)
+        settings = [(kbps, protection) for kbps in args.kbps for protection in protections(args, kbps)]
+        run(args.source, rows, args.model, settings, args.rates)
     elif args.what == "peers":
         run_peers(args.source, rows, args.names, args.rates)
     elif args.what == "merge":

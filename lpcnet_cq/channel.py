@@ -4,7 +4,13 @@ Place in the chain: between encoder and decoder, in tests and experiments. A pat
 True where a packet is lost. A seed gives the same pattern in every release and on every machine.
 """
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from lpcnet_cq.stream import Decoder
 
 
 def random_losses(n: int, loss: float, seed: int) -> np.ndarray:
@@ -115,3 +121,27 @@ def mean_burst(lost: np.ndarray) -> float:
     bits = np.concatenate([[False], np.asarray(lost, bool)])
     bursts = np.count_nonzero(bits[1:] > bits[:-1])
     return float(np.count_nonzero(lost) / bursts) if bursts else 0.0
+
+
+def receive(decoder: "Decoder", packets: Sequence[bytes], lost: np.ndarray, copy_offset: int) -> np.ndarray:
+    """Return what a live decoder outputs if packets are lost, without the decoder's delay.
+
+    Parameters
+    ----------
+    decoder : Decoder
+    packets : sequence of n bytes
+    lost : bool array (n,)
+    copy_offset : int
+        The encoder's: the decoder gets the packet so many packets after a lost one, if it is not lost, too.
+
+    Returns
+    -------
+    float32 array (samples,) or (samples, channels)
+        At the codec's sample rate.
+    """
+    frames = []
+    for t, data in enumerate(packets):
+        later = t + copy_offset
+        following = packets[later] if later < len(packets) and not lost[later] else None
+        frames.append(decoder.push(None, following) if lost[t] else decoder.push(data))
+    return np.concatenate(frames)[decoder.delay_samples :]

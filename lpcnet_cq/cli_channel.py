@@ -16,8 +16,6 @@ from lpcnet_cq.cli_paths import check_output
 if TYPE_CHECKING:
     import numpy as np
 
-    from lpcnet_cq.stream import Decoder
-
 
 def add_channel(commands) -> argparse.ArgumentParser:
     """Add `channel`; return its parser."""
@@ -67,7 +65,7 @@ def run_channel(args: argparse.Namespace) -> int:
     rate_bps = codec.default_bitrate_bps if given is None else allowed_bitrate_bps(given, codec.bitrates_bps)
 
     from lpcnet_cq.audio import prepare, read_audio, resample, write_wav
-    from lpcnet_cq.channel import mean_burst, share_lost
+    from lpcnet_cq.channel import mean_burst, receive, share_lost
 
     audio = read_audio(args.input, channels=codec.channels)
     for note in audio.notes:
@@ -77,7 +75,7 @@ def run_channel(args: argparse.Namespace) -> int:
     encoder = codec.encoder(rate_bps, expected_loss=expected / 100)
     packets = encoder.push(x) + encoder.flush()
     lost = lose(len(packets))
-    y = heard(codec.decoder(), packets, lost)[encoder.delay_samples :][: len(x)]
+    y = receive(codec.decoder(), packets, lost, encoder.copy_offset)[encoder.delay_samples :][: len(x)]
     write_wav(target, resample(y, codec.sample_rate_hz, audio.sample_rate_hz)[: len(audio.x)], audio.sample_rate_hz)
     seconds = len(packets) * codec.config.spec.hop / codec.sample_rate_hz
     lines = info_lines(
@@ -112,23 +110,3 @@ def losses(loss: float, burst: float | None, seed: int) -> "Callable[[int], np.n
     except ValueError as error:
         raise UsageError(str(error)) from error
     return lose
-
-
-def heard(decoder: "Decoder", packets: list[bytes], lost: "np.ndarray") -> "np.ndarray":
-    """Return what a live decoder makes of packets, without the decoder's delay.
-
-    Parameters
-    ----------
-    decoder : Decoder
-    packets : list of bytes
-    lost : bool array (n_packets,)
-
-    Returns
-    -------
-    float32 array (n,) or (n, channels)
-        At the codec's rate.
-    """
-    import numpy as np
-
-    frames = [decoder.push(None if gone else data) for data, gone in zip(packets, lost, strict=True)]
-    return np.concatenate(frames)[decoder.delay_samples :]

@@ -308,7 +308,12 @@ class Codec:
         return drop_layers(self._parts, stream_bytes(data), self._parts.checked_layers(layers))
 
     def encoder(
-        self, bitrate_bps: float | None = None, layers: int = 1, mode: Mode = "mean", expected_loss: float = 0.0
+        self,
+        bitrate_bps: float | None = None,
+        layers: int = 1,
+        mode: Mode = "mean",
+        expected_loss: float = 0.0,
+        copy_offset: int = 2,
     ) -> Encoder:
         """Return a live encoder, `push(samples) -> packets`; arguments as for `encode`.
 
@@ -321,6 +326,8 @@ class Codec:
         mode : str
         expected_loss : float
             Fraction of packets that the channel loses, 0 to 1; `encoder.expected_loss = 0.03` changes it later.
+        copy_offset : int
+            A lost packet is repaired by the packet so many packets later, 1 to 8, if packets carry copies.
 
         Raises
         ------
@@ -332,7 +339,7 @@ class Codec:
         check_mode(mode)
         if layers > (most := self._parts.packer.most_layers(bitrate_bps)):
             raise ValueError(f"`layers` is {layers}, at {bitrate_bps} bit/s it must be at most {most}")
-        return Encoder(self._parts, bitrate_bps, layers, mode, expected_loss)
+        return Encoder(self._parts, bitrate_bps, layers, mode, expected_loss, copy_offset)
 
     def decoder(self, layers: int = 1) -> Decoder:
         """Return a live decoder, `push(packet or None) -> frame`, for packets of at most `layers` layers.

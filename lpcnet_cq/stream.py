@@ -10,8 +10,10 @@ Remove this number of samples at the beginning to align them with the input. Aft
 least as long as the input.
 """
 
+from collections import deque
 from collections.abc import Iterator
-from numbers import Real
+from dataclasses import replace
+from numbers import Integral, Real
 
 import numpy as np
 
@@ -19,7 +21,8 @@ from dsp.signals import checked_signal
 from lpcnet_cq.bitstream import packet
 from lpcnet_cq.bitstream.packet_fit import Fitter, padded
 from lpcnet_cq.bitstream.packing import Mode
-from lpcnet_cq.bitstream.rate_control import Budget, operating_points, reset_interval
+from lpcnet_cq.bitstream.protection import OFFSETS, Protection, choose_protection, find_copy, make_copy
+from lpcnet_cq.bitstream.rate_control import Budget, operating_points
 from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.nn.packet_reader import BUFFER_BYTES
 from lpcnet_cq.parts import CodecParts
@@ -65,6 +68,8 @@ class Encoder(_Live):
         bitrate allows per packet, rounded down. "constant": all packets have this size; zero bytes pad smaller ones.
     expected_loss : float
         See the property.
+    copy_offset : int
+        A lost packet is repaired by the packet so many packets later, 1 to 8.
     """
 
     def __init__(
@@ -74,12 +79,16 @@ class Encoder(_Live):
         layers: int = 1,
         mode: Mode = "mean",
         expected_loss: float = 0.0,
+        copy_offset: int = 2,
     ):
         super().__init__(parts, layers)
+        if not isinstance(copy_offset, Integral) or copy_offset not in OFFSETS:
+            raise ValueError(f"`copy_offset` is {copy_offset!r}, it must be a whole number from 1 to {OFFSETS[-1]}")
         spec = self._spec
         self._steps = parts.packer.steps_for(layers)
         self._mode, self._packet_bytes = mode, parts.packet_bytes(bitrate_bps)
-        self._nominal_point = parts.packer.step_for_rate(bitrate_bps)
+        self._bitrate_bps = bitrate_bps
+        self._copies = deque([b""] * int(copy_offset), int(copy_offset))  # of the last packets, oldest first
         self._budget = Budget(bitrate_bps * spec.hop / spec.sample_rate_hz)
         self._pasts: list[packet.Past] | None = None
         self._state = parts.signal.start_encoder(np.zeros(spec.look_ahead, np.float32))
@@ -97,8 +106,9 @@ class Encoder(_Live):
     def expected_loss(self) -> float:
         """Fraction of packets that the channel loses, 0 to 1. A new value is used from the next packet on.
 
-        The larger it is, the more packets reset the context of the entropy coder. A reset ends the effect of earlier
-        losses and costs bits, see `rate_control.reset_interval`.
+        The larger it is, the more packets reset the context of the entropy coder, which ends the effect of earlier
+        losses and costs bits. If bitrate and expected loss are high enough, packets of one layer also carry coarse
+        copies of earlier packets. See `protection.choose_protection`.
         """
         return self._expected_loss
 
@@ -107,7 +117,22 @@ class Encoder(_Live):
         if not isinstance(fraction, Real) or not 0 <= fraction <= 1:
             raise ValueError(f"`expected_loss` is {fraction!r}, it must be a number from 0 to 1")
         self._expected_loss = float(fraction)
-        self._reset_interval = reset_interval(self._expected_loss)
+        self.protection = choose_protection(self._expected_loss, self._bitrate_bps)
+
+    @property
+    def protection(self) -> Protection:
+        """Protection against losses; it follows from the expected loss, but can be set as well."""
+        return self._protection
+
+    @protection.setter
+    def protection(self, protection: Protection) -> None:
+        self._protection = replace(protection, copies=protection.copies and self._layers == 1)
+        self._nominal_point = self._parts.packer.step_for_rate(self._protection.packet_bps(self._bitrate_bps))
+
+    @property
+    def copy_offset(self) -> int:
+        """Packets from a packet to the one that carries its copy."""
+        return len(self._copies)
 
     def push(self, samples: np.ndarray) -> list[bytes]:
         """Take the next samples of the signal and return the packets that they complete.
@@ -173,19 +198,24 @@ class Encoder(_Live):
         """Return the layers of the next packet; x is a frame, or a part of it, or empty, at the end of the signal."""
         parts = self._parts
         self._state, side, z = parts.signal.analyse(self._state, x, 1)
-        pasts = None if self._since_reset >= self._reset_interval else self._pasts
+        pasts = None if self._since_reset >= self._protection.reset_interval else self._pasts
         fitter = Fitter(parts.entropy, pasts, side, z, parts.packer.sizes, self._steps, self._layers - 1)
+        copy, size = self._copies[0], len(self._copies[0])
         if self._mode == "mean":
             fitted = fitter.at(self._budget.point(self._nominal_point, operating_points(self._steps)))
-            if fitted.n_bytes < self._budget.least_bytes:
-                fitted = fitter.within(self._budget.least_bytes)
-            self._budget = self._budget.spend(fitted.n_bytes)
+            if fitted.n_bytes + size < self._budget.least_bytes:
+                fitted = fitter.within(self._budget.least_bytes - size)
+            self._budget = self._budget.spend(fitted.n_bytes + size)
         else:
-            fitted = fitter.within(self._packet_bytes)
+            fitted = fitter.within(self._packet_bytes - size)
+        self._copies.append(b"")
+        if self._protection.copies:
+            self._copies[-1] = make_copy(replace(fitter, pasts=None), int(fitted.n.step[0]), self._packet_bytes)
         self._count += 1
         self._since_reset = 1 if pasts is None else self._since_reset + 1
         self._pasts = fitted.pasts
-        return padded(fitted.packet, self._packet_bytes) if self._mode == "constant" else fitted.packet
+        layers = (*fitted.packet[:-1], fitted.packet[-1] + copy)
+        return padded(layers, self._packet_bytes) if self._mode == "constant" else layers
 
 
 class Decoder(_Live):
@@ -210,12 +240,18 @@ class Decoder(_Live):
         """Delay of frames relative to packets, in samples."""
         return self._parts.config.decoder_delay
 
-    def push(self, data: bytes | None) -> np.ndarray:
+    def push(self, data: bytes | None, following: bytes | None = None) -> np.ndarray:
         """Take a packet, or None for a lost one, and return a frame.
 
-        A lost packet is replaced by concealment (`SignalModel.conceal`). The packets after it need its context;
-        they are concealed too, up to the next context reset. The last layers of a packet may be missing. A layer that
-        was missing once is decoded again from the next context reset on.
+        A lost packet is replaced by the copy in `following`, or by concealment (`SignalModel.conceal`). The packets
+        after it need its context; they are concealed too, up to the next context reset. The last layers of a packet may
+        be missing. A layer that was missing once is decoded again from the next context reset on.
+
+        Parameters
+        ----------
+        data : bytes or None
+        following : bytes, optional
+            The packet that may carry a copy of the lost one: the encoder's `copy_offset` packets later.
 
         Returns
         -------
@@ -225,35 +261,42 @@ class Decoder(_Live):
         Raises
         ------
         BitstreamError
-            If the packet is damaged; the state of the decoder does not change.
-        ValueError
-            If it is of another type.
+            If a packet is damaged; the state of the decoder does not change.
         """
-        if not isinstance(data, bytes | bytearray | memoryview | None):
-            raise ValueError(f"`data` is of type {type(data).__name__}, it must be the bytes of a packet, or None")
-        n = None
+        n, pasts = None, self._pasts
         if data is None:
-            self._pasts = []
+            n, pasts = self._read_copy(following), []
         elif self._pasts or packet.resets_context(self._parts.entropy, data):
-            self._pasts, n = self._read(data)
-            self._last, self._lost = n, 0
+            pasts, n, _ = self._read(data)
+        self._pasts = pasts
         if n is None:
             self._lost += 1
             self._state, y = self._parts.signal.conceal(self._state, self._last, self._lost)
         else:
+            self._last, self._lost = n, 0
             self._state, y = self._parts.signal.synthesise(self._state, n)
         return np.clip(y, -1, 1)
 
-    def _read(self, data: bytes) -> tuple[list[packet.Past], packet.Integers]:
-        """Read all layers of a packet whose context is known; no layer consists of zero bytes only."""
+    def _read(self, data: bytes) -> tuple[list[packet.Past], packet.Integers, int]:
+        """Read all layers of a packet whose context is known, up to a byte; no layer consists of zero bytes only."""
         if len(data) > BUFFER_BYTES:
             raise BitstreamError(f"a packet has {len(data)} bytes, at most {BUFFER_BYTES} are allowed")
-        known = self._layers if packet.resets_context(self._parts.entropy, data) else len(self._pasts)
+        resets = packet.resets_context(self._parts.entropy, data)
+        known = self._layers if resets else len(self._pasts)
         for layers in range(1, known + 1):
-            before = self._pasts[:layers] if len(self._pasts) >= layers else None
+            before = None if resets else self._pasts[:layers]
             pasts, n, ends = self._parts.reader.read(before, data, 0, 1, 1, layers - 1)
-            if not any(data[ends[-1, -1] :]):  # nothing, or padding
-                return pasts, n
-        if known == self._layers:
-            raise BitstreamError(f"a packet has {len(data) - ends[-1, -1]} bytes after its last layer")
-        return pasts, n
+            end = int(ends[-1, -1])
+            if not any(data[end:]):  # nothing, or padding
+                return pasts, n, end
+        if known == self._layers and find_copy(self._parts.entropy, data, end) is None:
+            raise BitstreamError(f"a packet has {len(data) - end} bytes after its last layer")
+        return pasts, n, end
+
+    def _read_copy(self, following: bytes | None) -> packet.Integers | None:
+        """Return the integers of the copy that a packet carries, if there is one that can be read."""
+        entropy = self._parts.entropy
+        if following is None or not packet.resets_context(entropy, following):
+            return None
+        copy = find_copy(entropy, following, self._read(following)[2])
+        return None if copy is None else self._read(copy)[1]

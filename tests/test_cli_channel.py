@@ -18,7 +18,7 @@ SECONDS = 4
 
 
 class Encoder:
-    delay_samples = AHEAD
+    delay_samples, copy_offset = AHEAD, 2
 
     def __init__(self):
         self.held = np.zeros(AHEAD, np.float32)
@@ -39,7 +39,7 @@ class Decoder:
     def __init__(self):
         self.held = np.zeros(LATE, np.float32)
 
-    def push(self, data):
+    def push(self, data, following=None):
         pcm = np.zeros(HOP) if data is None else np.frombuffer(data, "<i2")
         y = np.concatenate([self.held, pcm / 32768])
         self.held = y[HOP:]

@@ -9,7 +9,6 @@ ROOT = Path(__file__).parents[1]
 # From the ground up; a room imports itself and what stands before it. Modules at the top are rooms of one file.
 ORDER = (
     "errors",
-    "channel",
     "bitstream",
     "contract",
     "nn",
@@ -21,6 +20,7 @@ ORDER = (
     "signal_check",
     "parts",
     "stream",
+    "channel",
     "files",
     "codec",
     "rtp",

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 import lpcnet_cq
 from lpcnet_cq.bitstream import packet
-from lpcnet_cq.bitstream.rate_control import reset_interval
+from lpcnet_cq.bitstream.protection import COPY_SHARE, Protection, choose_protection, find_copy
 from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.files import analyse_signal, ignore, synthesise_packets
 from lpcnet_cq.training.presets import PRESETS
 
 CONFIG = PRESETS["tiny"].codec
 HOP, FS = CONFIG.spec.hop, CONFIG.spec.sample_rate_hz
-RESET_INTERVAL = reset_interval(0.0)
+RESET_INTERVAL = choose_protection(0.0, 30000.0).reset_interval
 T = 2 * RESET_INTERVAL + 5
 
 
@@ -206,6 +206,58 @@ def test_wrong_expected_loss_is_refused_in_one_sentence(codec, loss):
     assert encoder.expected_loss == 0.1
     with pytest.raises(ValueError, match="`expected_loss`"):
         codec.encoder(30000, expected_loss=loss)
+
+
+@pytest.mark.parametrize("offset", [1, 3])
+def test_a_lost_packet_is_repaired_by_its_copy(codec, frames, sound, offset):
+    """It sounds as the copy does in its place. Without losses, copies change nothing."""
+    encoder = codec.encoder(40000, expected_loss=0.1, copy_offset=offset)
+    assert encoder.copy_offset == offset and encoder.protection == Protection(1, copies=True)
+    data = encoder.push(frames[:30].ravel())
+    plain, copies = codec.decoder(), []
+    for packet_ in data:
+        copies.append(find_copy(codec._parts.entropy, packet_, plain._read(packet_)[2]))
+    assert copies[:offset] == [None] * offset and all(copies[offset:])
+    cut = [d[: len(d) - len(c or b"")] for d, c in zip(data, copies, strict=True)]
+    undisturbed = [plain.push(d) for d in data]
+    np.testing.assert_array_equal(undisturbed, [d.push(p) for d in [codec.decoder()] for p in cut])
+    for t in (8, 14):
+        repaired, other = codec.decoder(), codec.decoder()
+        for before in data[:t]:
+            repaired.push(before)
+            other.push(before)
+        np.testing.assert_array_equal(repaired.push(None, data[t + offset]), other.push(copies[t + offset]))
+        np.testing.assert_array_equal(repaired.push(data[t + 1]), other.push(data[t + 1]))
+
+
+@pytest.mark.parametrize("mode", ["mean", "capped", "constant"])
+def test_copies_are_a_part_of_the_rate(codec, frames, mode):
+    rate_bps = 40000
+    data = codec.encoder(rate_bps, mode=mode, expected_loss=0.1).push(frames.ravel())
+    size, sizes = rate_bps * HOP // FS // 8, [len(d) for d in data]
+    assert max(sizes) <= size or mode == "mean"
+    assert mode != "constant" or set(sizes) == {size}
+    ends = [codec.decoder()._read(d)[2] for d in data]
+    shares = [len(d.rstrip(b"\0")) - end for d, end in zip(data, ends, strict=True)]
+    assert 0 < max(shares) <= COPY_SHARE * size
+
+
+def test_a_following_packet_without_a_copy_leaves_concealment(codec, packets):
+    one, other = codec.decoder(), codec.decoder()
+    one.push(packets[0])
+    other.push(packets[0])
+    np.testing.assert_array_equal(one.push(None, packets[RESET_INTERVAL]), other.push(None))
+    np.testing.assert_array_equal(one.push(None, packets[3]), other.push(None))
+
+
+def test_layers_carry_no_copies(codec):
+    assert not codec.encoder(50000, layers=2, expected_loss=0.5).protection.copies
+
+
+@pytest.mark.parametrize("offset", [0, 9, 1.5, "2", None])
+def test_wrong_copy_offset_is_refused_in_one_sentence(codec, offset):
+    with pytest.raises(ValueError, match=r"`copy_offset` is .*, it must be a whole number from 1 to 8$"):
+        codec.encoder(30000, copy_offset=offset)
 
 
 @pytest.fixture(scope="module")

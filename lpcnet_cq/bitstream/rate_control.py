@@ -21,7 +21,6 @@ from lpcnet_cq.bitstream.rdoq import MULTIPLIER
 
 ROUNDING_BITS = 4.6  # mean cost of rounding a packet to whole bytes
 RUN = 500  # packets that are processed together, which limits the memory for long files
-RESET_INTERVALS = ((0.04, 1), (0.015, 2), (0.005, 5), (0.0, 25))  # lowest expected loss, packets
 COARSER_POINTS = 12  # operating points with the coarsest step size: multipliers up to 2^6 times `MULTIPLIER`
 POINTS_PER_OCTAVE = 2  # operating points per doubling of the multiplier
 STEPS_PER_PACKET = 0.2  # shift of the operating point per packet of debt
@@ -47,25 +46,6 @@ def step_and_multiplier(point: np.ndarray, steps: range) -> tuple[np.ndarray, np
     """
     step = np.minimum(point, steps[-1])
     return step, MULTIPLIER * 2.0 ** ((point - step) / POINTS_PER_OCTAVE)
-
-
-def reset_interval(expected_loss: float) -> int:
-    """Return how many packets after a context reset the next one follows in a live stream.
-
-    A packet that is lost makes the packets up to the next reset unreadable; a reset costs bits, with `cq-live` 26 and
-    with weights that were not trained for resets about 60.
-
-    Parameters
-    ----------
-    expected_loss : float
-        Fraction of packets that the channel loses, 0 to 1.
-
-    Examples
-    --------
-    >>> [reset_interval(loss) for loss in (0.0, 0.01, 0.03, 0.2)]
-    [25, 5, 2, 1]
-    """
-    return next(interval for least, interval in RESET_INTERVALS if expected_loss >= least)
 
 
 def packet_costs(model: EntropyModel, n: Integers, L: int = 0) -> np.ndarray:

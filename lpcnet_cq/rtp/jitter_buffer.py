@@ -68,13 +68,16 @@ class JitterBuffer:
         Timestamp units per second.
     max_delay_ms : float
         The longest target.
+    copy_offset : int
+        Frames from a frame to the one whose packet carries its copy, for which the buffer waits; 0: no copies.
     """
 
-    def __init__(self, hop: int, clock_hz: int, max_delay_ms: float = 200.0):
+    def __init__(self, hop: int, clock_hz: int, max_delay_ms: float = 200.0, copy_offset: int = 0):
         self.counts = Counts()
         self.delay_ms = 0.0  # of the frame played last, beyond that of the fastest packet
         self.jitter_ms = 0.0  # as receivers report it: RFC 3550, A.8
         self._hop, self._frame_ms, self._max_delay_ms = hop, 1000 * hop / clock_hz, max_delay_ms
+        self._copy_offset = copy_offset
         self._timeline: Timeline | None = None
         self._lost_before = 0  # packets of earlier streams of the sender
         self._forget()
@@ -86,7 +89,7 @@ class JitterBuffer:
         self._seen: set[int] = set()  # sequence numbers
         self._distinct = 0  # packets of this stream
         self._transits_ms: deque[float] = deque(maxlen=WINDOW)
-        self._reach_ms = 0.0  # age of the oldest copies that packets carry
+        self._reach_ms = self._copy_offset * self._frame_ms  # age of the oldest copies that packets carry
         self._late_since_ms: float | None = None  # since when only late packets have come
         self._since_left_out = 0
 
@@ -185,6 +188,10 @@ class JitterBuffer:
             self.counts.left_out += 1
             taken.append(self._take(self._next))
         return taken
+
+    def following(self) -> bytes | None:
+        """Return the frame whose packet carries the copy of the frame that `pop` returned last, if it is there."""
+        return self._frames.get(self._next - 1 + self._copy_offset) if self._next is not None else None
 
     def _place(self, sequence: int, timestamp: int, n: int) -> tuple[int, int] | None:
         """Return the sequence number and the index of a packet's first frame; None for a packet of another stream."""

@@ -35,8 +35,8 @@ class LiveDecoder(Protocol):
         """Channels of a frame."""
         ...
 
-    def push(self, data: bytes | None) -> np.ndarray:
-        """Take a packet, or None for a lost one, and return a frame."""
+    def push(self, data: bytes | None, following: bytes | None = None) -> np.ndarray:
+        """Take a packet, or None for a lost one and the packet that may carry its copy, and return a frame."""
         ...
 
 
@@ -53,6 +53,8 @@ class Receiver:
         As the sender has them.
     max_delay_ms : float
         Of the jitter buffer, at most.
+    copy_offset : int
+        That of the sender's encoder, if its packets carry copies (`a=fmtp` with `copyoffset`); 0: no copies.
 
     Attributes
     ----------
@@ -68,10 +70,15 @@ class Receiver:
     """
 
     def __init__(
-        self, decoder: LiveDecoder, payload_type: int = 96, redundant_type: int = 97, max_delay_ms: float = 200.0
+        self,
+        decoder: LiveDecoder,
+        payload_type: int = 96,
+        redundant_type: int = 97,
+        max_delay_ms: float = 200.0,
+        copy_offset: int = 0,
     ):
         packet_class()  # raises now, not with the first packet
-        self.buffer = JitterBuffer(decoder.frame_size, decoder.sample_rate_hz, max_delay_ms)
+        self.buffer = JitterBuffer(decoder.frame_size, decoder.sample_rate_hz, max_delay_ms, copy_offset)
         self.ignored = self.damaged = 0
         self._decoder, self._payload_type, self._redundant_type = decoder, payload_type, redundant_type
         self._ssrc: int | None = None
@@ -115,7 +122,9 @@ class Receiver:
         -------
         float32 array (frame_size,) or (frame_size, channels)
         """
-        due = [self._decode(data) for data in self.buffer.pop(now_ms)]
+        taken = self.buffer.pop(now_ms)
+        following = self.buffer.following() if taken and taken[-1] is None else None
+        due = [self._decode(data, following if i == len(taken) - 1 else None) for i, data in enumerate(taken)]
         size, channels = self._decoder.frame_size, self._decoder.channels
         if not due:
             return np.zeros(size if channels == 1 else (size, channels), np.float32)
@@ -131,9 +140,9 @@ class Receiver:
             raise BitstreamError("a redundant RTP packet holds other payload types")
         return unpack(own.payload), [(block.offset, unpack(block.payload)) for block in copies]
 
-    def _decode(self, data: bytes | None) -> np.ndarray:
+    def _decode(self, data: bytes | None, following: bytes | None) -> np.ndarray:
         try:
-            return self._decoder.push(data)
+            return self._decoder.push(data, following)
         except BitstreamError:
             self.damaged += 1
             return self._decoder.push(None)

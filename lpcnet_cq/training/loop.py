@@ -182,7 +182,8 @@ def take_step(run: Run, state: State, batch: dict, notes: dict, position: Positi
         run.compiled[phase] = make_step(run, phase)
     key = jax.random.fold_in(jax.random.key(run.seed), notes["step"])
     after, parts = run.compiled[phase](state._replace(masks=()), batch, key, run.setting(phase, position))
-    return run.after_step(state, after._replace(masks=state.masks)), {name: float(value) for name, value in parts.items()}
+    after = run.after_step(state, after._replace(masks=state.masks))
+    return after, {name: float(value) for name, value in parts.items()}
 
 
 def enter_phase(run: Run, state: State, notes: dict, progress: float) -> tuple[State, dict]:

@@ -24,7 +24,7 @@ class Recorder:
     def __init__(self):
         self.given = []
 
-    def push(self, data):
+    def push(self, data, following=None):
         if data == b"bad":
             raise BitstreamError("a bad packet")
         self.given.append(data)
@@ -94,3 +94,18 @@ def test_the_sound_fades_over_a_frame_that_is_left_out(receiver, monkeypatch):
     monkeypatch.setattr(receiver.buffer, "pop", lambda now_ms: [b"100", b"500"])
     y = receiver.play(0.0)
     assert y[0] == np.float32(0.1) and y[-1] == np.float32(0.5) and np.all(np.diff(y) > 0)
+
+
+def test_the_packet_with_the_copy_of_a_lost_one_is_given_to_the_decoder():
+    class Repairer(Recorder):
+        def push(self, data, following=None):
+            return super().push(data if following is None else b"%d" % (int(following) - 2))
+
+    receiver, sender = Receiver(Repairer(), copy_offset=2), Sender(HOP)
+    for k, packet in enumerate(packets(60)):
+        for data in sender.push(packet):
+            if k % 5 != 2:
+                receiver.receive(data, k * FRAME_MS)
+        receiver.play(k * FRAME_MS)
+    given = receiver._decoder.given
+    assert given == packets(len(given)) and len(given) > 50, "all of them, in order"

@@ -1,0 +1,91 @@
+"""Protection of live streams against packet loss: how often packets reset the context, and copies of earlier packets.
+
+Place in the chain: between rate control and packets, in the encoder; the decoder only finds the copies. A copy is an
+ordinary packet at a coarse operating point, which resets the context. It travels `offset` packets later, behind the
+packet of that time: packet, copy, and zero bytes of padding if any. Without losses a decoder ignores it. The principle
+is that of the channel-aware mode of EVS (3GPP TS 26.445, clause 5.8) and of LBRR in Opus (RFC 6716, section 2.1.7).
+Delay: none in the encoder; a decoder that uses copies waits for `offset` packets.
+"""
+
+from dataclasses import dataclass
+
+from lpcnet_cq.bitstream.entropy_model import EntropyModel
+from lpcnet_cq.bitstream.packet import resets_context
+from lpcnet_cq.bitstream.packet_fit import Fitter
+from lpcnet_cq.bitstream.rate_control import operating_points
+
+RESET_INTERVALS = ((0.04, 1), (0.015, 2), (0.005, 5), (0.0, 25))  # lowest expected loss, packets
+COPY_LOSS = 0.03  # lowest expected loss at which copies are sent
+COPY_LEAST_BPS = 12000.0  # lowest bitrate at which copies are sent: below, they cost more than they repair
+COPY_SHARE = 0.4  # of the bitrate: mean share of the copies
+COPY_COARSER = 8  # operating points between a packet and its copy
+OFFSETS = range(1, 9)  # packets
+
+
+@dataclass(frozen=True)
+class Protection:
+    """Hold how a live stream is protected.
+
+    Parameters
+    ----------
+    reset_interval : int
+        Packets from one context reset to the next.
+    copies : bool
+        Whether packets carry copies of earlier ones.
+    """
+
+    reset_interval: int
+    copies: bool = False
+
+    def packet_bps(self, bitrate_bps: float) -> float:
+        """Return the bitrate that is left for the packets themselves."""
+        return bitrate_bps * (1 - COPY_SHARE) if self.copies else bitrate_bps
+
+
+def choose_protection(expected_loss: float, bitrate_bps: float) -> Protection:
+    """Return the protection for a channel and a bitrate.
+
+    A lost packet makes the packets up to the next context reset unreadable. With copies, every packet resets the
+    context, so that copies are found after a loss.
+
+    Parameters
+    ----------
+    expected_loss : float
+        Fraction of packets that the channel loses, 0 to 1.
+    bitrate_bps : float
+
+    Examples
+    --------
+    >>> choose_protection(0.02, 9000)
+    Protection(reset_interval=2, copies=False)
+    >>> choose_protection(0.05, 16000).packet_bps(16000)
+    9600.0
+    """
+    if expected_loss >= COPY_LOSS and bitrate_bps >= COPY_LEAST_BPS:
+        return Protection(1, copies=True)
+    return Protection(next(interval for least, interval in RESET_INTERVALS if expected_loss >= least))
+
+
+def make_copy(fitter: Fitter, step: int, packet_bytes: int) -> bytes:
+    """Return a copy of a packet, or no bytes if even the smallest one is larger than the share of copies.
+
+    Parameters
+    ----------
+    fitter : Fitter
+        Of the packet, without a past.
+    step : int
+        Step index of the packet.
+    packet_bytes : int
+        Mean size of packets with copies.
+    """
+    point = min(step + COPY_COARSER, operating_points(fitter.steps)[-1])
+    copy, limit = fitter.at(point), int(COPY_SHARE * packet_bytes)
+    if copy.n_bytes > limit:
+        copy = fitter.within(limit, point)
+    return b"".join(copy.packet) if copy.n_bytes <= limit else b""
+
+
+def find_copy(model: EntropyModel, data: bytes, end: int) -> bytes | None:
+    """Return the copy behind a packet that ends at byte `end`, or None if there is none."""
+    rest = data[end:]
+    return rest if any(rest) and resets_context(model, rest) else None
