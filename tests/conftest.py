@@ -20,6 +20,7 @@ os.environ.setdefault("MPLBACKEND", "agg")
 # Compiled code is kept between runs, away from what the user's own programs have compiled.
 _cache = Path(tempfile.gettempdir()) / f"lpcnet_cq-tests-{os.getuid() if hasattr(os, 'getuid') else 0}"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_cache / "jax"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("LPCNET_CQ_CACHE", str(_cache / "data"))
 
 import numpy as np  # noqa: E402  (after the environment, which plugins may read)
@@ -34,14 +35,26 @@ settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
+MOST_BYTES = 1_300_000_000  # of memory, with which another file of tests begins
+
+
 @pytest.fixture(scope="module", autouse=True)
 def forget_compiled_code():
-    """Give back the memory of a file's compiled code, which would add up to gigabytes over all files."""
+    """Give back the memory of compiled code, which would add up to gigabytes over all files."""
     yield
-    if "jax" in sys.modules:
+    if "jax" in sys.modules and resident_bytes() > MOST_BYTES:
         sys.modules["jax"].clear_caches()
         gc.collect()
         return_freed_memory()
+
+
+def resident_bytes():
+    """Return the memory of this process; where it is not known, more than `MOST_BYTES`."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return MOST_BYTES + 1
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def return_freed_memory():
