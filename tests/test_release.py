@@ -68,12 +68,13 @@ def test_layers_share_the_bits_of_a_file(codec, speech):
 @pytest.mark.parametrize("rate_bps", [9000, 16000])
 def test_packets_keep_cap_and_constant_size_in_any_sound(codec, speech, rate_bps):
     random = np.random.default_rng(2)
-    clicks = np.where(random.random(16000) < 0.002, random.choice([-1.0, 1.0], 16000), 0)
-    noise = random.standard_normal(16000) * 10 ** np.repeat(random.uniform(-4, -0.5, 50), 320)
-    loud = (40 * speech[:16000]).clip(-1, 1)
+    n = 15 * 320
+    clicks = np.where(random.random(n) < 0.002, random.choice([-1.0, 1.0], n), 0)
+    noise = random.standard_normal(n) * 10 ** np.repeat(random.uniform(-4, -0.5, 15), 320)
+    loud = (40 * speech[:n]).clip(-1, 1)
     capped, constant = (codec.encoder(rate_bps, mode=mode) for mode in ("capped", "constant"))
     decoder = codec.decoder()
-    for x in (speech[:16000], clicks, noise.clip(-1, 1), loud, np.zeros(16000), speech[16000:32000]):
+    for x in (speech[:n], clicks, noise.clip(-1, 1), loud, np.zeros(n), speech[16000 : 16000 + n]):
         for frame in x.reshape(-1, 320):
             (packet,), (filled,) = capped.push(frame), constant.push(frame)
             assert len(packet) <= rate_bps / 400

@@ -64,12 +64,20 @@ def speech_macs_per_second(config: SpeechConfig, floats: dict | None = None) -> 
         "decoder": coarse * (_weights(decoder.coarse) + _weights(decoder.up))
         + fine * (_weights(decoder.noise) + _weights(decoder.fine))
         + coarse * _long_term_postfilter(model.postfilter)
+        + (_concealment(model, packets, coarse) if config.concealment else 0)
         + envelope
         + lpc_filter,
         "entropy": packets * (_weights(entropy.side) - _unused(entropy.side.triangular))
         + packets * (_weights(entropy.latent) - _unused(entropy.latent.triangular) - entropy.latent.step.size)
         + (coarse - packets) * _per_subframe(entropy.latent),
     }
+
+
+def _concealment(model: Model, packets: float, coarse: float) -> float:
+    """Return the multiply-accumulates per second of concealment and of noise in the place of zero latents."""
+    of = model.concealment
+    side, latents = of.w1.size + of.w2.size, of.v1.size + of.v2.size
+    return packets * side + coarse * (latents + _weights(model.lapped) // 2)  # the transform of the repeated excitation
 
 
 def music_macs_per_second(c: MusicConfig, floats: dict | None = None) -> dict[str, float]:
