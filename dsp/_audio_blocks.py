@@ -1,18 +1,22 @@
-"""The samples of an audio file in blocks: recordings that follow each other, joined, mixed and checked.
+"""The samples of an audio file in blocks: of recordings that are all there, or of one that is still arriving.
 
 Place in the chain: called by `audio_file`. Delay: none.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
+from typing import BinaryIO
 
 import numpy as np
 
+from dsp._audio_headers import Samples
 from dsp._audio_mapping import release
-from dsp._audio_recordings import Recording, recordings
+from dsp._audio_recordings import Recording, length_notes, recordings
+from dsp._audio_samples import WIDTHS, to_float
+from dsp._audio_source import CHUNK_BYTES, HEAD_BYTES, read_chunk
 
-_CANCELLED_DB = 20.0  # a note is added if the mix is this much below its channels
+_CANCELLED_DB = 20.0  # level of the mono mix below that of the channels from which on a note is added
 
 
 @dataclass(frozen=True)
@@ -28,12 +32,15 @@ class AudioBlocks:
         Channels of the file.
     notes : list of str
         Complete when the blocks have been read.
+    expected_samples : int or None
+        About how many samples per channel there are, if that is known before.
     """
 
     blocks: Iterator[np.ndarray]
     sample_rate_hz: int
     n_channels: int
     notes: list[str]
+    expected_samples: int | None = None
 
 
 def downmix(x: np.ndarray, channels: int) -> np.ndarray:
@@ -49,7 +56,7 @@ class Mixer:
         self.power, self.mixed_power = 0.0, 0.0
 
     def mixed(self, block: np.ndarray) -> np.ndarray:
-        with np.errstate(all="ignore"):  # what is not finite is refused afterwards
+        with np.errstate(all="ignore"):  # samples that are not finite are refused afterwards
             x = downmix(block, self.channels)
             self.is_mixed = x.ndim == 1 and block.shape[1] > 1
             if self.is_mixed:
@@ -78,7 +85,8 @@ def open_recordings(data, name: str, channels: int) -> AudioBlocks:
         raise ValueError(f"{name} holds no samples")
     notes: list[str] = []
     blocks = joined(data, chain([first], found), name, notes)
-    return checked_blocks(blocks, name, first.sample_rate_hz, first.channels, channels, notes)
+    audio = checked_blocks(blocks, name, first.sample_rate_hz, first.channels, channels, notes)
+    return replace(audio, expected_samples=first.expected_samples)
 
 
 def joined(data, found: Iterable[Recording], name: str, notes: list[str]) -> Iterator[np.ndarray]:
@@ -102,6 +110,29 @@ def joined(data, found: Iterable[Recording], name: str, notes: list[str]) -> Ite
         notes.append(f"ignored the data after {n_samples / layout[0]:.3f} s: {error}")
     if n_recordings > 1:
         notes.append(f"joined {n_recordings} recordings that follow each other in the file")
+
+
+def arriving(found: Samples, begin: bytes, file: BinaryIO, notes: list[str]) -> Iterator[np.ndarray]:
+    """Yield the blocks (n, channels) of a recording whose end has not arrived, each as soon as it has."""
+    width, claimed = WIDTHS[found.encoding] * found.channels, found.claimed_bytes
+    limit = claimed if claimed and not found.has_placeholder_length else None
+    rest, n_bytes = begin, 0
+    while True:
+        whole = len(rest) // width * width
+        whole = whole if limit is None else min(whole, (limit - n_bytes) // width * width)
+        n_bytes += whole
+        if whole:
+            yield to_float(rest[:whole], found.encoding).reshape(-1, found.channels)
+        rest = rest[whole:]
+        if limit is not None and n_bytes + width > limit:
+            break
+        chunk = read_chunk(file, HEAD_BYTES)
+        if not chunk:
+            notes += length_notes(limit and limit // width, n_bytes // width, found.sample_rate_hz)
+            break
+        rest += chunk
+    while read_chunk(file, CHUNK_BYTES):  # what stands behind the samples; the writer must not meet a closed pipe
+        pass
 
 
 def checked_blocks(

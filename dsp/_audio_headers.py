@@ -64,8 +64,13 @@ class Samples:
     @property
     def length_is_unknown(self) -> bool:
         """Whether the length in the header is one that programs write if they do not know the length."""
+        return self.has_placeholder_length and self.claimed_bytes != self.n_bytes
+
+    @property
+    def has_placeholder_length(self) -> bool:
+        """Whether the header has such a length; it may be the true length of data that have not arrived."""
         claimed = self.claimed_bytes
-        return claimed is not None and claimed != self.n_bytes and (claimed == 0 or claimed >= _UNKNOWN_BYTES)
+        return claimed is not None and (claimed == 0 or claimed >= _UNKNOWN_BYTES)
 
 
 def find_samples(data, at: int = 0) -> Samples | None:

@@ -31,12 +31,15 @@ class Recording:
     blocks : iterator of float32 arrays (n, channels)
     notes : function
         Returns the problems of the recording as a list of sentences; its argument is the number of decoded samples.
+    expected_samples : int or None
+        Samples per channel according to the header, if it states them.
     """
 
     sample_rate_hz: int
     channels: int
     blocks: Iterator[np.ndarray]
     notes: Callable[[int], list[str]]
+    expected_samples: int | None = None
 
 
 def recordings(data) -> Iterator[Recording]:
@@ -104,7 +107,7 @@ def _samples(data, at: int, found: Samples) -> Recording:
     """Decode a WAV, RF64, Wave64, AIFF, AU or CAF file; compressed samples are decoded by libsndfile."""
     rate_hz, channels = found.sample_rate_hz, found.channels
     if found.encoding:
-        blocks = sample_blocks(data, found.start, found.n_bytes, found.encoding, channels)
+        blocks, limit = sample_blocks(data, found.start, found.n_bytes, found.encoding, channels), None
         frame_bytes = WIDTHS[found.encoding] * channels
     else:
         decoder = _decoder(Pieces(data, _repaired(data, at, found)))
@@ -123,7 +126,7 @@ def _samples(data, at: int, found: Samples) -> Recording:
         cut = "the recording is cut off; " if found.n_bytes < claimed else ""
         return [f"{cut}the header states {claimed} bytes, the data contain {found.n_bytes} bytes, {seconds:.3f} s"]
 
-    return Recording(rate_hz, channels, blocks, notes)
+    return Recording(rate_hz, channels, blocks, notes, found.n_bytes // frame_bytes if frame_bytes else limit)
 
 
 def _at_most(limit: int | None, blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
@@ -173,7 +176,7 @@ def _flac(data, part: Part) -> Recording:
     def notes(n: int) -> list[str]:
         return length_notes(part.claimed_samples, n, first.sample_rate_hz, **state)
 
-    return Recording(first.sample_rate_hz, first.channels, blocks(), notes)
+    return Recording(first.sample_rate_hz, first.channels, blocks(), notes, part.claimed_samples)
 
 
 def _affordable(lost: int, n_silent: int, data) -> int:
@@ -216,7 +219,7 @@ def _ogg(data, part: Part) -> Recording:
         damaged = state["damaged"] or decoder.failed or is_short
         return length_notes(claimed, n, decoder.sample_rate_hz, damaged, part.cut_off, state["n_silent"])
 
-    return Recording(decoder.sample_rate_hz, decoder.channels, blocks(), notes)
+    return Recording(decoder.sample_rate_hz, decoder.channels, blocks(), notes, decoder.claimed_samples)
 
 
 def _mp3(data, stream: Mp3Stream) -> Recording:
@@ -230,7 +233,7 @@ def _mp3(data, stream: Mp3Stream) -> Recording:
         damaged = stream.skipped_bytes > 0 or decoder.failed or (stream.cut_off and complete)
         return length_notes(claimed, n, stream.sample_rate_hz, damaged, stream.cut_off and not complete)
 
-    return Recording(decoder.sample_rate_hz, decoder.channels, decoder.blocks(), notes)
+    return Recording(decoder.sample_rate_hz, decoder.channels, decoder.blocks(), notes, decoder.claimed_samples)
 
 
 def _other(data, at: int) -> Recording:
@@ -248,7 +251,7 @@ def _other(data, at: int) -> Recording:
     def notes(n: int) -> list[str]:
         return length_notes(decoder.claimed_samples, n, decoder.sample_rate_hz, decoder.failed)
 
-    return Recording(decoder.sample_rate_hz, decoder.channels, decoder.blocks(), notes)
+    return Recording(decoder.sample_rate_hz, decoder.channels, decoder.blocks(), notes, decoder.claimed_samples)
 
 
 def _decoder(file: Pieces) -> Decoder:

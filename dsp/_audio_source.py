@@ -8,6 +8,7 @@ import mmap
 import os
 import stat
 import tempfile
+from typing import BinaryIO
 
 from dsp._audio_recordings import may_be_audio
 
@@ -45,8 +46,22 @@ def _spooled(begin: bytes, file) -> mmap.mmap:
 
 
 def read_chunk(file, n_bytes: int) -> bytes:
-    """Read `n_bytes` bytes; fewer only at the end of the file."""
+    """Read `n_bytes` bytes; fewer only at the end of the file, or where a file gives what it has."""
     chunk = file.read(n_bytes) if hasattr(file, "read") else None
     if not isinstance(chunk, bytes | bytearray):
         raise ValueError(f"`source` is of type {type(file).__name__}, it must be a path or an open binary file")
     return bytes(chunk)
+
+
+class Continued:
+    """Read on a file of which the beginning was read."""
+
+    def __init__(self, head: bytes, file: BinaryIO):
+        self._head, self._file = io.BytesIO(head), file
+
+    def read(self, n_bytes: int) -> bytes:
+        """Read `n_bytes` bytes; fewer only at the end."""
+        data = self._head.read(n_bytes)
+        while len(data) < n_bytes and (chunk := read_chunk(self._file, n_bytes - len(data))):
+            data += chunk
+        return data

@@ -15,13 +15,23 @@ from typing import BinaryIO
 import numpy as np
 
 from dsp._arguments import integer_in
-from dsp._audio_blocks import AudioBlocks, downmix, open_recordings
-from dsp._audio_source import contents
+from dsp._audio_blocks import AudioBlocks, arriving, checked_blocks, downmix, open_recordings
+from dsp._audio_headers import find_samples
+from dsp._audio_source import HEAD_BYTES, Continued, contents, read_chunk
 
 __all__ = [
-    "AudioBlocks", "AudioFile", "downmix", "open_audio_file", "open_source", "printable", "read_audio_file",
+    "AudioBlocks",
+    "AudioFile",
+    "downmix",
+    "open_audio_file",
+    "open_audio_stream",
+    "open_source",
+    "printable",
+    "read_audio_file",
     "source_name",
 ]  # fmt: skip
+
+_MARK_BYTES = 16  # which tell a format
 
 
 @dataclass(frozen=True)
@@ -106,6 +116,44 @@ def open_audio_file(source: str | os.PathLike[str] | BinaryIO, channels: int = 1
     return open_recordings(data, name, channels)
 
 
+def open_audio_stream(file: BinaryIO, name: str, channels: int = 1) -> AudioBlocks:
+    """Read audio as it arrives: every block holds what was there when it was asked for.
+
+    Linear, A-law and mu-law samples in WAV, RF64, Wave64, AIFF, AU or CAF format, up to the length that the header
+    gives, or to the end where it gives none; other formats are read to the end first.
+
+    Parameters
+    ----------
+    file : binary file open for reading
+        `read(n)` returns at most n bytes as soon as there are any, and none at the end.
+    name : str
+        For messages.
+    channels : int, 1 or 2
+
+    Raises
+    ------
+    ValueError
+        If it is not an audio file.
+    """
+    channels = integer_in("channels", channels, 1, 2)
+    head, found = b"", None
+    while found is None and len(head) < HEAD_BYTES and (chunk := read_chunk(file, HEAD_BYTES)):
+        head += chunk
+        try:
+            found = find_samples(head)
+        except ValueError:  # the header goes on
+            continue
+        if found is None and len(head) >= _MARK_BYTES:
+            break
+        if found is not None and not found.size_at and found.start >= len(head):
+            found = None
+    if found is None or not found.encoding:
+        return open_recordings(contents(Continued(head, file)), name, channels)
+    notes: list[str] = []
+    blocks = arriving(found, head[found.start :], file, notes)
+    return checked_blocks(blocks, name, found.sample_rate_hz, found.channels, channels, notes)
+
+
 def source_name(source: str | os.PathLike[str] | BinaryIO) -> str:
     """Return the name of a source as messages show it."""
     name = str(source) if isinstance(source, str | os.PathLike) else getattr(source, "name", None)
@@ -142,7 +190,16 @@ def open_source(source: str | os.PathLike[str] | BinaryIO, name: str) -> Iterato
                 raise ValueError(f"cannot read {name}: it is closed")
             yield sys.stdin.buffer
         else:
-            with open(source, "rb") as file:
+            with _open_file(source, name) as file:
                 yield file
+    except OSError as error:
+        if error.filename is not None:  # of another file, which the caller writes
+            raise
+        raise ValueError(f"cannot read {name}: {error.strerror or error}") from error
+
+
+def _open_file(path: str | os.PathLike[str], name: str) -> BinaryIO:
+    try:
+        return open(path, "rb")
     except OSError as error:
         raise ValueError(f"cannot read {name}: {error.strerror or error}") from error
