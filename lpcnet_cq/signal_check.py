@@ -9,6 +9,7 @@ import numpy as np
 
 MOST_CLIPPED = 1e-3  # share of clipped samples above which clipping is reported
 CLIPPED_RUN = 3  # number of consecutive samples at the largest magnitude that count as clipped
+PEAK_TOLERANCE = 1e-4  # relative difference of samples that count as equal to the peak
 FULL_SCALE_FROM = 0.5  # signals with a smaller maximum do not count as clipped
 
 SECTION_S = 0.5
@@ -34,17 +35,49 @@ def clipped_share(x: np.ndarray) -> float:
     >>> clipped_share(np.sin(np.arange(1000) / 20))
     0.0
     """
-    x = np.abs(np.asarray(x))
-    peak = x.max(initial=0)
-    if peak < FULL_SCALE_FROM or len(x) < CLIPPED_RUN:
-        return 0.0
-    x = x.reshape(len(x), -1)
-    at_peak = np.asarray(x >= peak * (1 - 1e-4))
-    runs = at_peak[:-2] & at_peak[1:-1] & at_peak[2:]
-    within = np.zeros_like(at_peak)
-    for k in range(CLIPPED_RUN):
-        within[k : k + len(runs)] |= runs
-    return float(within.mean())
+    meter = ClippingMeter()
+    meter.push(np.asarray(x))
+    return meter.share()
+
+
+def by_channel(x: np.ndarray) -> np.ndarray:
+    """Return a signal (n,) or (n, channels) as (n, channels)."""
+    return x if x.ndim == 2 else x[:, None]
+
+
+class ClippingMeter:
+    """Measure `clipped_share` of a signal that comes in blocks."""
+
+    def __init__(self):
+        self._peak, self._n_within, self._n = 0.0, 0, 0
+        self._held: np.ndarray | None = None  # samples around the first one that is not yet judged
+        self._judged = 0  # of those held
+
+    def push(self, x: np.ndarray, last: bool = False) -> None:
+        """Take samples (n,) or (n, channels)."""
+        x = np.abs(by_channel(x))
+        peak = float(x.max(initial=0))
+        if peak > self._peak * (1 + PEAK_TOLERANCE):
+            self._n_within = 0  # what was there before is below this peak
+        self._peak, self._n = max(peak, self._peak), self._n + x.size
+        x = x if self._held is None else np.concatenate([self._held, x])
+        at_peak = np.asarray(x >= self._peak * (1 - PEAK_TOLERANCE))
+        within = np.zeros_like(at_peak)
+        if len(x) >= CLIPPED_RUN:
+            runs = at_peak[:-2] & at_peak[1:-1] & at_peak[2:]
+            for k in range(CLIPPED_RUN):
+                within[k : k + len(runs)] |= runs
+        end = len(x) if last else max(len(x) - CLIPPED_RUN + 1, self._judged)  # of runs that may go on
+        self._n_within += int(np.count_nonzero(within[self._judged : end]))
+        keep = max(end - CLIPPED_RUN + 1, 0)
+        self._held, self._judged = x[keep:], end - keep
+
+    def share(self) -> float:
+        """Return the share at the end of the signal."""
+        if self._held is None or self._peak < FULL_SCALE_FROM:
+            return 0.0
+        self.push(self._held[:0], last=True)
+        return self._n_within / self._n
 
 
 def band_levels_db(x: np.ndarray, sample_rate_hz: int) -> np.ndarray:
@@ -55,20 +88,44 @@ def band_levels_db(x: np.ndarray, sample_rate_hz: int) -> np.ndarray:
     x : float array (n,) or (n, channels)
     sample_rate_hz : int
     """
-    n = 2 * round(WINDOW_S * sample_rate_hz / 2)
-    per_section = max(1, round(SECTION_S * sample_rate_hz / n))
-    x = np.asarray(x, np.float64).reshape(len(x), -1)
-    sections = max(1, len(x) // (n * per_section))
-    x = np.pad(x, [(0, max(0, sections * per_section * n - len(x))), (0, 0)])[: sections * per_section * n]
-    window = np.hanning(n)[:, None]
-    hz = np.arange(n // 2 + 1) * sample_rate_hz / n
-    edges = np.searchsorted(hz, [edge for edge in EDGES_HZ if edge < 0.48 * sample_rate_hz])
-    levels = []
-    for section in x.reshape(sections, per_section, n, -1):  # one section at a time limits the memory for long signals
-        power = np.abs(np.fft.rfft(section * window, axis=1)) ** 2 / (n * np.sum(window**2) / 2)
-        power = power.mean(axis=(0, 2))
-        levels.append([power[a:b].sum() for a, b in pairwise(edges)])
-    return 10 * np.log10(np.array(levels).reshape(sections, -1) + 1e-12)
+    meter = BandMeter(sample_rate_hz)
+    meter.push(x)
+    return meter.levels_db()
+
+
+class BandMeter:
+    """Measure `band_levels_db` of a signal that comes in blocks."""
+
+    def __init__(self, sample_rate_hz: int):
+        n = 2 * round(WINDOW_S * sample_rate_hz / 2)
+        self._section = max(1, round(SECTION_S * sample_rate_hz / n)), n
+        self._window = np.hanning(n)[:, None]
+        hz = np.arange(n // 2 + 1) * sample_rate_hz / n
+        self._edges = np.searchsorted(hz, [edge for edge in EDGES_HZ if edge < 0.48 * sample_rate_hz])
+        self._held: np.ndarray | None = None
+        self._levels: list[list[float]] = []
+
+    def push(self, x: np.ndarray) -> None:
+        """Take samples (n,) or (n, channels)."""
+        x = by_channel(np.asarray(x, np.float64))
+        x = x if self._held is None else np.concatenate([self._held, x])
+        size = self._section[0] * self._section[1]
+        for i in range(len(x) // size):  # one section at a time limits the memory
+            self._add(x[i * size : (i + 1) * size])
+        self._held = x[len(x) // size * size :]
+
+    def levels_db(self) -> np.ndarray:
+        """Return the levels at the end of the signal; a last section that is not whole counts if it is the only one."""
+        if not self._levels and self._held is not None:
+            missing = self._section[0] * self._section[1] - len(self._held)
+            self._add(np.pad(self._held, [(0, missing), (0, 0)]))
+        return 10 * np.log10(np.array(self._levels).reshape(len(self._levels), -1) + 1e-12)
+
+    def _add(self, section: np.ndarray) -> None:
+        n = len(self._window)
+        spectrum = np.fft.rfft(section.reshape(*self._section, -1) * self._window, axis=1)
+        power = (np.abs(spectrum) ** 2 / (n * np.sum(self._window**2) / 2)).mean(axis=(0, 2))
+        self._levels.append([power[a:b].sum() for a, b in pairwise(self._edges)])
 
 
 def coding_fault(x: np.ndarray, y: np.ndarray, sample_rate_hz: int) -> str | None:
@@ -94,7 +151,12 @@ def coding_fault(x: np.ndarray, y: np.ndarray, sample_rate_hz: int) -> str | Non
         return None
     if np.ndim(y) < np.ndim(x):
         x = np.mean(x, axis=1)
-    a, b = (10 ** (band_levels_db(v, sample_rate_hz) / 10) for v in (x, y))
+    return level_fault(*(band_levels_db(v, sample_rate_hz) for v in (x, y)))
+
+
+def level_fault(x_db: np.ndarray, y_db: np.ndarray) -> str | None:
+    """Compare band levels, (sections, bands), as `coding_fault` does those of signals."""
+    a, b = 10 ** (x_db / 10), 10 ** (y_db / 10)
     active = 10 * np.log10(a.sum(axis=1)) > FLOOR_DB
     weights = (a + b) / (a + b).sum(axis=1, keepdims=True)
     error_db = (weights * np.abs(10 * np.log10(b / a))).sum(axis=1)
