@@ -13,7 +13,7 @@ import sys
 import uuid
 import warnings
 import wave
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from lpcnet_cq.bitstream.container import SAMPLE_RATES_HZ
 
 BLOCK = 1 << 16  # samples per channel
 CANCELLED = 100.0  # ratio of the power of the channels to that of their mean, above which a warning is given
+UNKNOWN = b"\xff\xff\xff\xff"  # in place of a length
 WAV_MAX_BYTES = 0xFFFFFFFF - 44  # WAV files have 32-bit sizes, which include the header
 
 
@@ -184,17 +185,55 @@ def write_wav(target: str | Path, y: np.ndarray, sample_rate_hz: int) -> None:
     OSError
         If the file cannot be written; no partial file remains.
     """
-    channels = np.ndim(y)
+    blocks = (y[start : start + BLOCK] for start in range(0, len(y), BLOCK))
+    write_wav_blocks(target, blocks, np.ndim(y), sample_rate_hz, len(y))
+
+
+def write_wav_blocks(
+    target: str | Path, blocks: Iterable[np.ndarray], channels: int, sample_rate_hz: int, n_samples: int | None
+) -> None:
+    """Write blocks of samples as `write_wav` does, each at once.
+
+    Parameters
+    ----------
+    target : str or Path
+    blocks : iterable of float arrays (n,) or (n, 2)
+    channels, sample_rate_hz : int
+    n_samples : int or None
+        Length of all blocks together; None if it is not known. The header of a file gets it afterwards, that of
+        standard output or a pipe says that the length is unknown.
+
+    Raises
+    ------
+    ValueError, OSError
+        As `write_wav`.
+    """
     width = 2 * channels  # bytes of one sample in all channels
-    n_bytes = width * len(y)
-    if n_bytes > WAV_MAX_BYTES:
-        raise ValueError(f"y of {len(y)} samples must be at most {WAV_MAX_BYTES // width} for a WAV file")
-    if not np.isfinite(y).all():
-        raise ValueError("y contains NaN or infinite samples; all samples must be finite")
-    with replacing(target) as file, wave.open(file, "wb") as wav:
-        wav.setparams((channels, 2, sample_rate_hz, len(y), "NONE", ""))  # known length: nothing is patched later
-        for start in range(0, len(y), BLOCK):
-            wav.writeframesraw(to_pcm16(y[start : start + BLOCK]).tobytes())
+    if n_samples is not None and width * n_samples > WAV_MAX_BYTES:
+        raise ValueError(f"y of {n_samples} samples must be at most {WAV_MAX_BYTES // width} for a WAV file")
+    with replacing(target) as file:
+        file.write(wav_header(channels, sample_rate_hz, n_samples))
+        file.flush()
+        n = 0
+        for y in blocks:
+            if not np.isfinite(y).all():
+                raise ValueError("y contains NaN or infinite samples; all samples must be finite")
+            file.write(to_pcm16(y).tobytes())
+            file.flush()
+            n += len(y)
+        if n_samples is None and str(target) != "-" and file.seekable() and width * n <= WAV_MAX_BYTES:
+            file.seek(0)
+            file.write(wav_header(channels, sample_rate_hz, n))
+
+
+def wav_header(channels: int, sample_rate_hz: int, n_samples: int | None) -> bytes:
+    """Return what stands before the samples of a 16-bit WAV file; its lengths are 2^32 - 1 if there is none."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as wav:
+        wav.setparams((channels, 2, sample_rate_hz, n_samples or 0, "NONE", ""))
+        wav.writeframesraw(b"")
+        header = file.getvalue()
+    return header if n_samples is not None else header[:4] + UNKNOWN + header[8:-4] + UNKNOWN
 
 
 def to_pcm16(y: np.ndarray) -> np.ndarray:

@@ -58,6 +58,28 @@ def bitrates_bps(text: str) -> tuple[int, int]:
     return rates
 
 
+def percent(text: str) -> float:
+    """Parse a number of percent, 0 to 100.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If the text is none.
+
+    Examples
+    --------
+    >>> percent("5"), percent("0.5")
+    (5.0, 0.5)
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of percent, 0 to 100")
+    return value
+
+
 def positive(number: type) -> Callable[[str], float]:
     """Return a parser of positive numbers of the given type."""
 

@@ -5,12 +5,15 @@ Each command imports what it needs when it runs, so that `--help` answers at onc
 
 import argparse
 import os
-from collections.abc import Mapping
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, cast
 
-from lpcnet_cq.cli_arguments import UsageError, bitrate_bps, positive, say
+from lpcnet_cq.cli_arguments import UsageError, bitrate_bps, percent, positive, say
 from lpcnet_cq.cli_paths import CODED_SUFFIX, check_folder, check_output, coded_pairs, quoted
 from lpcnet_cq.cli_progress import progress_bar
 
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from lpcnet_cq.codec import Codec
 
 UNITS = {"_s": "s", "_ms": "ms", "_hz": "Hz", "_bps": "bit/s", "_bits": "bit", "_bytes": "bytes"}
+SPOOL_BYTES = 1 << 24  # of a coded file, beyond which it waits on disk until it is whole
 UNITS |= {"_percent": "%", "_packets": "packets"}
 MOST_EXCESS = 1.02  # ratio of bitrate to requested bitrate above which a note is printed
 
@@ -38,6 +42,10 @@ def add_coding(commands) -> list[argparse.ArgumentParser]:
     modes.add_argument("--cap", action="store_const", dest="mode", const="capped", help="no packet above the bitrate")
     modes.add_argument("--cbr", action="store_const", dest="mode", const="constant", help="all packets of equal size")
     encode.add_argument("--no-check", action="store_true", help="do not compare decoded signal and input")
+    live = "write each packet at once (default: if input and output are pipes)"
+    encode.add_argument("--live", action=argparse.BooleanOptionalAction, help=live)
+    loss = "packets that the channel will lose, in percent (default: 0; live only)"
+    encode.add_argument("--expected-loss", type=percent, metavar="PERCENT", help=loss)
     encode.set_defaults(run=run_encode, mode="mean", writes=CODED_SUFFIX)
 
     decode = commands.add_parser("decode", help=".cq file to WAV file, or a folder of them")
@@ -87,12 +95,35 @@ def run_encode(args: argparse.Namespace) -> int:
     """Encode an audio file, or all audio files of a folder."""
     target = output_of(args)
     check_layers(args.layers)
-    folder = os.path.isdir(args.input)
-    pairs = coded_pairs(args.input, target, args.writes) if folder else []
-    if folder:
+    if os.path.isdir(args.input):
+        if args.live or args.expected_loss is not None:
+            raise UsageError(f"a live stream is one signal, {quoted(args.input)} is a folder")
+        pairs = coded_pairs(args.input, target, args.writes)
         check_folder(pairs, target, args.force)
+        from lpcnet_cq.cli_folders import code_folder
+
+        options = encode_options(args)
+        return code_folder(pairs, partial(encode_file, options=options), args.jobs, "encoding")
+    check_output(args.input, target, args.force, writes=args.writes)
+    from lpcnet_cq.cli_live import encode_live, is_pipe, reading_ahead
+
+    arrives = is_pipe(args.input, "r")
+    if args.live or (args.live is None and arrives and is_pipe(target, "w")):
+        with reading_ahead(args.input) if arrives else nullcontext(args.input) as source:
+            options, loss = encode_options(args), (args.expected_loss or 0.0) / 100
+            coding = options.rate_bps, options.layers, options.mode, loss
+            notes = encode_live(loaded(args.model), source, target, *coding)
+    elif args.expected_loss is not None:
+        raise UsageError("--expected-loss is for live streams: --live writes one")
     else:
-        check_output(args.input, target, args.force, writes=args.writes)
+        notes = encode_file(args.input, target, encode_options(args))
+    for note in notes:
+        say(note)
+    return 0
+
+
+def encode_options(args: argparse.Namespace) -> EncodeOptions:
+    """Check options against the weights, which are loaded, and say what whole bytes make of the rate."""
     codec = loaded(args.model)
     if args.layers > codec.max_layers:
         raise UsageError(f"--layers {args.layers} must be at most {codec.max_layers} with `{codec.name}`")
@@ -101,47 +132,92 @@ def run_encode(args: argparse.Namespace) -> int:
     options = EncodeOptions(args.model, rate_bps, args.layers, args.mode, not args.no_check)
     if args.mode != "mean" and (note := size_note(codec, rate_bps)):
         say(note)
-    if folder:
-        from lpcnet_cq.cli_folders import code_folder
-
-        return code_folder(pairs, partial(encode_file, options=options), args.jobs, "encoding")
-    for note in encode_file(args.input, target, options):
-        say(note)
-    return 0
+    return options
 
 
 def encode_file(source: str, target: str, options: EncodeOptions) -> list[str]:
     """Encode one file and return notes on it."""
-    from lpcnet_cq.audio import read_audio, replacing
+    from lpcnet_cq.audio import replacing
+    from lpcnet_cq.audio_blocks import open_audio
 
     codec, rate_bps = loaded(options.model), options.rate_bps
-    audio = read_audio(source, channels=codec.channels)
-    notes, seconds = list(audio.notes), len(audio.x) / audio.sample_rate_hz
-    if audio.sample_rate_hz != codec.sample_rate_hz:
-        notes.append(f"resampled {audio.sample_rate_hz} -> {codec.sample_rate_hz} Hz")
-    progress = progress_bar("encoding", seconds)
-    data = codec.encode(audio.x, audio.sample_rate_hz, rate_bps, options.layers, options.mode, progress)
-    if options.layers > 1 and len(audio.x) and (layers := codec.info(data)["layers"]) < options.layers:
-        notes.append(f"{options.layers} layers do not fit {rate_bps} bit/s; wrote {layers}")
-    if options.mode == "mean" and 8 * len(data) > MOST_EXCESS * rate_bps * seconds:
-        why = "the file is short and its header counts" if seconds < 1 else "the signal needs more bits"
-        notes.append(f"wrote {8 * len(data) / seconds:.0f} bit/s instead of {rate_bps}: {why}")
-    if options.check:
-        notes += signal_notes(codec, audio.x, audio.sample_rate_hz, data)
-    with replacing(target) as file:
-        file.write(data)
+    audio = open_audio(source, codec.channels)
+    meter, original_hz = SignalMeter(audio.blocks, audio.sample_rate_hz, options.check), audio.sample_rate_hz
+    progress = progress_bar("encoding", (audio.expected_samples or 0) / original_hz)
+    with tempfile.SpooledTemporaryFile(SPOOL_BYTES) as file:
+        coding = rate_bps, options.layers, options.mode, progress, audio.expected_samples
+        codec.encode_blocks(cast(BinaryIO, file), meter, original_hz, *coding)
+        seconds, n_bytes = meter.n_samples / original_hz, size_bytes(file)
+        notes = list(audio.notes)
+        if original_hz != codec.sample_rate_hz:
+            notes.append(f"resampled {original_hz} -> {codec.sample_rate_hz} Hz")
+        if options.layers > 1 and (layers := layers_of(file)) < options.layers:
+            notes.append(f"{options.layers} layers do not fit {rate_bps} bit/s; wrote {layers}")
+        if options.mode == "mean" and 8 * n_bytes > MOST_EXCESS * rate_bps * seconds:
+            why = "the file is short and its header counts" if seconds < 1 else "the signal needs more bits"
+            notes.append(f"wrote {8 * n_bytes / seconds:.0f} bit/s instead of {rate_bps}: {why}")
+        if options.check:
+            notes += signal_notes(codec, meter, file)
+        file.seek(0)
+        with replacing(target) as out:
+            shutil.copyfileobj(file, out)
     return notes
 
 
-def signal_notes(codec: "Codec", x: "np.ndarray", sample_rate_hz: int, data: bytes) -> list[str]:
-    """Return notes on defects of the input and of the decoded signal."""
-    from lpcnet_cq.signal_check import MOST_CLIPPED, clipped_share, coding_fault
+class SignalMeter:
+    """Pass blocks on, and measure what `signal_check` compares with the decoded sound."""
 
-    clipped = clipped_share(x)
+    def __init__(self, blocks: Iterable["np.ndarray"], sample_rate_hz: int, check: bool):
+        from lpcnet_cq.signal_check import BandMeter, ClippingMeter
+
+        self._blocks, self.n_samples, self.sample_rate_hz = blocks, 0, sample_rate_hz
+        self.bands, self.clipping = BandMeter(sample_rate_hz), ClippingMeter()
+        self._meters = (self.bands, self.clipping) if check else ()
+
+    def __iter__(self) -> Iterator["np.ndarray"]:
+        for block in self._blocks:
+            self.n_samples += len(block)
+            for meter in self._meters:
+                meter.push(block)
+            yield block
+
+
+def size_bytes(file) -> int:
+    """Return the size of an open file."""
+    return file.seek(0, os.SEEK_END)
+
+
+def layers_of(file) -> int:
+    """Return the layers of the packets of a .cq file."""
+    from lpcnet_cq.bitstream.container import read_header, read_segments
+
+    file.seek(0)
+    read_header(file)
+    return 1 + max(segment.enhancements for segment in read_segments(file))
+
+
+def signal_notes(codec: "Codec", meter: SignalMeter, file) -> list[str]:
+    """Return notes on defects of the input and of the decoded signal."""
+    from lpcnet_cq.signal_check import MOST_CLIPPED, BandMeter, level_fault
+
+    clipped = meter.clipping.share()
     notes = [f"the input is clipped: {100 * clipped:.1f} % of its samples"] if clipped > MOST_CLIPPED else []
-    y, _ = codec.decode(data, progress=progress_bar("checking", len(x) / sample_rate_hz))
-    fault = coding_fault(x, y, sample_rate_hz)
+    file.seek(0)
+    decoding, bands = codec.decode_blocks(file), BandMeter(meter.sample_rate_hz)
+    for y in shown(decoding.blocks, "checking", meter.n_samples, meter.sample_rate_hz):
+        bands.push(y)
+    fault = level_fault(meter.bands.levels_db(), bands.levels_db())
     return notes if fault is None else [*notes, fault]
+
+
+def shown(blocks: Iterable["np.ndarray"], verb: str, n_samples: int, sample_rate_hz: int) -> Iterator["np.ndarray"]:
+    """Yield blocks and show which part of so many samples they are."""
+    progress, n_done = progress_bar(verb, n_samples / sample_rate_hz), 0
+    for block in blocks:
+        yield block
+        n_done += len(block)
+        if progress is not None:
+            progress(n_done / n_samples)
 
 
 def run_decode(args: argparse.Namespace) -> int:
@@ -155,20 +231,26 @@ def run_decode(args: argparse.Namespace) -> int:
         check_folder(pairs, target, args.force)
         return code_folder(pairs, work, args.jobs, "decoding")
     check_output(args.input, target, args.force, writes=args.writes)
-    work(args.input, target)
+    for note in work(args.input, target):
+        say(note)
     return 0
 
 
 def decode_file(source: str, target: str, model: str | None) -> list[str]:
-    """Decode one file; return an empty list of notes."""
-    data, header = read_stream(source)
-    from lpcnet_cq.audio import write_wav
+    """Decode one file and return notes on it."""
+    from dsp.audio_file import open_source
+    from lpcnet_cq.audio import write_wav_blocks
+    from lpcnet_cq.bitstream.container import read_header
+    from lpcnet_cq.cli_live import is_pipe
 
-    codec = load_for(header, model)
-    progress = progress_bar("decoding", header.n_samples / codec.sample_rate_hz)
-    y, sample_rate_hz = codec.decode(data, progress=progress)
-    write_wav(target, y, sample_rate_hz)
-    return []
+    with open_source(source, "standard input" if source == "-" else quoted(source)) as file:
+        if is_pipe(source, "r"):
+            import lpcnet_cq.codec  # noqa: F401  (which takes seconds, while the header is on its way)
+        header = read_header(file)
+        decoding = load_for(header, model).decode_blocks(file, header)
+        blocks = shown(decoding.blocks, "decoding", decoding.n_samples or 0, header.sample_rate_hz)
+        write_wav_blocks(target, blocks, header.channels, header.sample_rate_hz, decoding.n_samples)
+    return decoding.notes
 
 
 def run_thin(args: argparse.Namespace) -> int:

@@ -6,35 +6,28 @@ Place in the chain: the whole chain. `files` codes whole signals, `stream` live 
 import io
 import os
 import warnings
-from dataclasses import replace
-from typing import BinaryIO, cast
+from collections.abc import Iterable
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dsp.audio_file import open_source, source_name
-from dsp.signals import checked_rate, checked_signal
-from lpcnet_cq.audio import prepare, read_audio, resample
+from lpcnet_cq.audio import prepare
 from lpcnet_cq.bitstream.codec_config import CodecConfig
-from lpcnet_cq.bitstream.container import SAMPLE_RATES_HZ, Header, write_header
-from lpcnet_cq.bitstream.extension import Coding
-from lpcnet_cq.bitstream.packing import Mode, check_mode, write_segments
+from lpcnet_cq.bitstream.container import Header, read_header
+from lpcnet_cq.bitstream.packing import Mode, check_mode
 from lpcnet_cq.bitstream.summary import summarise
 from lpcnet_cq.checkpoint.weights import find_weights, installed
 from lpcnet_cq.contract import CodecRecord
-from lpcnet_cq.files import (
-    Progress,
-    analyse_signal,
-    count_file_bits,
-    drop_layers,
-    ignore,
-    read_file,
-    synthesise_packets,
-)
+from lpcnet_cq.file_decoder import Decoding, decode_file
+from lpcnet_cq.file_encoder import Options, Progress, encode_blocks
+from lpcnet_cq.files import count_file_bits, drop_layers, read_file
+from lpcnet_cq.live_file import decode_live, live_header, write_live
 from lpcnet_cq.nn.segment_reader import ReadSegment
 from lpcnet_cq.parts import load_parts
 from lpcnet_cq.registry import record_named
 from lpcnet_cq.signal_check import coding_fault
+from lpcnet_cq.sources import samples_of, stream_bytes
 from lpcnet_cq.stream import Decoder, Encoder
 
 __all__ = ["DEFAULT", "Codec", "installed", "load"]
@@ -124,7 +117,7 @@ class Codec:
     @property
     def n_parameters(self) -> int:
         """Number of trained values."""
-        return sum(np.size(v) for v in _leaves(self._parts.floats))
+        return self._parts.n_parameters
 
     def macs_per_second(self) -> dict[str, float]:
         """Return the multiply-accumulates per second of audio by part: `encoder`, `decoder` and `entropy`."""
@@ -178,61 +171,47 @@ class Codec:
         UserWarning
             If samples were clipped, channels cancel each other, or a file is damaged.
         """
-        parts = self._parts
-        bitrate_bps, layers = parts.checked_bitrate_bps(bitrate_bps), parts.checked_layers(layers)
-        check_mode(mode)
-        original, original_hz = self._samples(x, sample_rate_hz)
-        coded = prepare(original, original_hz, self.sample_rate_hz, self.channels)
-        data = self._encode(coded, len(original), original_hz, bitrate_bps, layers, mode, progress or ignore)
+        original, original_hz = samples_of(x, sample_rate_hz, self.channels)
+        mixed = prepare(original, original_hz, original_hz, self.channels)
+        file = io.BytesIO()
+        self.encode_blocks(file, [mixed], original_hz, bitrate_bps, layers, mode, progress, len(mixed))
+        data = file.getvalue()
         if verify and (fault := coding_fault(original, self.decode(data)[0], original_hz)):
             warnings.warn(fault, stacklevel=2)
         return data
 
-    def _samples(
-        self, x: ArrayLike | str | os.PathLike[str] | BinaryIO, sample_rate_hz: int | None
-    ) -> tuple[np.ndarray, int]:
-        """Return samples and sample rate of an array or file; warn of every defect of a file."""
-        if isinstance(x, str | os.PathLike) or hasattr(x, "read"):
-            if sample_rate_hz is not None:
-                raise ValueError(f"`sample_rate_hz` is {sample_rate_hz!r}, it must be left out: the file has its own")
-            audio = read_audio(cast(BinaryIO, x), channels=self.channels)
-            for note in audio.notes:
-                warnings.warn(note, stacklevel=3)
-            return audio.x, audio.sample_rate_hz
-        if sample_rate_hz is None:
-            raise ValueError("`sample_rate_hz` is None, it must be given for an array")
-        rate_hz = checked_rate("sample_rate_hz", sample_rate_hz, SAMPLE_RATES_HZ[0], SAMPLE_RATES_HZ[-1])
-        return checked_signal("x", cast(ArrayLike, x), dtype=np.float32), rate_hz
-
-    def _encode(
+    def encode_blocks(
         self,
-        x: np.ndarray,
-        n_original: int,
+        file: BinaryIO,
+        blocks: Iterable[np.ndarray],
         sample_rate_hz: int,
-        bitrate_bps: float,
-        layers: int,
-        mode: Mode,
-        show: Progress,
-    ) -> bytes:
-        """Encode a signal at the codec's sample rate; the caller has checked the arguments."""
-        parts, spec = self._parts, self.config.spec
-        file = io.BytesIO()
-        coding = Coding(parts.coding_name, mode, spec.sample_rate_hz, spec.hop, n_original)
-        header = Header(len(x), sample_rate_hz, round(bitrate_bps), self.sha256, x.ndim, coding)
-        write_header(file, header)
-        packets: list[tuple[bytes, ...]] = []
-        if len(x):
-            side, latents = analyse_signal(parts, x, show)
-            if mode == "mean":
-                seconds, short = len(x) / spec.sample_rate_hz, replace(header, coding=None)
-                heads = header.n_bytes, header.n_bytes - short.n_bytes
-                packets = parts.packer.pack(side, latents, seconds, bitrate_bps, layers, *heads)
-            else:
-                layers, size = min(layers, parts.packer.most_layers(bitrate_bps)), parts.packet_bytes(bitrate_bps)
-                packets = parts.packer.pack_capped(side, latents, size, layers, mode == "constant")
-        write_segments(file, packets, self.config.segment_packets, mode == "constant")
+        bitrate_bps: float | None = None,
+        layers: int = 1,
+        mode: Mode = "mean",
+        progress: Progress | None = None,
+        n_samples: int | None = None,
+    ) -> None:
+        """Code a signal of any length to a `.cq` file, in constant memory.
+
+        Parameters
+        ----------
+        file : binary file, empty, open for writing, seekable
+        blocks : iterable of float32 arrays (n,) or (n, channels)
+            In [-1, 1], with at most as many channels as the codec has; see `lpcnet_cq.audio_blocks.open_audio`.
+        sample_rate_hz, bitrate_bps, layers, mode, progress
+            As for `encode`.
+        n_samples : int, optional
+            About the number of samples to come, for `progress`.
+        """
+        parts, show = self._parts, progress or (lambda fraction: None)
+        bitrate_bps, layers = parts.checked_bitrate_bps(bitrate_bps), parts.checked_layers(layers)
+        check_mode(mode)
+
+        def share(n: int, done: float) -> None:
+            show(min(n / n_samples, 1.0) * done if n_samples else 0.0)
+
+        encode_blocks(parts, file, blocks, sample_rate_hz, Options(bitrate_bps, layers, mode), share)
         show(1.0)
-        return file.getvalue()
 
     def decode(
         self, data: bytes | str | os.PathLike[str] | BinaryIO, progress: Progress | None = None
@@ -258,18 +237,35 @@ class Codec:
         ValueError
             If a file cannot be read.
         """
-        header, segments = self._read(stream_bytes(data))
-        runs = [n for segment in segments for n in segment.parts]
-        y = synthesise_packets(self._parts, runs, progress or ignore)
-        if header.channels < y.ndim:
-            y = y.mean(axis=1)
-        lag, coding_hz = self.config.decoder_delay, self.sample_rate_hz
-        y = np.clip(y[lag : lag + header.n_samples], -1, 1)
-        if header.sample_rate_hz != coding_hz and len(y):
-            y = np.clip(resample(y, coding_hz, header.sample_rate_hz), -1, 1)
-        if header.coding:
-            y = y[: header.coding.n_samples]  # resampling twice can add samples
-        return y.astype(np.float32), header.sample_rate_hz
+        decoding = self.decode_blocks(io.BytesIO(stream_bytes(data)))
+        header, show, n_done = decoding.header, progress or (lambda fraction: None), 0
+        parts = [np.zeros((0, 2) if header.channels == 2 else 0, np.float32)]
+        for block in decoding.blocks:
+            parts.append(block)
+            n_done += len(block)
+            show(n_done / decoding.n_samples if decoding.n_samples else 0.0)
+        show(1.0)
+        for note in decoding.notes:
+            warnings.warn(note, stacklevel=2)
+        return np.concatenate(parts), header.sample_rate_hz
+
+    def decode_blocks(self, file: BinaryIO, header: Header | None = None) -> Decoding:
+        """Decode a `.cq` file or a live stream while it is read, in constant memory.
+
+        Parameters
+        ----------
+        file : binary file open for reading
+            Of a live stream each block is there as soon as its packet is.
+        header : Header, optional
+            If it was read from the file before.
+
+        Raises
+        ------
+        BitstreamError
+            As `decode`; from the blocks, where the stream is damaged.
+        """
+        header = header or read_header(file)
+        return (decode_live if header.live else decode_file)(self._parts, header, file)
 
     def info(self, data: bytes) -> dict:
         """Return the properties of a `.cq` file and the bits of its parts, without synthesis.
@@ -280,7 +276,7 @@ class Codec:
             In the same cases as `decode`.
         """
         data = stream_bytes(data)
-        _, segments = self._read(data)
+        segments = self._read(data)[1]
         return summarise(data, self.sample_rate_hz) | {
             "bits": count_file_bits(self._parts, segments, len(data)),
             "model": self.name,
@@ -341,6 +337,34 @@ class Codec:
             raise ValueError(f"`layers` is {layers}, at {bitrate_bps} bit/s it must be at most {most}")
         return Encoder(self._parts, bitrate_bps, layers, mode, expected_loss, copy_offset)
 
+    def encode_live(
+        self,
+        file: BinaryIO,
+        blocks: Iterable[np.ndarray],
+        sample_rate_hz: int,
+        channels: int,
+        bitrate_bps: float | None = None,
+        layers: int = 1,
+        mode: Mode = "mean",
+        expected_loss: float = 0.0,
+    ) -> None:
+        """Write a live stream: the header at once, and every packet as soon as its samples are there.
+
+        Parameters
+        ----------
+        file : binary file open for writing
+        blocks : iterable of float32 arrays (n,) or (n, 2)
+            In [-1, 1].
+        sample_rate_hz, channels : int
+            Of the blocks; channels at most those of the codec.
+        bitrate_bps, layers, mode, expected_loss
+            As for `encoder`.
+        """
+        encoder, spare = (self.encoder(bitrate_bps, layers, mode, expected_loss) for _ in range(2))
+        rate_bps = self._parts.checked_bitrate_bps(bitrate_bps)
+        header = live_header(self._parts, encoder, sample_rate_hz, channels, rate_bps, layers, mode)
+        write_live(file, header, encoder, spare, blocks)
+
     def decoder(self, layers: int = 1) -> Decoder:
         """Return a live decoder, `push(packet or None) -> frame`, for packets of at most `layers` layers.
 
@@ -353,31 +377,7 @@ class Codec:
 
     def _read(self, data: bytes) -> tuple[Header, list[ReadSegment]]:
         """Return the header and the content of all segments."""
-        return read_file(self._parts, data)
-
-
-def stream_bytes(data: bytes | str | os.PathLike[str] | BinaryIO) -> bytes:
-    """Return the bytes of a stream that is given as bytes, path or binary file object.
-
-    Raises
-    ------
-    ValueError
-        If `data` has another type, or the file cannot be read.
-    """
-    if isinstance(data, bytes | bytearray | memoryview):
-        return bytes(data)
-    if not isinstance(data, str | os.PathLike) and not hasattr(data, "read"):
-        raise ValueError(f"`data` is of type {type(data).__name__}, it must be bytes, a path or a binary file")
-    with open_source(data, source_name(data)) as file:
-        content = file.read()
-    if not isinstance(content, bytes):
-        raise ValueError(f"{source_name(data)} is opened in text mode, it must be opened in binary mode")
-    return content
-
-
-def _leaves(tree):
-    for value in tree.values():
-        yield from _leaves(value) if isinstance(value, dict) else [value]
+        return read_file(self._parts, data)[:2]
 
 
 def load(name_or_path: str | os.PathLike | None = None) -> Codec:

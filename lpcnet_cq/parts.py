@@ -5,6 +5,7 @@ live signals. Parts are immutable and all state of a signal is passed explicitly
 """
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from numbers import Integral, Real
 from pathlib import Path
@@ -75,6 +76,11 @@ class CodecParts:
         return self.path.stem
 
     @property
+    def n_parameters(self) -> int:
+        """Number of trained values."""
+        return sum(np.size(value) for value in _leaves(self.floats))
+
+    @property
     def coding_name(self) -> str:
         """Name of the codec in stream headers, which have numbers for the codecs in `CODECS` only."""
         return self.record.kind if self.record.kind in CODECS else CODECS[0]
@@ -106,6 +112,11 @@ class CodecParts:
         """Return the bytes per packet at a bitrate, rounded down: the packet size in modes "capped" and "constant"."""
         spec = self.config.spec
         return int(bitrate_bps * spec.hop / spec.sample_rate_hz / 8)
+
+
+def _leaves(tree: dict) -> Iterator[np.ndarray]:
+    for value in tree.values():
+        yield from _leaves(value) if isinstance(value, dict) else [value]
 
 
 def load_parts(path: str | os.PathLike) -> CodecParts:

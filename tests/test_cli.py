@@ -18,20 +18,9 @@ from lpcnet_cq.audio import resample, to_pcm16
 from lpcnet_cq.bitstream.container import Header, read_header, read_segments, write_header, write_segment
 from lpcnet_cq.cli import main
 from lpcnet_cq.errors import BitstreamError
+from lpcnet_cq.file_decoder import Decoding
 
 INSTALLED = "0123456789abcdef"
-
-
-class Coded(bytes):
-    """Be the bytes of a stream, and claim to be fewer."""
-
-    def __new__(cls, data, n_bytes):
-        self = super().__new__(cls, data)
-        self.n_bytes = n_bytes
-        return self
-
-    def __len__(self):
-        return self.n_bytes
 
 
 class StandIn:
@@ -41,15 +30,14 @@ class StandIn:
     default_bitrate_bps, max_layers = 9000, 2
     sample_rate_hz, channels, name = 16000, 1, "stand-in"
     config = SimpleNamespace(spec=SimpleNamespace(hop=320))
-    rate_of_bytes = None  # what `encode` claims to have needed, in bytes for each second; all of them if None
+    gain, live = 1.0, False
 
     def __init__(self, model_hash=INSTALLED):
         self.model_hash = model_hash
 
-    def encode(self, x, sample_rate_hz, bitrate_bps=9000, layers=1, mode="mean", progress=None):
-        self.mode = mode
+    def encode_blocks(self, file, blocks, sample_rate_hz, bitrate_bps, layers, mode, progress=None, n_samples=None):
+        self.mode, x = mode, np.concatenate(list(blocks))
         pcm = to_pcm16(resample(x, sample_rate_hz, 16000)).tobytes()
-        file = io.BytesIO()
         write_header(file, Header(len(pcm) // 2, sample_rate_hz, bitrate_bps, self.model_hash))
         packets = [pcm[i : i + 100] for i in range(0, len(pcm), 100)]
         groups = [packets[i : i + 500] for i in range(0, len(packets), 500)] or [[]]
@@ -57,20 +45,22 @@ class StandIn:
             write_segment(file, group, last=i == len(groups) - 1)
             if progress:
                 progress((i + 1) / len(groups))
-        data = file.getvalue()
-        return data if self.rate_of_bytes is None else Coded(data, round(self.rate_of_bytes * len(x) / sample_rate_hz))
 
     def packet_bytes(self, bitrate_bps):
         return int(bitrate_bps * 0.02 / 8)
 
-    def decode(self, data, progress=None):
-        file = io.BytesIO(data)
-        header = read_header(file)
+    def encode_live(self, file, blocks, sample_rate_hz, channels, bitrate_bps, layers, mode, expected_loss):
+        self.live, self.expected_loss = True, expected_loss
+        self.encode_blocks(file, blocks, sample_rate_hz, bitrate_bps, layers, mode)
+
+    def decode_blocks(self, file, header=None):
+        header = header or read_header(file)
         if header.model_hash != INSTALLED:
             raise BitstreamError(f"model {header.model_hash} is not installed, only {INSTALLED}")
         pcm = b"".join(segment.payload for segment in read_segments(file))
         y = np.frombuffer(pcm, "<i2").astype(np.float32) / 32768
-        return resample(y, 16000, header.sample_rate_hz), header.sample_rate_hz
+        y = resample(self.gain * y, 16000, header.sample_rate_hz)
+        return Decoding(header, iter(np.array_split(y, 3)), len(y))
 
     def info(self, data):
         header = read_header(io.BytesIO(data))
@@ -88,7 +78,8 @@ def codec(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     cli_coding.loaded.cache_clear()
     standin = StandIn()
-    standin.asked, standin.rate_of_bytes = [], 1125
+    standin.asked, standin.n_bytes = [], None
+    monkeypatch.setattr(cli_coding, "size_bytes", lambda file: standin.n_bytes or 0)  # PCM is more than any rate
     models = {INSTALLED: "the weights that made it"}
     monkeypatch.setitem(sys.modules, "lpcnet_cq.codec", SimpleNamespace(installed=lambda: models))
     monkeypatch.setattr(
@@ -402,7 +393,7 @@ def test_modes_exclude_each_other(wav):
 
 def test_rates_that_are_not_met_are_said(codec, capsys):
     soundfile.write("long.wav", 0.3 * np.sin(np.arange(32000) / 7), 16000)
-    codec.rate_of_bytes = 1250
+    codec.n_bytes = 2500
     assert main(["encode", "long.wav", "a.cq"]) == 0
     assert capsys.readouterr().err == "lpcnet-cq: wrote 10000 bit/s instead of 9000: the signal needs more bits\n"
     assert main(["encode", "long.wav", "b.cq", "--cbr", "--bitrate", "16k"]) == 0
@@ -412,12 +403,11 @@ def test_rates_that_are_not_met_are_said(codec, capsys):
     assert "the file is short and its header counts" in capsys.readouterr().err
 
 
-def test_clipped_input_and_failed_coding_are_noted(codec, capsys, monkeypatch):
+def test_clipped_input_and_failed_coding_are_noted(codec, capsys):
     soundfile.write("loud.wav", np.clip(3 * np.sin(np.arange(32000) / 7), -1, 1), 16000)
     assert main(["encode", "loud.wav", "a.cq"]) == 0
     assert "the input is clipped: 7" in capsys.readouterr().err
-    whole = StandIn.decode
-    monkeypatch.setattr(StandIn, "decode", lambda self, data, progress=None: (0.1 * whole(self, data)[0], 16000))
+    codec.gain = 0.1
     assert main(["encode", "loud.wav", "b.cq"]) == 0
     lines = capsys.readouterr().err.splitlines()
     assert lines[1].startswith("lpcnet-cq: coding failed: the band levels of the decoded signal are wrong by 20 dB")
@@ -553,7 +543,48 @@ def test_a_failed_encoding_leaves_the_old_file(wav, codec, monkeypatch, capsys):
     def broken(*args, **kwargs):
         raise ValueError("no")
 
-    monkeypatch.setattr(StandIn, "decode", broken)
+    monkeypatch.setattr(StandIn, "decode_blocks", broken)
     assert main(["encode", wav, "a.cq", "-f"]) == 1
     assert error(capsys) == "no" and Path("a.cq").read_bytes() == before
     assert sorted(os.listdir()) == ["a.cq", "in.wav"]
+
+
+# ------------------------------------------------------------------------------------------------ live
+
+
+def test_live_streams_are_chosen_or_asked_for(wav, codec):
+    """`--live` for any input; by default only from pipe to pipe."""
+    for options, source, live in (
+        (["--live"], wav, True),
+        ([], wav, False),
+        (["--no-live"], wav, False),
+    ):
+        codec.live = False
+        assert main(["encode", source, "a.cq", "-f", *options]) == 0
+        assert codec.live is live
+    os.mkfifo("in")
+    for options, live in (([], True), (["--no-live"], False)):
+        codec.live = False
+        read_end, write_end = os.pipe()
+        writer = subprocess.Popen([sys.executable, "-c", f"open('in', 'wb').write(open({wav!r}, 'rb').read())"])
+        assert main(["encode", "in", f"/dev/fd/{write_end}", *options]) == 0
+        os.close(write_end)
+        assert writer.wait() == 0 and codec.live is live
+        with os.fdopen(read_end, "rb") as file:
+            assert read_header(file).n_samples == 8000
+
+
+def test_live_codes_no_folder(capsys):
+    os.mkdir("folder")
+    assert main(["encode", "folder", "out", "--live"]) == 2
+    assert error(capsys) == "a live stream is one signal, `folder` is a folder"
+
+
+def test_expected_loss_is_percent_and_for_live_streams(wav, codec, capsys):
+    assert main(["encode", wav, "a.cq", "--live", "--expected-loss", "5"]) == 0
+    assert codec.expected_loss == 0.05
+    assert main(["encode", wav, "b.cq", "--expected-loss", "5"]) == 2
+    assert error(capsys) == "--expected-loss is for live streams: --live writes one"
+    for text in ("-1", "101", "nan", "x"):
+        with pytest.raises(SystemExit):
+            main(["encode", wav, "b.cq", "--live", f"--expected-loss={text}"])

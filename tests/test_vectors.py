@@ -38,6 +38,6 @@ def test_vectors_cover_the_format():
     """All modes, layers, segments, losses, sample rates, no audio; and files that are in the index, and no others."""
     weights = {recipe["weights"] for recipe in INDEX.values()}
     assert weights == {"cq", "cq-sparse", "audio"}
-    assert {recipe["mode"] for recipe in INDEX.values()} == {"mean", "capped", "constant", "thinned", "live"}
+    assert {recipe["mode"] for recipe in INDEX.values()} == {"mean", "capped", "constant", "thinned", "live", "stream"}
     assert {path.stem for path in FOLDER.glob("*.npz")} == set(INDEX)
     assert {path.stem for path in FOLDER.glob("*.cq")} - {"audio"} <= set(INDEX)

@@ -1,7 +1,8 @@
 """Container: header and segments of a `.cq` file.
 
-Place in the chain: after the range coder. Cost: 36 bytes per file, and 8 bytes per segment (10 s of speech or 2 s of
-music). Delay: the writer of a file collects up to 500 packets per segment. `docs/bitstream.md` specifies the format.
+Place in the chain: after the range coder; `live_container` writes the packets of a live stream after the same header.
+Cost: 36 bytes per file, and 8 bytes per segment (10 s of speech or 2 s of music). Delay: the writer of a file collects
+up to 500 packets per segment. `docs/bitstream.md` specifies the format.
 
 A CRC-32 covers every byte, no length field can require more than 64 KiB of memory, and a flag marks the last segment.
 Therefore damage, truncation and trailing bytes raise `BitstreamError` and no other exception.
@@ -14,16 +15,17 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from lpcnet_cq.bitstream import extension
-from lpcnet_cq.bitstream.extension import Coding
+from lpcnet_cq.bitstream.extension import Coding, Live
 from lpcnet_cq.errors import BitstreamError
 
 MAGIC = b"\xcfcq\n"  # not valid text; the newline detects transfers that convert line endings
-VERSION = 1
+VERSION, LIVE_VERSION = 1, 2  # segments; packets as they come, of a stream whose length is not known
 FIELDS = struct.Struct(">I3sH8s")  # n_samples, sample_rate_hz, bitrate_bps, model hash
 CRC = struct.Struct(">I")
 FIXED_BYTES = len(MAGIC) + 2  # magic, version, header length
 HEADER_BYTES = FIXED_BYTES + FIELDS.size + CRC.size
 EXTRAS = struct.Struct(">BB")  # channels, bits 16 to 23 of the bitrate; headers without extension omit 1 and 0
+LIVE_HEADER_BYTES = HEADER_BYTES + EXTRAS.size + extension.FIELDS.size + extension.LIVE_FIELDS.size
 SEGMENT_HEAD = struct.Struct(">HH")  # packets, enhancements and flag; payload bytes
 SEGMENT_BYTES = SEGMENT_HEAD.size + CRC.size
 LAST = 0x8000
@@ -55,6 +57,8 @@ class Header:
         Number of channels of the audio, 1 or 2.
     coding : Coding, optional
         Header extension; files of the first releases do not have it.
+    live : Live, optional
+        Fields of live streams, which have `coding`, too. Their lengths are 0 in the header and follow later.
 
     Raises
     ------
@@ -73,6 +77,7 @@ class Header:
     model_hash: str
     channels: int = 1
     coding: Coding | None = None
+    live: Live | None = None
 
     def __post_init__(self):
         if not 0 <= self.n_samples < 1 << 32:
@@ -89,18 +94,25 @@ class Header:
         if self.coding and self.n_samples != (need := self.coding.coded_samples(self.sample_rate_hz)):
             original = f"{self.coding.n_samples} at {self.sample_rate_hz} Hz"
             raise ValueError(f"n_samples {self.n_samples} must be {need}, the length of {original} after resampling")
+        if self.live and (not self.coding or self.n_samples):
+            raise ValueError(f"n_samples {self.n_samples} of a live stream must be 0, with the extension `coding`")
+
+    @property
+    def version(self) -> int:
+        """Version of the format: 1, or 2 of live streams."""
+        return LIVE_VERSION if self.live else VERSION
 
     @property
     def duration_s(self) -> float | None:
-        """Length of the original in seconds; None if the header does not contain the coding sample rate."""
-        return self.coding.n_samples / self.sample_rate_hz if self.coding else None
+        """Length of the original in seconds; None if the header does not contain it or the coding rate."""
+        return self.coding.n_samples / self.sample_rate_hz if self.coding and not self.live else None
 
     @property
     def extras(self) -> bytes:
         """Bytes of the optional fields, which follow the fields that every file has."""
         high = self.bitrate_bps >> 16
         if self.coding:
-            return EXTRAS.pack(self.channels, high) + self.coding.pack()
+            return EXTRAS.pack(self.channels, high) + self.coding.pack() + (self.live.pack() if self.live else b"")
         return b"" if (self.channels, high) == (1, 0) else EXTRAS.pack(self.channels, high)
 
     @property
@@ -138,12 +150,12 @@ def write_header(file: BinaryIO, header: Header) -> None:
     """
     rate, model = header.sample_rate_hz.to_bytes(3, "big"), bytes.fromhex(header.model_hash)
     fields = FIELDS.pack(header.n_samples, rate, header.bitrate_bps & 0xFFFF, model) + header.extras
-    head = MAGIC + bytes((VERSION, header.n_bytes)) + fields
+    head = MAGIC + bytes((header.version, header.n_bytes)) + fields
     file.write(head + CRC.pack(crc32(head)))
 
 
 def read_header(file: BinaryIO) -> Header:
-    """Read the header; afterwards the file is positioned at the first segment.
+    """Read the header; afterwards the file is positioned at the first segment or, in a live stream, packet.
 
     Parameters
     ----------
@@ -161,7 +173,7 @@ def read_header(file: BinaryIO) -> Header:
     >>> write_header(file, Header(48000, 44100, 9000, "0123456789abcdef"))
     >>> read_header(BytesIO(file.getvalue()))
     Header(n_samples=48000, sample_rate_hz=44100, bitrate_bps=9000, model_hash='0123456789abcdef',
-           channels=1, coding=None)
+           channels=1, coding=None, live=None)
     """
     magic = read_up_to(file, len(MAGIC))
     if not magic:
@@ -169,10 +181,12 @@ def read_header(file: BinaryIO) -> Header:
     if magic != MAGIC:
         raise BitstreamError(f"this is not a .cq file: it begins with {magic!r} instead of {MAGIC!r}")
     version, n_bytes = read_exactly(file, 2)
-    if version != VERSION:
-        raise BitstreamError(f"the .cq file has version {version}; this release reads version {VERSION}")
-    if n_bytes < HEADER_BYTES:
-        raise BitstreamError(f"the .cq header is damaged: it has {n_bytes} bytes, at least {HEADER_BYTES} needed")
+    if version not in (VERSION, LIVE_VERSION):
+        known = f"versions {VERSION} and {LIVE_VERSION}"
+        raise BitstreamError(f"the .cq file has version {version}; this release reads {known}")
+    least = HEADER_BYTES if version == VERSION else LIVE_HEADER_BYTES
+    if n_bytes < least:
+        raise BitstreamError(f"the .cq header is damaged: it has {n_bytes} bytes, at least {least} needed")
     body = read_exactly(file, n_bytes - FIXED_BYTES)
     head, (crc,) = magic + bytes((version, n_bytes)) + body[: -CRC.size], CRC.unpack(body[-CRC.size :])
     if crc != crc32(head):
@@ -180,11 +194,13 @@ def read_header(file: BinaryIO) -> Header:
     n_samples, rate, low, model = FIELDS.unpack_from(body)
     extras = body[FIELDS.size : -CRC.size]  # fields that later releases append are ignored
     channels, high = EXTRAS.unpack_from(extras) if len(extras) >= EXTRAS.size else (1, 0)
-    extended = len(extras) >= EXTRAS.size + extension.FIELDS.size
+    more = extras[EXTRAS.size :]
     sample_rate_hz = int.from_bytes(rate, "big")
     try:
-        coding = Coding.unpack(extras[EXTRAS.size :], n_samples, sample_rate_hz) if extended else None
-        return Header(n_samples, sample_rate_hz, high << 16 | low, model.hex(), channels, coding)
+        extended = len(more) >= extension.FIELDS.size
+        coding = Coding.unpack(more, n_samples, sample_rate_hz) if extended else None
+        live = Live.unpack(more[extension.FIELDS.size :]) if version == LIVE_VERSION else None
+        return Header(n_samples, sample_rate_hz, high << 16 | low, model.hex(), channels, coding, live)
     except ValueError as error:
         raise BitstreamError(f"the .cq header is damaged: {error}") from error
 

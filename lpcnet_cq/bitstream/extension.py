@@ -1,13 +1,14 @@
-"""Header extension: codec, rate mode, coding rate, hop and length of a `.cq` file, readable without weights.
+"""Header extensions: codec, rate mode, coding rate, hop and length of a `.cq` file, and the fields of live streams.
 
-Place in the chain: part of the header that `container` writes and reads. Cost: 7 bytes per file. Readers of the first
-releases skip it; files of those releases do not have it.
+Place in the chain: part of the header that `container` writes and reads. Cost: 7 bytes per file, 3 more per live
+stream. Readers of the first releases skip the first 7; files of those releases do not have them.
 """
 
 import struct
 from dataclasses import dataclass
 
 FIELDS = struct.Struct(">BHHH")  # codec and mode; coding sample rate; hop; original samples, bits 0 to 15
+LIVE_FIELDS = struct.Struct(">BH")  # enhancement layers of every packet; pre-skip
 CODECS = ("other", "speech", "music")  # by number
 MODES = ("other", "mean", "capped", "constant")
 LENGTH_UNIT = 1 << 16  # 16 bits of the length are stored; the others follow from the length at the coding rate
@@ -94,3 +95,44 @@ class Coding:
         )
         longest = n_samples * original_hz // max(sample_rate_hz, 1)
         return cls(codec, mode, sample_rate_hz, hop, longest - (longest - low) % LENGTH_UNIT)
+
+
+@dataclass(frozen=True)
+class Live:
+    """Hold what only the header of a live stream says.
+
+    Parameters
+    ----------
+    enhancements : int
+        Enhancement layers that every packet has, 0..255.
+    pre_skip : int
+        Samples at the coding rate that the decoder drops before the signal begins, 0..65535: what the packets lag
+        the signal, and the delay of the decoder.
+
+    Raises
+    ------
+    ValueError
+        If a field lies outside its range.
+
+    Examples
+    --------
+    >>> Live.unpack(Live(0, 192).pack())
+    Live(enhancements=0, pre_skip=192)
+    """
+
+    enhancements: int
+    pre_skip: int
+
+    def __post_init__(self):
+        for name, most in (("enhancements", 0xFF), ("pre_skip", 0xFFFF)):
+            if not 0 <= getattr(self, name) <= most:
+                raise ValueError(f"{name} {getattr(self, name)} must be 0..{most}")
+
+    def pack(self) -> bytes:
+        """Return the bytes of the fields."""
+        return LIVE_FIELDS.pack(self.enhancements, self.pre_skip)
+
+    @classmethod
+    def unpack(cls, data: bytes) -> "Live":
+        """Return the fields in the first bytes of data."""
+        return cls(*LIVE_FIELDS.unpack_from(data))

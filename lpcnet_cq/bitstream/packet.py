@@ -15,6 +15,7 @@ returns. `past` is None if there is no context.
 Letters: T packets, S subframes, K side integers, D latents.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,6 +82,17 @@ def join(model: EntropyModel, parts: list[Integers]) -> Integers:
     """Concatenate runs of packets: the inverse of `Integers.runs`."""
     empty = Integers(*(np.zeros(s, np.int64) for s in ((0,), (0, model.K), (0, model.S, model.D))))
     return Integers(*(np.concatenate([getattr(n, k) for n in [empty, *parts]]) for k in ("step", "side", "latents")))
+
+
+def in_runs(model: EntropyModel, parts: Iterable[Integers], T: int) -> Iterator[Integers]:
+    """Yield packets that come in parts of any length in runs of T; the last run may be shorter."""
+    held = join(model, [])
+    for part in parts:
+        held = join(model, [held, part])
+        n_whole = len(held.step) // T * T
+        yield from held[:n_whole].runs(T)
+        held = held[n_whole:]
+    yield from held.runs(T)
 
 
 def coarser(model: EntropyModel, n: Integers) -> Integers:

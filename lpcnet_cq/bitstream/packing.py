@@ -6,9 +6,10 @@ same packet by packet.
 Letters: T packets, K side integers, S subframes, D latents, Q step sizes, L enhancements.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import BinaryIO, Literal, get_args
 
 import numpy as np
@@ -16,11 +17,12 @@ import numpy as np
 from lpcnet_cq.bitstream import rate_control as rate
 from lpcnet_cq.bitstream.container import HEADER_BYTES, MAX_PACKETS, write_segment
 from lpcnet_cq.bitstream.entropy_model import EntropyModel
-from lpcnet_cq.bitstream.packet import advance, join, put_layers, start
+from lpcnet_cq.bitstream.packet import Integers, advance, in_runs, put_layers, start
 from lpcnet_cq.bitstream.packet_fit import Fitter, padded
 from lpcnet_cq.bitstream.rdoq import nearest, rdoq
 from lpcnet_cq.errors import BitstreamError
 
+BLOCK_LATENTS = 16_000_000  # of a block: 16 minutes of speech, 3 of music; they take 64 MB
 Packets = list[tuple[bytes, ...]]  # each of 1 + L layers
 Mode = Literal["mean", "capped", "constant"]
 MODES: tuple[Mode, ...] = get_args(Mode)
@@ -30,6 +32,24 @@ def check_mode(mode: str) -> None:
     """Raise `ValueError` for a mode of rate control that does not exist."""
     if mode not in MODES:
         raise ValueError(f"`mode` is {mode!r}, it must be one of {', '.join(MODES)}")
+
+
+@dataclass(frozen=True)
+class Block:
+    """Hold the packets of a file, or of a part of a long one, before rounding.
+
+    Attributes
+    ----------
+    side : int array (T, K)
+    z : array (T, S, D)
+        Latents.
+    seconds : float
+        Length of the signal in them.
+    """
+
+    side: np.ndarray
+    z: np.ndarray
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -67,17 +87,24 @@ class Packer:
             layers += 1
         return layers
 
+    @property
+    def block_packets(self) -> int:
+        """Packets that are coded at an even quality, in whole segments: what a long file is cut into."""
+        segments = BLOCK_LATENTS // (self.model.S * self.model.D * self.model.segment_packets)
+        return max(1, segments) * self.model.segment_packets
+
     def pack(
-        self, side, z, seconds: float, bitrate_bps: float, layers: int, header_bytes=HEADER_BYTES, extension_bytes=0
-    ) -> Packets:
-        """Write packets whose file, with all headers, has at most a mean bitrate; repeat if they are too large.
+        self, blocks: Iterable[Block], bitrate_bps: float, layers: int, header_bytes=HEADER_BYTES, extension_bytes=0
+    ) -> Iterator[tuple[bytes, ...]]:
+        """Write the packets of a file that, with all headers, has at most a mean bitrate.
+
+        A block has what is left of the rate up to its end: what one saves or needs beyond its share, the next ones
+        may spend or have to save.
 
         Parameters
         ----------
-        side : int array (T, K)
-        z : array (T, S, D)
-            Latents before rounding.
-        seconds : float
+        blocks : iterable of Block
+            In all but the last are `block_packets` packets.
         bitrate_bps : float
         layers : int
             Number of layers; fewer are written if the bitrate is too low.
@@ -87,15 +114,24 @@ class Packer:
             Part of `header_bytes` that is covered by the reserve for rounding packets to bytes, which is rarely used
             up. Therefore packets are the same with and without the extension, unless the file would exceed the bitrate.
         """
-        T, segment = len(side), self.model.segment_packets
-        allowed = rate.file_budget_bits(T, seconds, bitrate_bps, segment, header_bytes)
+        T, seconds, spent_bits, segment = 0, 0.0, 0, self.model.segment_packets
+        for block in blocks:
+            T, seconds = T + len(block.side), seconds + block.seconds
+            allowed = rate.file_budget_bits(T, seconds, bitrate_bps, segment, header_bytes) - spent_bits
+            packets = self._pack_block(block, allowed, bitrate_bps, layers, 8 * extension_bytes)
+            spent_bits, extension_bytes = spent_bits + size_bits(packets), 0
+            yield from packets
+
+    def _pack_block(self, block: Block, allowed_bits, bitrate_bps, layers, reserved_bits) -> Packets:
+        """Write packets of at most `allowed_bits` bits; repeat if they are too large."""
+        side, z, T = block.side, block.z, len(block.side)
 
         @cache
         def costs(point, layers):
-            n = self._rounded(side, z, np.full(T, point), self.steps_for(layers))
-            return rate.packet_costs(self.model, n, layers - 1)
+            segments = self._segments(side, z, np.full(T, point), self.steps_for(layers))
+            return rate.packet_costs(self.model, segments, layers - 1)
 
-        budget = allowed + 8 * extension_bytes
+        budget = allowed_bits + reserved_bits
         while layers > 1 and not self._allows(costs, layers, budget):
             layers -= 1
         budget, steps = budget - rate.rounding_reserve_bits(T), self.steps_for(layers)
@@ -103,51 +139,59 @@ class Packer:
         guess = round(self.step_for_rate(bitrate_bps))
         for _ in range(3):
             point = rate.choose_points(lambda p: costs(p, layers), budget, points, guess)
-            runs = self._rounded(side, z, point, steps).runs(segment)
-            packets = [p for run in runs for p in put_layers(self.model, None, run, layers - 1)[1]]
-            excess = 8 * sum(len(part) for p in packets for part in p) - allowed
+            segments = self._segments(side, z, point, steps)
+            packets = [p for n in segments for p in put_layers(self.model, None, n, layers - 1)[1]]
+            excess = size_bits(packets) - allowed_bits
             if excess <= 0 or point.min() == points[-1]:
                 break
             budget -= 1.2 * excess + 8
         return packets
 
-    def _rounded(self, side, z, point, steps):
-        """Return the integers of packets at operating points (T,)."""
+    def _segments(self, side, z, point, steps) -> Iterator[Integers]:
+        """Yield the integers of packets at operating points (T,), segment by segment."""
+        return in_runs(self.model, self._rounded(side, z, point, steps), self.model.segment_packets)
+
+    def _rounded(self, side, z, point, steps) -> Iterator[Integers]:
+        """Yield the same in runs, whatever the segments: those of a whole block need much memory."""
         step, multiplier = rate.step_and_multiplier(point, steps)
-        past, parts = start(self.model), []
+        past = start(self.model)
         for i in range(0, len(side), rate.RUN):
             run = slice(i, i + rate.RUN)
-            parts.append(rdoq(self.model, past, side[run], z[run], step[run], self.sizes, multiplier[run]))
+            yield rdoq(self.model, past, side[run], z[run], step[run], self.sizes, multiplier[run])
             past = advance(past, nearest(side[run], z[run], step[run], self.sizes))
-        return join(self.model, parts)
 
     def _allows(self, costs, layers, budget_bits):
         """Return whether packets with `layers` layers meet a budget at the coarsest step size."""
         steps = self.steps_for(layers)
         return len(steps) > 0 and costs(steps[-1], layers).sum() <= budget_bits
 
-    def pack_capped(self, side: np.ndarray, z: np.ndarray, most_bytes: int, layers: int, constant=False) -> Packets:
+    def pack_capped(
+        self, blocks: Iterable[Block], most_bytes: int, layers: int, constant=False
+    ) -> Iterator[tuple[bytes, ...]]:
         """Write packets one after another, each the finest that has at most `most_bytes` bytes.
 
         Parameters
         ----------
-        side : int array (T, K)
-        z : array (T, S, D)
-            Latents before rounding.
+        blocks : iterable of Block
         most_bytes : int
             Maximum size of each packet with all its layers.
         layers : int
         constant : bool
             Pad every packet to this size with zero bytes.
         """
-        packets, pasts, steps = [], None, self.steps_for(layers)
-        for t in range(len(side)):
-            before = None if t % self.model.segment_packets == 0 else pasts
-            part = side[t : t + 1], z[t : t + 1]
-            fitted = Fitter(self.model, before, *part, self.sizes, steps, layers - 1).within(most_bytes)
-            pasts = fitted.pasts
-            packets.append(padded(fitted.packet, most_bytes) if constant else fitted.packet)
-        return packets
+        pasts, steps, T = None, self.steps_for(layers), 0
+        for block in blocks:
+            for t in range(len(block.side)):
+                before = None if T % self.model.segment_packets == 0 else pasts
+                part = block.side[t : t + 1], block.z[t : t + 1]
+                fitted = Fitter(self.model, before, *part, self.sizes, steps, layers - 1).within(most_bytes)
+                pasts, T = fitted.pasts, T + 1
+                yield padded(fitted.packet, most_bytes) if constant else fitted.packet
+
+
+def size_bits(packets: Packets) -> int:
+    """Return the bits of packets with all their layers."""
+    return 8 * sum(len(part) for layers in packets for part in layers)
 
 
 def cut(payload: bytes, ends: list[list[int]], layers: int) -> Packets:
@@ -210,11 +254,18 @@ def strip_padding(payload: bytes, ends: list[list[int]], packet_bytes: int) -> t
 
 
 def write_segments(
-    file: BinaryIO, packets: Packets, segment_packets: int = MAX_PACKETS, constant: bool = False
+    file: BinaryIO,
+    packets: Iterable[tuple[bytes, ...]],
+    segment_packets: int = MAX_PACKETS,
+    constant: bool = False,
 ) -> None:
-    """Write packets, which all have the same number of layers, as segments of `segment_packets` packets."""
-    enhancements = len(packets[0]) - 1 if packets else 0
-    starts = range(0, max(len(packets), 1), segment_packets)
-    for i in starts:
-        run = [b"".join(layers) for layers in packets[i : i + segment_packets]]
-        write_segment(file, run, i == starts[-1], enhancements, constant)
+    """Write packets as the segments of a file, of so many packets each; all of a segment have equally many layers."""
+    packets = iter(packets)
+    run = list(islice(packets, segment_packets))
+    while True:
+        following = list(islice(packets, segment_packets))
+        enhancements = len(run[0]) - 1 if run else 0
+        write_segment(file, [b"".join(layers) for layers in run], not following, enhancements, constant)
+        if not following:
+            return
+        run = following

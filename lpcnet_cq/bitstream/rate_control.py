@@ -9,7 +9,7 @@ and the quality is constant. Live streams use a `Budget`; `packet_fit` limits th
 Letters: T packets, Q step sizes, L enhancements.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -48,10 +48,10 @@ def step_and_multiplier(point: np.ndarray, steps: range) -> tuple[np.ndarray, np
     return step, MULTIPLIER * 2.0 ** ((point - step) / POINTS_PER_OCTAVE)
 
 
-def packet_costs(model: EntropyModel, n: Integers, L: int = 0) -> np.ndarray:
+def packet_costs(model: EntropyModel, segments: Iterable[Integers], L: int = 0) -> np.ndarray:
     """Return the expected bits of every packet with L enhancements, (T,), coded in the segments of a file."""
     parts = []
-    for segment in n.runs(model.segment_packets):
+    for segment in segments:
         bits = ROUNDING_BITS * (1 + L)
         for _ in range(L):
             bits, segment = bits + enhancement_bits(model, None, segment).sum(axis=1), coarser(model, segment)

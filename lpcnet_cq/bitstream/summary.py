@@ -6,6 +6,7 @@ Place in the chain: used by `info` of the codec and of the command line. CRCs ar
 import io
 
 from lpcnet_cq.bitstream.container import Header, read_header, read_segments
+from lpcnet_cq.bitstream.live_container import LiveReader
 
 
 def summarise(data: bytes, coding_hz: int | None = None) -> dict:
@@ -22,7 +23,8 @@ def summarise(data: bytes, coding_hz: int | None = None) -> dict:
     -------
     dict
         Names end with the unit. `bitrate_bps` includes all bytes of the file. `duration_s` and `bitrate_bps` are None
-        if the coding sample rate is not known; `codec` and `mode` are None if the file does not contain them.
+        if the coding sample rate is not known; `codec` and `mode` are None if the file does not contain them. Live
+        streams also have `complete`: whether they contain their end.
 
     Raises
     ------
@@ -42,8 +44,18 @@ def summarise(data: bytes, coding_hz: int | None = None) -> dict:
     """
     file = io.BytesIO(data)
     header = read_header(file)
-    segments = list(read_segments(file))
-    seconds = duration_s(header, coding_hz)
+    if header.live and header.coding:
+        reader = LiveReader(file, header)
+        n_packets, layers = sum(1 for _ in reader.packets()), 1 + header.live.enhancements
+        coded = max(n_packets * header.coding.hop - header.live.pre_skip, 0)
+        known, n_samples = {"complete": not reader.is_cut_off}, reader.n_samples
+        seconds = coded / header.coding.sample_rate_hz
+        if n_samples is not None and not reader.is_cut_off:
+            seconds = n_samples / header.sample_rate_hz
+    else:
+        segments = list(read_segments(file))
+        n_packets, layers = sum(segment.n_packets for segment in segments), 1 + max(s.enhancements for s in segments)
+        known, seconds = {}, duration_s(header, coding_hz)
     return {
         "duration_s": seconds,
         "sample_rate_hz": header.sample_rate_hz,
@@ -53,10 +65,10 @@ def summarise(data: bytes, coding_hz: int | None = None) -> dict:
         "bitrate_bps": None if seconds is None else 8 * len(data) / seconds if seconds else 0.0,
         "nominal_bps": header.bitrate_bps,
         "size_bytes": len(data),
-        "packets": sum(segment.n_packets for segment in segments),
-        "layers": 1 + max(segment.enhancements for segment in segments),
+        "packets": n_packets,
+        "layers": layers,
         "model_hash": header.model_hash,
-    }
+    } | known
 
 
 def duration_s(header: Header, coding_hz: int | None = None) -> float | None:

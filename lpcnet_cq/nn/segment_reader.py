@@ -31,8 +31,8 @@ class ReadSegment(NamedTuple):
             yield n[a:b]
 
 
-def read_all(reader: Reader, file: BinaryIO, chunk: int, max_enhancements: int) -> list[ReadSegment]:
-    """Read the packets of all segments.
+def read_each(reader: Reader, file: BinaryIO, chunk: int, max_enhancements: int) -> Iterator[ReadSegment]:
+    """Read the packets of all segments, one after the other.
 
     Parameters
     ----------
@@ -48,7 +48,6 @@ def read_all(reader: Reader, file: BinaryIO, chunk: int, max_enhancements: int) 
     BitstreamError
         If a segment or a packet is damaged.
     """
-    segments = []
     for segment in read_segments(file):
         if segment.enhancements > max_enhancements:
             raise BitstreamError(
@@ -67,5 +66,4 @@ def read_all(reader: Reader, file: BinaryIO, chunk: int, max_enhancements: int) 
         payload = segment.payload
         if segment.packet_bytes:
             payload, ends = strip_padding(payload, ends, segment.packet_bytes)
-        segments.append(ReadSegment(segment.enhancements, payload, parts, ends))
-    return segments
+        yield ReadSegment(segment.enhancements, payload, parts, ends)

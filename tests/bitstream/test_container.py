@@ -132,7 +132,8 @@ def test_any_bytes_raise_nothing_else(data):
         (b"", "empty"),
         (b"RIFF\x00\x00\x00\x00WAVE", "not a .cq file: it begins with b'RIFF'"),
         (b"\xcfcq\r\n", "not a .cq file"),
-        (b"\xcfcq\n\x02\x1b", "version 2; this release reads version 1"),
+        (b"\xcfcq\n\x03\x1b", "version 3; this release reads versions 1 and 2"),
+        (b"\xcfcq\n\x02\x1b", "has 27 bytes, at least 39 needed"),
         (b"\xcfcq\n\x01\x05", "has 5 bytes, at least 27 needed"),
         (written() + b"\0", "after its last segment"),
         (

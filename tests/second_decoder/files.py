@@ -1,4 +1,4 @@
-"""The sections "Header" and "Segments", and what a decoder must reject."""
+"""The sections "Header", "Segments" and "Live streams", and what a decoder must reject."""
 
 import struct
 from zlib import crc32
@@ -16,9 +16,9 @@ def decoder_for(config, tensors, range_decoder=RangeDecoder):
 
 def read_header(data, decoder, model):
     """Follow the section "Header"; return its length and the number of samples."""
-    check(len(data) >= 6 and data[:4] == b"\xcfcq\n" and data[4] == 1, "no .cq file of version 1")
+    check(len(data) >= 6 and data[:4] == b"\xcfcq\n" and data[4] in (1, 2), "no .cq file")
     H = data[5]
-    check(H >= 27 and len(data) >= H, "the header is cut off")
+    check(H >= (27 if data[4] == 1 else 39) and len(data) >= H, "the header is cut off")
     check(int.from_bytes(data[H - 4 : H], "big") == crc32(data[: H - 4]), "CRC of the header")
     samples, rate_hz = int.from_bytes(data[6:10], "big"), int.from_bytes(data[10:13], "big")
     channels, high = (data[23], data[24]) if H >= 29 else (1, 0)
@@ -32,12 +32,15 @@ def read_header(data, decoder, model):
         longest = samples * rate_hz // coding_hz
         original = longest - (longest - length) % 65536
         check(original >= 0 and -(-original * coding_hz // rate_hz) == samples, "length of the original")
+    check(data[4] == 1 or (samples == original == 0 and data[32] <= decoder.layers_allowed), "live stream")
     return H, samples
 
 
 def read_file(data, decoder, model, most=None):
     """Return the packets of a file, or the first `most` of them: step index, side integers, latents."""
     position, samples = read_header(data, decoder, model)
+    if data[4] == 2:
+        return read_live(data, position, decoder, most)
     packets, last = [], 0
     while not last:
         check(len(data) >= position + 8, "cut off")
@@ -64,3 +67,39 @@ def read_file(data, decoder, model, most=None):
     need = -(-(samples + decoder.delay) // decoder.hop) if samples else 0
     check(len(packets) == need, "number of packets")
     return packets
+
+
+def read_live(data, position, decoder, most):
+    """Follow the section "Live streams", of a stream that is not cut off; return the packets."""
+    rate_hz = int.from_bytes(data[10:13], "big")
+    coding_hz, hop, _, layers, pre_skip = struct.unpack(">HHHBH", data[26:35])
+    packets, need, records, decoder.known = [], None, b"", False
+    while need is None or len(packets) < need:
+        check(position < len(data) and data[position] < 128, "head of a record")
+        wide = data[position] >= 64
+        head = data[position : position + 1 + wide]
+        size = int.from_bytes(head, "big") % 2**14
+        check(not wide or size >= 64, "size of a record")
+        body = data[position + len(head) :][: size - 1 if size else 5]
+        position, records = position + len(head) + len(body) + 1, records + head + body
+        check(data[position - 1] == crc32(records) % 256, "check of a record")
+        if size:
+            packet, end = decoder.packet(body, 0, layers)
+            check(end <= len(body), "end of a packet")
+            check(not any(body[end:]) or (not layers and is_copy(decoder, body[end:])), "bytes after a packet")
+            packets.append(packet)
+        else:
+            check(need is None, "second length")
+            n = int.from_bytes(body, "big")
+            need = -(-(-(-n * coding_hz // rate_hz) + pre_skip) // hop) if n else 0
+            check(len(packets) <= need, "number of packets")
+        if most and len(packets) == most:
+            return packets
+    check(data[position:] == crc32(records).to_bytes(4, "big"), "CRC of the stream")
+    return packets
+
+
+def is_copy(decoder, data):
+    """Say whether bytes after a live packet begin with a context reset flag of 1."""
+    flag = decoder.rows["flag"] if decoder.trained else (0, 64512, 65536)
+    return decoder.range_decoder(data, 0).symbol(flag) == 1

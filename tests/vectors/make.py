@@ -18,6 +18,7 @@ other bytes.
 """
 
 import argparse
+import io
 import json
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -37,7 +38,10 @@ INDEX = FOLDER / "index.json"
 
 @dataclass(frozen=True)
 class Recipe:
-    """Say how a vector is made; `mode` is mean, capped, constant, thinned (from two layers) or live."""
+    """Say how a vector is made; `mode` is mean, capped, constant, thinned (from two layers), live, or stream.
+
+    A vector of mode live is packets, one of mode stream is a live stream, with header and end.
+    """
 
     name: str
     weights: str
@@ -90,6 +94,10 @@ RECIPES = (
     Recipe("cq-12k-constant", "cq", "syllables", 1.0, 12000, 1, "constant"),
     Recipe("cq-24k-constant-layers", "cq", "clicks", 1.0, 24000, 2, "constant"),
     Recipe("audio-96k-constant", "audio", "clicks", 0.4, 96000, 1, "constant", 44100),
+    # live streams with header and end
+    Recipe("cq-9k-stream", "cq", "syllables", 22051 / 22050, 9000, 1, "stream", 22050),
+    Recipe("cq-24k-layers-stream", "cq", "vowel", 0.7, 24000, 2, "stream"),
+    Recipe("audio-96k-stream", "audio", "chords", 0.4, 96000, 1, "stream", 48000, 2),
 )
 
 
@@ -158,6 +166,10 @@ def encode(recipe: Recipe) -> tuple[bytes, list[int]]:
         packets = encoder.push(x[: len(x) // hop * hop])
         packets = [b"" if t in recipe.lost else packet for t, packet in enumerate(packets)]
         return b"".join(packets), [len(packet) for packet in packets]
+    if recipe.mode == "stream":
+        file = io.BytesIO()
+        codec.encode_live(file, [x], recipe.sample_rate_hz, recipe.channels, recipe.bitrate_bps, recipe.layers)
+        return file.getvalue(), []
     mode = "mean" if recipe.mode == "thinned" else recipe.mode
     data = codec.encode(x, recipe.sample_rate_hz, recipe.bitrate_bps, recipe.layers, mode)
     return (codec.thin(data, 1) if recipe.mode == "thinned" else data), []

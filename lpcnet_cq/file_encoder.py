@@ -1,0 +1,162 @@
+"""Encode a signal of any length to a `.cq` file, in constant memory.
+
+Place in the chain: below `codec`, which checks arguments. Samples come in blocks and are resampled, analysed and packed
+as they come; of the file only the header is written last, because it holds the length. Compiled code is made for chunks
+of 50 packets, never for a file's length.
+
+Letters: T packets, K side integers, S vectors of latents per packet, D latents per vector.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import BinaryIO
+
+import numpy as np
+
+from lpcnet_cq.audio_blocks import resampled
+from lpcnet_cq.bitstream.container import Header, write_header
+from lpcnet_cq.bitstream.extension import Coding
+from lpcnet_cq.bitstream.packing import Block, Mode, write_segments
+from lpcnet_cq.parts import CodecParts
+
+CHUNK = 50  # packets per compiled call: one second of speech
+ANALYSED = 0.6  # of the time that encoding takes
+
+Progress = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """Hold how to encode: rate, layers and mode as for `Codec.encode`, checked."""
+
+    bitrate_bps: float
+    layers: int
+    mode: Mode
+
+
+class Counted:
+    """Count the samples of blocks while they are read."""
+
+    def __init__(self, blocks: Iterable[np.ndarray]):
+        self._blocks, self.n_samples, self.channels = blocks, 0, 1
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        for block in self._blocks:
+            self.n_samples, self.channels = self.n_samples + len(block), block.ndim
+            yield block
+
+
+def encode_blocks(
+    parts: CodecParts,
+    file: BinaryIO,
+    blocks: Iterable[np.ndarray],
+    sample_rate_hz: int,
+    options: Options,
+    progress: Callable[[int, float], None],
+) -> None:
+    """Write a `.cq` file.
+
+    Parameters
+    ----------
+    parts : CodecParts
+    file : binary file open for writing, empty
+        It can be sought in.
+    blocks : iterable of float32 arrays (n,) or (n, channels)
+        In -1..1.
+    sample_rate_hz : int
+        Of the blocks.
+    options : Options
+    progress : callable
+        Called with the number of samples read so far and the share of the work on them that is done.
+    """
+    spec = parts.config.spec
+    original = Counted(blocks)
+    coded = Counted(resampled(original, sample_rate_hz, spec.sample_rate_hz))
+    heading = Coding(parts.coding_name, options.mode, spec.sample_rate_hz, spec.hop, 0)
+    header = Header(0, sample_rate_hz, round(options.bitrate_bps), parts.sha256, 1, heading)
+    write_header(file, header)
+    chunks = _shown(analyse(parts, coded), lambda: progress(original.n_samples, ANALYSED))
+    packets = _packed(parts, chunks, coded, header, options)
+    shown = _shown(packets, lambda: progress(original.n_samples, 1.0))
+    write_segments(file, shown, parts.config.segment_packets, options.mode == "constant")
+    file.seek(0)
+    heading = replace(heading, n_samples=original.n_samples)
+    write_header(file, replace(header, n_samples=coded.n_samples, channels=original.channels, coding=heading))
+
+
+def analyse(parts: CodecParts, blocks: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield side integers (T, K) and latents before quantisation (T, S, D) of a signal, for T = 50 packets at a time.
+
+    Parameters
+    ----------
+    parts : CodecParts
+    blocks : iterable of float32 arrays (n,) or (n, channels)
+        At the codec's rate.
+    """
+    signal, spec = parts.signal, parts.config.spec
+    counted, t = Counted(blocks), 0
+    sized = _in_sizes(counted, spec.look_ahead, CHUNK * spec.hop)
+    rest = next(sized, None)
+    if rest is None:
+        return
+    state = signal.start_encoder(rest)
+    for rest in sized:
+        if len(rest) == CHUNK * spec.hop:
+            state, side, z = signal.analyse(state, rest, CHUNK)
+            yield side, z
+            t += CHUNK
+    n_packets = spec.n_frames(counted.n_samples + parts.config.decoder_delay)
+    while t < n_packets:
+        state, side, z = signal.analyse(state, rest, CHUNK)
+        yield side[: n_packets - t], z[: n_packets - t]
+        t, rest = t + CHUNK, rest[:0]
+
+
+def _in_sizes(blocks: Iterable[np.ndarray], first: int, size: int) -> Iterator[np.ndarray]:
+    """Yield one block of `first` samples, then blocks of `size`, at last what is left: fewer samples, or none."""
+    held, wanted, any_yet = None, first, False
+    for block in blocks:
+        if not len(block):
+            continue
+        held = block if held is None else np.concatenate([held, block])
+        while len(held) >= wanted:
+            yield held[:wanted]
+            held, wanted, any_yet = held[wanted:], size, True
+    if held is not None:
+        if not any_yet:
+            yield held
+            held = held[:0]
+        yield held
+
+
+def _packed(parts: CodecParts, chunks, coded: Counted, header: Header, options: Options) -> Iterator[tuple[bytes, ...]]:
+    packer, bitrate_bps, layers = parts.packer, options.bitrate_bps, options.layers
+    if options.mode == "mean":
+        heads = header.n_bytes, header.n_bytes - replace(header, coding=None).n_bytes
+        return packer.pack(_in_blocks(parts, chunks, coded), bitrate_bps, layers, *heads)
+    layers, size = min(layers, packer.most_layers(bitrate_bps)), parts.packet_bytes(bitrate_bps)
+    return packer.pack_capped((Block(side, z, 0.0) for side, z in chunks), size, layers, options.mode == "constant")
+
+
+def _in_blocks(parts: CodecParts, chunks, coded: Counted) -> Iterator[Block]:
+    """Gather chunks to the blocks that are coded at an even quality."""
+    size, spec, model = parts.packer.block_packets, parts.config.spec, parts.entropy
+    seconds, count = size * spec.hop / spec.sample_rate_hz, 0
+    side = np.empty((size + CHUNK, model.K), np.int64)  # pages that are never written take no memory
+    z = np.empty((size + CHUNK, model.S, model.D), np.float32)
+    n_blocks = 0
+    for some_side, some_z in chunks:
+        end = count + len(some_side)
+        side[count:end], z[count:end], count = some_side, some_z, end
+        if count > size:
+            yield Block(side[:size], z[:size], seconds)
+            n_blocks, count = n_blocks + 1, count - size
+            side[:count], z[:count] = side[size:end].copy(), z[size:end].copy()
+    if count:
+        yield Block(side[:count], z[:count], coded.n_samples / spec.sample_rate_hz - n_blocks * seconds)
+
+
+def _shown(items: Iterable, show: Callable[[], None]) -> Iterator:
+    for item in items:
+        show()
+        yield item
