@@ -262,7 +262,13 @@ class Decoder(_Live):
         ------
         BitstreamError
             If a packet is damaged; the state of the decoder does not change.
+        ValueError
+            If an argument is of another type.
         """
+        for name, value in (("data", data), ("following", following)):
+            if not isinstance(value, bytes | bytearray | memoryview | None):
+                kind = type(value).__name__
+                raise ValueError(f"`{name}` is of type {kind}, it must be the bytes of a packet, or None")
         n, pasts = None, self._pasts
         if data is None:
             n, pasts = self._read_copy(following), []

@@ -374,6 +374,7 @@ def test_other_input_is_refused_in_one_sentence(codec, arguments, sentence):
         (lambda codec: codec.thin(np.uint8(3), 1), "`data` is of type uint8, it must be bytes"),
         (lambda codec: codec.decode(None), "`data` is of type NoneType, it must be bytes"),
         (lambda codec: codec.decoder().push(3), "`data` is of type int, it must be the bytes of a packet, or None"),
+        (lambda codec: codec.decoder().push(None, 3), "`following` is of type int, it must be the bytes"),
         (lambda codec: codec.packet_bytes("9k"), "`bitrate_bps` is '9k', it must be a number from 5000 to 60000"),
         (lambda codec: lpcnet_cq.load(3), "`name_or_path` is of type int, it must be a name or a path"),
     ],

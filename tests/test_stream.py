@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import lpcnet_cq
 from lpcnet_cq.bitstream import packet
-from lpcnet_cq.bitstream.protection import COPY_SHARE, Protection, choose_protection, find_copy
+from lpcnet_cq.bitstream.protection import MAX_COPY_SHARE, Protection, choose_protection, find_copy
 from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.file_decoder import synthesise
 from lpcnet_cq.file_encoder import analyse
@@ -240,7 +240,7 @@ def test_copies_are_a_part_of_the_rate(codec, frames, mode):
     assert mode != "constant" or set(sizes) == {size}
     ends = [codec.decoder()._read(d)[2] for d in data]
     shares = [len(d.rstrip(b"\0")) - end for d, end in zip(data, ends, strict=True)]
-    assert 0 < max(shares) <= COPY_SHARE * size
+    assert 0 < max(shares) <= MAX_COPY_SHARE * size
 
 
 def test_a_following_packet_without_a_copy_leaves_concealment(codec, packets):

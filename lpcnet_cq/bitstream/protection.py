@@ -18,6 +18,7 @@ RESET_INTERVALS = ((0.04, 1), (0.015, 2), (0.005, 5), (0.0, 25))  # lowest expec
 COPY_LOSS = 0.03  # lowest expected loss at which copies are sent
 COPY_LEAST_BPS = 12000.0  # lowest bitrate at which copies are sent: below, they cost more than they repair
 COPY_SHARE = 0.4  # of the bitrate: mean share of the copies
+MAX_COPY_SHARE = 0.6  # of the mean size of a packet: largest copy
 COPY_COARSER = 8  # operating points between a packet and its copy
 OFFSETS = range(1, 9)  # packets
 
@@ -67,7 +68,7 @@ def choose_protection(expected_loss: float, bitrate_bps: float) -> Protection:
 
 
 def make_copy(fitter: Fitter, step: int, packet_bytes: int) -> bytes:
-    """Return a copy of a packet, or no bytes if even the smallest one is larger than the share of copies.
+    """Return a copy of a packet, or no bytes if it is too large at every operating point.
 
     Parameters
     ----------
@@ -78,11 +79,12 @@ def make_copy(fitter: Fitter, step: int, packet_bytes: int) -> bytes:
     packet_bytes : int
         Mean size of packets with copies.
     """
-    point = min(step + COPY_COARSER, operating_points(fitter.steps)[-1])
-    copy, limit = fitter.at(point), int(COPY_SHARE * packet_bytes)
-    if copy.n_bytes > limit:
-        copy = fitter.within(limit, point)
-    return b"".join(copy.packet) if copy.n_bytes <= limit else b""
+    points, limit = operating_points(fitter.steps), int(MAX_COPY_SHARE * packet_bytes)
+    for point in range(min(step + COPY_COARSER, points[-1]), points.stop):
+        copy = fitter.at(point)
+        if copy.n_bytes <= limit:
+            return b"".join(copy.packet)
+    return b""
 
 
 def find_copy(model: EntropyModel, data: bytes, end: int) -> bytes | None:

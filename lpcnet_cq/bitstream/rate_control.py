@@ -16,9 +16,10 @@ import numpy as np
 
 from lpcnet_cq.bitstream.container import HEADER_BYTES, MAX_PACKETS, SEGMENT_BYTES
 from lpcnet_cq.bitstream.entropy_model import EntropyModel
-from lpcnet_cq.bitstream.packet import Integers, coarser, enhancement_bits, n_bits
+from lpcnet_cq.bitstream.packet import Integers, advance, coarser, enhancement_bits, n_bits, start
 from lpcnet_cq.bitstream.rdoq import MULTIPLIER
 
+RESET_BITS = 60.0  # approximate cost of a packet without context
 ROUNDING_BITS = 4.6  # mean cost of rounding a packet to whole bytes
 RUN = 500  # packets that are processed together, which limits the memory for long files
 COARSER_POINTS = 12  # operating points with the coarsest step size: multipliers up to 2^6 times `MULTIPLIER`
@@ -49,13 +50,18 @@ def step_and_multiplier(point: np.ndarray, steps: range) -> tuple[np.ndarray, np
 
 
 def packet_costs(model: EntropyModel, segments: Iterable[Integers], L: int = 0) -> np.ndarray:
-    """Return the expected bits of every packet with L enhancements, (T,), coded in the segments of a file."""
-    parts = []
-    for segment in segments:
-        bits = ROUNDING_BITS * (1 + L)
-        for _ in range(L):
-            bits, segment = bits + enhancement_bits(model, None, segment).sum(axis=1), coarser(model, segment)
-        parts.append(bits + n_bits(model, None, segment).sum(axis=1))
+    """Return the expected bits of every packet with L enhancement layers, (T,), for the segments of a file.
+
+    The cost of a context reset is not computed but approximated by `RESET_BITS`: the bytes of files depend on it.
+    """
+    pasts, parts = [start(model)] * (1 + L), []
+    for n in segments:
+        bits = ROUNDING_BITS * (1 + L) + RESET_BITS * (np.arange(len(n.step)) == 0)
+        for i in range(L):
+            bits = bits + enhancement_bits(model, pasts[i], n).sum(axis=1)
+            pasts[i], n = advance(pasts[i], n), coarser(model, n)
+        parts.append(bits + n_bits(model, pasts[L], n).sum(axis=1))
+        pasts[L] = advance(pasts[L], n)
     return np.concatenate(parts)
 
 

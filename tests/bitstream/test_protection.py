@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lpcnet_cq.bitstream.packet_fit import Fitter
-from lpcnet_cq.bitstream.protection import COPY_SHARE, Protection, choose_protection, find_copy, make_copy
+from lpcnet_cq.bitstream.protection import MAX_COPY_SHARE, Protection, choose_protection, find_copy, make_copy
 
 losses = st.floats(0, 1)
 
@@ -45,7 +45,7 @@ def test_a_copy_is_found_behind_its_packet_and_is_a_packet(speech_codec, fitter,
 
 @pytest.mark.parametrize(("packet_bytes", "least"), [(30, 0), (110, 30), (200, 60)])
 def test_copies_keep_to_their_share(fitter, packet_bytes, least):
-    assert least <= len(make_copy(fitter, 0, packet_bytes)) <= COPY_SHARE * packet_bytes
+    assert least <= len(make_copy(fitter, 0, packet_bytes)) <= MAX_COPY_SHARE * packet_bytes
 
 
 def test_padding_and_layers_are_no_copies(fitter):
