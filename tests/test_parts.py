@@ -169,7 +169,7 @@ if __name__ == "__main__":
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 def test_forked_processes_are_told_to_spawn(tmp_path, x):
     for line in run(tmp_path, x, after=FORK):
-        assert "cannot run in a process forked" in line and "`spawn`" in line
+        assert "cannot run in a process that was forked" in line and "`spawn`" in line
 
 
 SPAWN = """
