@@ -131,7 +131,7 @@ def test_batches_hang_on_seed_and_step_alone(corpus):
 def test_it_learns_and_stays_sparse_and_judges(corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(transcripts, "BUCKETS", {120: 8})
     recognise.material.cache_clear()
-    r = recognise.Recipe(str(corpus), steps=80, warmup_steps=5, method="csp", sparsity=0.5, learning_rate=1e-2)
+    r = recognise.Recipe(str(corpus), steps=80, warmup_steps=5, method="gradual", sparsity=0.5, learning_rate=1e-2)
     notes = recognise.train(r, tmp_path / "r.safetensors")
     assert notes["dev"][1] == 4 and notes["dev"][0] <= 1 and notes["held"][0] <= 1
     judge = recogniser.Judge(tmp_path / "r.safetensors")

@@ -48,9 +48,10 @@ def paths(tmp_path_factory, plucked):
         made = {}  # all runs share one compiled step
         make_step = loop.make_step
         patch.setattr(loop, "make_step", lambda *of: made.setdefault("step", make_step(*of)))
-        p = PruneConfig(settings(paths["dense"], "prune", folder / "data", 6), sparsity=SPARSITY, events=2)
+        t = settings(paths["dense"], "prune", folder / "data", 6)
+        p = PruneConfig(t, method="gradual", sparsity=SPARSITY, events=2)
         paths["pruned"] = prune(p, folder / "pruned", quiet=True)
-        paths["narrow"] = prune(replace(p, method="gradual", pattern="inputs"), folder / "narrow", quiet=True)
+        paths["narrow"] = prune(replace(p, method="csp", pattern="inputs"), folder / "narrow", quiet=True)
         for name, init in (("trained", "dense"), ("again", "pruned")):
             t = settings(paths[init], "continue", folder / "data", 3)
             paths[name] = train(t, folder / name, quiet=True)
