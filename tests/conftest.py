@@ -184,6 +184,22 @@ def speech_codec(speech_weights):
 
 
 @pytest.fixture(scope="session")
+def integers():
+    """Return a function that reads the integers of live packets, one after the other."""
+    from lpcnet_cq.bitstream import packet
+
+    def read(codec, packets):
+        pasts, parts = None, []
+        for data in packets:
+            pasts, n, ends = codec._parts.reader.read(pasts, data, 0, 1, 1)
+            assert ends.tolist() == [[len(data)]]
+            parts.append(n)
+        return packet.join(codec._parts.entropy, parts)
+
+    return read
+
+
+@pytest.fixture(scope="session")
 def random_entropy():
     """Return a float entropy model for speech of about three bits an integer, and its nested values, none zero."""
     import jax

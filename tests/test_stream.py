@@ -6,11 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import lpcnet_cq
 from lpcnet_cq.bitstream import packet
 from lpcnet_cq.bitstream.protection import MAX_COPY_SHARE, Protection, choose_protection, find_copy
 from lpcnet_cq.errors import BitstreamError
-from lpcnet_cq.file_decoder import synthesise
 from lpcnet_cq.file_encoder import analyse
 from lpcnet_cq.training.presets import PRESETS
 
@@ -48,17 +46,7 @@ def sound(codec, packets):
     return np.stack([decoder.push(data) for data in packets])
 
 
-def integers(codec, packets):
-    """Read packets that follow one another."""
-    pasts, parts = None, []
-    for data in packets:
-        pasts, n, ends = codec._parts.reader.read(pasts, data, 0, 1, 1)
-        assert ends.tolist() == [[len(data)]]
-        parts.append(n)
-    return packet.join(codec._parts.entropy, parts)
-
-
-def test_packets_are_those_of_the_signal_one_look_ahead_later(codec, frames, packets):
+def test_packets_are_those_of_the_signal_one_look_ahead_later(codec, frames, packets, integers):
     """Push t completes the packet that ends `look_ahead` before the end of frame t: side information as in a file."""
     ahead = CONFIG.spec.look_ahead
     shifted = np.concatenate([np.zeros(ahead, np.float32), frames.ravel()])
@@ -70,7 +58,7 @@ def test_packets_are_those_of_the_signal_one_look_ahead_later(codec, frames, pac
     assert same > 0.99, "rounding may differ where a value lies between two integers"
 
 
-def test_decoder_gives_what_the_packets_say(codec, packets, sound):
+def test_decoder_gives_what_the_packets_say(codec, packets, sound, integers):
     y = codec._parts.signal.synthesise(codec._parts.signal.start_decoder(), integers(codec, packets))[1]
     assert sound.shape == (T, HOP) and sound.dtype == np.float32
     np.testing.assert_allclose(sound.ravel(), np.clip(y, -1, 1), rtol=0, atol=2.0**-15)
@@ -179,7 +167,7 @@ def test_packets_do_not_depend_on_how_the_signal_is_cut(codec, frames, packets, 
 
 
 @pytest.mark.parametrize("n", [1, HOP - 1, HOP + 1])
-def test_flush_codes_a_last_frame_that_is_not_whole(codec, frames, n):
+def test_flush_codes_a_last_frame_that_is_not_whole(codec, frames, n, integers):
     """As a file ends."""
     encoder, x = codec.encoder(30000), frames.ravel()[:n]
     found = encoder.push(x) + encoder.flush()
@@ -317,75 +305,6 @@ def test_live_coders_say_what_they_take(codec):
         assert (coder.frame_size, coder.sample_rate_hz, coder.channels) == (HOP, FS, 1)
     total = codec.encoder().delay_samples + codec.decoder().delay_samples
     assert CONFIG.spec.ms(total + HOP) == codec.delay_ms
-
-
-# ------------------------------------------------------------------------------------------------ released weights
-
-
-def lag_of(y, x, most):
-    """Return by how many samples y lags x, from the peak of their cross-correlation; -most to most."""
-    lags = np.arange(-most, most + 1)
-    inner = slice(most, len(x) - most)
-    return int(lags[np.argmax([np.vdot(np.roll(y, -lag, axis=0)[inner], x[inner]) for lag in lags])])
-
-
-@pytest.mark.parametrize(("name", "rate_bps"), [("cq", 16000), ("cq-sparse", 24000), ("audio", 96000)])
-def test_frames_without_the_stated_delay_line_up_with_the_input(name, rate_bps, vowel, plucked):
-    codec = lpcnet_cq.load(name)
-    x = vowel(seconds=2.0) if codec.channels == 1 else np.concatenate([plucked, plucked[::-1], plucked])
-    encoder, decoder = codec.encoder(rate_bps), codec.decoder()
-    size = encoder.frame_size
-    x = x[: len(x) // size * size]
-    packets = encoder.push(x)
-    y = np.concatenate([decoder.push(data) for data in packets + encoder.flush()])
-    lag = encoder.delay_samples + decoder.delay_samples
-    assert lag + size == round(codec.delay_ms * codec.sample_rate_hz / 1000) and len(y) >= lag + len(x)
-    y = y[lag : lag + len(x)]
-    assert y.shape == x.shape and lag_of(y, x, 50) == 0
-    assert 10 * np.log10(np.sum(x**2) / np.sum((x - y) ** 2)) > 3
-
-
-@pytest.mark.parametrize(("name", "rate_bps"), [("cq", 9000), ("audio", 64000)])
-def test_live_streams_are_those_of_files_but_for_rate_control(name, rate_bps, vowel, plucked):
-    """A file of the signal, begun `delay_samples` earlier, has the side information of the stream.
-
-    Decoded from the same packets, both sound alike to one step of 16 bits.
-    """
-    codec = lpcnet_cq.load(name)
-    x = vowel(seconds=1.0) if codec.channels == 1 else plucked
-    encoder = codec.encoder(rate_bps)
-    size, ahead = encoder.frame_size, encoder.delay_samples
-    x = x[: len(x) // size * size]
-    packets = encoder.push(x)
-    live = integers(codec, packets)
-    _, segments = codec._read(codec.encode(np.concatenate([0 * x[:ahead], x]), codec.sample_rate_hz, rate_bps))
-    file = packet.join(codec._parts.entropy, segments[0].parts)
-    assert np.mean(file.side[: len(packets)] == live.side) > 0.99, "a value may lie between two integers"
-    decoder = codec.decoder()
-    y = np.concatenate([decoder.push(data) for data in packets])
-    expected = np.clip(np.concatenate(list(synthesise(codec._parts, [live]))), -1, 1)
-    np.testing.assert_allclose(y, expected, rtol=0, atol=2.0**-15)
-
-
-def test_streams_of_music_survive_losses(plucked):
-    codec = lpcnet_cq.load("audio")
-    encoder, decoder, undisturbed = codec.encoder(), codec.decoder(), codec.decoder()
-    size = encoder.frame_size
-    x = np.tile(plucked, (3, 1))
-    frames = x[: len(x) // size * size].reshape(-1, size, 2)
-    packets = encoder.push(frames.reshape(-1, 2))
-    y = np.stack([decoder.push(None if t in (10, 30) else data) for t, data in enumerate(packets)])
-    expected = np.stack([undisturbed.push(data) for data in packets])
-    assert y.shape == frames.shape and y.dtype == np.float32
-    np.testing.assert_array_equal(y[:10], expected[:10])
-    level = np.sqrt(np.mean(y**2, axis=(1, 2)))
-    assert level[11] > 0.1 * level[9] and level[24] < 0.05 * level[9], "concealed, then faded"
-    late = slice(RESET_INTERVAL + 2, 30)
-    np.testing.assert_allclose(y[late], expected[late], atol=1e-3)
-    mono = codec.encoder()
-    assert codec.decoder().push(mono.push(frames[0, :, 0])[0]).shape == (size, 2)
-    with pytest.raises(ValueError, match=r"`samples` has shape \(1024, 3\)"):
-        mono.push(np.zeros((size, 3)))
 
 
 @pytest.mark.parametrize("layers", [1, 2])

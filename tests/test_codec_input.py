@@ -1,0 +1,135 @@
+"""What a codec takes as input: arrays, files and arguments of any type, with warnings and refusals of one sentence."""
+
+import io
+
+import numpy as np
+import pytest
+import soundfile
+
+import lpcnet_cq
+from lpcnet_cq.training.presets import PRESETS
+
+FS = PRESETS["tiny"].codec.spec.sample_rate_hz
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
+
+
+@pytest.fixture(scope="module")
+def codec(speech_codec):
+    return speech_codec
+
+
+def voice(n, sample_rate_hz=FS):
+    """Return n samples of a buzz in noise."""
+    time = np.arange(n) / sample_rate_hz
+    buzz = np.sin(2 * np.pi * 140 * time) ** 15 * np.sin(2 * np.pi * 900 * time)
+    return (0.3 * buzz + 0.01 * np.random.default_rng(n).standard_normal(n)).astype(np.float32)
+
+
+def test_integers_are_scaled_and_every_numeric_type_of_rate_works(codec):
+    x = np.round(voice(FS // 4) * 32767).astype(np.int16)
+    data = codec.encode(x / 32768, FS)
+    assert codec.encode(x, FS) == codec.encode(x.astype(np.int32) << 16, FS) == data
+    assert codec.encode((x / 32768).tolist(), FS) == data
+    for rate_hz in (np.int64(FS), float(FS), np.float32(FS)):
+        assert codec.encode(x, rate_hz) == data
+    for bitrate_bps in (np.int32(9000), np.float64(9000)):
+        assert codec.encode(x, FS, bitrate_bps) == codec.encode(x, FS, 9000)
+    assert codec.encode(x, FS, 50000, layers=np.int8(2)) == codec.encode(x, FS, 50000, layers=2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ((np.zeros((2, FS)), FS), r"`x` has shape \(2, 16000\), .*: pass its transpose"),
+        ((np.zeros((1, FS)), FS), r"`x` has shape \(1, 16000\)"),
+        ((np.zeros((100, 0)), FS), r"`x` has shape \(100, 0\)"),
+        ((np.zeros(9, complex), FS), "`x` is of type complex128"),
+        ((3e4 * voice(900), FS), "`x` has a peak of .*: divide by 32768"),
+        ((np.full(9, np.inf), FS), "`x` holds NaN or infinity"),
+        ((voice(900),), "`sample_rate_hz` is None, it must be given for an array"),
+        ((voice(900), "16k"), "`sample_rate_hz` is '16k'"),
+        ((voice(900), 16000.5), "`sample_rate_hz` is 16000.5"),
+        ((voice(900), 999), "`sample_rate_hz` is 999, it must be a whole number from 1000 to 768000"),
+        ((voice(900), FS, "9k"), "`bitrate_bps` is '9k', it must be a number from 5000 to 60000"),
+        ((voice(900), FS, np.nan), "`bitrate_bps` is nan"),
+        ((voice(900), FS, 9000, 1.0), "`layers` is 1.0, it must be a whole number, 1 to 2"),
+        (("a.wav", FS), "`sample_rate_hz` is 16000, it must be left out"),
+        (("none.wav",), "cannot read `none.wav`"),
+        ((io.BytesIO(b"words"),), "the file object is not an audio file"),
+    ],
+)
+def test_other_input_is_refused_in_one_sentence(codec, arguments, sentence):
+    with pytest.raises(ValueError, match=f"^{sentence}"):
+        codec.encode(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda codec: codec.info(3), "`data` is of type int, it must be bytes, a path or a binary file"),
+        (lambda codec: codec.thin(np.uint8(3), 1), "`data` is of type uint8, it must be bytes"),
+        (lambda codec: codec.decode(None), "`data` is of type NoneType, it must be bytes"),
+        (lambda codec: codec.decoder().push(3), "`data` is of type int, it must be the bytes of a packet, or None"),
+        (lambda codec: codec.decoder().push(None, 3), "`following` is of type int, it must be the bytes"),
+        (lambda codec: codec.packet_bytes("9k"), "`bitrate_bps` is '9k', it must be a number from 5000 to 60000"),
+        (lambda codec: lpcnet_cq.load(3), "`name_or_path` is of type int, it must be a name or a path"),
+    ],
+)
+def test_other_types_are_refused_in_one_sentence(codec, call, sentence):
+    with pytest.raises(ValueError, match=f"^{sentence}"):
+        call(codec)
+
+
+def test_no_samples_of_two_channels_are_a_stream(codec):
+    y, rate_hz = codec.decode(codec.encode(np.zeros((0, 2)), FS))
+    assert len(y) == 0 and rate_hz == FS
+
+
+def test_loud_floats_are_clipped_with_a_warning(codec):
+    x = voice(FS // 4)
+    with pytest.warns(UserWarning, match="`x` has a peak of 3, it is clipped"):
+        data = codec.encode(3 * x / np.abs(x).max(), FS)
+    assert data == codec.encode(np.clip(3 * x / np.abs(x).max(), -1, 1), FS)
+
+
+def test_channels_that_cancel_are_warned_of(codec):
+    x = voice(FS // 4)
+    with pytest.warns(UserWarning, match="the channels of `x` cancel"):
+        codec.encode(np.stack([x, -x], axis=1), FS)
+    codec.encode(np.stack([x, x], axis=1), FS)
+
+
+def test_files_are_coded_like_their_samples(codec, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    x = np.round(voice(FS // 4, 2 * FS) * 32767).astype(np.int16)
+    soundfile.write("a.wav", x, 2 * FS)
+    expected = codec.encode(x, 2 * FS)
+    assert codec.encode("a.wav") == codec.encode(tmp_path / "a.wav") == expected
+    with open("a.wav", "rb") as file:
+        assert codec.encode(file, layers=1) == expected
+    assert codec.encode(io.BytesIO((tmp_path / "a.wav").read_bytes())) == expected
+    (tmp_path / "a.cq").write_bytes(expected)
+    y, rate_hz = codec.decode(expected)
+    with open("a.cq", "rb") as file:
+        for data in ("a.cq", tmp_path / "a.cq", file, io.BytesIO(expected), bytearray(expected), memoryview(expected)):
+            again, got_hz = codec.decode(data)
+            np.testing.assert_array_equal(again, y)
+            assert got_hz == rate_hz == 2 * FS
+
+
+def test_streams_that_are_none_are_refused(codec, tmp_path):
+    (tmp_path / "a.txt").write_text("words")
+    with pytest.raises(ValueError, match=r"cannot read `none\.cq`"):
+        codec.decode("none.cq")
+    with pytest.raises(ValueError, match="`data` is of type list"):
+        codec.decode([1, 2])
+    with open(tmp_path / "a.txt") as file, pytest.raises(ValueError, match="opened in text mode"):
+        codec.decode(file)
+
+
+def test_verification_warns_of_sound_that_is_not_the_input(codec):
+    """These weights are drawn at random: what they decode resembles nothing."""
+    with pytest.warns(UserWarning, match="coding failed: the band levels of the decoded signal are"):
+        verified = codec.encode(voice(FS), FS, verify=True)
+    assert verified == codec.encode(voice(FS), FS)
