@@ -14,7 +14,7 @@ from lpcnet_cq.cli_arguments import UsageError
 from lpcnet_cq.cli_folders import attempt, code_folder
 from lpcnet_cq.cli_paths import check_folder, coded_pairs
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture

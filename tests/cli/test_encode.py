@@ -1,0 +1,138 @@
+"""`lpcnet-cq encode` around a stand-in codec: rates, modes, layers, and notes on input and output."""
+
+import io
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from lpcnet_cq.bitstream.container import Header
+from lpcnet_cq.cli import main
+
+pytestmark = pytest.mark.usefixtures("codec")
+
+
+@pytest.mark.parametrize(("text", "bps"), [("9k", 9000), ("9.6k", 9600), ("9000", 9000), ("24K", 24000)])
+def test_bitrates_are_bits_per_second(wav, text, bps, header):
+    assert main(["encode", wav, "a.cq", "--bitrate", text]) == 0
+    assert header().bitrate_bps == bps
+
+
+@pytest.mark.parametrize("text", ["7q", "", "k", "-9k", "1e4", "nan", "9 k", "0", "٩k", "8999", "25k", "9" * 99])
+def test_other_bitrates_are_refused_with_the_range(wav, error, text):
+    assert main(["encode", wav, "a.cq", f"--bitrate={text}"]) == 2
+    said = error()
+    assert text in said and "from 9000 to 24000 bit/s" in said
+    assert not os.path.exists("a.cq")
+
+
+def test_changes_are_said(capsys, header, codec):
+    stereo = np.stack([np.linspace(-1, 1, 44100), np.zeros(44100)], axis=1)
+    soundfile.write("s.wav", stereo, 44100)
+    assert main(["encode", "s.wav", "a.cq"]) == 0
+    said = capsys.readouterr().err
+    assert said == "lpcnet-cq: mixed 2 channels to mono\nlpcnet-cq: resampled 44100 -> 16000 Hz\n"
+    assert header() == Header(16000, 44100, 9000, codec.installed)
+    assert main(["decode", "a.cq", "b.wav"]) == 0
+    assert soundfile.info("b.wav").samplerate == 44100
+
+
+def test_layers_that_do_not_fit_are_said(wav, capsys):
+    assert main(["encode", wav, "a.cq", "--layers", "2"]) == 0
+    assert capsys.readouterr().err == "lpcnet-cq: 2 layers do not fit 9000 bit/s; wrote 1\n"
+
+
+@pytest.mark.parametrize("command", ["encode", "thin"])
+@pytest.mark.parametrize("layers", ["0", "3", "-1"])
+def test_impossible_layers_are_refused(wav, error, command, layers):
+    assert main([command, wav, "a.cq", f"--layers={layers}"]) == 2
+    assert error() == f"--layers {layers} must be from 1 to 2"
+
+
+def test_music_has_one_layer(wav, codec, error):
+    codec.max_layers = 1
+    assert main(["encode", wav, "a.cq", "--layers", "2"]) == 2
+    assert error() == "--layers 2 must be at most 1 with `stand-in`"
+
+
+@pytest.mark.parametrize(
+    ("option", "mode", "note"),
+    [([], "mean", ""), (["--cap"], "capped", "packets of 22 bytes are 8800 bit/s"), (["--cbr"], "constant", "8800")],
+)
+def test_modes_reach_the_codec_and_whole_bytes_are_said(wav, codec, capsys, option, mode, note):
+    assert main(["encode", wav, "a.cq", *option]) == 0
+    assert codec.mode == mode
+    said = capsys.readouterr().err
+    assert note in said and (said.count("\n") == 1 if note else said == "")
+    main(["encode", wav, "b.cq", *option, "--bitrate", "16k"])
+    assert capsys.readouterr().err == "", "40 bytes are 16 kbit/s"
+
+
+def test_modes_exclude_each_other(wav):
+    with pytest.raises(SystemExit) as stop:
+        main(["encode", wav, "a.cq", "--cap", "--cbr"])
+    assert stop.value.code == 2
+
+
+def test_rates_that_are_not_met_are_said(codec, capsys):
+    soundfile.write("long.wav", 0.3 * np.sin(np.arange(32000) / 7), 16000)
+    codec.n_bytes = 2500
+    assert main(["encode", "long.wav", "a.cq"]) == 0
+    assert capsys.readouterr().err == "lpcnet-cq: wrote 10000 bit/s instead of 9000: the signal needs more bits\n"
+    assert main(["encode", "long.wav", "b.cq", "--cbr", "--bitrate", "16k"]) == 0
+    assert capsys.readouterr().err == ""
+    soundfile.write("short.wav", 0.3 * np.sin(np.arange(800) / 7), 16000)
+    main(["encode", "short.wav", "c.cq"])
+    assert "the file is short and its header counts" in capsys.readouterr().err
+
+
+def test_clipped_input_and_failed_coding_are_noted(codec, capsys):
+    soundfile.write("loud.wav", np.clip(3 * np.sin(np.arange(32000) / 7), -1, 1), 16000)
+    assert main(["encode", "loud.wav", "a.cq"]) == 0
+    assert "the input is clipped: 7" in capsys.readouterr().err
+    codec.gain = 0.1
+    assert main(["encode", "loud.wav", "b.cq"]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[1].startswith("lpcnet-cq: coding failed: the band levels of the decoded signal are wrong by 20 dB")
+    assert main(["encode", "loud.wav", "c.cq", "--no-check"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_long_files_show_progress_to_a_terminal_only(codec, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    for seconds, stream, shown in (
+        (40, Terminal(), True),
+        (20, Terminal(), False),
+        (40, io.StringIO(), False),
+    ):
+        soundfile.write("long.wav", np.zeros(16000 * seconds), 16000)
+        monkeypatch.setattr(sys, "stderr", stream)
+        assert main(["encode", "long.wav", "a.cq", "-f"]) == 0
+        assert ("encoding  " in stream.getvalue() and " left" in stream.getvalue()) == shown
+        assert stream.getvalue().endswith("\r\x1b[K") == shown
+
+
+def test_permissions_of_an_overwritten_file_stay(wav):
+    main(["encode", wav, "a.cq"])
+    os.chmod("a.cq", 0o600)
+    assert main(["encode", wav, "a.cq", "-f"]) == 0
+    assert os.stat("a.cq").st_mode & 0o777 == 0o600
+
+
+def test_a_failed_encoding_leaves_the_old_file(wav, codec, monkeypatch, error):
+    main(["encode", wav, "a.cq"])
+    before = Path("a.cq").read_bytes()
+
+    def broken(*args, **kwargs):
+        raise ValueError("no")
+
+    monkeypatch.setattr(codec, "decode_blocks", broken)
+    assert main(["encode", wav, "a.cq", "-f"]) == 1
+    assert error() == "no" and Path("a.cq").read_bytes() == before
+    assert sorted(os.listdir()) == ["a.cq", "in.wav"]

@@ -1,0 +1,50 @@
+"""When `lpcnet-cq encode` writes a live stream, around a stand-in codec."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from lpcnet_cq.bitstream.container import read_header
+from lpcnet_cq.cli import main
+
+pytestmark = pytest.mark.usefixtures("codec")
+
+
+def test_live_streams_are_chosen_or_asked_for(wav, codec):
+    """`--live` for any input; by default only from pipe to pipe."""
+    for options, source, live in (
+        (["--live"], wav, True),
+        ([], wav, False),
+        (["--no-live"], wav, False),
+    ):
+        codec.live = False
+        assert main(["encode", source, "a.cq", "-f", *options]) == 0
+        assert codec.live is live
+    os.mkfifo("in")
+    for options, live in (([], True), (["--no-live"], False)):
+        codec.live = False
+        read_end, write_end = os.pipe()
+        writer = subprocess.Popen([sys.executable, "-c", f"open('in', 'wb').write(open({wav!r}, 'rb').read())"])
+        assert main(["encode", "in", f"/dev/fd/{write_end}", *options]) == 0
+        os.close(write_end)
+        assert writer.wait() == 0 and codec.live is live
+        with os.fdopen(read_end, "rb") as file:
+            assert read_header(file).n_samples == 8000
+
+
+def test_live_codes_no_folder(error):
+    os.mkdir("folder")
+    assert main(["encode", "folder", "out", "--live"]) == 2
+    assert error() == "a live stream is one signal, `folder` is a folder"
+
+
+def test_expected_loss_is_percent_and_for_live_streams(wav, codec, error):
+    assert main(["encode", wav, "a.cq", "--live", "--expected-loss", "5"]) == 0
+    assert codec.expected_loss == 0.05
+    assert main(["encode", wav, "b.cq", "--expected-loss", "5"]) == 2
+    assert error() == "--expected-loss is for live streams: --live writes one"
+    for text in ("-1", "101", "nan", "x"):
+        with pytest.raises(SystemExit):
+            main(["encode", wav, "b.cq", "--live", f"--expected-loss={text}"])

@@ -1,0 +1,17 @@
+"""`lpcnet-cq thin` around a stand-in codec."""
+
+from pathlib import Path
+
+import pytest
+
+from lpcnet_cq.cli import main
+
+pytestmark = pytest.mark.usefixtures("codec")
+
+
+def test_thin_keeps_the_layers_asked_for(wav, error):
+    main(["encode", wav, "a.cq"])
+    assert main(["thin", "a.cq", "b.cq", "--layers", "2"]) == 0
+    assert Path("b.cq").read_bytes() == Path("a.cq").read_bytes()[:-1] + b"\x02"
+    assert main(["thin", "a.cq", "b.cq"]) == 2
+    assert "exists" in error()
