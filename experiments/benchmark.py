@@ -27,7 +27,7 @@ from peers import PEERS, RATE_HZ, PacketPeer
 from report import RESULTS, make_parser
 
 import lpcnet_cq
-from lpcnet_cq.cli_arguments import bitrate_bps
+from lpcnet_cq.cli.arguments import bitrate_bps
 from lpcnet_cq.evaluation import metrics, tables
 from lpcnet_cq.evaluation.evaluate import held_out
 from lpcnet_cq.training.data import Clip, read_clip

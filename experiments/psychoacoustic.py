@@ -22,7 +22,7 @@ from audio_peers import AUDIO_PEERS, CommandPeer
 from coders import Code, own_code, steer
 from report import RESULTS, make_parser, publish
 
-from lpcnet_cq.cli_arguments import bitrate_bps
+from lpcnet_cq.cli.arguments import bitrate_bps
 from lpcnet_cq.codec import Codec, load
 from lpcnet_cq.evaluation.evaluate import held_out
 from lpcnet_cq.evaluation.metrics import METRICS

@@ -22,7 +22,7 @@ import numpy as np
 import lpcnet_cq
 from lpcnet_cq.audio import prepare, read_audio, write_wav
 from lpcnet_cq.channel import burst_losses, random_losses
-from lpcnet_cq.cli_arguments import bitrate_bps
+from lpcnet_cq.cli.arguments import bitrate_bps
 from lpcnet_cq.rtp.receiver import Receiver
 from lpcnet_cq.rtp.sender import Sender
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from report import make_parser
 
-from lpcnet_cq.cli_arguments import bitrate_bps
-from lpcnet_cq.cli_training import EVALUATION_S
+from lpcnet_cq.cli.arguments import bitrate_bps
+from lpcnet_cq.cli.training import EVALUATION_S
 from lpcnet_cq.codec import Codec, load
 from lpcnet_cq.evaluation.evaluate import evaluate, held_out, summary
 from lpcnet_cq.evaluation.metrics import METRICS

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from lpcnet_cq import cli_paths
-from lpcnet_cq.cli_arguments import UsageError
-from lpcnet_cq.cli_folders import attempt, code_folder
-from lpcnet_cq.cli_paths import check_folder, coded_pairs
+from lpcnet_cq.cli import paths
+from lpcnet_cq.cli.arguments import UsageError
+from lpcnet_cq.cli.folders import attempt, code_folder
+from lpcnet_cq.cli.paths import check_folder, coded_pairs
 
 ROOT = Path(__file__).parents[2]
 
@@ -105,7 +105,7 @@ def test_progress_counts_files_on_a_terminal(tree, monkeypatch, capsys):
 
 
 def test_quoted_names_are_one_printable_line():
-    assert cli_paths.quoted("a\n\udcff.wav") == r"`a\n\udcff.wav`"
+    assert paths.quoted("a\n\udcff.wav") == r"`a\n\udcff.wav`"
 
 
 def command(*arguments):

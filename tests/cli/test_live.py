@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from lpcnet_cq.cli_live import ReadAhead, ended_by_interrupt, is_pipe
+from lpcnet_cq.cli.live import ReadAhead, ended_by_interrupt, is_pipe
 
 
 @pytest.fixture

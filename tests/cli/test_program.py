@@ -6,8 +6,7 @@ import sys
 import pytest
 
 import lpcnet_cq
-from lpcnet_cq import cli_training
-from lpcnet_cq.cli import main
+from lpcnet_cq.cli import main, training
 
 pytestmark = pytest.mark.usefixtures("codec")
 
@@ -21,7 +20,7 @@ def test_usage_errors_exit_with_2(arguments, capsys):
 
 def test_training_gets_its_arguments(monkeypatch):
     got = []
-    monkeypatch.setattr(cli_training, "run_train", lambda args: got.append(args) or 0)
+    monkeypatch.setattr(training, "run_train", lambda args: got.append(args) or 0)
     assert main(["train", "--bitrate", "9.6k", "--minutes=2.5", "--data", "d", "--seed=3", "--resume"]) == 0
     expected = {
         "bitrate": (9600, 9600),
@@ -38,8 +37,8 @@ def test_training_gets_its_arguments(monkeypatch):
 
 def test_evaluation_and_benchmark_get_theirs_and_give_their_status(monkeypatch):
     got = []
-    monkeypatch.setattr(cli_training, "run_evaluate", lambda args: got.append(args) or 7)
-    monkeypatch.setattr(cli_training, "run_bench", lambda args: got.append(args) or 7)
+    monkeypatch.setattr(training, "run_evaluate", lambda args: got.append(args) or 7)
+    monkeypatch.setattr(training, "run_bench", lambda args: got.append(args) or 7)
     assert main(["evaluate", "--model", "m", "--out", "o"]) == 7
     assert {"model": "m", "data": None, "bitrate": None, "out": "o"}.items() <= vars(got[0]).items()
     assert main(["bench", "--model", "m"]) == 7
@@ -57,7 +56,7 @@ def test_interruption_is_no_traceback(monkeypatch, error):
     def interrupted(args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli_training, "run_bench", interrupted)
+    monkeypatch.setattr(training, "run_bench", interrupted)
     assert main(["bench"]) == 130
     assert error() == "interrupted"
 

@@ -25,7 +25,7 @@ def asked(monkeypatch, tmp_path):
     monkeypatch.setattr("lpcnet_cq.pruning.prune.prune", run)
     monkeypatch.setattr("lpcnet_cq.pruning.size_report.report", lambda *_: "")
     monkeypatch.setattr("lpcnet_cq.training.corpus.default_corpus", lambda part: f"corpus of {part}")
-    monkeypatch.setattr("lpcnet_cq.cli_training.report_run", lambda *_: None)
+    monkeypatch.setattr("lpcnet_cq.cli.training.report_run", lambda *_: None)
     monkeypatch.setattr("lpcnet_cq.evaluation.plots.training_curves", lambda *_: None)
     return asked
 

@@ -103,7 +103,7 @@ def asked(monkeypatch, paths):
     asked = []
     monkeypatch.setattr("lpcnet_cq.training.train.train", lambda t, _: asked.append(t) or paths["trained"])
     monkeypatch.setattr("lpcnet_cq.pruning.prune.prune", lambda p, _: asked.append(p) or paths["pruned"])
-    monkeypatch.setattr("lpcnet_cq.cli_training.report_run", lambda *_: None)
+    monkeypatch.setattr("lpcnet_cq.cli.training.report_run", lambda *_: None)
     monkeypatch.setattr("lpcnet_cq.evaluation.plots.training_curves", lambda *_: None)
     return asked
 

@@ -122,7 +122,7 @@ def test_command_line_prunes_reports_and_evaluates(runs, tmp_path, monkeypatch, 
     dense, paths = runs
     asked, shown = [], []
     monkeypatch.setattr("lpcnet_cq.pruning.prune.prune", lambda p, workdir: asked.append(p) or paths["single"])
-    monkeypatch.setattr("lpcnet_cq.cli_training.report_run", lambda *of: shown.append(of))
+    monkeypatch.setattr("lpcnet_cq.cli.training.report_run", lambda *of: shown.append(of))
     out = tmp_path / "run"
     options = f"--bitrate 9k --sparsity 0.7 --method l1 --pattern 1x8 --minutes 2 --data d --init {dense} --out {out}"
     out.mkdir()

@@ -8,7 +8,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from lpcnet_cq.cli_arguments import bitrate_bps, bitrates_bps, positive
+from lpcnet_cq.cli.arguments import bitrate_bps, bitrates_bps, positive
 
 EVALUATION_S = 240.0  # approximate duration of held-out speech for the evaluation
 POINTS_BPS = (9000, 12000, 16000, 20000, 24000, 64000, 80000, 96000, 128000)  # bitrates to evaluate within a range

@@ -10,11 +10,11 @@ import sys
 from collections.abc import Sequence
 
 from lpcnet_cq import __version__
-from lpcnet_cq.cli_arguments import PROGRAM, UsageError, say
-from lpcnet_cq.cli_channel import add_channel
-from lpcnet_cq.cli_coding import add_coding
-from lpcnet_cq.cli_paths import quoted
-from lpcnet_cq.cli_training import add_bench, add_evaluate, add_train
+from lpcnet_cq.cli.arguments import PROGRAM, UsageError, say
+from lpcnet_cq.cli.channel import add_channel
+from lpcnet_cq.cli.coding import add_coding
+from lpcnet_cq.cli.paths import quoted
+from lpcnet_cq.cli.training import add_bench, add_evaluate, add_train
 
 EXTRAS = {
     "bench": "dev",

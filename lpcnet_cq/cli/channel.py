@@ -9,9 +9,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lpcnet_cq.cli_arguments import UsageError, positive, say
-from lpcnet_cq.cli_coding import add_output, allowed_bitrate_bps, info_lines, loaded, output_of
-from lpcnet_cq.cli_paths import check_output
+from lpcnet_cq.cli.arguments import UsageError, positive, say
+from lpcnet_cq.cli.coding import add_output, allowed_bitrate_bps, info_lines, loaded, output_of
+from lpcnet_cq.cli.paths import check_output
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from lpcnet_cq.cli_arguments import UsageError, bitrate_bps, percent, positive, say
-from lpcnet_cq.cli_paths import CODED_SUFFIX, check_folder, check_output, coded_pairs, quoted
-from lpcnet_cq.cli_progress import progress_bar
+from lpcnet_cq.cli.arguments import UsageError, bitrate_bps, percent, positive, say
+from lpcnet_cq.cli.paths import CODED_SUFFIX, check_folder, check_output, coded_pairs, quoted
+from lpcnet_cq.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,12 +100,12 @@ def run_encode(args: argparse.Namespace) -> int:
             raise UsageError(f"a live stream is one signal, {quoted(args.input)} is a folder")
         pairs = coded_pairs(args.input, target, args.writes)
         check_folder(pairs, target, args.force)
-        from lpcnet_cq.cli_folders import code_folder
+        from lpcnet_cq.cli.folders import code_folder
 
         options = encode_options(args)
         return code_folder(pairs, partial(encode_file, options=options), args.jobs, "encoding")
     check_output(args.input, target, args.force, writes=args.writes)
-    from lpcnet_cq.cli_live import encode_live, is_pipe, reading_ahead
+    from lpcnet_cq.cli.live import encode_live, is_pipe, reading_ahead
 
     arrives = is_pipe(args.input, "r")
     if args.live or (args.live is None and arrives and is_pipe(target, "w")):
@@ -225,7 +225,7 @@ def run_decode(args: argparse.Namespace) -> int:
     target = output_of(args)
     work = partial(decode_file, model=args.model)
     if os.path.isdir(args.input):
-        from lpcnet_cq.cli_folders import code_folder
+        from lpcnet_cq.cli.folders import code_folder
 
         pairs = coded_pairs(args.input, target, args.writes)
         check_folder(pairs, target, args.force)
@@ -241,7 +241,7 @@ def decode_file(source: str, target: str, model: str | None) -> list[str]:
     from dsp.audio_file import open_source
     from lpcnet_cq.audio import write_wav_blocks
     from lpcnet_cq.bitstream.container import read_header
-    from lpcnet_cq.cli_live import is_pipe
+    from lpcnet_cq.cli.live import is_pipe
 
     with open_source(source, "standard input" if source == "-" else quoted(source)) as file:
         if is_pipe(source, "r"):

@@ -13,9 +13,9 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
-from lpcnet_cq.cli_arguments import say
-from lpcnet_cq.cli_paths import quoted
-from lpcnet_cq.cli_progress import file_counter
+from lpcnet_cq.cli.arguments import say
+from lpcnet_cq.cli.paths import quoted
+from lpcnet_cq.cli.progress import file_counter
 
 Pair = tuple[Path, Path]
 Work = Callable[[str, str], list[str]]

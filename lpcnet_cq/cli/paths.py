@@ -8,7 +8,7 @@ import os
 from collections import Counter
 from pathlib import Path
 
-from lpcnet_cq.cli_arguments import UsageError
+from lpcnet_cq.cli.arguments import UsageError
 
 AUDIO_SUFFIXES = frozenset(
     ".aac .aif .aifc .aiff .amr .au .caf .flac .m4a .mp2 .mp3 .mp4 .oga .ogg .opus .rf64 .snd .sph .w64 .wav .wave "
