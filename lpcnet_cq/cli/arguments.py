@@ -93,3 +93,24 @@ def positive(number: type) -> Callable[[str], float]:
         return value
 
     return parse
+
+
+def add_output(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of a command that writes a file; `output_of` reads them."""
+    command.add_argument("output", metavar="OUT", nargs="?", help="file, - for standard output, or a folder")
+    command.add_argument("-o", dest="out", metavar="OUT", help="same as OUT")
+    command.add_argument("-f", "--force", action="store_true", help="overwrite existing files")
+
+
+def add_jobs(command: argparse.ArgumentParser) -> None:
+    """Add the number of processes of a command that codes folders."""
+    text = "processes for a folder (default: 1)"
+    command.add_argument("--jobs", type=positive(int), default=1, metavar="N", help=text)
+
+
+def output_of(args: argparse.Namespace) -> str:
+    """Return the output path, which is given as OUT or as -o OUT."""
+    given = [path for path in (args.output, args.out) if path is not None]
+    if len(given) != 1:
+        raise UsageError(f"{args.command} needs one output, as OUT or as -o OUT; {len(given) or 'none'} given")
+    return given[0]

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lpcnet_cq.cli.arguments import UsageError, positive, say
-from lpcnet_cq.cli.coding import add_output, allowed_bitrate_bps, info_lines, loaded, output_of
+from lpcnet_cq.cli.arguments import UsageError, add_output, output_of, percent, positive, say
+from lpcnet_cq.cli.info import info_lines
+from lpcnet_cq.cli.models import chosen_bitrate_bps, loaded
 from lpcnet_cq.cli.paths import check_output
 
 if TYPE_CHECKING:
@@ -33,36 +34,13 @@ def add_channel(commands) -> argparse.ArgumentParser:
     return channel
 
 
-def percent(text: str) -> float:
-    """Parse a percentage.
-
-    Raises
-    ------
-    argparse.ArgumentTypeError
-        If the text is no number from 0 to 100.
-
-    Examples
-    --------
-    >>> percent("5")
-    5.0
-    """
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 100:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a percentage from 0 to 100")
-    return value
-
-
 def run_channel(args: argparse.Namespace) -> int:
     """Code a recording live, lose packets, write what is decoded, and print what was lost."""
     target = output_of(args)
     check_output(args.input, target, args.force, writes=args.writes)
     lose = losses(args.loss / 100, args.burst, args.seed)
     codec = loaded(args.model)
-    given = args.bitrate
-    rate_bps = codec.default_bitrate_bps if given is None else allowed_bitrate_bps(given, codec.bitrates_bps)
+    rate_bps = chosen_bitrate_bps(args.bitrate, codec)
 
     from lpcnet_cq.audio import prepare, read_audio, resample, write_wav
     from lpcnet_cq.channel import mean_burst, receive, share_lost

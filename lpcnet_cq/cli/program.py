@@ -12,8 +12,11 @@ from collections.abc import Sequence
 from lpcnet_cq import __version__
 from lpcnet_cq.cli.arguments import PROGRAM, UsageError, say
 from lpcnet_cq.cli.channel import add_channel
-from lpcnet_cq.cli.coding import add_coding
+from lpcnet_cq.cli.decode import add_decode
+from lpcnet_cq.cli.encode import add_encode
+from lpcnet_cq.cli.info import add_info
 from lpcnet_cq.cli.paths import quoted
+from lpcnet_cq.cli.thin import add_thin
 from lpcnet_cq.cli.training import add_bench, add_evaluate, add_train
 
 EXTRAS = {
@@ -75,9 +78,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(PROGRAM, description=what)
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    coding = add_coding(commands)
-    for command in (*coding, add_channel(commands), add_bench(commands), add_evaluate(commands)):
-        command.add_argument(
+    for add in (add_encode, add_decode, add_thin, add_info, add_channel, add_bench, add_evaluate):
+        add(commands).add_argument(
             "--model", metavar="NAME", help="name or file of the weights (default: `cq`, or those that made the file)"
         )
     add_train(commands)

@@ -2,7 +2,11 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
 
 LONG_S = 30.0  # audio longer than this has a progress line
 
@@ -41,3 +45,13 @@ def file_counter(verb: str, n_files: int) -> Callable[[int], None]:
             show(done / n_files, f"{done} of {n_files} files")
 
     return count
+
+
+def shown(blocks: Iterable["np.ndarray"], verb: str, n_samples: int, sample_rate_hz: int) -> Iterator["np.ndarray"]:
+    """Yield blocks and show which part of so many samples they are."""
+    progress, n_done = progress_bar(verb, n_samples / sample_rate_hz), 0
+    for block in blocks:
+        yield block
+        n_done += len(block)
+        if progress is not None:
+            progress(n_done / n_samples)

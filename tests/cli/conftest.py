@@ -13,7 +13,7 @@ import soundfile
 import lpcnet_cq
 from lpcnet_cq.audio import resample, to_pcm16
 from lpcnet_cq.bitstream.container import Header, read_header, read_segments, write_header, write_segment
-from lpcnet_cq.cli import coding
+from lpcnet_cq.cli import models, notes
 from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.file_decoder import Decoding
 
@@ -73,15 +73,15 @@ class StandIn:
 def codec(monkeypatch, tmp_path):
     """Stand in for the real codec, in an empty folder; `codec.asked` are the names of models asked for."""
     monkeypatch.chdir(tmp_path)
-    coding.loaded.cache_clear()
+    models.loaded.cache_clear()
     standin = StandIn()
     standin.asked, standin.n_bytes = [], None
-    monkeypatch.setattr(coding, "size_bytes", lambda file: standin.n_bytes or 0)  # PCM is more than any rate
-    models = {INSTALLED: "the weights that made it"}
-    monkeypatch.setitem(sys.modules, "lpcnet_cq.codec", SimpleNamespace(installed=lambda: models))
+    monkeypatch.setattr(notes, "size_bytes", lambda file: standin.n_bytes or 0)  # PCM is more than any rate
+    known = {INSTALLED: "the weights that made it"}
+    monkeypatch.setitem(sys.modules, "lpcnet_cq.codec", SimpleNamespace(installed=lambda: known))
     monkeypatch.setattr(lpcnet_cq, "load", lambda name=None: standin.asked.append(name) or standin, raising=False)
     yield standin
-    coding.loaded.cache_clear()
+    models.loaded.cache_clear()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import soundfile
 import lpcnet_cq
 from lpcnet_cq.audio import to_pcm16
 from lpcnet_cq.channel import burst_losses, random_losses
-from lpcnet_cq.cli import coding, main
+from lpcnet_cq.cli import main, models
 
 FS, HOP, AHEAD, LATE = 16000, 320, 128, 64  # Hz; samples of a packet, of the look-ahead, of the decoder's delay
 SECONDS = 4
@@ -62,13 +62,13 @@ class StandIn:
 def codec(monkeypatch, tmp_path):
     """Stand in for the real codec, in a folder with one recording, `in.wav`."""
     monkeypatch.chdir(tmp_path)
-    coding.loaded.cache_clear()
+    models.loaded.cache_clear()
     standin = StandIn()
     monkeypatch.setattr(lpcnet_cq, "load", lambda name=None: standin)
     x = 0.3 * np.random.default_rng(0).uniform(0.1, 1, SECONDS * FS - 100)  # no sample is zero
     soundfile.write("in.wav", x, FS)
     yield standin
-    coding.loaded.cache_clear()
+    models.loaded.cache_clear()
 
 
 def numbers(text):

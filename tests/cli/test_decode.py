@@ -1,4 +1,4 @@
-"""`lpcnet-cq decode` around a stand-in codec: the choice of weights, and streams that cannot be decoded."""
+"""`lpcnet-cq decode` around a stand-in codec, and streams that cannot be decoded."""
 
 import os
 
@@ -18,20 +18,6 @@ def test_there_and_back(wav, capsys):
     np.testing.assert_array_equal(x, y)
     assert capsys.readouterr() == ("", "")
     assert sorted(os.listdir()) == ["a.cq", "b.wav", "in.wav"]
-
-
-def test_models_are_asked_for_by_name(wav, codec):
-    main(["encode", wav, "a.cq", "--model", "mine"])
-    main(["decode", "a.cq", "b.wav", "--model", "yours"])
-    main(["info", "a.cq", "--model", "theirs"])
-    assert codec.asked == ["mine", "yours", "theirs"]
-
-
-def test_streams_choose_among_the_installed_models(wav, codec):
-    main(["encode", wav, "a.cq"])
-    main(["decode", "a.cq", "b.wav"])
-    main(["info", "a.cq"])
-    assert codec.asked == [None, "the weights that made it"], "which are loaded once"
 
 
 @pytest.mark.parametrize("command", [["decode", "a.cq", "b.wav"], ["info", "a.cq"]])

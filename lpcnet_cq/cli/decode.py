@@ -1,0 +1,53 @@
+"""The command `lpcnet-cq decode`: `.cq` files and live streams to WAV files."""
+
+import argparse
+import os
+from functools import partial
+
+from lpcnet_cq.cli.arguments import add_jobs, add_output, output_of, say
+from lpcnet_cq.cli.models import load_for
+from lpcnet_cq.cli.paths import check_folder, check_output, coded_pairs, quoted
+from lpcnet_cq.cli.progress import shown
+
+
+def add_decode(commands) -> argparse.ArgumentParser:
+    """Add `decode`; return its parser."""
+    decode = commands.add_parser("decode", help=".cq file to WAV file, or a folder of them")
+    decode.add_argument("input", metavar="IN", help=".cq file, - for standard input, or a folder")
+    decode.set_defaults(run=run_decode, writes=".wav")
+    add_output(decode)
+    add_jobs(decode)
+    return decode
+
+
+def run_decode(args: argparse.Namespace) -> int:
+    """Decode a .cq file, or all .cq files of a folder."""
+    target = output_of(args)
+    work = partial(decode_file, model=args.model)
+    if os.path.isdir(args.input):
+        from lpcnet_cq.cli.folders import code_folder
+
+        pairs = coded_pairs(args.input, target, args.writes)
+        check_folder(pairs, target, args.force)
+        return code_folder(pairs, work, args.jobs, "decoding")
+    check_output(args.input, target, args.force, writes=args.writes)
+    for note in work(args.input, target):
+        say(note)
+    return 0
+
+
+def decode_file(source: str, target: str, model: str | None) -> list[str]:
+    """Decode one file and return notes on it."""
+    from dsp.audio_file import open_source
+    from lpcnet_cq.audio import write_wav_blocks
+    from lpcnet_cq.bitstream.container import read_header
+    from lpcnet_cq.cli.live import is_pipe
+
+    with open_source(source, "standard input" if source == "-" else quoted(source)) as file:
+        if is_pipe(source, "r"):
+            import lpcnet_cq.codec  # noqa: F401  (which takes seconds, while the header is on its way)
+        header = read_header(file)
+        decoding = load_for(header, model).decode_blocks(file, header)
+        blocks = shown(decoding.blocks, "decoding", decoding.n_samples or 0, header.sample_rate_hz)
+        write_wav_blocks(target, blocks, header.channels, header.sample_rate_hz, decoding.n_samples)
+    return decoding.notes

@@ -1,0 +1,102 @@
+"""The command `lpcnet-cq encode`: audio files or live signals to `.cq` streams.
+
+Modules for coding are imported when the command runs, so that `--help` answers at once.
+"""
+
+import argparse
+import os
+import shutil
+import tempfile
+from contextlib import nullcontext
+from functools import partial
+from typing import BinaryIO, cast
+
+from lpcnet_cq.cli.arguments import UsageError, add_jobs, add_output, output_of, percent, say
+from lpcnet_cq.cli.models import check_layers, chosen_bitrate_bps, loaded
+from lpcnet_cq.cli.notes import EncodeOptions, SignalMeter, file_notes, size_note
+from lpcnet_cq.cli.paths import CODED_SUFFIX, check_folder, check_output, coded_pairs, quoted
+from lpcnet_cq.cli.progress import progress_bar
+
+SPOOL_BYTES = 1 << 24  # of a coded file, beyond which it waits on disk until it is whole
+
+
+def add_encode(commands) -> argparse.ArgumentParser:
+    """Add `encode`; return its parser."""
+    encode = commands.add_parser("encode", help="audio file to .cq file, or a folder of them")
+    encode.add_argument("input", metavar="IN", help="any audio file, - for standard input, or a folder")
+    encode.add_argument("--bitrate", help="bits per second: 9k, 9.6k or 9000 (default: speech 9k, music 96k)")
+    encode.add_argument("--layers", type=int, default=1, metavar="N", help="layers, which `thin` can drop (default: 1)")
+    modes = encode.add_mutually_exclusive_group()
+    modes.add_argument("--cap", action="store_const", dest="mode", const="capped", help="no packet above the bitrate")
+    modes.add_argument("--cbr", action="store_const", dest="mode", const="constant", help="all packets of equal size")
+    encode.add_argument("--no-check", action="store_true", help="do not compare decoded signal and input")
+    live = "write each packet at once (default: if input and output are pipes)"
+    encode.add_argument("--live", action=argparse.BooleanOptionalAction, help=live)
+    loss = "packets that the channel will lose, in percent (default: 0; live only)"
+    encode.add_argument("--expected-loss", type=percent, metavar="PERCENT", help=loss)
+    encode.set_defaults(run=run_encode, mode="mean", writes=CODED_SUFFIX)
+    add_output(encode)
+    add_jobs(encode)
+    return encode
+
+
+def run_encode(args: argparse.Namespace) -> int:
+    """Encode an audio file, or all audio files of a folder."""
+    target = output_of(args)
+    check_layers(args.layers)
+    if os.path.isdir(args.input):
+        if args.live or args.expected_loss is not None:
+            raise UsageError(f"a live stream is one signal, {quoted(args.input)} is a folder")
+        pairs = coded_pairs(args.input, target, args.writes)
+        check_folder(pairs, target, args.force)
+        from lpcnet_cq.cli.folders import code_folder
+
+        options = encode_options(args)
+        return code_folder(pairs, partial(encode_file, options=options), args.jobs, "encoding")
+    check_output(args.input, target, args.force, writes=args.writes)
+    from lpcnet_cq.cli.live import encode_live, is_pipe, reading_ahead
+
+    arrives = is_pipe(args.input, "r")
+    if args.live or (args.live is None and arrives and is_pipe(target, "w")):
+        with reading_ahead(args.input) if arrives else nullcontext(args.input) as source:
+            options, loss = encode_options(args), (args.expected_loss or 0.0) / 100
+            coding = options.rate_bps, options.layers, options.mode, loss
+            notes = encode_live(loaded(args.model), source, target, *coding)
+    elif args.expected_loss is not None:
+        raise UsageError("--expected-loss is for live streams: --live writes one")
+    else:
+        notes = encode_file(args.input, target, encode_options(args))
+    for note in notes:
+        say(note)
+    return 0
+
+
+def encode_options(args: argparse.Namespace) -> EncodeOptions:
+    """Check options against the weights, which are loaded, and say what whole bytes make of the rate."""
+    codec = loaded(args.model)
+    if args.layers > codec.max_layers:
+        raise UsageError(f"--layers {args.layers} must be at most {codec.max_layers} with `{codec.name}`")
+    rate_bps = chosen_bitrate_bps(args.bitrate, codec)
+    options = EncodeOptions(args.model, rate_bps, args.layers, args.mode, not args.no_check)
+    if args.mode != "mean" and (note := size_note(codec, rate_bps)):
+        say(note)
+    return options
+
+
+def encode_file(source: str, target: str, options: EncodeOptions) -> list[str]:
+    """Encode one file and return notes on it."""
+    from lpcnet_cq.audio import replacing
+    from lpcnet_cq.audio_blocks import open_audio
+
+    codec, rate_bps = loaded(options.model), options.rate_bps
+    audio = open_audio(source, codec.channels)
+    meter, original_hz = SignalMeter(audio.blocks, audio.sample_rate_hz, options.check), audio.sample_rate_hz
+    progress = progress_bar("encoding", (audio.expected_samples or 0) / original_hz)
+    with tempfile.SpooledTemporaryFile(SPOOL_BYTES) as file:
+        coding = rate_bps, options.layers, options.mode, progress, audio.expected_samples
+        codec.encode_blocks(cast(BinaryIO, file), meter, original_hz, *coding)
+        notes = [*audio.notes, *file_notes(codec, options, meter, cast(BinaryIO, file))]
+        file.seek(0)
+        with replacing(target) as out:
+            shutil.copyfileobj(file, out)
+    return notes

@@ -1,0 +1,94 @@
+"""What `lpcnet-cq encode` says about a file: changes of the input, a bitrate that is not met, defects."""
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+from lpcnet_cq.cli.progress import shown
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from lpcnet_cq.bitstream.packing import Mode
+    from lpcnet_cq.codec import Codec
+
+MOST_EXCESS = 1.02  # ratio of bitrate to requested bitrate above which a note is printed
+
+
+@dataclass(frozen=True)
+class EncodeOptions:
+    """Hold the options of encoding; if `model` is None, the default model is used."""
+
+    model: str | None
+    rate_bps: int
+    layers: int
+    mode: "Mode"
+    check: bool
+
+
+class SignalMeter:
+    """Pass blocks on, and measure what `signal_check` compares with the decoded sound."""
+
+    def __init__(self, blocks: Iterable["np.ndarray"], sample_rate_hz: int, check: bool):
+        from lpcnet_cq.signal_check import BandMeter, ClippingMeter
+
+        self._blocks, self.n_samples, self.sample_rate_hz = blocks, 0, sample_rate_hz
+        self.bands, self.clipping = BandMeter(sample_rate_hz), ClippingMeter()
+        self._meters = (self.bands, self.clipping) if check else ()
+
+    def __iter__(self) -> Iterator["np.ndarray"]:
+        for block in self._blocks:
+            self.n_samples += len(block)
+            for meter in self._meters:
+                meter.push(block)
+            yield block
+
+
+def file_notes(codec: "Codec", options: EncodeOptions, meter: SignalMeter, file: BinaryIO) -> list[str]:
+    """Return notes on a coded file: sample rate, layers, bitrate, and defects if they are checked."""
+    notes, original_hz, rate_bps = [], meter.sample_rate_hz, options.rate_bps
+    seconds, n_bytes = meter.n_samples / original_hz, size_bytes(file)
+    if original_hz != codec.sample_rate_hz:
+        notes.append(f"resampled {original_hz} -> {codec.sample_rate_hz} Hz")
+    if options.layers > 1 and (layers := layers_of(file)) < options.layers:
+        notes.append(f"{options.layers} layers do not fit {rate_bps} bit/s; wrote {layers}")
+    if options.mode == "mean" and 8 * n_bytes > MOST_EXCESS * rate_bps * seconds:
+        why = "the file is short and its header counts" if seconds < 1 else "the signal needs more bits"
+        notes.append(f"wrote {8 * n_bytes / seconds:.0f} bit/s instead of {rate_bps}: {why}")
+    return notes + (signal_notes(codec, meter, file) if options.check else [])
+
+
+def size_bytes(file: BinaryIO) -> int:
+    """Return the size of an open file."""
+    return file.seek(0, os.SEEK_END)
+
+
+def layers_of(file: BinaryIO) -> int:
+    """Return the layers of the packets of a .cq file."""
+    from lpcnet_cq.bitstream.container import read_header, read_segments
+
+    file.seek(0)
+    read_header(file)
+    return 1 + max(segment.enhancements for segment in read_segments(file))
+
+
+def signal_notes(codec: "Codec", meter: SignalMeter, file: BinaryIO) -> list[str]:
+    """Return notes on defects of the input and of the decoded signal."""
+    from lpcnet_cq.signal_check import MOST_CLIPPED, BandMeter, level_fault
+
+    clipped = meter.clipping.share()
+    notes = [f"the input is clipped: {100 * clipped:.1f} % of its samples"] if clipped > MOST_CLIPPED else []
+    file.seek(0)
+    decoding, bands = codec.decode_blocks(file), BandMeter(meter.sample_rate_hz)
+    for y in shown(decoding.blocks, "checking", meter.n_samples, meter.sample_rate_hz):
+        bands.push(y)
+    fault = level_fault(meter.bands.levels_db(), bands.levels_db())
+    return notes if fault is None else [*notes, fault]
+
+
+def size_note(codec: "Codec", rate_bps: int) -> str | None:
+    """Return a note on the bitrate of packets of whole bytes, or None if it is the requested one."""
+    n_bytes = codec.packet_bytes(rate_bps)
+    real_bps = 8 * n_bytes * codec.sample_rate_hz / codec.config.spec.hop
+    return None if round(real_bps) == rate_bps else f"packets of {n_bytes} bytes are {real_bps:.0f} bit/s"
