@@ -1,41 +1,35 @@
 """The public class `Codec`: it encodes samples to the bytes of a `.cq` file and decodes them, with any weights.
 
-Place in the chain: the whole chain. `files` codes whole signals, `stream` live signals.
+Place in the chain: the whole chain, for whole signals; `streaming_codec` codes signals part by part.
 """
 
 import io
 import os
 import warnings
-from collections.abc import Iterable
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from lpcnet_cq.audio import prepare
-from lpcnet_cq.bitstream.codec_config import CodecConfig
-from lpcnet_cq.bitstream.container import Header, read_header
-from lpcnet_cq.bitstream.packing import Mode, check_mode
+from lpcnet_cq.bitstream.container import Header
+from lpcnet_cq.bitstream.packing import Mode
 from lpcnet_cq.bitstream.summary import summarise
 from lpcnet_cq.checkpoint.weights import find_weights, installed
-from lpcnet_cq.contract import CodecRecord
-from lpcnet_cq.file_decoder import Decoding, decode_file
-from lpcnet_cq.file_encoder import Options, Progress, encode_blocks
+from lpcnet_cq.file_encoder import Progress
 from lpcnet_cq.files import count_file_bits, drop_layers, read_file
-from lpcnet_cq.live_file import decode_live, live_header, write_live
 from lpcnet_cq.nn.segment_reader import ReadSegment
-from lpcnet_cq.parts import load_parts
 from lpcnet_cq.registry import record_named
 from lpcnet_cq.signal_check import coding_fault
 from lpcnet_cq.sources import samples_of, stream_bytes
-from lpcnet_cq.stream import Decoder, Encoder
+from lpcnet_cq.streaming_codec import StreamingCodec
 
 __all__ = ["DEFAULT", "Codec", "installed", "load"]
 
 DEFAULT = record_named("speech").weights
 
 
-class Codec:
+class Codec(StreamingCodec):
     """Encode and decode signals with one set of weights.
 
     A codec is immutable, so that threads can share it. Pickling stores the name of the weights only; unpickling loads
@@ -51,77 +45,6 @@ class Codec:
     ValueError
         If the file is missing or is not a weights file of this project.
     """
-
-    def __init__(self, path: str | os.PathLike):
-        self._parts = load_parts(path)
-
-    @property
-    def name(self) -> str:
-        """Name of the weights."""
-        return self._parts.name
-
-    @property
-    def sha256(self) -> str:
-        """SHA-256 of the weights file; every stream contains its first 16 digits."""
-        return self._parts.sha256
-
-    @property
-    def kind(self) -> str:
-        """Kind of codec: "speech" or "music"."""
-        return self._parts.record.kind
-
-    @property
-    def record(self) -> CodecRecord:
-        """All parts of this kind of codec."""
-        return self._parts.record
-
-    @property
-    def config(self) -> CodecConfig:
-        """Dimensions of the codec."""
-        return self._parts.config
-
-    @property
-    def sample_rate_hz(self) -> int:
-        """Sample rate of the codec in Hz."""
-        return self.config.spec.sample_rate_hz
-
-    @property
-    def channels(self) -> int:
-        """Maximum number of coded channels; more are downmixed to their mean."""
-        return self.config.channels
-
-    @property
-    def max_layers(self) -> int:
-        """Maximum number of layers of a packet."""
-        return self.record.max_layers
-
-    @property
-    def bitrates_bps(self) -> tuple[int, int]:
-        """Supported bitrate range, lowest and highest."""
-        return self._parts.supported_bps
-
-    @property
-    def default_bitrate_bps(self) -> int:
-        """Bitrate that is used if the caller gives none."""
-        return int(self._parts.checked_bitrate_bps(None))
-
-    def packet_bytes(self, bitrate_bps: float) -> int:
-        """Return the packet size in bytes at a bitrate: the maximum in mode "capped", the size in mode "constant"."""
-        return self._parts.packet_bytes(self._parts.checked_bitrate_bps(bitrate_bps))
-
-    @property
-    def delay_ms(self) -> float:
-        """Algorithmic delay of live coding: frame, look-ahead, decoder."""
-        return self.config.delay_ms
-
-    @property
-    def n_parameters(self) -> int:
-        """Number of trained values."""
-        return self._parts.n_parameters
-
-    def macs_per_second(self) -> dict[str, float]:
-        """Return the multiply-accumulates per second of audio by part: `encoder`, `decoder` and `entropy`."""
-        return self.record.complexity(self.config, self._parts.floats)
 
     def encode(
         self,
@@ -180,39 +103,6 @@ class Codec:
             warnings.warn(fault, stacklevel=2)
         return data
 
-    def encode_blocks(
-        self,
-        file: BinaryIO,
-        blocks: Iterable[np.ndarray],
-        sample_rate_hz: int,
-        bitrate_bps: float | None = None,
-        layers: int = 1,
-        mode: Mode = "mean",
-        progress: Progress | None = None,
-        n_samples: int | None = None,
-    ) -> None:
-        """Code a signal of any length to a `.cq` file, in constant memory.
-
-        Parameters
-        ----------
-        file : binary file, empty, open for writing, seekable
-        blocks : iterable of float32 arrays (n,) or (n, channels)
-            In [-1, 1], with at most as many channels as the codec has; see `lpcnet_cq.audio_blocks.open_audio`.
-        sample_rate_hz, bitrate_bps, layers, mode, progress
-            As for `encode`.
-        n_samples : int, optional
-            About the number of samples to come, for `progress`.
-        """
-        parts, show = self._parts, progress or (lambda fraction: None)
-        bitrate_bps, layers = parts.checked_bitrate_bps(bitrate_bps), parts.checked_layers(layers)
-        check_mode(mode)
-
-        def share(n: int, done: float) -> None:
-            show(min(n / n_samples, 1.0) * done if n_samples else 0.0)
-
-        encode_blocks(parts, file, blocks, sample_rate_hz, Options(bitrate_bps, layers, mode), share)
-        show(1.0)
-
     def decode(
         self, data: bytes | str | os.PathLike[str] | BinaryIO, progress: Progress | None = None
     ) -> tuple[np.ndarray, int]:
@@ -249,24 +139,6 @@ class Codec:
             warnings.warn(note, stacklevel=2)
         return np.concatenate(parts), header.sample_rate_hz
 
-    def decode_blocks(self, file: BinaryIO, header: Header | None = None) -> Decoding:
-        """Decode a `.cq` file or a live stream while it is read, in constant memory.
-
-        Parameters
-        ----------
-        file : binary file open for reading
-            Of a live stream each block is there as soon as its packet is.
-        header : Header, optional
-            If it was read from the file before.
-
-        Raises
-        ------
-        BitstreamError
-            As `decode`; from the blocks, where the stream is damaged.
-        """
-        header = header or read_header(file)
-        return (decode_live if header.live else decode_file)(self._parts, header, file)
-
     def info(self, data: bytes) -> dict:
         """Return the properties of a `.cq` file and the bits of its parts, without synthesis.
 
@@ -302,78 +174,6 @@ class Codec:
             If `layers` is out of range.
         """
         return drop_layers(self._parts, stream_bytes(data), self._parts.checked_layers(layers))
-
-    def encoder(
-        self,
-        bitrate_bps: float | None = None,
-        layers: int = 1,
-        mode: Mode = "mean",
-        expected_loss: float = 0.0,
-        copy_offset: int = 2,
-    ) -> Encoder:
-        """Return a live encoder, `push(samples) -> packets`; arguments as for `encode`.
-
-        In mode "mean", any ten seconds of speech have the bitrate within 2 %.
-
-        Parameters
-        ----------
-        bitrate_bps : float, optional
-        layers : int
-        mode : str
-        expected_loss : float
-            Fraction of packets that the channel loses, 0 to 1; `encoder.expected_loss = 0.03` changes it later.
-        copy_offset : int
-            A lost packet is repaired by the packet so many packets later, 1 to 8, if packets carry copies.
-
-        Raises
-        ------
-        ValueError
-            If an argument is not allowed, or the bitrate is too low for this number of layers.
-        """
-        bitrate_bps = self._parts.checked_bitrate_bps(bitrate_bps)
-        layers = self._parts.checked_layers(layers)
-        check_mode(mode)
-        if layers > (most := self._parts.packer.most_layers(bitrate_bps)):
-            raise ValueError(f"`layers` is {layers}, at {bitrate_bps} bit/s it must be at most {most}")
-        return Encoder(self._parts, bitrate_bps, layers, mode, expected_loss, copy_offset)
-
-    def encode_live(
-        self,
-        file: BinaryIO,
-        blocks: Iterable[np.ndarray],
-        sample_rate_hz: int,
-        channels: int,
-        bitrate_bps: float | None = None,
-        layers: int = 1,
-        mode: Mode = "mean",
-        expected_loss: float = 0.0,
-    ) -> None:
-        """Write a live stream: the header at once, and every packet as soon as its samples are there.
-
-        Parameters
-        ----------
-        file : binary file open for writing
-        blocks : iterable of float32 arrays (n,) or (n, 2)
-            In [-1, 1].
-        sample_rate_hz, channels : int
-            Of the blocks; channels at most those of the codec.
-        bitrate_bps, layers, mode, expected_loss
-            As for `encoder`.
-        """
-        encoder, spare = (self.encoder(bitrate_bps, layers, mode, expected_loss) for _ in range(2))
-        rate_bps = self._parts.checked_bitrate_bps(bitrate_bps)
-        header = live_header(self._parts, encoder, sample_rate_hz, channels, rate_bps, layers, mode)
-        write_live(file, header, encoder, spare, blocks)
-
-    def decoder(self, layers: int = 1) -> Decoder:
-        """Return a live decoder, `push(packet or None) -> frame`, for packets of at most `layers` layers.
-
-        Raises
-        ------
-        ValueError
-            If `layers` is out of range.
-        """
-        return Decoder(self._parts, self._parts.checked_layers(layers))
 
     def _read(self, data: bytes) -> tuple[Header, list[ReadSegment]]:
         """Return the header and the content of all segments."""

@@ -28,6 +28,8 @@ ORDER = (
     "live_file",
     "files",
     "sources",
+    "codec_properties",
+    "streaming_codec",
     "codec",
     "rtp",
     "training",

@@ -1,0 +1,144 @@
+"""Coding of signals of any length: live packets, and blocks to and from files and live streams.
+
+Place in the chain: between `codec_properties` and `codec`, which codes whole signals with it.
+"""
+
+from collections.abc import Iterable
+from typing import BinaryIO
+
+import numpy as np
+
+from lpcnet_cq.bitstream.container import Header, read_header
+from lpcnet_cq.bitstream.packing import Mode, check_mode
+from lpcnet_cq.codec_properties import CodecProperties
+from lpcnet_cq.file_decoder import Decoding, decode_file
+from lpcnet_cq.file_encoder import Options, Progress, encode_blocks
+from lpcnet_cq.live_file import decode_live, live_header, write_live
+from lpcnet_cq.stream import Decoder, Encoder
+
+
+class StreamingCodec(CodecProperties):
+    """Encode and decode signals part by part, in constant memory; `codec.Codec` codes whole signals."""
+
+    def encoder(
+        self,
+        bitrate_bps: float | None = None,
+        layers: int = 1,
+        mode: Mode = "mean",
+        expected_loss: float = 0.0,
+        copy_offset: int = 2,
+    ) -> Encoder:
+        """Return a live encoder, `push(samples) -> packets`; arguments as for `encode`.
+
+        In mode "mean", any ten seconds of speech have the bitrate within 2 %.
+
+        Parameters
+        ----------
+        bitrate_bps : float, optional
+        layers : int
+        mode : str
+        expected_loss : float
+            Fraction of packets that the channel loses, 0 to 1; `encoder.expected_loss = 0.03` changes it later.
+        copy_offset : int
+            A lost packet is repaired by the packet so many packets later, 1 to 8, if packets carry copies.
+
+        Raises
+        ------
+        ValueError
+            If an argument is not allowed, or the bitrate is too low for this number of layers.
+        """
+        bitrate_bps = self._parts.checked_bitrate_bps(bitrate_bps)
+        layers = self._parts.checked_layers(layers)
+        check_mode(mode)
+        if layers > (most := self._parts.packer.most_layers(bitrate_bps)):
+            raise ValueError(f"`layers` is {layers}, at {bitrate_bps} bit/s it must be at most {most}")
+        return Encoder(self._parts, bitrate_bps, layers, mode, expected_loss, copy_offset)
+
+    def decoder(self, layers: int = 1) -> Decoder:
+        """Return a live decoder, `push(packet or None) -> frame`, for packets of at most `layers` layers.
+
+        Raises
+        ------
+        ValueError
+            If `layers` is out of range.
+        """
+        return Decoder(self._parts, self._parts.checked_layers(layers))
+
+    def encode_blocks(
+        self,
+        file: BinaryIO,
+        blocks: Iterable[np.ndarray],
+        sample_rate_hz: int,
+        bitrate_bps: float | None = None,
+        layers: int = 1,
+        mode: Mode = "mean",
+        progress: Progress | None = None,
+        n_samples: int | None = None,
+    ) -> None:
+        """Code a signal of any length to a `.cq` file, in constant memory.
+
+        Parameters
+        ----------
+        file : binary file, empty, open for writing, seekable
+        blocks : iterable of float32 arrays (n,) or (n, channels)
+            In [-1, 1], with at most as many channels as the codec has; see `lpcnet_cq.audio_blocks.open_audio`.
+        sample_rate_hz, bitrate_bps, layers, mode, progress
+            As for `encode`.
+        n_samples : int, optional
+            About the number of samples to come, for `progress`.
+        """
+        parts, show = self._parts, progress or (lambda fraction: None)
+        bitrate_bps, layers = parts.checked_bitrate_bps(bitrate_bps), parts.checked_layers(layers)
+        check_mode(mode)
+
+        def share(n: int, done: float) -> None:
+            show(min(n / n_samples, 1.0) * done if n_samples else 0.0)
+
+        encode_blocks(parts, file, blocks, sample_rate_hz, Options(bitrate_bps, layers, mode), share)
+        show(1.0)
+
+    def decode_blocks(self, file: BinaryIO, header: Header | None = None) -> Decoding:
+        """Decode a `.cq` file or a live stream while it is read, in constant memory.
+
+        Parameters
+        ----------
+        file : binary file open for reading
+            Of a live stream each block is there as soon as its packet is.
+        header : Header, optional
+            If it was read from the file before.
+
+        Raises
+        ------
+        BitstreamError
+            As `decode`; from the blocks, where the stream is damaged.
+        """
+        header = header or read_header(file)
+        return (decode_live if header.live else decode_file)(self._parts, header, file)
+
+    def encode_live(
+        self,
+        file: BinaryIO,
+        blocks: Iterable[np.ndarray],
+        sample_rate_hz: int,
+        channels: int,
+        bitrate_bps: float | None = None,
+        layers: int = 1,
+        mode: Mode = "mean",
+        expected_loss: float = 0.0,
+    ) -> None:
+        """Write a live stream: the header at once, and every packet as soon as its samples are there.
+
+        Parameters
+        ----------
+        file : binary file open for writing
+        blocks : iterable of float32 arrays (n,) or (n, 2)
+            In [-1, 1].
+        sample_rate_hz, channels : int
+            Of the blocks; channels at most those of the codec.
+        bitrate_bps, layers, mode, expected_loss
+            As for `encoder`.
+        """
+        encoder, spare = (self.encoder(bitrate_bps, layers, mode, expected_loss) for _ in range(2))
+        rate_bps = self._parts.checked_bitrate_bps(bitrate_bps)
+        header = live_header(self._parts, encoder, sample_rate_hz, channels, rate_bps, layers, mode)
+        write_live(file, header, encoder, spare, blocks)
