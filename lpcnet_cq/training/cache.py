@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -19,7 +20,53 @@ from dsp.frames import FrameSpec
 from lpcnet_cq.speech.analysis import VERSION as ANALYSIS_VERSION
 from lpcnet_cq.training.data import Clip
 
+PCM, INDEX = "pcm.i16", "sources.json"  # files of a cache
 Spans = dict[str, list[tuple[int, int]]]  # recordings of each collection as half-open ranges of samples
+
+
+class CachedPcm(NamedTuple):
+    """Hold recordings of a cache: its folder, int16 samples (n,), and what the index holds for each collection."""
+
+    folder: Path
+    pcm: np.ndarray
+    index: dict[str, list]
+
+
+def cached_pcm(
+    clips: Sequence[Clip],
+    cache_folder: str | Path,
+    spec: FrameSpec,
+    read: Callable[[Clip], np.ndarray],
+    make_index: Callable[[Path, Spans], dict] = lambda folder, spans: spans,
+) -> CachedPcm:
+    """Return recordings from the cache; if they are missing, write them to the cache first.
+
+    Parameters
+    ----------
+    clips : sequence of Clip
+        Recordings of one split, with any sample rates.
+    cache_folder : str or Path
+        Folder of caches, created if missing.
+    spec : FrameSpec
+        Frames of the codec.
+    read : callable
+        As for `write_pcm`.
+    make_index : callable
+        make_index(folder, spans) returns the index, by collection, and may write more files to the folder; by default,
+        the index is the spans of the recordings.
+
+    Raises
+    ------
+    ValueError
+        If `clips` is empty or a file cannot be read.
+    """
+
+    def write(clips: Sequence[Clip], folder: Path) -> None:
+        index = make_index(folder, write_pcm(clips, folder / PCM, read))
+        (folder / INDEX).write_text(json.dumps(index))
+
+    folder = cached(clips, cache_folder, spec, write)
+    return CachedPcm(folder, np.memmap(folder / PCM, np.int16, "r"), json.loads((folder / INDEX).read_text()))
 
 
 def cached(
@@ -79,3 +126,14 @@ def write_pcm(clips: Sequence[Clip], path: Path, read: Callable[[Clip], np.ndarr
             spans.setdefault(clip.source, []).append((n, n + len(x)))
             n += len(x)
     return spans
+
+
+def as_floats(pcm: np.ndarray) -> np.ndarray:
+    """Return int16 samples as float32 in [-1, 1).
+
+    Examples
+    --------
+    >>> as_floats(np.array([-32768, 16384], np.int16)).tolist()
+    [-1.0, 0.5]
+    """
+    return pcm.astype(np.float32) / np.float32(32768)

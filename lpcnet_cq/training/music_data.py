@@ -9,7 +9,6 @@ random times, directions, levels and speeds.
 Letters: B crops in a batch, T packets, N samples in a block, F frames and K lines of masking thresholds.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +19,11 @@ from dsp.frames import FrameSpec
 from lpcnet_cq.music.config import MusicConfig
 from lpcnet_cq.music.runtime import short_block_flags
 from lpcnet_cq.training.augment import change_speed
-from lpcnet_cq.training.cache import cached, write_pcm
+from lpcnet_cq.training.cache import as_floats, cached_pcm
 from lpcnet_cq.training.data import Clip, read_clip
 from lpcnet_cq.training.music_objective import compared
 from lpcnet_cq.training.psychoacoustic_loss import threshold_db
+from lpcnet_cq.training.sampling import batch_generator, collection_probabilities
 
 SHORT_S = 15.0  # collections with a smaller mean duration of recordings contain single sounds
 SOUNDS = (1, 6)  # number of sounds in a scene
@@ -57,15 +57,9 @@ def build_recordings(clips: Sequence[Clip], cache_folder: str | Path, spec: Fram
     ValueError
         If `clips` is empty or a file cannot be read.
     """
-
-    def write(clips: Sequence[Clip], folder: Path) -> None:
-        spans = write_pcm(clips, folder / "pcm.i16", lambda clip: read_stereo(clip, spec))
-        (folder / "sources.json").write_text(json.dumps(spans))
-
-    folder = cached(clips, cache_folder, spec, write)
-    sources = json.loads((folder / "sources.json").read_text())
-    pcm = np.memmap(folder / "pcm.i16", np.int16, "r").reshape(-1, 2)
-    return Recordings(pcm, {k: [(a, b) for a, b in spans] for k, spans in sources.items()}, spec)
+    stored = cached_pcm(clips, cache_folder, spec, lambda clip: read_stereo(clip, spec))
+    sources = {name: [(first, stop) for first, stop in spans] for name, spans in stored.index.items()}
+    return Recordings(stored.pcm.reshape(-1, 2), sources, spec)
 
 
 def read_stereo(clip: Clip, spec: FrameSpec) -> np.ndarray:
@@ -77,7 +71,7 @@ def read_stereo(clip: Clip, spec: FrameSpec) -> np.ndarray:
 class MusicBatches:
     """Draw random crops and scenes, which depend only on (seed, step).
 
-    A collection is drawn with probability proportional to (its seconds)^0.75; crops begin at any sample.
+    `sampling` draws a collection; crops begin at any sample.
 
     Parameters
     ----------
@@ -115,7 +109,7 @@ class MusicBatches:
         is_short : (B, T+2) float32: 1 for packets with short blocks, 0 for others.
         mask_db : (B, 2, F, K) float32: masking thresholds of the samples that `objective.compared` selects, dB SPL.
         """
-        rng = np.random.Generator(np.random.Philox(key=np.array([self.seed, step], np.uint64)))
+        rng = batch_generator(self.seed, step)
         x = np.stack([self._crop(rng) for _ in range(self.batch_size)])
         is_short = np.stack([short_block_flags(both, self.config) for both in x])
         inner = x[..., compared(self.config, self.n_packets)]
@@ -135,8 +129,7 @@ class MusicBatches:
         return np.ascontiguousarray(np.float32(gain) * x.T)
 
     def _draw(self, rng: np.random.Generator, names: list[str]) -> str:
-        weight = np.array([self.seconds[k] for k in names]) ** 0.75
-        return names[rng.choice(len(names), p=weight / weight.sum())]
+        return names[rng.choice(len(names), p=collection_probabilities([self.seconds[k] for k in names]))]
 
     def _excerpt(self, rng: np.random.Generator, source: str) -> np.ndarray:
         """Return a part of one recording, (n, 2); all possible parts of a collection are equally likely."""
@@ -165,4 +158,4 @@ class MusicBatches:
 
     def _samples(self, first, n: int) -> np.ndarray:
         """Return samples first to first + n - 1 in [-1, 1]."""
-        return self.recordings.pcm[first : first + n].astype(np.float32) / np.float32(32768)
+        return as_floats(self.recordings.pcm[first : first + n])

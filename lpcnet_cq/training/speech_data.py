@@ -2,13 +2,9 @@
 
 Place in the chain: between the recordings of a corpus and the training of speech.
 
-A counter-based random generator with the key (seed, step) draws the crops of a batch. Therefore a batch depends only on
-its number, also if the training was interrupted, and checkpoints contain no other state of the data.
-
 Letters: B crops in a batch, T packets in a crop, M order of the linear prediction, N = T * hop samples.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +16,10 @@ from dsp.frames import FrameSpec
 from lpcnet_cq.speech.analysis import analyse_lsf
 from lpcnet_cq.training.active_level import active_level_dbov
 from lpcnet_cq.training.augment import SPEED, augment, draw_speed
-from lpcnet_cq.training.cache import cached, write_pcm
+from lpcnet_cq.training.cache import PCM, Spans, as_floats, cached_pcm
 from lpcnet_cq.training.data import Clip, read_clip
 from lpcnet_cq.training.psychoacoustic_loss import threshold_db
+from lpcnet_cq.training.sampling import batch_generator, collection_probabilities
 
 LEVELS_DBOV = (-36.0, -16.0)  # range of active speech levels of crops
 SILENCE_DBOV = -60.0  # crops with a lower level are rarely used
@@ -62,8 +59,7 @@ def build_shards(clips: Sequence[Clip], cache_folder: str | Path, spec: FrameSpe
         If `clips` is empty or a file cannot be read.
     """
 
-    def write(clips: Sequence[Clip], folder: Path) -> None:
-        spans = write_pcm(clips, folder / "pcm.i16", lambda clip: read_faded(clip, spec))
+    def make_index(folder: Path, spans: Spans) -> dict[str, tuple[int, int]]:
         sources = {name: (of[0][0] // spec.hop, of[-1][1] // spec.hop) for name, of in spans.items()}
         n_packets = max(stop for _, stop in sources.values())
         if n_packets == 0:
@@ -71,13 +67,11 @@ def build_shards(clips: Sequence[Clip], cache_folder: str | Path, spec: FrameSpe
                 f"`clips` has {len(clips)} recordings, at least one must be as long as a packet ({spec.hop} samples)"
             )
         _write_lsf(folder, n_packets, spec)
-        (folder / "sources.json").write_text(json.dumps(sources))
+        return sources
 
-    folder = cached(clips, cache_folder, spec, write)
-    sources = {k: (v[0], v[1]) for k, v in json.loads((folder / "sources.json").read_text()).items()}
-    return Shards(
-        np.memmap(folder / "pcm.i16", np.int16, "r"), np.load(folder / "lsf.npy", "r"), sources, spec
-    )
+    stored = cached_pcm(clips, cache_folder, spec, lambda clip: read_faded(clip, spec), make_index)
+    sources = {name: (first, stop) for name, (first, stop) in stored.index.items()}
+    return Shards(stored.pcm, np.load(stored.folder / "lsf.npy", "r"), sources, spec)
 
 
 def read_faded(clip: Clip, spec: FrameSpec) -> np.ndarray:
@@ -93,7 +87,7 @@ def read_faded(clip: Clip, spec: FrameSpec) -> np.ndarray:
 
 def _write_lsf(folder: Path, n_packets: int, spec: FrameSpec) -> None:
     """Analyse the concatenated signal in chunks with context; the result is that of the whole signal."""
-    pcm = np.memmap(folder / "pcm.i16", np.int16, "r")
+    pcm = np.memmap(folder / PCM, np.int16, "r")
     before = 1 + max(0, spec.window - spec.hop - spec.look_ahead) // spec.hop
     after = -(-spec.look_ahead // spec.hop)
     out = None
@@ -112,8 +106,7 @@ def _write_lsf(folder: Path, n_packets: int, spec: FrameSpec) -> None:
 class Batches:
     """Draw random crops of the shards, which depend only on (seed, step).
 
-    A collection is drawn with probability proportional to (its seconds)^0.75, so that large collections do not
-    dominate small ones. Then a crop that begins at any packet of the collection is drawn. Nearly silent crops (below
+    `sampling` draws a collection; then a crop that begins at any of its packets is drawn. Nearly silent crops (below
     -60 dBov) are drawn again with probability 0.9, else they keep their level. All other crops get a random gain, so
     that their active level is uniform in -36 to -16 dBov, or lower if they would clip. `augment` changes some crops
     first; their LSFs are computed again.
@@ -147,8 +140,7 @@ class Batches:
                 f"`seconds` is {seconds}, it must be at most the length of the longest collection of the corpus"
             )
         self._spans = np.array(spans)
-        weight = (self._spans[:, 1] - self._spans[:, 0]).astype(float) ** 0.75
-        self._probability = weight / weight.sum()
+        self._probability = collection_probabilities(self._spans[:, 1] - self._spans[:, 0])
 
     def batch(self, step: int) -> dict[str, np.ndarray]:
         """Return batch number `step` (0, 1, ...).
@@ -159,7 +151,7 @@ class Batches:
         lsf : (B, T + 1, M) float32, radians; `lsf[:, 0]` belongs to the packet before the crop.
         mask_db : (B, F, K) float32, dB SPL, only with `masks`: see `psychoacoustic_loss.threshold_db`.
         """
-        rng = np.random.Generator(np.random.Philox(key=np.array([self.seed, step], np.uint64)))
+        rng = batch_generator(self.seed, step)
         crops = [self._crop(rng) for _ in range(self.batch_size)]
         x = np.stack([x for x, _ in crops])
         masks = {"mask_db": threshold_db(x, self.shards.spec.sample_rate_hz)} if self.masks else {}
@@ -169,7 +161,7 @@ class Batches:
         spec = self.shards.spec
         while True:
             n = rng.integers(*self._spans[rng.choice(len(self._spans), p=self._probability)])
-            raw = self.shards.pcm[n * spec.hop : n * spec.hop + self._raw].astype(np.float32) / np.float32(32768)
+            raw = as_floats(self.shards.pcm[n * spec.hop : n * spec.hop + self._raw])
             speed = draw_speed(rng)
             need = (self.n_packets + 2) * spec.hop + spec.look_ahead
             raw, changed = augment(raw[: int(np.ceil(need * speed)) + 1], speed, spec.sample_rate_hz, rng)
