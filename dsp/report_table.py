@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from dsp.report import N_FORMANTS, Report
+from dsp._report_tracks import N_FORMANTS
+from dsp.report import Report
 
 
 def as_text(report: Report) -> Iterator[str]:
