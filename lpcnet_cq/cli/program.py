@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     SystemExit
         From argparse: after `--help` (0), or if the arguments cannot be parsed (2).
     """
-    args = build_parser().parse_args(argv)
+    args = parse(argv)
     try:
         status = args.run(args)
         if sys.stdout is not None:
@@ -56,14 +56,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         name = quoted(error.filename) if error.filename else "input or output"
         return fail(f"{name}: {error.strerror or error}", 1)
     except ModuleNotFoundError as error:
-        extra = (
-            f"; `pip install '{PROGRAM}[{EXTRAS[args.command]}]'` installs it" if args.command in EXTRAS else ""
-        )
+        extra = f"; `pip install '{PROGRAM}[{EXTRAS[args.command]}]'` installs it" if args.command in EXTRAS else ""
         return fail(f"{args.command} needs the package `{error.name}`{extra}", 1)
     except ValueError as error:
         return fail(str(error), 1)
     except KeyboardInterrupt:
         return fail("interrupted", 130)
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Parse arguments; the output may stand behind options that follow the input.
+
+    argparse of Python 3.11 takes an optional positional argument as missing if an option stands before it.
+    """
+    parser = build_parser()
+    args, rest = parser.parse_known_args(argv)
+    if len(rest) == 1 and getattr(args, "output", rest) is None and (rest == ["-"] or not rest[0].startswith("-")):
+        args.output, rest = rest[0], []
+    if rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    return args
 
 
 def fail(sentence: str, status: int) -> int:

@@ -50,6 +50,16 @@ def test_outputs_by_option(wav, error):
     assert sorted(os.listdir()) == ["a.cq", "in.wav"]
 
 
+def test_outputs_may_follow_options(wav, capsys):
+    assert main(["encode", wav, "--bitrate", "16k", "a.cq"]) == 0
+    assert main(["decode", "a.cq", "-f", "b.wav"]) == 0
+    assert sorted(os.listdir()) == ["a.cq", "b.wav", "in.wav"]
+    for wrong in (["c.cq", "d.cq"], ["--loud"], ["c.cq", "--loud"]):
+        with pytest.raises(SystemExit) as stop:
+            main(["encode", wav, "--bitrate", "16k", *wrong])
+        assert stop.value.code == 2 and "unrecognized arguments" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("link", [None, "hard", "soft"])
 def test_the_input_is_never_the_output(wav, error, link):
     """By whatever name, and even with -f."""
