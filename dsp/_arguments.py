@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 _MAX_SHOWN = 60  # characters of a value in a message
+_MAX_COUNT = 1 << 24  # largest whole number without another limit; arrays of this length fit in memory
 
 
 def shown(value: object) -> str:
@@ -30,8 +31,8 @@ def instance(name: str, value: object, kind: type) -> None:
         raise ValueError(f"`{name}` is of type {type(value).__name__}, it must be a {kind.__name__}")
 
 
-def finite(name: str, x: ArrayLike, min_ndim: int = 1) -> np.ndarray:
-    """Return `x` as a finite float64 array; a float64 array is not copied."""
+def real(name: str, x: ArrayLike, min_ndim: int = 1) -> np.ndarray:
+    """Return `x` as a float64 array, which may hold NaN and infinity; a float64 array is not copied."""
     try:
         y = np.asarray(x)
     except ValueError:  # nested lists of unequal lengths
@@ -40,39 +41,57 @@ def finite(name: str, x: ArrayLike, min_ndim: int = 1) -> np.ndarray:
         raise ValueError(f"`{name}` is of type {y.dtype}, it must be an array of real numbers")
     if y.ndim < min_ndim:
         raise ValueError(f"`{name}` has shape {y.shape}, it must have at least {min_ndim} axes")
-    y = y.astype(np.float64, copy=False)
+    return y.astype(np.float64, copy=False)
+
+
+def finite(name: str, x: ArrayLike, min_ndim: int = 1) -> np.ndarray:
+    """Return `x` as a finite float64 array; a float64 array is not copied."""
+    y = real(name, x, min_ndim)
     if not np.isfinite(y).all():
         raise ValueError(f"`{name}` holds NaN or infinity, it must be finite")
     return y
 
 
 def integer_in(name: str, order: int, low: int, high: int | None = None) -> int:
-    """Return a whole number within `low`..`high`, both included, as an int."""
+    """Return a whole number within `low`..`high`, both included, as an int; truth values are not numbers."""
     allowed = "a whole number " + (f"of at least {low}" if high is None else f"from {low} to {high}")
     try:
-        value = operator.index(order)
+        value = None if isinstance(order, bool) else operator.index(order)
     except TypeError:
-        raise ValueError(f"`{name}` is {shown(order)}, it must be {allowed}") from None
-    if value < low or (high is not None and value > high):
+        value = None
+    if value is None:
+        raise ValueError(f"`{name}` is {shown(order)}, it must be {allowed}")
+    if high is None and value > _MAX_COUNT:
+        allowed = f"a whole number from {low} to {_MAX_COUNT}"
+    if not low <= value <= (_MAX_COUNT if high is None else high):
         raise ValueError(f"`{name}` is {value}, it must be {allowed}")
     return value
 
 
 def number_in(name: str, value: float, low: float, high: float = np.inf) -> float:
     """Return a finite number within `low`..`high`, both included, as a float."""
-    y = np.asarray(value)
-    if y.ndim or y.dtype.kind not in "biuf" or not (np.isfinite(y) and low <= y <= high):
+    y = number(value)
+    if not (np.isfinite(y) and low <= y <= high):
         allowed = f"of at least {low:g}" if high == np.inf else f"from {low:g} to {high:g}"
         raise ValueError(f"`{name}` is {shown(value)}, it must be a number {allowed}")
-    return float(y)
+    return y
 
 
 def positive(name: str, value: float) -> float:
     """Return a finite number above 0 as a float."""
-    y = np.asarray(value)
-    if y.ndim or y.dtype.kind not in "biuf" or not (np.isfinite(y) and y > 0):
+    y = number(value)
+    if not (np.isfinite(y) and y > 0):
         raise ValueError(f"`{name}` is {shown(value)}, it must be a finite number above 0")
-    return float(y)
+    return y
+
+
+def number(value: float) -> float:
+    """Return a real number as a float; NaN for all other values, also for truth values and arrays."""
+    try:
+        y = np.asarray(value)
+    except ValueError:  # nested lists of unequal lengths
+        return np.nan
+    return np.nan if y.ndim or y.dtype.kind not in "iuf" else float(y)
 
 
 def predictor(name: str, a: ArrayLike, min_ndim: int = 1) -> np.ndarray:

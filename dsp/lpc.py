@@ -12,7 +12,7 @@ from importlib import import_module
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dsp._arguments import finite, integer_in, number_in
+from dsp._arguments import finite, integer_in, number_in, positive
 
 _BLOCK = 1024  # frames per step, so that they fit in the cache
 
@@ -33,7 +33,7 @@ def autocorrelation(frames: ArrayLike, order: int) -> np.ndarray:
     Raises
     ------
     ValueError
-        If `order` is out of range or `frames` is not finite.
+        If `order` is out of range, or `frames` is not finite or has no samples.
 
     Examples
     --------
@@ -46,6 +46,8 @@ def autocorrelation(frames: ArrayLike, order: int) -> np.ndarray:
     """
     x = finite("frames", frames)
     N = x.shape[-1]
+    if N == 0:
+        raise ValueError(f"`frames` has shape {x.shape}, its last axis must hold at least one sample")
     M = integer_in("order", order, 0, N - 1)
     return np.stack([np.einsum("...n,...n->...", x[..., : N - m], x[..., m:]) for m in range(M + 1)], axis=-1)
 
@@ -56,7 +58,7 @@ def lag_window(order: int, bandwidth_hz: float, sample_rate_hz: float) -> np.nda
     Parameters
     ----------
     order : int >= 0
-    bandwidth_hz : float >= 0
+    bandwidth_hz : float, 0..fs
         f0, by which spectral peaks are widened.
     sample_rate_hz : float > 0
         Sample rate fs.
@@ -81,8 +83,8 @@ def lag_window(order: int, bandwidth_hz: float, sample_rate_hz: float) -> np.nda
     Y. Tohkura, F. Itakura and S. Hashimoto, IEEE Trans. ASSP 26 (1978); 3GPP TS 26.190, 5.2.1.
     """
     M = integer_in("order", order, 0)
-    f0 = number_in("bandwidth_hz", bandwidth_hz, 0)
-    fs = number_in("sample_rate_hz", sample_rate_hz, np.finfo(float).tiny)
+    fs = positive("sample_rate_hz", sample_rate_hz)
+    f0 = number_in("bandwidth_hz", bandwidth_hz, 0, fs)
     return np.exp(-0.5 * (2 * np.pi * f0 / fs * np.arange(M + 1)) ** 2)
 
 
@@ -207,7 +209,7 @@ def preemphasis(x: ArrayLike, mu: float, previous: ArrayLike = 0.0) -> np.ndarra
     Raises
     ------
     ValueError
-        If `x` or `previous` is not finite, or `mu` is out of range.
+        If `x` or `previous` is not finite, `previous` has another shape, or `mu` is out of range.
 
     Examples
     --------
@@ -221,7 +223,7 @@ def preemphasis(x: ArrayLike, mu: float, previous: ArrayLike = 0.0) -> np.ndarra
     x, mu = finite("x", x), number_in("mu", mu, 0, 1)
     y = x.copy()
     y[..., 1:] -= mu * x[..., :-1]
-    y[..., :1] -= mu * finite("previous", previous, min_ndim=0)[..., None]
+    y[..., :1] -= mu * _before(x, "x", previous)[..., None]
     return y
 
 
@@ -242,7 +244,7 @@ def deemphasis(y: ArrayLike, mu: float, previous: ArrayLike = 0.0) -> np.ndarray
     Raises
     ------
     ValueError
-        If `y` or `previous` is not finite, or `mu` is out of range.
+        If `y` or `previous` is not finite, `previous` has another shape, or `mu` is out of range.
 
     Examples
     --------
@@ -256,9 +258,18 @@ def deemphasis(y: ArrayLike, mu: float, previous: ArrayLike = 0.0) -> np.ndarray
     from scipy.signal import lfilter  # slow to import
 
     y, mu = finite("y", y), number_in("mu", mu, 0, 1)
-    state = mu * finite("previous", previous, min_ndim=0)
-    state = np.broadcast_to(state[..., None], (*y.shape[:-1], 1))
-    return lfilter([1.0], [1.0, -mu], y, zi=state)[0]
+    return lfilter([1.0], [1.0, -mu], y, zi=mu * _before(y, "y", previous)[..., None])[0]
+
+
+def _before(x: np.ndarray, name: str, previous: ArrayLike) -> np.ndarray:
+    """Return the samples before the first ones of signals x (..., n_samples), one each."""
+    value = finite("previous", previous, min_ndim=0)
+    try:
+        return np.broadcast_to(value, x.shape[:-1])
+    except ValueError:
+        raise ValueError(
+            f"`previous` has shape {value.shape}, it must be {x.shape[:-1]} because `{name}` has shape {x.shape}"
+        ) from None
 
 
 _ELSEWHERE = {

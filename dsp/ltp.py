@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from dsp._arguments import finite, integer_in, number_in
 
+_MAX_TAPS, _MAX_LAG = 99, 1 << 16
 _RIDGE = 1e-6  # regularisation relative to the power, for delayed blocks that are linearly dependent
 
 
@@ -30,12 +31,12 @@ def long_term_analyze(
     ----------
     e : array (..., N)
     n_blocks : int >= 1
-        S; N must be a multiple of it.
-    low_lag, high_lag : int, J < low_lag <= high_lag
+        S; N must be a positive multiple of it.
+    low_lag, high_lag : int, J < low_lag <= high_lag <= 65536
         Search range in samples, both ends included.
     past : array (..., P), optional
         Samples before `e`, oldest first; earlier samples are zero.
-    n_taps : int >= 1, odd
+    n_taps : int, 1..99, odd
         Number of gains, 2J + 1.
     max_gain : float >= 0
         Limit of the sum of the magnitudes of the gains; larger gains are scaled down. Synthesis is stable below 1.
@@ -62,11 +63,11 @@ def long_term_analyze(
     ----------
     R. Ramachandran and P. Kabal, "Pitch prediction filters in speech coding", IEEE Trans. ASSP 37 (1989).
     """
-    e, S, J = finite("e", e), integer_in("n_blocks", n_blocks, 1), integer_in("n_taps", n_taps, 1) // 2
+    e, S, J = finite("e", e), integer_in("n_blocks", n_blocks, 1), integer_in("n_taps", n_taps, 1, _MAX_TAPS) // 2
     if n_taps % 2 == 0:
         raise ValueError(f"`n_taps` is {n_taps}, it must be odd")
-    low = integer_in("low_lag", low_lag, J + 1)
-    high, bound = integer_in("high_lag", high_lag, low), number_in("max_gain", max_gain, 0)
+    low = integer_in("low_lag", low_lag, J + 1, _MAX_LAG)
+    high, bound = integer_in("high_lag", high_lag, low, _MAX_LAG), number_in("max_gain", max_gain, 0)
     L = _block_length(e, S)
     extended = _with_history(e, past, high + J)
     # Row s holds the samples for lags high + J .. low - J of block s; its windows are the delayed blocks.
@@ -95,7 +96,7 @@ def long_term_residual(
     ----------
     e : array (..., N)
     lag : int array (..., S)
-        T, larger than J.
+        T, larger than J, at most 65536.
     gain : array (..., S, 2J+1)
     past : array (..., P), optional
         Samples before `e`, oldest first; earlier samples are zero.
@@ -109,7 +110,7 @@ def long_term_residual(
     Raises
     ------
     ValueError
-        If shapes do not match, a lag is too short or not a whole number, or a value is not finite.
+        If shapes do not match, a lag is too short, too long or not a whole number, or a value is not finite.
 
     Examples
     --------
@@ -184,8 +185,8 @@ def long_term_synthesis(
 
 
 def _block_length(e, S):
-    if e.shape[-1] % S:
-        raise ValueError(f"`e` has {e.shape[-1]} samples, a multiple of `n_blocks`, {S}, is needed")
+    if e.shape[-1] == 0 or e.shape[-1] % S:
+        raise ValueError(f"`e` has {e.shape[-1]} samples, a positive multiple of `n_blocks`, {S}, is needed")
     return e.shape[-1] // S
 
 
@@ -202,6 +203,8 @@ def _arguments(name, x, lag, gain):
         raise ValueError(f"`{name}` has {x.shape[-1]} samples, a multiple of the {S} blocks of `lag` is needed")
     if (lag <= gain.shape[-1] // 2).any():
         raise ValueError(f"`lag` has a value of {lag.min():g}, all lags must be above {gain.shape[-1] // 2}")
+    if (lag > _MAX_LAG).any():
+        raise ValueError(f"`lag` has a value of {lag.max():g}, all lags must be at most {_MAX_LAG}")
     try:
         lead = np.broadcast_shapes(x.shape[:-1], lag.shape[:-1], gain.shape[:-2])
     except ValueError:

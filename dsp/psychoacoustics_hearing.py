@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dsp._arguments import finite
+from dsp._arguments import finite, real
 
 
 def hz_to_bark(frequency_hz: ArrayLike) -> np.ndarray:
@@ -35,7 +35,8 @@ def hz_to_bark(frequency_hz: ArrayLike) -> np.ndarray:
     array([ 0.99,  8.51, 22.42])
     """
     f_khz = _frequencies(frequency_hz) / 1000
-    return 13 * np.arctan(0.76 * f_khz) + 3.5 * np.arctan((f_khz / 7.5) ** 2)
+    with np.errstate(over="ignore"):  # infinity has the right limit
+        return 13 * np.arctan(0.76 * f_khz) + 3.5 * np.arctan((f_khz / 7.5) ** 2)
 
 
 def threshold_in_quiet_db(frequency_hz: ArrayLike) -> np.ndarray:
@@ -66,7 +67,8 @@ def threshold_in_quiet_db(frequency_hz: ArrayLike) -> np.ndarray:
     array([22.95,  3.37, -4.98])
     """
     f_khz = np.maximum(_frequencies(frequency_hz), 20.0) / 1000
-    return 3.64 * f_khz**-0.8 - 6.5 * np.exp(-0.6 * (f_khz - 3.3) ** 2) + 1e-3 * f_khz**4
+    with np.errstate(over="ignore"):  # infinity is the right limit
+        return 3.64 * f_khz**-0.8 - 6.5 * np.exp(-0.6 * (f_khz - 3.3) ** 2) + 1e-3 * f_khz**4
 
 
 def spreading_db(dz_bark: ArrayLike, level_db: ArrayLike) -> np.ndarray:
@@ -110,7 +112,7 @@ def spreading_db(dz_bark: ArrayLike, level_db: ArrayLike) -> np.ndarray:
 
 
 def _frequencies(frequency_hz: ArrayLike) -> np.ndarray:
-    f = np.asarray(frequency_hz, dtype=float)
+    f = real("frequency_hz", frequency_hz, min_ndim=0)
     is_valid = np.isfinite(f) & (f >= 0)
     if not is_valid.all():
         raise ValueError(f"`frequency_hz` has a value of {f[~is_valid][0]:g}, all values must be finite and at least 0")

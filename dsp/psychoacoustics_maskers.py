@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dsp._arguments import shown
+from dsp._arguments import number, real, shown
 from dsp.psychoacoustics_hearing import hz_to_bark, threshold_in_quiet_db
 
 N_FFT = 512
@@ -134,7 +134,7 @@ def decimate(tonal_db: ArrayLike, noise_db: ArrayLike, sample_rate_hz: int) -> t
 
 def spectral_lines(sample_rate_hz: int) -> SpectralLines:
     """Return the tables of one sample rate; a band consists of the lines, from line 1, with equal integer part of z."""
-    if np.ndim(sample_rate_hz) or sample_rate_hz not in SAMPLE_RATES_HZ:
+    if number(sample_rate_hz) not in SAMPLE_RATES_HZ:
         raise ValueError(f"`sample_rate_hz` is {shown(sample_rate_hz)}, it must be one of {SAMPLE_RATES_HZ}")
     return _spectral_lines(int(sample_rate_hz))
 
@@ -204,7 +204,7 @@ def _strongest(frame: np.ndarray, z: np.ndarray, level_db: np.ndarray) -> np.nda
 
 
 def _levels(level_db: ArrayLike, name: str) -> np.ndarray:
-    X = np.asarray(level_db, dtype=float)
+    X = real(name, level_db, min_ndim=0)
     if X.ndim == 0 or X.shape[-1] != N_FFT // 2 + 1:
         raise ValueError(f"`{name}` has shape {X.shape}, its last axis must be {N_FFT // 2 + 1} lines")
     if np.isnan(X).any() or np.isposinf(X).any():

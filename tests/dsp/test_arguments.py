@@ -36,16 +36,18 @@ def test_finite_counts_axes():
 def test_order_in():
     assert integer_in("order", np.int32(3), 0, 3) == 3
     assert integer_in("order", 10**6, 0) == 10**6
-    for bad in (-1, 4, 2.0, "2", None, np.nan):
+    for bad in (-1, 4, 2.0, "2", None, np.nan, True, np.True_, [[1], [1, 2]]):
         with pytest.raises(ValueError, match=r"^`order` is .*, it must be .*0 to 3$"):
             integer_in("order", bad, 0, 3)
     with pytest.raises(ValueError, match=r"at least 1$"):
         integer_in("order", 0, 1)
+    with pytest.raises(ValueError, match=r"^`order` is 1180591620717411303424, it must be .* from 1 to 16777216$"):
+        integer_in("order", 2**70, 1)
 
 
 def test_number_in():
     assert number_in("mu", np.float32(0.5), 0, 1) == 0.5
-    for bad in (-0.1, 1.1, np.nan, np.inf, [0.5], "a", None, 0.5j):
+    for bad in (-0.1, 1.1, np.nan, np.inf, [0.5], "a", None, 0.5j, True, np.False_, [[1], [1, 2]], 2**70):
         with pytest.raises(ValueError, match=r"^`mu` is .*, it must be a number from 0 to 1$"):
             number_in("mu", bad, 0, 1)
     with pytest.raises(ValueError, match=r"at least 0$"):
@@ -61,7 +63,7 @@ def test_predictor():
 
 def test_positive():
     assert positive("f", 1e-300) == 1e-300
-    for bad in (0, -1.0, np.nan, np.inf, [1.0], "a"):
+    for bad in (0, -1.0, np.nan, np.inf, [1.0], "a", True):
         with pytest.raises(ValueError, match=r"^`f` is .*, it must be a finite number above 0$"):
             positive("f", bad)
 

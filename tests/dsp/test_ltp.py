@@ -135,6 +135,7 @@ G = [[0.5]]
     ("call", "message"),
     [
         (lambda: long_term_analyze([0.0] * 5, 2, 1, 3), "`e` has 5 samples"),
+        (lambda: long_term_analyze([], 2, 1, 3), "`e` has 0 samples"),
         (lambda: long_term_analyze([np.nan] * 4, 2, 1, 3), "`e` holds NaN"),
         (lambda: long_term_analyze([0.0] * 4, 0, 1, 3), "`n_blocks` is 0"),
         (lambda: long_term_analyze([0.0] * 4, 2, 1, 3, n_taps=2), "`n_taps` is 2"),
@@ -142,6 +143,10 @@ G = [[0.5]]
         (lambda: long_term_analyze([0.0] * 4, 2, 4, 3), "`high_lag` is 3"),
         (lambda: long_term_analyze([0.0] * 4, 2, 1, 3, [[0.0]]), "`past` has shape"),
         (lambda: long_term_analyze([0.0] * 4, 2, 1, 3, max_gain=-1), "`max_gain` is -1"),
+        (lambda: long_term_analyze([0.0] * 4, 2, 1, 2**70), "`high_lag` is 1180"),
+        (lambda: long_term_analyze([0.0] * 4, 2, 2**70, 3), "`low_lag` is 1180"),
+        (lambda: long_term_analyze([0.0] * 4, True, 1, 3), "`n_blocks` is True"),
+        (lambda: long_term_residual([0.0] * 4, [1e12], G), r"`lag` has a value of 1e\+12"),
         (lambda: long_term_residual([0.0] * 4, [0], G), "`lag` has a value of 0"),
         (lambda: long_term_residual([0.0] * 4, [2.5], G), "`lag` has a value of 2.5"),
         (lambda: long_term_residual([0.0] * 4, [2, 2], G), "`gain` has shape"),

@@ -334,6 +334,11 @@ def test_any_real_array_is_read_and_none_is_written(dtype):
     assert_array_equal(pa.decimate(tonal, noise, 44100)[0], m.tonal_db[::2])
 
 
+def test_functions_of_frequency_reach_their_limits():
+    assert_allclose(pa.hz_to_bark(1e300), 16.5 * np.pi / 2)
+    assert pa.threshold_in_quiet_db(1e300) == np.inf
+
+
 X = np.zeros(K)
 
 
@@ -349,11 +354,18 @@ X = np.zeros(K)
         (lambda: pa.masking(np.zeros(99), 16000, full_scale_db=np.inf), "`full_scale_db` is inf"),
         (lambda: pa.masking(np.zeros(99), [16000]), "`sample_rate_hz` is [16000], it must be one of"),
         (lambda: pa.masking(np.zeros(99), 16000, hop="a"), "`hop` is 'a', it must be a whole number"),
+        (lambda: pa.masking(np.zeros(99), [[1], [1, 2]]), "`sample_rate_hz` is [[1], [1, 2]], it must be one of"),
+        (lambda: pa.masking(np.zeros(99), 16000, full_scale_db=True), "`full_scale_db` is True"),
+        (lambda: pa.masking(np.zeros(99), 16000, hop=True), "`hop` is True"),
         (lambda: pa.power_spectrum_db(np.zeros(511)), "`frames` has shape (511,)"),
         (lambda: pa.find_maskers(X[1:], 16000), "`level_db` has shape (256,)"),
         (lambda: pa.find_maskers(X * np.nan, 16000), "`level_db` holds NaN"),
         (lambda: pa.decimate(X, X[None], 16000), "`noise_db` has shape (1, 257)"),
         (lambda: pa.global_threshold_db(X, X, 8000), "`sample_rate_hz` is 8000"),
+        (lambda: pa.find_maskers("a", 16000), "`level_db` is of type <U1, it must be an array of real numbers"),
+        (lambda: pa.decimate(X, 1j, 16000), "`noise_db` is of type complex128"),
+        (lambda: pa.hz_to_bark({}), "`frequency_hz` is of type object"),
+        (lambda: pa.threshold_in_quiet_db([[1], [1, 2]]), "`frequency_hz` has rows of unequal lengths"),
         (lambda: pa.hz_to_bark(-1.0), "`frequency_hz` has a value of -1"),
         (lambda: pa.threshold_in_quiet_db(np.nan), "`frequency_hz` has a value of nan, all values must be finite"),
         (lambda: pa.spreading_db(np.nan, 60.0), "`dz_bark` holds NaN"),
