@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.signal import butter, sosfilt
 
-from lpcnet_cq.signal_check import band_levels_db, clipped_share, coding_fault
+from lpcnet_cq.signal_check import BandMeter, band_levels_db, clipped_share, coding_fault
 
 FS = 16000
 TIME = np.arange(2 * FS) / FS
@@ -60,7 +60,7 @@ def test_bad_coding_is_said(noise, name):
         "cancelled": 0 * noise,
     }[name]
     said = coding_fault(noise, y, FS)
-    assert said is not None and said.startswith("coding failed") and "3 of 3 half-seconds" in said
+    assert said is not None and said.startswith("coding failed") and "4 of 4 half-seconds" in said
 
 
 def test_the_first_fault_is_named_and_few_faults_are_none():
@@ -71,6 +71,20 @@ def test_the_first_fault_is_named_and_few_faults_are_none():
     y[5 * FS : 12 * FS] = 0
     said = coding_fault(x, y, FS)
     assert said is not None and 4.4 < float(said.rsplit(" ", 2)[1]) < 5.1
+
+
+@pytest.mark.parametrize("block", [100, 5000, 2 * FS])
+def test_the_end_is_compared_and_blocks_change_nothing(noise, block):
+    """A signal is compared up to its last sample, whatever the lengths of its sections and blocks."""
+    y = noise.copy()
+    y[-FS // 10 :] *= 10
+    said = coding_fault(noise, y, FS)
+    assert said is not None and "1 of 4 half-seconds" in said
+    meter = BandMeter(FS)
+    for start in range(0, len(y), block):
+        meter.push(y[start : start + block])
+    np.testing.assert_allclose(meter.levels_db(), band_levels_db(y, FS))
+    np.testing.assert_array_equal(meter.levels_db(), meter.levels_db())
 
 
 def test_mono_is_compared_with_the_mix(noise):
