@@ -16,7 +16,8 @@ from dsp._audio_samples import WIDTHS
 _W64_RIFF = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
 _TAGS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICSBEGIN")  # metadata tags that can follow the samples
 _NEXT_FILE = re.compile(
-    rb"(RIFF|RIFX|RF64|BW64)....WAVE|FORM....AIF[FC]|\.snd\0\0\0[\x18-\xff]|caff\0\x01\0\0desc|" + re.escape(_W64_RIFF),
+    rb"(RIFF|RIFX|RF64|BW64)....WAVE|FORM....AIF[FC]|\.snd\0\0\0[\x18-\xff]|caff\0\x01\0\0desc|"
+    rb"fLaC[\x00\x80]\0\0\x22|OggS\0\x02\0{8}|" + re.escape(_W64_RIFF),
     re.DOTALL,
 )
 _MAX_TRAILING_BYTES = 4096  # larger data after the end are samples of a recorder that did not update its header
@@ -117,17 +118,24 @@ def _is_name(mark: bytes) -> bool:
 
 
 def _wav(data, at: int, order: str) -> Samples:
-    found, size_64 = Samples(), None
+    found, size_64, file_end = Samples(), None, _file_end(data, at, order)
+    samples_at, claimed = len(data), 0
     for mark, place, size in _chunks(data, at + 12, struct.Struct(order + "4sI"), 2):
         if mark == b"ds64":
-            size_64 = struct.unpack_from("<8xQ", data, place)[0]
+            file_bytes, size_64 = struct.unpack_from("<QQ", data, place)
+            file_end = at + 8 + file_bytes
         elif mark == b"fmt ":
             _wav_format(data, place, order, found)
-        elif mark == b"data":
-            found.size_at = place - 4 if order == "<" else 0
+        elif mark == b"LIST" and data[place : place + 4] == b"wavl":
+            raise ValueError("its samples are in parts (LIST wavl), which are not supported")
+        elif mark == b"data" and not found.size_at:
+            samples_at, found.size_at = place, place - 4
             claimed = size_64 if size_64 is not None and size == 0xFFFFFFFF else size
-            return _placed(data, found, place, claimed, 2, _file_end(data, at, order))
-    return _placed(data, found, len(data), 0, 2)
+        if found.channels and found.size_at:
+            break
+    if order == ">":
+        found.size_at = 0
+    return _placed(data, found, samples_at, claimed, 2, file_end)
 
 
 def _file_end(data, at: int, order: str) -> int:
@@ -150,12 +158,12 @@ def _wav_format(data, place: int, order: str, found: Samples) -> None:
 
 
 def _wav64(data, at: int) -> Samples:
-    found = Samples()
+    found, file_end = Samples(), at + struct.unpack_from("<Q", data, at + 16)[0]
     for mark, place, size in _chunks(data, at + 40, struct.Struct("<16sQ"), 8, 24):
         if mark[:4] == b"fmt ":
             _wav_format(data, place, "<", found)
         elif mark[:4] == b"data":
-            return _placed(data, found, place, max(size, 0), 8)
+            return _placed(data, found, place, max(size, 0), 8, file_end)
     return _placed(data, found, len(data), 0, 8)
 
 
@@ -180,7 +188,7 @@ def _aiff(data, at: int) -> Samples:
 def _au(data, at: int) -> Samples:
     start, size, code, rate_hz, channels = struct.unpack_from(">4xIIIII", data, at)
     found = Samples(rate_hz, channels, _AU_ENCODINGS.get(code, ""))
-    return _placed(data, found, at + start, None if size == 0xFFFFFFFF else size, 1)
+    return _placed(data, found, at + start, None if size == 0xFFFFFFFF else size, 1, at + start + size)
 
 
 def _caf(data, at: int) -> Samples:
@@ -194,7 +202,7 @@ def _caf(data, at: int) -> Samples:
             encoding = {b"lpcm": linear, b"alaw": "alaw", b"ulaw": "ulaw"}.get(kind, "")
             found.encoding = encoding if encoding in WIDTHS else ""
         elif mark == b"data":
-            return _placed(data, found, place + 4, None if size < 0 else max(size - 4, 0), 1)
+            return _placed(data, found, place + 4, None if size < 0 else max(size - 4, 0), 1, place + size)
     return _placed(data, found, len(data), 0, 1)
 
 

@@ -54,13 +54,14 @@ def recordings(data) -> Iterator[Recording]:
         raise ValueError("there are no data")
     at = after_id3(data)
     found = find_samples(data, at)
+    while found is not None:
+        yield _samples(data, at, found)
+        at = found.next_file
+        if at == len(data):
+            return
+        found = find_samples(data, at)
     stream = find_mp3(data, at) if at or data[0] == 0xFF else None
-    if found is not None:
-        while found is not None:
-            yield _samples(data, at, found)
-            at = found.next_file
-            found = find_samples(data, at)
-    elif data[at : at + 4] == b"fLaC":
+    if data[at : at + 4] == b"fLaC":
         yield from (_flac(data, part) for part in flac_parts(data, at))
     elif stream is not None:
         yield _mp3(data, stream)

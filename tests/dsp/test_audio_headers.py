@@ -1,9 +1,11 @@
 """Headers of uncompressed files: wrong lengths, chunks after the samples, joined files, invalid values."""
 
+import io
 import struct
 
 import numpy as np
 import pytest
+import soundfile
 
 
 @pytest.mark.parametrize("claimed", [0, 2, 30, 82, 0x7FFFFFFF, 0x7FFFF000, 0x80000000, 0xFFFFFFFF, 0xFFFFFFDB])
@@ -30,6 +32,37 @@ def test_chunks_behind_the_samples_are_no_samples(audio_files):
 def test_a_few_bytes_after_the_end_of_the_file_are_no_samples(audio_files, tail):
     data = audio_files.wav(audio_files.SMALL, riff=36 + 8, tail=tail)
     assert (len(audio_files.read(data).x), audio_files.read(data).notes) == (4, [])
+
+
+@pytest.mark.parametrize("format_name", ["AU", "CAF", "W64", "RF64", "AIFF", "WAV"])
+@pytest.mark.parametrize("tail", [b"\0", b"\nThank you for listening.\n" * 3, bytes(1000)])
+def test_a_few_bytes_after_the_end_are_no_samples_in_any_format(audio_files, format_name, tail):
+    file = io.BytesIO()
+    soundfile.write(file, audio_files.PCM, audio_files.RATE_HZ, format=format_name, subtype="PCM_16")
+    found = audio_files.read(file.getvalue() + tail)
+    assert (len(found.x), found.notes) == (len(audio_files.PCM), [])
+
+
+def test_samples_may_stand_before_their_format(audio_files):
+    data = audio_files.wav(audio_files.SMALL)
+    swapped = data[:12] + data[36:] + data[12:36]
+    np.testing.assert_array_equal(audio_files.read(swapped).x, audio_files.SMALL / 32768)
+
+
+def test_samples_in_parts_are_refused(audio_files):
+    data = audio_files.wav(audio_files.SMALL)
+    listed = data[:36] + b"LIST" + struct.pack("<I", 4 + len(data[36:])) + b"wavl" + data[36:]
+    with pytest.raises(ValueError, match=r"its samples are in parts \(LIST wavl\), which are not supported$"):
+        audio_files.read(listed)
+
+
+@pytest.mark.parametrize("kind", ["FLAC", "OGG"])
+def test_what_follows_in_another_format_is_joined(audio_files, kind):
+    file = io.BytesIO()
+    soundfile.write(file, audio_files.PCM, audio_files.RATE_HZ, format=kind)
+    found = audio_files.read(audio_files.wav(audio_files.SMALL) + file.getvalue())
+    assert len(found.x) == 4 + len(audio_files.PCM)
+    assert found.notes == ["joined 2 recordings that follow each other in the file"]
 
 
 @pytest.mark.parametrize("padding", [b"", b"\0"])
