@@ -16,7 +16,7 @@ from lpcnet_cq.bitstream.container import Header
 from lpcnet_cq.bitstream.packing import Mode
 from lpcnet_cq.bitstream.summary import summarise
 from lpcnet_cq.checkpoint.weights import find_weights, installed
-from lpcnet_cq.file_encoder import Progress
+from lpcnet_cq.file_encoder import Progress, checked_progress
 from lpcnet_cq.files import count_file_bits, drop_layers, read_file
 from lpcnet_cq.nn.segment_reader import ReadSegment
 from lpcnet_cq.registry import record_named
@@ -125,10 +125,11 @@ class Codec(StreamingCodec):
         BitstreamError
             If the stream is damaged, is not a `.cq` stream, or was made with other weights.
         ValueError
-            If a file cannot be read.
+            If a file cannot be read, or `progress` is not callable.
         """
+        show = checked_progress(progress)
         decoding = self.decode_blocks(io.BytesIO(stream_bytes(data)))
-        header, show, n_done = decoding.header, progress or (lambda fraction: None), 0
+        header, n_done = decoding.header, 0
         parts = [np.zeros((0, 2) if header.channels == 2 else 0, np.float32)]
         for block in decoding.blocks:
             parts.append(block)

@@ -25,6 +25,21 @@ ANALYSED = 0.6  # of the time that encoding takes
 Progress = Callable[[float], None]
 
 
+def checked_progress(progress: Progress | None) -> Progress:
+    """Return a function that can be called with the fraction that is done, 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        If `progress` is neither callable nor None.
+    """
+    if progress is None:
+        return lambda fraction: None
+    if not callable(progress):
+        raise ValueError(f"`progress` is of type {type(progress).__name__}, it must be callable, or None")
+    return progress
+
+
 @dataclass(frozen=True)
 class Options:
     """Hold how to encode: rate, layers and mode as for `Codec.encode`, checked."""

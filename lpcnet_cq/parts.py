@@ -96,14 +96,14 @@ class CodecParts:
         low, high = self.supported_bps
         if bitrate_bps is None:
             return min(max(self.record.default_bitrate_bps, low), high)
-        if not isinstance(bitrate_bps, Real) or not low <= bitrate_bps <= high:
+        if isinstance(bitrate_bps, bool) or not isinstance(bitrate_bps, Real) or not low <= bitrate_bps <= high:
             raise ValueError(f"`bitrate_bps` is {bitrate_bps!r}, it must be a number from {low} to {high}")
         return float(bitrate_bps)
 
     def checked_layers(self, layers: int) -> int:
         """Return a number of layers; raise `ValueError` if packets of this codec cannot have it."""
         most = self.record.max_layers
-        if not isinstance(layers, Integral) or layers not in range(1, most + 1):
+        if isinstance(layers, bool) or not isinstance(layers, Integral) or layers not in range(1, most + 1):
             allowed = f"1 to {most}" if most > 1 else f"1 for {self.record.kind}"
             raise ValueError(f"`layers` is {layers!r}, it must be a whole number, {allowed}")
         return int(layers)

@@ -12,7 +12,7 @@ from lpcnet_cq.bitstream.container import Header, read_header
 from lpcnet_cq.bitstream.packing import Mode, check_mode
 from lpcnet_cq.codec_properties import CodecProperties
 from lpcnet_cq.file_decoder import Decoding, decode_file
-from lpcnet_cq.file_encoder import Options, Progress, encode_blocks
+from lpcnet_cq.file_encoder import Options, Progress, checked_progress, encode_blocks
 from lpcnet_cq.live_file import decode_live, live_header, write_live
 from lpcnet_cq.stream import Decoder, Encoder
 
@@ -87,7 +87,7 @@ class StreamingCodec(CodecProperties):
         n_samples : int, optional
             About the number of samples to come, for `progress`.
         """
-        parts, show = self._parts, progress or (lambda fraction: None)
+        parts, show = self._parts, checked_progress(progress)
         bitrate_bps, layers = parts.checked_bitrate_bps(bitrate_bps), parts.checked_layers(layers)
         check_mode(mode)
 
