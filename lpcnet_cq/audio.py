@@ -273,7 +273,7 @@ def replacing(target: str | Path) -> Iterator[BinaryIO]:
     partial = str(target) if direct else os.path.join(os.path.dirname(path), f".{uuid.uuid4().hex}.partial")
     try:
         if str(target) == "-" and sys.stdout is None:
-            raise OSError(errno.EBADF, "standard output is closed")
+            raise OSError(errno.EBADF, "it is closed")
         try:
             mode = "wb" if direct else "xb"
             with nullcontext(sys.stdout.buffer) if str(target) == "-" else open(partial, mode) as file:

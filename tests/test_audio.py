@@ -214,7 +214,7 @@ def test_names_as_long_as_the_file_system_allows(tmp_path):
 
 def test_closed_standard_streams_are_named(monkeypatch):
     monkeypatch.setattr(sys, "stdout", None)
-    with pytest.raises(OSError, match="standard output is closed: '-'"):
+    with pytest.raises(OSError, match="it is closed: '-'"):
         write_wav("-", TONE, 16000)
     monkeypatch.setattr(sys, "stdin", None)
     with pytest.raises(ValueError, match="cannot read standard input: it is closed"):

@@ -1,9 +1,12 @@
-"""Common parts of all commands: parsers of values such as bitrates, usage errors, messages on standard error."""
+"""Common parts of all commands: parsers of values such as bitrates, usage errors, standard output and error."""
 
 import argparse
+import errno
+import os
 import re
 import sys
 from collections.abc import Callable
+from typing import NoReturn, TextIO
 
 PROGRAM = "lpcnet-cq"
 
@@ -12,10 +15,65 @@ class UsageError(Exception):
     """Error in the command line."""
 
 
+class Parser(argparse.ArgumentParser):
+    """Parse arguments; if standard error is closed, argparse would write its messages to standard output."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print usage and message, and exit with status 2."""
+        if sys.stderr is None:
+            raise SystemExit(2)
+        super().error(message)
+
+
 def say(sentence: str) -> None:
-    """Write one line to standard error, unless it is closed."""
+    """Write one line to standard error, unless it is closed or full."""
     if sys.stderr is not None:  # if it is closed, `print` would write to standard output
-        print(f"{PROGRAM}: {sentence}", file=sys.stderr)
+        try:
+            print(f"{PROGRAM}: {sentence}", file=sys.stderr)
+        except OSError:
+            discard(sys.stderr)
+
+
+def put(text: str) -> None:
+    """Write text and a line feed to standard output.
+
+    Raises
+    ------
+    OSError
+        If it is closed or cannot be written.
+    """
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, "it is closed", "-")
+    print(text)
+    flush_output()
+
+
+def flush_output() -> None:
+    """Write what Python holds of standard output and error.
+
+    Raises
+    ------
+    OSError
+        If standard output cannot be written.
+    """
+    if sys.stderr is not None:
+        try:
+            sys.stderr.flush()
+        except OSError:
+            discard(sys.stderr)
+    if sys.stdout is not None:
+        try:
+            sys.stdout.flush()
+        except OSError as error:
+            discard(sys.stdout)
+            raise OSError(error.errno, error.strerror, "-") from error
+
+
+def discard(stream: TextIO) -> None:
+    """Redirect a standard stream to nowhere, so that Python does not fail again when it flushes the stream at exit."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, stream.fileno())
+    os.close(null)
 
 
 def bitrate_bps(text: str) -> int:

@@ -4,12 +4,11 @@ A live encoder codes the recording, the channel loses packets, and a live decode
 """
 
 import argparse
-import sys
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lpcnet_cq.cli.arguments import UsageError, add_output, output_of, percent, positive, say
+from lpcnet_cq.cli.arguments import UsageError, add_output, output_of, percent, positive, put, say
 from lpcnet_cq.cli.info import info_lines
 from lpcnet_cq.cli.models import chosen_bitrate_bps, loaded
 from lpcnet_cq.cli.paths import check_output
@@ -65,7 +64,11 @@ def run_channel(args: argparse.Namespace) -> int:
             "bitrate_bps": 8 * sum(map(len, packets)) / seconds,
         }
     )
-    print("\n".join(lines), file=sys.stderr if target == "-" else sys.stdout)
+    if target == "-":
+        for line in lines:
+            say(line)
+    else:
+        put("\n".join(lines))
     return 0
 
 

@@ -1,12 +1,11 @@
 """The command `lpcnet-cq decode`: `.cq` files and live streams to WAV files."""
 
 import argparse
-import os
 from functools import partial
 
 from lpcnet_cq.cli.arguments import add_jobs, add_output, output_of, say
 from lpcnet_cq.cli.models import load_for
-from lpcnet_cq.cli.paths import check_folder, check_output, coded_pairs, quoted
+from lpcnet_cq.cli.paths import check_folder, check_output, coded_pairs, is_folder, quoted
 from lpcnet_cq.cli.progress import shown
 
 
@@ -24,7 +23,7 @@ def run_decode(args: argparse.Namespace) -> int:
     """Decode a .cq file, or all .cq files of a folder."""
     target = output_of(args)
     work = partial(decode_file, model=args.model)
-    if os.path.isdir(args.input):
+    if is_folder(args.input, target):
         from lpcnet_cq.cli.folders import code_folder
 
         pairs = coded_pairs(args.input, target, args.writes)

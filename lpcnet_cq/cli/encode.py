@@ -4,7 +4,6 @@ Modules for coding are imported when the command runs, so that `--help` answers 
 """
 
 import argparse
-import os
 import shutil
 import tempfile
 from contextlib import nullcontext
@@ -14,7 +13,7 @@ from typing import BinaryIO, cast
 from lpcnet_cq.cli.arguments import UsageError, add_jobs, add_output, output_of, percent, say
 from lpcnet_cq.cli.models import check_layers, chosen_bitrate_bps, loaded
 from lpcnet_cq.cli.notes import EncodeOptions, SignalMeter, file_notes, size_note
-from lpcnet_cq.cli.paths import CODED_SUFFIX, check_folder, check_output, coded_pairs, quoted
+from lpcnet_cq.cli.paths import CODED_SUFFIX, check_folder, check_output, coded_pairs, is_folder, quoted
 from lpcnet_cq.cli.progress import progress_bar
 
 SPOOL_BYTES = 1 << 24  # of a coded file, beyond which it waits on disk until it is whole
@@ -44,7 +43,7 @@ def run_encode(args: argparse.Namespace) -> int:
     """Encode an audio file, or all audio files of a folder."""
     target = output_of(args)
     check_layers(args.layers)
-    if os.path.isdir(args.input):
+    if is_folder(args.input, target):
         if args.live or args.expected_loss is not None:
             raise UsageError(f"a live stream is one signal, {quoted(args.input)} is a folder")
         pairs = coded_pairs(args.input, target, args.writes)

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Mapping
 
-from lpcnet_cq.cli.arguments import say
+from lpcnet_cq.cli.arguments import put, say
 from lpcnet_cq.cli.models import load_for, read_stream
 
 UNITS = {"_s": "s", "_ms": "ms", "_hz": "Hz", "_bps": "bit/s", "_bits": "bit", "_bytes": "bytes"}
@@ -31,7 +31,7 @@ def run_info(args: argparse.Namespace) -> int:
     info = load_for(header, args.model).info(data) if known else summarise(data)
     if not known:
         say(f"the bits of each part need the weights {header.model_hash}, which are not installed")
-    print(json.dumps(info, indent=1) if args.json else "\n".join(info_lines(info)))
+    put(json.dumps(info, indent=1) if args.json else "\n".join(info_lines(info)))
     return 0
 
 

@@ -5,6 +5,8 @@ is an error.
 """
 
 import os
+import stat
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -50,8 +52,19 @@ def check_output(source: str, target: str, force: bool, *, writes: str) -> None:
     FileNotFoundError
         If its folder does not exist.
     """
-    if target == "-":
-        return
+    if target != "-":
+        check_place(source, target, writes)
+    if is_same_file(source, target):
+        name = "standard output" if target == "-" else quoted(target)
+        raise UsageError(f"{name} is the input; the output must have another name")
+    from lpcnet_cq.audio import is_regular
+
+    if target != "-" and is_regular(target) and not force:
+        raise UsageError(f"{quoted(target)} exists; -f overwrites it")
+
+
+def check_place(source: str, target: str, writes: str) -> None:
+    """Raise an error, as `check_output` does, if the output is a folder, has no folder, or has a foreign suffix."""
     if not target or os.path.isdir(target):
         raise UsageError(f"the output {quoted(target)} must be a file, as the input {quoted(source)} is")
     suffix = os.path.splitext(target)[1].lower()
@@ -61,12 +74,33 @@ def check_output(source: str, target: str, force: bool, *, writes: str) -> None:
     folder = os.path.dirname(os.path.abspath(target))
     if not os.path.isdir(folder):
         raise FileNotFoundError(2, "its folder does not exist", target)
-    if os.path.isfile(target) and os.path.exists(source) and os.path.samefile(source, target):
-        raise UsageError(f"{quoted(target)} is the input; the output must have another name")
-    from lpcnet_cq.audio import is_regular
 
-    if is_regular(target) and not force:
-        raise UsageError(f"{quoted(target)} exists; -f overwrites it")
+
+def is_folder(source: str, target: str) -> bool:
+    """Say whether the input is a folder.
+
+    Raises
+    ------
+    UsageError
+        If it is, and the output is standard output.
+    """
+    if source == "-" or not os.path.isdir(source):
+        return False
+    if target == "-":
+        raise UsageError(f"the output - must be a folder, as the input {quoted(source)} is")
+    return True
+
+
+def is_same_file(source: str, target: str) -> bool:
+    """Say whether two paths, or "-" for standard input and output, are one file on disk."""
+    try:
+        one, other = (
+            os.fstat(stream.fileno()) if path == "-" else os.stat(path)
+            for path, stream in ((source, sys.stdin), (target, sys.stdout))
+        )
+    except (AttributeError, OSError, ValueError):  # closed, replaced by something else, or not there
+        return False
+    return stat.S_ISREG(one.st_mode) and os.path.samestat(one, other)
 
 
 def coded_pairs(folder: str | Path, out: str | Path, writes: str) -> list[tuple[Path, Path]]:

@@ -5,12 +5,10 @@ error.
 """
 
 import argparse
-import os
-import sys
 from collections.abc import Sequence
 
 from lpcnet_cq import __version__
-from lpcnet_cq.cli.arguments import PROGRAM, UsageError, say
+from lpcnet_cq.cli.arguments import PROGRAM, Parser, UsageError, flush_output, say
 from lpcnet_cq.cli.channel import add_channel
 from lpcnet_cq.cli.decode import add_decode
 from lpcnet_cq.cli.encode import add_encode
@@ -40,24 +38,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     SystemExit
         From argparse: after `--help` (0), or if the arguments cannot be parsed (2).
     """
-    args = parse(argv)
+    command = ""
     try:
-        status = args.run(args)
-        if sys.stdout is not None:
-            sys.stdout.flush()
-        return status
+        try:
+            args = parse(argv)
+            command = args.command
+            return args.run(args)
+        finally:
+            flush_output()
     except UsageError as error:
         return fail(str(error), 2)
-    except BrokenPipeError:
-        if sys.stdout is not None:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # avoids an error message at exit
-        return fail("standard output was closed before the output was complete", 1)
+    except BrokenPipeError as error:
+        return fail(f"{shown_name(error)} was closed before the output was complete", 1)
     except OSError as error:
-        name = quoted(error.filename) if error.filename else "input or output"
-        return fail(f"{name}: {error.strerror or error}", 1)
+        return fail(f"{shown_name(error)}: {error.strerror or error}", 1)
     except ModuleNotFoundError as error:
-        extra = f"; `pip install '{PROGRAM}[{EXTRAS[args.command]}]'` installs it" if args.command in EXTRAS else ""
-        return fail(f"{args.command} needs the package `{error.name}`{extra}", 1)
+        extra = f"; `pip install '{PROGRAM}[{EXTRAS[command]}]'` installs it" if command in EXTRAS else ""
+        return fail(f"{command} needs the package `{error.name}`{extra}", 1)
     except ValueError as error:
         return fail(str(error), 1)
     except KeyboardInterrupt:
@@ -78,6 +75,13 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
+def shown_name(error: OSError) -> str:
+    """Return the name of the file of an error, for messages."""
+    if not error.filename:
+        return "input or output"
+    return "standard output" if error.filename == "-" else quoted(error.filename)
+
+
 def fail(sentence: str, status: int) -> int:
     """Print an error message to standard error; return the exit status."""
     say(f"error: {sentence}")
@@ -87,7 +91,7 @@ def fail(sentence: str, status: int) -> int:
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands; `args.run` is the function of the command."""
     what = "Codec for speech (9 to 24 kbps, 16 kHz, mono) and music (44.1 kHz)."
-    parser = argparse.ArgumentParser(PROGRAM, description=what)
+    parser = Parser(PROGRAM, description=what)
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add in (add_encode, add_decode, add_thin, add_info, add_channel, add_bench, add_evaluate):

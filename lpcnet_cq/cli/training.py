@@ -8,7 +8,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from lpcnet_cq.cli.arguments import bitrate_bps, bitrates_bps, positive
+from lpcnet_cq.cli.arguments import bitrate_bps, bitrates_bps, positive, put
 
 EVALUATION_S = 240.0  # approximate duration of held-out speech for the evaluation
 POINTS_BPS = (9000, 12000, 16000, 20000, 24000, 64000, 80000, 96000, 128000)  # bitrates to evaluate within a range
@@ -157,5 +157,5 @@ def run_bench(args: argparse.Namespace) -> int:
 
     rows = [("processor", processor()), *codec_rows(args.model), *filter_rows()]
     width = max(len(name) for name, _ in rows)
-    print("\n".join(f"{name:{width}}  {value}" for name, value in rows))
+    put("\n".join(f"{name:{width}}  {value}" for name, value in rows))
     return 0

@@ -103,5 +103,8 @@ def test_folders_as_files_and_files_as_folders_are_refused(wav, error):
     soundfile.write("folder/a.wav", np.zeros(800), 16000)
     assert main(["encode", wav, "folder"]) == 2
     assert "`folder` must be a file" in error()
+    for name in ("encode", "decode"):
+        assert main([name, "folder", "-"]) == 2
+        assert error() == "the output - must be a folder, as the input `folder` is"
     assert main(["encode", "folder", "-o", wav, "-f"]) == 2
     assert "must be a folder" in error()

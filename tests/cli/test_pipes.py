@@ -79,7 +79,7 @@ def test_closed_standard_streams(wav, monkeypatch, error):
     assert error() == "cannot read standard input: it is closed"
     monkeypatch.setattr(sys, "stdout", None)
     assert main(["encode", wav, "-"]) == 1
-    assert error() == "`-`: standard output is closed"
+    assert error() == "standard output: it is closed"
     assert main(["encode", wav, "a.cq"]) == 0
     monkeypatch.undo()
 
@@ -91,3 +91,31 @@ def test_messages_never_reach_standard_output(wav, monkeypatch, tmp_path, capsys
     assert main(["encode", "none.wav", "-"]) == 1
     monkeypatch.undo()
     assert capsys.readouterr().out == ""
+
+
+STREAMS = [
+    ("info in.cq >&-", 1, "lpcnet-cq: error: standard output: it is closed\n"),
+    ("info in.cq >/dev/full", 1, "lpcnet-cq: error: standard output: No space left on device\n"),
+    ("thin in.cq - >/dev/full", 1, "lpcnet-cq: error: standard output: No space left on device\n"),
+    ("--help >/dev/full", 1, "lpcnet-cq: error: standard output: No space left on device\n"),
+    ("thin - out.cq <&-", 1, "lpcnet-cq: error: cannot read standard input: it is closed\n"),
+    ("thin none.cq out.cq 2>/dev/full", 1, ""),
+    ("thin in.cq out.wav 2>/dev/full", 2, ""),
+    ("sing 2>/dev/full", 2, ""),
+    ("sing 2>&-", 2, ""),
+    ("thin - in.cq -f < in.cq", 2, "lpcnet-cq: error: `in.cq` is the input; the output must have another name\n"),
+    ("thin in.cq - >> in.cq", 2, "lpcnet-cq: error: standard output is the input; the output must have another name\n"),
+]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+@pytest.mark.parametrize(("command", "status", "said"), STREAMS)
+def test_standard_streams_that_are_closed_or_full(command, status, said, environment):
+    """One sentence, the right exit status, nothing in another stream, and no word from Python's own shutdown."""
+    before = (Path(__file__).parents[1] / "vectors" / "cq-24k-layers.cq").read_bytes()
+    Path("in.cq").write_bytes(before)
+    run = f'"$PYTHON" -m lpcnet_cq {command}'
+    buffered = environment | {"PYTHON": sys.executable, "PYTHONUNBUFFERED": ""}  # as users have it
+    done = subprocess.run(["bash", "-c", run], capture_output=True, text=True, env=buffered, stdin=subprocess.DEVNULL)
+    assert (done.returncode, done.stderr, done.stdout) == (status, said, "")
+    assert os.listdir() == ["in.cq"] and Path("in.cq").read_bytes() == before
