@@ -12,7 +12,7 @@ import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,7 +122,7 @@ def run(arguments: list[str]) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        _discard_output()
+        _discard(sys.stdout)
         raise DataError(f"cannot write the table: {error.strerror}") from None
 
 
@@ -131,11 +131,20 @@ def _picture_path(source: str, output: str, force: bool) -> Path:
     picture = Path(output)
     if picture.suffix.lower() not in (".png", "") or output == "-":
         raise UsageError(f"argument --output: {output} must be a file whose name ends in .png")
-    if os.path.exists(source) and os.path.exists(picture) and os.path.samefile(source, picture):
+    if _is_recording(source, picture):
         raise UsageError(f"argument --output: {output} is the recording, the picture needs another name")
     if os.path.lexists(picture) and not force:
         raise UsageError(f"{picture} exists, use -f to overwrite it")
     return picture
+
+
+def _is_recording(source: str, picture: Path) -> bool:
+    """Return whether the picture would replace the recording, which may be standard input."""
+    try:
+        opened = os.fstat(sys.stdin.fileno()) if source == "-" else os.stat(source)
+        return os.path.samestat(opened, os.stat(picture))
+    except (AttributeError, OSError, ValueError):  # closed, replaced by something else, or not there
+        return False
 
 
 def _measured(args: argparse.Namespace) -> tuple[Report, list[str]]:
@@ -206,12 +215,30 @@ def _save_picture(path: Path, report: Report, frame: int, title: str) -> None:
 def _say(text: str) -> None:
     """Print to standard error. If it is closed, print nothing, because `print` would use standard output."""
     if sys.stderr is not None:
-        print("".join(c if c.isprintable() else ascii(c)[1:-1] for c in text), file=sys.stderr)
+        try:
+            print("".join(c if c.isprintable() else ascii(c)[1:-1] for c in text), file=sys.stderr)
+        except OSError:  # it is full
+            _discard(sys.stderr)
 
 
-def _discard_output() -> None:
-    """Redirect standard output to nowhere, so that Python does not fail again when it flushes it at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _flush_output() -> None:
+    """Write what Python holds of standard output, such as the text of `--help`."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _discard(sys.stdout)
+        raise DataError(f"cannot write to standard output: {error.strerror}") from None
+
+
+def _discard(stream: TextIO) -> None:
+    """Redirect a standard stream to nowhere, so that Python does not fail again when it flushes the stream at exit."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, stream.fileno())
+    os.close(null)
 
 
 def _sentence(error: BaseException) -> str:
@@ -222,12 +249,15 @@ def _sentence(error: BaseException) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     try:
-        run(sys.argv[1:] if arguments is None else arguments)
+        try:
+            run(sys.argv[1:] if arguments is None else arguments)
+        finally:
+            _flush_output()
     except (UsageError, DataError) as error:
         _say(f"dsp: {error}")
         return 2 if isinstance(error, UsageError) else 1
     except BrokenPipeError:  # the program that reads the output has closed the pipe
-        _discard_output()
+        _discard(sys.stdout)
     return 0
 
 

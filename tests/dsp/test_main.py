@@ -178,7 +178,7 @@ def test_notes_of_the_reader_go_to_standard_error(folder, capsys):
 
 def run(command, **streams):
     """Run a shell command in which $DSP is the program."""
-    environment = os.environ | {"DSP": f"{sys.executable} -m dsp"}
+    environment = os.environ | {"DSP": f"{sys.executable} -m dsp", "PYTHONUNBUFFERED": ""}  # as users have it
     return subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True, **streams)
 
 
@@ -197,6 +197,15 @@ def run(command, **streams):
             0,
             "dsp: cannot write the table: No space left on device\n",
         ),
+        ("$DSP --help >/dev/full; [ $? = 1 ]", 0, "dsp: cannot write to standard output: No space left on device\n"),
+        ("$DSP nowhere.wav 2>/dev/full; [ $? = 1 ]", 0, ""),
+        ("$DSP vowel.wav --at x 2>/dev/full; [ $? = 2 ]", 0, ""),
+        ("$DSP vowel.wav --no-picture --at 9 2>/dev/full; [ $? = 2 ]", 0, ""),
+        (
+            "$DSP - -o vowel.wav.png -f < vowel.wav.png; [ $? = 2 ]",
+            0,
+            "dsp: argument --output: vowel.wav.png is the recording, the picture needs another name\n",
+        ),
         ("$DSP . --no-picture; [ $? = 1 ]", 0, "dsp: cannot read `.`: Is a directory\n"),
         (
             "$DSP /dev/zero --no-picture; [ $? = 1 ]",
@@ -206,6 +215,7 @@ def run(command, **streams):
     ],
 )
 def test_pipes_devices_and_closed_streams(folder, command, n_lines, error):
+    os.link("vowel.wav", "vowel.wav.png")
     done = run(command)
     assert (done.returncode, done.stdout.count("\n"), done.stderr) == (0, n_lines, error)
 
