@@ -127,8 +127,7 @@ class Codec(StreamingCodec):
         ValueError
             If a file cannot be read, or `progress` is not callable.
         """
-        show = checked_progress(progress)
-        decoding = self.decode_blocks(io.BytesIO(stream_bytes(data)))
+        show, decoding = checked_progress(progress), self.decode_blocks(io.BytesIO(stream_bytes(data)))
         header, n_done = decoding.header, 0
         parts = [np.zeros((0, 2) if header.channels == 2 else 0, np.float32)]
         for block in decoding.blocks:

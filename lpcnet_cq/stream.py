@@ -82,7 +82,7 @@ class Encoder(_Live):
         copy_offset: int = 2,
     ):
         super().__init__(parts, layers)
-        if not isinstance(copy_offset, Integral) or copy_offset not in OFFSETS:
+        if isinstance(copy_offset, bool) or not isinstance(copy_offset, Integral) or copy_offset not in OFFSETS:
             raise ValueError(f"`copy_offset` is {copy_offset!r}, it must be a whole number from 1 to {OFFSETS[-1]}")
         spec = self._spec
         self._steps = parts.packer.steps_for(layers)
@@ -114,7 +114,7 @@ class Encoder(_Live):
 
     @expected_loss.setter
     def expected_loss(self, fraction: float) -> None:
-        if not isinstance(fraction, Real) or not 0 <= fraction <= 1:
+        if isinstance(fraction, bool) or not isinstance(fraction, Real) or not 0 <= fraction <= 1:
             raise ValueError(f"`expected_loss` is {fraction!r}, it must be a number from 0 to 1")
         self._expected_loss = float(fraction)
         self.protection = choose_protection(self._expected_loss, self._bitrate_bps)

@@ -74,6 +74,8 @@ def test_other_input_is_refused_in_one_sentence(codec, arguments, sentence):
         (lambda codec: codec.thin(np.uint8(3), 1), "`data` is of type uint8, it must be bytes"),
         (lambda codec: codec.decode(None), "`data` is of type NoneType, it must be bytes"),
         (lambda codec: codec.decode(b"", "show"), "`progress` is of type str, it must be callable, or None"),
+        (lambda codec: codec.encoder(expected_loss=True), "`expected_loss` is True, it must be a number from 0 to 1"),
+        (lambda codec: codec.encoder(copy_offset=True), "`copy_offset` is True, it must be a whole number from 1 to"),
         (lambda codec: codec.decoder().push(3), "`data` is of type int, it must be the bytes of a packet, or None"),
         (lambda codec: codec.decoder().push(None, 3), "`following` is of type int, it must be the bytes"),
         (lambda codec: codec.packet_bytes("9k"), "`bitrate_bps` is '9k', it must be a number from 5000 to 60000"),
