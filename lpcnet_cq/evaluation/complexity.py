@@ -16,8 +16,8 @@ from lpcnet_cq.music.config import MusicConfig
 from lpcnet_cq.music.model import Model as MusicModel
 from lpcnet_cq.registry import record_of
 from lpcnet_cq.speech.config import SpeechConfig
+from lpcnet_cq.speech.constants import TAPS
 from lpcnet_cq.speech.model import Model
-from lpcnet_cq.speech.postfilter import TAPS
 
 
 def macs_per_second(config: CodecConfig, floats: dict | None = None) -> dict[str, float]:

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-MAX_OUTPUT = 1000.0  # amplitude, full scale 1: far above the output of any stream that an encoder writes
+from lpcnet_cq.nn.limits import MAX_OUTPUT
 
 _process: int | None = None  # id of the process in which JAX first ran
 

@@ -12,11 +12,9 @@ import jax.numpy as jnp
 from flax import nnx
 
 from lpcnet_cq.nn.capture import multiply
+from lpcnet_cq.speech.constants import MAX_LOG_FACTOR, PEAK_DECAY, START_LEVEL
 
 HIDDEN = 128
-DECAY = 0.005  # natural log units per subframe: the peak level decreases by about 10 dB per second
-LARGEST = 2.0  # bound of the magnitude of the log factor (natural log)
-START_LEVEL = -10.0  # log gain (natural log)
 
 
 class Allocation(nnx.Module):
@@ -50,13 +48,13 @@ class Allocation(nnx.Module):
         before = jnp.concatenate([state["seen"], seen[:, :-1]], axis=1)
         h = jax.nn.silu(multiply(self, "w1", jnp.concatenate([before, seen], axis=-1)) + self.b1[...])
         y = (multiply(self, "w2", h) + self.b2[...]).reshape(B, N, -1)
-        return {"peak": peak[:, -1:], "seen": seen[:, -1:]}, y.clip(-LARGEST, LARGEST)
+        return {"peak": peak[:, -1:], "seen": seen[:, -1:]}, y.clip(-MAX_LOG_FACTOR, MAX_LOG_FACTOR)
 
 
 def recent_peak(before: jax.Array, log_gain: jax.Array) -> jax.Array:
     """Return the decaying peak level of each subframe, (B, S).
 
-    It is the maximum of the present level and of all past levels, each reduced by `DECAY` per subframe since then.
+    It is the maximum of the present level and of all past levels, each reduced by `PEAK_DECAY` per subframe since then.
 
     Parameters
     ----------
@@ -64,6 +62,6 @@ def recent_peak(before: jax.Array, log_gain: jax.Array) -> jax.Array:
         Peak level of the subframe before the first.
     log_gain : array (B, S)
     """
-    fall = DECAY * jnp.arange(log_gain.shape[1] + 1, dtype=log_gain.dtype)
+    fall = PEAK_DECAY * jnp.arange(log_gain.shape[1] + 1, dtype=log_gain.dtype)
     levels = jnp.concatenate([before, log_gain], axis=1) + fall
     return (jax.lax.cummax(levels, axis=1) - fall)[:, 1:]

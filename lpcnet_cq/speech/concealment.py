@@ -17,18 +17,23 @@ import numpy as np
 from flax import nnx
 
 from lpcnet_cq.nn.noise import uniform_noise
-from lpcnet_cq.speech.allocation import START_LEVEL
 from lpcnet_cq.speech.config import SpeechConfig
+from lpcnet_cq.speech.constants import (
+    FADE_FROM,
+    FADE_TO,
+    FLOOR_MARGIN,
+    FLOOR_RISE,
+    HISTORY,
+    LAG_COST,
+    MAX_LAG,
+    MIN_LAG,
+    NOISE_OFFSET,
+    SMOOTH,
+    START_LEVEL,
+    WINDOW,
+)
 
 HIDDEN = 48
-MIN_LAG, MAX_LAG, WINDOW = 32, 288, 320  # range of pitch lags and length of the correlation window, in samples
-HISTORY = WINDOW + MAX_LAG  # H
-SMOOTH = 8  # length of a moving average in samples: the pitch is estimated below 1 kHz
-LAG_COST = 0.05  # subtracted from the correlation at the longest lag: avoids multiples of the period
-FADE_FROM, FADE_TO = 4, 8  # number of lost packets at which speech starts to fade, and at which only noise remains
-FLOOR_RISE = 0.01  # natural log units per packet by which the estimate of the noise floor rises
-FLOOR_MARGIN = 0.2  # natural log units: packets this close to the floor update the envelope of the comfort noise
-NOISE_OFFSET = 1 << 30  # added to positions, so that this noise differs from the other noise of the decoder
 
 
 class PacketLoss(NamedTuple):

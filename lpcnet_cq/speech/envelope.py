@@ -10,10 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from dsp.frames import FrameSpec
-
-MIN_DISTANCE = 0.015  # rad, about 38 Hz at 16 kHz: keeps 1/A(z) stable and limits its resonances
-
-GAMMA = 0.92  # W(z) = A(z/gamma) on plain speech, A of pre-emphasised speech: 3GPP TS 26.190, 5.4
+from lpcnet_cq.speech.constants import MIN_DISTANCE, interpolation_weights
 
 
 def order_lsf(lsf: jax.Array) -> jax.Array:
@@ -27,17 +24,6 @@ def order_lsf(lsf: jax.Array) -> jax.Array:
     up = jax.lax.cummax(jnp.sort(lsf, axis=-1).clip(MIN_DISTANCE) - k, axis=lsf.ndim - 1) + k
     top = jnp.pi - (M + 1) * MIN_DISTANCE
     return jax.lax.cummin(up - k - top, axis=lsf.ndim - 1, reverse=True).clip(max=0.0) + k + top
-
-
-def interpolation_weights(spec: FrameSpec) -> jax.Array:
-    """Return the weight w of the present LSF vector in each subframe, shape (S,); the previous one has 1 - w.
-
-    The position of a vector is the centre of its analysis window; that of a filter is the centre of its subframe.
-    """
-    S, L = spec.n_subframes, spec.subframe
-    centre = spec.hop + spec.look_ahead - spec.window / 2
-    subframe_centre = (jnp.arange(S, dtype=jnp.float32) + 0.5) * L
-    return ((subframe_centre - (centre - spec.hop)) / spec.hop).clip(0.0, 1.0)
 
 
 def interpolate_lsf(previous: jax.Array, lsf: jax.Array, spec: FrameSpec) -> jax.Array:
@@ -56,7 +42,7 @@ def interpolate_lsf(previous: jax.Array, lsf: jax.Array, spec: FrameSpec) -> jax
     """
     B, _, M = lsf.shape
     before = jnp.concatenate([previous[:, None], lsf[:, :-1]], axis=1)
-    w = interpolation_weights(spec)[None, None, :, None]
+    w = jnp.asarray(interpolation_weights(spec), jnp.float32)[None, None, :, None]
     return (before[:, :, None] * (1 - w) + lsf[:, :, None] * w).reshape(B, -1, M)
 
 

@@ -18,10 +18,8 @@ import numpy as np
 from flax import nnx
 
 from lpcnet_cq.speech.analysis import PREEMPHASIS
-from lpcnet_cq.speech.envelope import GAMMA, expand_bandwidth
-
-LARGEST = 3.0  # bound of the magnitude of the noise shape (natural log)
-UNIT = 0.1  # unit in which the transform is trained: a small unit makes relative training steps small
+from lpcnet_cq.speech.constants import GAMMA, LAPPED_UNIT, MAX_LOG_SHAPE, POWER_FLOOR
+from lpcnet_cq.speech.envelope import expand_bandwidth
 
 
 def mdct(L: int) -> np.ndarray:
@@ -41,7 +39,7 @@ class Lapped(nnx.Module):
     """Transform overlapping pairs of subframes to latents, and latents to subframes."""
 
     def __init__(self, L: int):
-        basis = jnp.asarray(mdct(L).reshape(2, L, L) / UNIT, jnp.float32)  # [previous, present][sample][latent]
+        basis = jnp.asarray(mdct(L).reshape(2, L, L) / LAPPED_UNIT, jnp.float32)  # [previous, present][sample][latent]
         self.forward = nnx.Param(basis)
         self.back = nnx.Param(jnp.swapaxes(basis, 1, 2))
 
@@ -55,7 +53,7 @@ class Lapped(nnx.Module):
         e : array (B, S, L)
         """
         shifted = jnp.concatenate([before[:, None], e[:, :-1]], axis=1)
-        return UNIT * (shifted @ self.forward[0] + e @ self.forward[1])
+        return LAPPED_UNIT * (shifted @ self.forward[0] + e @ self.forward[1])
 
     def synthesise(self, before: jax.Array, y: jax.Array) -> jax.Array:
         """Return one subframe per vector, (B, S, L): the inverse of `analyse`, delayed by one subframe.
@@ -67,7 +65,7 @@ class Lapped(nnx.Module):
         y : array (B, S, L)
         """
         shifted = jnp.concatenate([before[:, None], y[:, :-1]], axis=1)
-        return UNIT * (shifted @ self.back[1] + y @ self.back[0])
+        return LAPPED_UNIT * (shifted @ self.back[1] + y @ self.back[0])
 
 
 def noise_shape(a: jax.Array, L: int) -> jax.Array:
@@ -89,7 +87,7 @@ def noise_shape(a: jax.Array, L: int) -> jax.Array:
     cos, sin = jnp.asarray(np.cos(k * w), jnp.float32), jnp.asarray(np.sin(k * w), jnp.float32)
 
     def log_power(a):
-        return jnp.log((a @ cos) ** 2 + (a @ sin) ** 2 + 1e-6)
+        return jnp.log((a @ cos) ** 2 + (a @ sin) ** 2 + POWER_FLOOR)
 
     emphasis = jnp.asarray(np.log(np.abs(1 - PREEMPHASIS * np.exp(-1j * w))), jnp.float32)
-    return (0.5 * (log_power(expand_bandwidth(a, GAMMA)) - log_power(a)) - emphasis).clip(-LARGEST, LARGEST)
+    return (0.5 * (log_power(expand_bandwidth(a, GAMMA)) - log_power(a)) - emphasis).clip(-MAX_LOG_SHAPE, MAX_LOG_SHAPE)

@@ -18,10 +18,11 @@ from flax import nnx
 
 from lpcnet_cq.nn.noise import uniform_noise
 from lpcnet_cq.nn.quantize import TransformQuantiser, latent_steps, soft_to_hard
-from lpcnet_cq.speech.allocation import START_LEVEL, Allocation
+from lpcnet_cq.speech.allocation import Allocation
 from lpcnet_cq.speech.analysis import PREEMPHASIS
 from lpcnet_cq.speech.concealment import Concealment, PacketLoss, no_loss, update_history
 from lpcnet_cq.speech.config import SpeechConfig
+from lpcnet_cq.speech.constants import GAIN_FLOOR, GAIN_UNIT, LOG_GAINS, LSF_UNIT, START_LEVEL
 from lpcnet_cq.speech.entropy import EntropyModel
 from lpcnet_cq.speech.envelope import interpolate_lsf, lsf_to_lpc, order_lsf
 from lpcnet_cq.speech.filters import residual, synthesise
@@ -29,9 +30,6 @@ from lpcnet_cq.speech.lapped import Lapped, noise_shape
 from lpcnet_cq.speech.postfilter import LongTermPostfilter
 from lpcnet_cq.speech.residual_coder import Decoder, Encoder, condition_size, conditions, decoder_condition_size
 
-GAIN_FLOOR = 1e-9  # mean square added before the logarithm: its root is about a 16-bit step
-LOG_GAINS = (-16.0, 4.0)  # range of log gains (natural log); only damaged streams exceed it
-LSF_UNIT, GAIN_UNIT = 0.02, 0.1  # units in which the transform quantisers are trained
 LSF_STEP, GAIN_STEP = 0.06, 0.5  # initial steps of the quantisers: rad, natural log
 STEP = 2.0  # initial step size of the latents at the middle index, in standard deviations of the excitation
 

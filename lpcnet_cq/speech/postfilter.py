@@ -21,14 +21,10 @@ import numpy as np
 from flax import nnx
 
 from lpcnet_cq.nn.layers import CausalConv
+from lpcnet_cq.speech.constants import BLOCKS, ENERGY_FLOOR, LONGEST_S, MAX_GAIN, SHORTEST_S, TAPS
 
-SHORTEST_S, LONGEST_S = 0.002, 0.018  # lags: 500 to 56 Hz
-BLOCKS = 4  # number of subframes over which the cross-correlation is computed
-TAPS = 5  # filter taps around every lag
 HIDDEN = 32
 SHARPNESS = 40.0  # initial sharpness of the softmax: 0.1 more correlation multiplies the weight by about 50
-FLOOR = 1e-6  # added to the energy of subframes, full scale 1, so that silence has a correlation of zero
-LARGEST = 1.0  # bound of the magnitude of the gains
 
 
 class LongTermPostfilter(nnx.Module):
@@ -67,7 +63,7 @@ class LongTermPostfilter(nnx.Module):
         w = jax.nn.softmax(jnp.exp(self.log_sharpness[...]) * r + self.preference[...], axis=-1)
         voicing = jnp.stack([jnp.sum(w * r, axis=-1), jnp.sum(w * w, axis=-1)], axis=-1)
         look, h = self.look(state["look"], jnp.concatenate([cond, voicing], axis=-1))
-        g = self.gains(h[:, :0], jax.nn.silu(h))[1].clip(-LARGEST, LARGEST)[..., None]
+        g = self.gains(h[:, :0], jax.nn.silu(h))[1].clip(-MAX_GAIN, MAX_GAIN)[..., None]
         w = jnp.pad(w, ((0, 0), (0, 0), (TAPS // 2, TAPS // 2)))
         v = sum(g[:, :, 1 + k] * w[..., k : k + self.n_lags] for k in range(TAPS))
         v = jnp.pad(v, ((0, 0), (0, 0), (self.first, 0)))
@@ -94,7 +90,7 @@ class LongTermPostfilter(nnx.Module):
         earlier = over_blocks((sums[..., L:] - sums[..., :-L])[..., lags])
         energy = over_blocks(jnp.sum(present**2, axis=-1, keepdims=True))
         product = over_blocks(slide(present, frames)[..., lags])
-        return product * jax.lax.rsqrt((earlier + FLOOR) * (energy + FLOOR))
+        return product * jax.lax.rsqrt((earlier + ENERGY_FLOOR) * (energy + ENERGY_FLOOR))
 
 
 def slide(kernel: jax.Array, frames: jax.Array) -> jax.Array:

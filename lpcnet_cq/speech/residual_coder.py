@@ -15,9 +15,7 @@ from flax import nnx
 
 from lpcnet_cq.nn.layers import Block, CausalConv, run_all, start_all
 from lpcnet_cq.speech.config import SpeechConfig
-
-FINE_DILATIONS = (1, 3)
-COARSE_DILATIONS = (1, 2, 4)
+from lpcnet_cq.speech.constants import COARSE_DILATIONS, FINE_DILATIONS
 
 
 def condition_size(config: SpeechConfig) -> int:

@@ -1,4 +1,4 @@
-"""Signal model of speech on NumPy arrays: high-pass filter, LPC analysis, and the JAX functions of the model.
+"""Signal model of speech on NumPy arrays: the front end of the encoder, and the JAX functions of the model.
 
 Place in the chain: between `codec` or `stream`, which work on bytes and NumPy arrays, and `model`. A call for a file
 codes many packets, a call for a live stream codes one. The state is passed from call to call, so that both run the same
@@ -16,31 +16,18 @@ from flax import nnx
 from lpcnet_cq.bitstream.entropy_model import EntropyModel
 from lpcnet_cq.bitstream.packet import Integers
 from lpcnet_cq.nn.runtime import is_valid_output, one_batch, own_settings, with_values
+from lpcnet_cq.speech import front_end
 from lpcnet_cq.speech import model as cq
-from lpcnet_cq.speech.analysis import analyse_windows
 from lpcnet_cq.speech.concealment import track_loss
 from lpcnet_cq.speech.config import SpeechConfig
-from lpcnet_cq.speech.highpass import highpass, start_highpass
-
-FADE = 0.7  # attenuation per concealed packet, natural log units (6 dB): silent after about ten packets
-REPEATED = 2  # number of concealed packets that repeat the latents of the last packet
+from lpcnet_cq.speech.substitute import gain_per_log_unit, substitute
 
 
 class EncoderState(NamedTuple):
-    """Hold the encoder's state between packets.
-
-    Attributes
-    ----------
-    networks : dict
-        State of `model.start_encoder`.
-    highpass : float64 array (1, 2)
-    buffer : float32 array (n,)
-        Last filtered samples, which the next analysis window and the next packet include.
-    """
+    """Hold the encoder's state between packets; `networks` is from `model.start_encoder`."""
 
     networks: dict
-    highpass: np.ndarray
-    buffer: np.ndarray
+    front_end: front_end.FrontEndState
 
 
 class SpeechSignalModel:
@@ -63,18 +50,12 @@ class SpeechSignalModel:
         self._encode = jax.jit(partial(_encode, graph))
         self._decode = jax.jit(partial(_decode, graph))
         self._decode_live = jax.jit(partial(_decode_live, graph))
-        basis = np.asarray(self._params["gain"]["basis"][...], np.float64) * cq.GAIN_UNIT
-        self._gain_per_log_unit = np.linalg.solve(basis, np.ones(len(basis)))  # real-valued gain integers (S,)
+        self._gain_per_log_unit = gain_per_log_unit(floats)
 
     def start_encoder(self, ahead: np.ndarray) -> EncoderState:
         """Return the state before the first packet; `ahead` (n,) is the first `look_ahead` samples of the signal."""
-        spec = self._config.spec
-        size = max(spec.window + 1 - spec.hop, spec.look_ahead)
-        state, x = highpass(start_highpass(), ahead, spec.sample_rate_hz)
-        buffer = np.zeros(size + spec.look_ahead, np.float32)
-        buffer[size : size + len(x)] = x
         with own_settings():
-            return EncoderState(self._start_encoder(self._params), state, buffer[-size:])
+            return EncoderState(self._start_encoder(self._params), front_end.start(ahead, self._config))
 
     def analyse(self, state: EncoderState, x: np.ndarray, T: int) -> tuple[EncoderState, np.ndarray, np.ndarray]:
         """Encode T packets: see `contract.SignalModel`.
@@ -87,19 +68,11 @@ class SpeechSignalModel:
         z : float32 array (T, S, D)
             Latents in units of the middle step size, not yet quantised.
         """
-        c, spec = self._config, self._config.spec
-        filter_state, x = highpass(state.highpass, x, spec.sample_rate_hz)
-        x = np.concatenate([state.buffer, x, np.zeros(T * spec.hop - len(x), np.float32)])
-        first = len(x) - (T - 1) * spec.hop - spec.window - 1
-        windows = np.lib.stride_tricks.sliding_window_view(x, spec.window + 1)[first :: spec.hop]
-        lsf = one_batch(analyse_windows(windows, spec, c.order))
+        after, x, lsf = front_end.push(state.front_end, x, T, self._config)
         with own_settings():
-            networks, side, z = self._encode(
-                self._params, state.networks, one_batch(x[-T * spec.hop - spec.look_ahead :]), lsf
-            )
+            networks, side, z = self._encode(self._params, state.networks, one_batch(x), one_batch(lsf))
         side, z = np.asarray(side)[0].astype(np.int64), np.asarray(z)[0]
-        after = EncoderState(networks, filter_state, x[len(x) - len(state.buffer) :])
-        return after, side, z.reshape(T, -1, z.shape[-1])
+        return EncoderState(networks, after), side, z.reshape(T, -1, z.shape[-1])
 
     def start_decoder(self) -> dict:
         """Return the decoder's state before the first packet."""
@@ -120,7 +93,7 @@ class SpeechSignalModel:
 
     def conceal(self, state: dict, last: Integers | None, lost: int) -> tuple[dict, np.ndarray]:
         """Conceal a lost packet, see `contract.SignalModel`: by `speech.concealment` if trained, else by repetition."""
-        n = self.substitute(last, lost)
+        n = substitute(last, lost, self._gain_per_log_unit, self._entropy, self._config)
         if not self._config.concealment:
             return self.synthesise(state, n)
         M = self._config.order
@@ -129,19 +102,6 @@ class SpeechSignalModel:
         with own_settings():
             state, y = self._decode_live(self._params, state, *given)
         return state, np.asarray(y)[0]
-
-    def substitute(self, last: Integers | None, lost: int) -> Integers:
-        """Return integers for a lost packet: envelope of the last packet, its gains attenuated by 6 dB per lost packet.
-
-        The first `REPEATED` lost packets also repeat the latents of the last packet; the latents of others are zero.
-        """
-        c, entropy = self._config, self._entropy
-        if last is None:
-            latents = np.zeros((1, entropy.S, entropy.D), np.int64)
-            return Integers(np.array([c.nominal_step]), np.zeros((1, entropy.K), np.int64), latents)
-        gain = last.side[:, c.order :] - FADE * lost * self._gain_per_log_unit
-        side = np.concatenate([last.side[:, : c.order], np.rint(gain).astype(np.int64)], axis=1)
-        return Integers(last.step, side, last.latents if lost <= REPEATED else 0 * last.latents)
 
 
 def _encode(graph, params, state, x, lsf):

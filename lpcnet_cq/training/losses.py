@@ -13,7 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lpcnet_cq.speech.envelope import GAMMA, expand_bandwidth
+from lpcnet_cq.speech.constants import GAMMA
+from lpcnet_cq.speech.envelope import expand_bandwidth
 from lpcnet_cq.speech.filters import residual
 from lpcnet_cq.training.mel import mel_bank
 

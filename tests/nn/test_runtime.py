@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from lpcnet_cq.nn import runtime
-from lpcnet_cq.nn.runtime import MAX_OUTPUT, is_valid_output, own_settings, use_cache
+from lpcnet_cq.nn.limits import MAX_OUTPUT
+from lpcnet_cq.nn.runtime import is_valid_output, own_settings, use_cache
 
 
 def test_compiled_code_is_kept_where_the_user_says(monkeypatch, tmp_path):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from lpcnet_cq.speech.allocation import DECAY, LARGEST, START_LEVEL, Allocation, recent_peak
+from lpcnet_cq.speech.allocation import Allocation, recent_peak
+from lpcnet_cq.speech.constants import MAX_LOG_FACTOR, PEAK_DECAY, START_LEVEL
 
 S, D, C = 5, 8, 3
 
@@ -37,7 +38,7 @@ def test_peak_is_its_recursion(material):
     _, g = material
     expected, before = [], np.full(2, START_LEVEL)
     for t in range(g.shape[1]):
-        before = np.maximum(g[:, t], before - DECAY)
+        before = np.maximum(g[:, t], before - PEAK_DECAY)
         expected.append(before)
     np.testing.assert_allclose(recent_peak(jnp.full((2, 1), START_LEVEL), g), np.stack(expected, 1), atol=1e-5)
 
@@ -68,7 +69,7 @@ def test_sees_its_packet_and_the_one_before(material, trained):
 def test_factors_are_bounded(material, trained):
     cond, g = material
     _, y = trained(trained.start(2), 1e3 * cond, g)
-    assert float(jnp.abs(y).max()) == LARGEST
+    assert float(jnp.abs(y).max()) == MAX_LOG_FACTOR
 
 
 def test_level_is_told_against_the_peak(trained):

@@ -12,10 +12,6 @@ from flax import nnx
 from lpcnet_cq.speech import concealment, runtime
 from lpcnet_cq.speech import model as cq
 from lpcnet_cq.speech.concealment import (
-    FADE_TO,
-    HISTORY,
-    MAX_LAG,
-    MIN_LAG,
     find_period,
     no_loss,
     repeat_period,
@@ -23,6 +19,7 @@ from lpcnet_cq.speech.concealment import (
     track_loss,
     update_history,
 )
+from lpcnet_cq.speech.constants import FADE_TO, HISTORY, MAX_LAG, MIN_LAG
 from lpcnet_cq.training.presets import PRESETS
 
 CONFIG = replace(PRESETS["tiny"].codec, concealment=True)

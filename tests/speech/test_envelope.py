@@ -9,7 +9,8 @@ from hypothesis.extra.numpy import arrays
 from dsp.frames import FrameSpec
 from dsp.lsf import lsf_to_lpc as exact_lsf_to_lpc
 from lpcnet_cq.speech import envelope
-from lpcnet_cq.speech.envelope import MIN_DISTANCE, expand_bandwidth, interpolate_lsf, interpolation_weights
+from lpcnet_cq.speech.constants import MIN_DISTANCE, interpolation_weights
+from lpcnet_cq.speech.envelope import expand_bandwidth, interpolate_lsf
 
 M = 16
 SPREAD = np.linspace(0, np.pi, M + 2)[1:-1]

@@ -9,8 +9,8 @@ from scipy.fft import dct
 from scipy.signal import freqz
 
 from lpcnet_cq.speech.analysis import PREEMPHASIS
-from lpcnet_cq.speech.envelope import GAMMA
-from lpcnet_cq.speech.lapped import LARGEST, Lapped, mdct, noise_shape
+from lpcnet_cq.speech.constants import GAMMA, MAX_LOG_SHAPE
+from lpcnet_cq.speech.lapped import Lapped, mdct, noise_shape
 
 L = 16
 
@@ -74,4 +74,4 @@ def test_shape_is_the_weighted_magnitude_of_the_excitation():
 
 def test_shape_is_bounded():
     a = jnp.asarray(np.poly([0.99999, -0.99999]), jnp.float32)
-    assert np.abs(noise_shape(a, 64)).max() <= LARGEST
+    assert np.abs(noise_shape(a, 64)).max() <= MAX_LOG_SHAPE

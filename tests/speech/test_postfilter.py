@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from lpcnet_cq.speech.postfilter import BLOCKS, FLOOR, SHARPNESS, TAPS, LongTermPostfilter, slide
+from lpcnet_cq.speech.constants import BLOCKS, ENERGY_FLOOR, TAPS
+from lpcnet_cq.speech.postfilter import SHARPNESS, LongTermPostfilter, slide
 
 L, S, C, FS = 16, 9, 3, 4000  # lags 8 to 71
 pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
@@ -61,7 +62,7 @@ def test_against_all_lags_written_out(material):
     for s in pad + L * np.arange(S):
         past, now = s - (BLOCKS - 1) * L, x[:, s - (BLOCKS - 1) * L : s + L]
         earlier = np.stack([x[:, past - lag : s + L - lag] for lag in lags], axis=1)
-        energies = (np.sum(earlier**2, axis=-1) + FLOOR) * (np.sum(now**2, axis=-1)[:, None] + FLOOR)
+        energies = (np.sum(earlier**2, axis=-1) + ENERGY_FLOOR) * (np.sum(now**2, axis=-1)[:, None] + ENERGY_FLOOR)
         r = np.einsum("bmn,bn->bm", earlier, now) / np.sqrt(energies)
         e = np.exp(SHARPNESS * r)
         w.append(e / e.sum(axis=1, keepdims=True))

@@ -9,8 +9,8 @@ from lpcnet_cq.bitstream.packet import Integers
 from lpcnet_cq.speech.analysis import analyse_lsf
 from lpcnet_cq.speech.highpass import highpass, start_highpass
 from lpcnet_cq.speech.integer_model import SubframeModel
-from lpcnet_cq.speech.model import GAIN_UNIT, encode_side, start_encoder
-from lpcnet_cq.speech.runtime import FADE, SpeechSignalModel
+from lpcnet_cq.speech.model import encode_side, start_encoder
+from lpcnet_cq.speech.runtime import SpeechSignalModel
 from lpcnet_cq.training.presets import PRESETS
 
 CONFIG = PRESETS["tiny"].codec
@@ -99,16 +99,3 @@ def test_absurd_integers_give_finite_samples_and_a_decoder_that_goes_on(model, i
     state, y = model.synthesise(state, integers)
     assert np.isfinite(y).all() and np.abs(y).max() > 1e-4
     assert int(state["position"]) == 2 * T * HOP // CONFIG.step
-
-
-def test_concealed_packets_repeat_the_last_one_at_falling_gain(model, integers):
-    basis = np.asarray(model._params["gain"]["basis"][...]) * GAIN_UNIT
-    last = integers[-1:]
-    for lost in (1, 2, 5):
-        n = model.substitute(last, lost)
-        np.testing.assert_array_equal(n.side[:, :M], last.side[:, :M])
-        fall = basis @ (n.side[0, M:] - last.side[0, M:])
-        np.testing.assert_allclose(fall, -FADE * lost, atol=np.abs(basis).sum(axis=1).max() / 2 + 1e-5)
-        np.testing.assert_array_equal(n.latents, last.latents * (lost < 3))
-    none = model.substitute(None, 1)
-    assert none.step.tolist() == [CONFIG.nominal_step] and not none.side.any() and not none.latents.any()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.signal import ShortTimeFFT, get_window, lfilter
 
-from lpcnet_cq.speech.envelope import GAMMA
+from lpcnet_cq.speech.constants import GAMMA
 from lpcnet_cq.training import losses
 from lpcnet_cq.training.losses import MEL_BANDS, MEL_FLOOR
 

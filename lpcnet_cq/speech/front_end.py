@@ -1,0 +1,65 @@
+"""Front end of the encoder for speech: high-pass filter, buffer of samples, LPC analysis.
+
+Place in the chain: before the model, in every runtime. Analysis windows reach back before the packet, and the networks
+look ahead of it; the buffer holds the samples that several packets need. Delay: `look_ahead` samples.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from lpcnet_cq.speech.analysis import analyse_windows
+from lpcnet_cq.speech.config import SpeechConfig
+from lpcnet_cq.speech.highpass import highpass, start_highpass
+
+
+class FrontEndState(NamedTuple):
+    """Hold the state between packets.
+
+    Attributes
+    ----------
+    highpass : float64 array (1, 2)
+    buffer : float32 array (n,)
+        Last filtered samples, which the next analysis window and the next packet include.
+    """
+
+    highpass: np.ndarray
+    buffer: np.ndarray
+
+
+def start(ahead: np.ndarray, c: SpeechConfig) -> FrontEndState:
+    """Return the state before the first packet; `ahead` (n,) is the first `look_ahead` samples of the signal."""
+    spec = c.spec
+    size = max(spec.window + 1 - spec.hop, spec.look_ahead)
+    state, x = highpass(start_highpass(), ahead, spec.sample_rate_hz)
+    buffer = np.zeros(size + spec.look_ahead, np.float32)
+    buffer[size : size + len(x)] = x
+    return FrontEndState(state, buffer[-size:])
+
+
+def push(state: FrontEndState, x: np.ndarray, T: int, c: SpeechConfig) -> tuple[FrontEndState, np.ndarray, np.ndarray]:
+    """Filter and analyse the samples of T packets.
+
+    Parameters
+    ----------
+    state : FrontEndState
+    x : array (T*hop,)
+        The next samples; fewer or none at the end of the signal.
+    T : int
+    c : SpeechConfig
+
+    Returns
+    -------
+    state : FrontEndState
+    x : float32 array (T*hop + look_ahead,)
+        Filtered samples of the packets and of the look-ahead.
+    lsf : float32 array (T, M)
+    """
+    spec = c.spec
+    filter_state, x = highpass(state.highpass, x, spec.sample_rate_hz)
+    x = np.concatenate([state.buffer, x, np.zeros(T * spec.hop - len(x), np.float32)])
+    first = len(x) - (T - 1) * spec.hop - spec.window - 1
+    windows = np.lib.stride_tricks.sliding_window_view(x, spec.window + 1)[first :: spec.hop]
+    lsf = analyse_windows(windows, spec, c.order)
+    after = FrontEndState(filter_state, x[len(x) - len(state.buffer) :].copy())
+    return after, x[-T * spec.hop - spec.look_ahead :], lsf
