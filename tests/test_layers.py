@@ -1,6 +1,8 @@
 """The order of the rooms: what each one may import, checked on the source of every module."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ ORDER = (
     "nn",
     "speech",
     "music",
+    "light",
     "registry",
     "checkpoint",
     "audio",
@@ -86,6 +89,16 @@ def test_imports_are_found():
 @pytest.mark.parametrize("path", [p for p in SOURCES if room_of(p) == "bitstream"], ids=identity)
 def test_bytes_need_no_array_library_but_numpy(path):
     assert {name.partition(".")[0] for name in imported(path)}.isdisjoint({"jax", "flax"})
+
+
+def test_light_runtime_needs_no_jax():
+    """Not even by what it imports from other rooms."""
+    names = [".".join(p.relative_to(ROOT).with_suffix("").parts) for p in SOURCES if room_of(p) == "light"]
+    code = f"import sys, {', '.join(n.removesuffix('.__init__') for n in names)}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert "numpy" in loaded and loaded.isdisjoint({"jax", "flax", *TRAINING_ONLY})
 
 
 @pytest.mark.parametrize("path", [p for p in SOURCES if room_of(p) in CODING], ids=identity)

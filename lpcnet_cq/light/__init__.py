@@ -1,0 +1,1 @@
+"""Runtime of NumPy and SciPy: encoders and decoders of trained codecs, without JAX."""

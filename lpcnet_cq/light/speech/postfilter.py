@@ -1,0 +1,99 @@
+"""Long-term postfilter in NumPy: `lpcnet_cq.speech.postfilter`, which describes it.
+
+Letters: S subframes, L samples per subframe, K taps, n sample of a subframe, m offset of an earlier subframe within a
+frame of past and present samples: the lag is (frame length - L) - m.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from lpcnet_cq.light.layers import CausalConv, silu
+from lpcnet_cq.speech.constants import BLOCKS, ENERGY_FLOOR, LONGEST_S, MAX_GAIN, SHORTEST_S, TAPS
+
+
+class PostfilterState(NamedTuple):
+    """Hold past synthesised speech, float32 ((past + BLOCKS - 1) * L,), and the state of the network."""
+
+    y: np.ndarray
+    look: np.ndarray
+
+
+class LongTermPostfilter:
+    """Hold the network for the gains, and the parameters of the softmax over lags.
+
+    Parameters
+    ----------
+    params : dict
+        `look` and `gains`, parameters of two convolutions; `log_sharpness` (), `preference` (lags,).
+    L : int
+    sample_rate_hz : int
+    """
+
+    def __init__(self, params: dict, L: int, sample_rate_hz: int):
+        shortest, longest = round(SHORTEST_S * sample_rate_hz), round(LONGEST_S * sample_rate_hz)
+        self.L, self.n_lags = L, longest - shortest
+        self.past = -(-longest // L)  # number of past subframes in a frame
+        self.first = self.past * L - longest + 1  # m of the longest lag; the shortest lag has the largest m
+        self.look, self.gains = CausalConv(params["look"]), CausalConv(params["gains"])
+        self.sharpness = np.exp(np.float32(params["log_sharpness"]))
+        self.preference = np.asarray(params["preference"], np.float32)
+
+    def start(self) -> PostfilterState:
+        """Return the state before the first sample."""
+        return PostfilterState(np.zeros((self.past + BLOCKS - 1) * self.L, np.float32), self.look.start())
+
+    def __call__(self, state: PostfilterState, y: np.ndarray, cond: np.ndarray) -> tuple[PostfilterState, np.ndarray]:
+        """Return the next state and the filtered speech, float32 (S*L,).
+
+        Parameters
+        ----------
+        state : PostfilterState
+        y : array (S*L,)
+            Synthesised speech.
+        cond : array (S, C)
+            Conditions of each subframe, from `residual_coder.conditions`.
+        """
+        S, L, n = len(cond), self.L, (self.past + 1) * self.L
+        ys = np.concatenate([state.y, y], dtype=np.float32, casting="same_kind")
+        spectra = np.fft.rfft(np.lib.stride_tricks.sliding_window_view(ys, n)[::L])
+        r = self.correlation(ys, spectra)
+        padded = np.zeros((S, self.n_lags + TAPS - 1), np.float32)
+        w = padded[:, TAPS // 2 : TAPS // 2 + self.n_lags]
+        np.multiply(r, self.sharpness, out=w)
+        w += self.preference
+        w -= w.max(axis=1, keepdims=True)
+        np.exp(w, out=w)
+        w /= w.sum(axis=1, keepdims=True)
+        voicing = np.stack([np.einsum("sm,sm->s", w, r), np.einsum("sm,sm->s", w, w)], axis=1)
+        look, h = self.look(state.look, np.concatenate([cond, voicing], axis=1))
+        g = self.gains.pointwise(silu(h)).clip(-MAX_GAIN, MAX_GAIN)
+        v = np.zeros((S, n), np.float32)
+        taps = np.lib.stride_tricks.sliding_window_view(padded, TAPS, axis=1)
+        np.einsum("smk,sk->sm", taps, g[:, 1:], out=v[:, self.first : self.first + self.n_lags])
+        earlier = np.fft.irfft(np.conj(np.fft.rfft(v)) * spectra[BLOCKS - 1 :], n)[:, :L]
+        out = (1 + g[:, :1]) * ys[-S * L :].reshape(S, L) + earlier
+        return PostfilterState(ys[S * L :].copy(), look), out.reshape(-1)
+
+    def correlation(self, ys: np.ndarray, spectra: np.ndarray) -> np.ndarray:
+        """Return the normalised cross-correlation of `BLOCKS` subframes with the past, per lag, float32 (S, m).
+
+        Parameters
+        ----------
+        ys : array ((S + BLOCKS - 1 + past) * L,)
+            Past and present speech.
+        spectra : complex array (S + BLOCKS - 1, bins)
+            Spectra of the frames (past + 1) * L that end with each of the last subframes; the sum over subframes is
+            computed before the inverse transform.
+        """
+        L, n = self.L, (self.past + 1) * self.L
+        present = np.fft.rfft(ys[self.past * L :].reshape(-1, L), n)
+        product = np.conj(present) * spectra
+        S = len(product) - BLOCKS + 1
+        total = sum(product[i : i + S] for i in range(1, BLOCKS)) + product[:S]
+        lags = slice(self.first, self.first + self.n_lags)
+        sums = np.cumsum(np.concatenate([np.zeros(1), np.square(ys, dtype=np.float64)]))
+        energy = sums[BLOCKS * L :] - sums[: -BLOCKS * L]  # of BLOCKS * L samples from each sample on
+        at = np.lib.stride_tricks.sliding_window_view(energy, self.past * L + 1)[::L]
+        scale = 1 / np.sqrt((at[:, lags] + ENERGY_FLOOR) * (at[:, -1:] + ENERGY_FLOOR))
+        return np.fft.irfft(total, n)[:, lags] * scale.astype(np.float32)

@@ -1,0 +1,92 @@
+"""Signal model of speech in NumPy and SciPy: fulfils `contract.SignalModel` as `lpcnet_cq.speech.runtime` does.
+
+Place in the chain: between `codec` or `stream`, which work on bytes and samples, and `light.speech.model`. Nothing is
+compiled: the first call is as fast as the others, and every number of packets is allowed.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from lpcnet_cq.bitstream.entropy_model import EntropyModel
+from lpcnet_cq.bitstream.packet import Integers
+from lpcnet_cq.light.speech import model as cq
+from lpcnet_cq.nn.limits import MAX_OUTPUT
+from lpcnet_cq.speech import front_end
+from lpcnet_cq.speech.config import SpeechConfig
+from lpcnet_cq.speech.substitute import gain_per_log_unit, substitute
+
+
+class EncoderState(NamedTuple):
+    """Hold the encoder's state between packets."""
+
+    networks: cq.EncoderState
+    front_end: front_end.FrontEndState
+
+
+class LightSpeechModel:
+    """Run the encoder and the decoder of speech.
+
+    Parameters
+    ----------
+    floats : dict
+        Nested parameters from a weights file.
+    entropy : EntropyModel
+        Entropy model of the same file; it has the dimensions of concealed packets.
+    config : SpeechConfig
+    """
+
+    def __init__(self, floats: dict, entropy: EntropyModel, config: SpeechConfig):
+        self._config, self._entropy = config, entropy
+        self._model = cq.Model(floats, config)
+        self._gain_per_log_unit = gain_per_log_unit(floats)
+
+    def start_encoder(self, ahead: np.ndarray) -> EncoderState:
+        """Return the state before the first packet; `ahead` (n,) is the first `look_ahead` samples of the signal."""
+        return EncoderState(self._model.start_encoder(), front_end.start(ahead, self._config))
+
+    def analyse(self, state: EncoderState, x: np.ndarray, T: int) -> tuple[EncoderState, np.ndarray, np.ndarray]:
+        """Encode T packets: see `contract.SignalModel`.
+
+        Returns
+        -------
+        state : EncoderState
+        side : int64 array (T, K)
+            LSF and gain integers.
+        z : float32 array (T, S, D)
+            Latents in units of the middle step size, not yet quantised.
+        """
+        after, x, lsf = front_end.push(state.front_end, x, T, self._config)
+        with np.errstate(over="ignore"):  # in `silu`
+            networks, side, z = self._model.encode(state.networks, x, lsf)
+        return EncoderState(networks, after), side.astype(np.int64), z.reshape(T, -1, z.shape[-1])
+
+    def start_decoder(self) -> cq.DecoderState:
+        """Return the decoder's state before the first packet."""
+        return self._model.start_decoder()
+
+    def synthesise(self, state: cq.DecoderState, n: Integers) -> tuple[cq.DecoderState, np.ndarray]:
+        """Decode the T packets of `n`: see `contract.SignalModel`; y is (T*hop,)."""
+        live = self._config.concealment and len(n.step) == 1
+        return self._decode(state, n, lost=False if live else None)
+
+    def conceal(self, state: cq.DecoderState, last: Integers | None, lost: int) -> tuple[cq.DecoderState, np.ndarray]:
+        """Conceal a lost packet, see `contract.SignalModel`: by `speech.concealment` if trained, else by repetition."""
+        n = substitute(last, lost, self._gain_per_log_unit, self._entropy, self._config)
+        return self._decode(state, n, lost=True) if self._config.concealment else self.synthesise(state, n)
+
+    def _decode(self, state, n, lost):
+        """Decode; if the output is not valid, return silence and the initial state, which keeps the position.
+
+        `lost` is whether the one packet is lost, or None if the history for concealment is not needed.
+        """
+        latents = n.latents.reshape(-1, n.latents.shape[-1]).astype(np.float32)
+        step, loss = n.step, None
+        if lost is not None:
+            concealment, loss = self._model.concealment.track_loss(state.concealment, lost, int(step[0]))
+            state, step = state._replace(concealment=concealment), np.array([concealment.step])
+        with np.errstate(over="ignore", invalid="ignore"):  # in `silu`, and where damaged streams make filters unstable
+            after, y = self._model.decode(state, n.side, latents, step, loss)
+        if np.abs(y).max() < MAX_OUTPUT:  # False for NaN
+            return after, y
+        return self.start_decoder()._replace(position=after.position), np.zeros_like(y)
