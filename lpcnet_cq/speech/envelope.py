@@ -42,7 +42,7 @@ def interpolate_lsf(previous: jax.Array, lsf: jax.Array, spec: FrameSpec) -> jax
     """
     B, _, M = lsf.shape
     before = jnp.concatenate([previous[:, None], lsf[:, :-1]], axis=1)
-    w = jnp.asarray(interpolation_weights(spec), jnp.float32)[None, None, :, None]
+    w = jnp.asarray(interpolation_weights(spec), lsf.dtype)[None, None, :, None]
     return (before[:, :, None] * (1 - w) + lsf[:, :, None] * w).reshape(B, -1, M)
 
 

@@ -84,10 +84,10 @@ def noise_shape(a: jax.Array, L: int) -> jax.Array:
     """
     w = np.pi / L * (np.arange(L) + 0.5)
     k = np.arange(a.shape[-1])[:, None]
-    cos, sin = jnp.asarray(np.cos(k * w), jnp.float32), jnp.asarray(np.sin(k * w), jnp.float32)
+    cos, sin = jnp.asarray(np.cos(k * w), a.dtype), jnp.asarray(np.sin(k * w), a.dtype)
 
     def log_power(a):
         return jnp.log((a @ cos) ** 2 + (a @ sin) ** 2 + POWER_FLOOR)
 
-    emphasis = jnp.asarray(np.log(np.abs(1 - PREEMPHASIS * np.exp(-1j * w))), jnp.float32)
+    emphasis = jnp.asarray(np.log(np.abs(1 - PREEMPHASIS * np.exp(-1j * w))), a.dtype)
     return (0.5 * (log_power(expand_bandwidth(a, GAMMA)) - log_power(a)) - emphasis).clip(-MAX_LOG_SHAPE, MAX_LOG_SHAPE)

@@ -7,8 +7,7 @@ the same code. Training calls these three functions in sequence.
 Letters: B batch, T packets, S subframes per packet, N samples, M order, D latents, K = M + S side integers.
 """
 
-from collections.abc import Callable
-from functools import partial
+from contextlib import nullcontext
 from typing import Any
 
 import jax
@@ -35,9 +34,21 @@ STEP = 2.0  # initial step size of the latents at the middle index, in standard 
 
 
 class Model(nnx.Module):
-    """Hold all trained parts: quantisers, transform, networks, bit allocation, postfilter, entropy model."""
+    """Hold all trained parts: quantisers, transform, networks, bit allocation, postfilter, entropy model.
 
-    def __init__(self, c: SpeechConfig, *, rngs: nnx.Rngs, lsf_mean=None, lsf_axes=None):
+    Parameters
+    ----------
+    c : SpeechConfig
+    rngs : nnx.Rngs
+    lsf_mean, lsf_axes : array (M,), array (M, M), optional
+        Initial quantiser of the LSFs.
+    wide : bool
+        Compute filters and their recursions in double precision, as streams need: A(z) is small at a resonance, so that
+        1/A(z) and the scales of the latents amplify rounding errors 10^4 times. Training does without, for its
+        gradients.
+    """
+
+    def __init__(self, c: SpeechConfig, *, rngs: nnx.Rngs, lsf_mean=None, lsf_axes=None, wide: bool = False):
         M, S = c.order, c.spec.n_subframes
         mean = jnp.linspace(0, jnp.pi, M + 2)[1:-1] if lsf_mean is None else lsf_mean
         axes = jnp.eye(M) if lsf_axes is None else lsf_axes
@@ -55,7 +66,7 @@ class Model(nnx.Module):
         n_conditions, spec = decoder_condition_size(c), c.spec
         self.postfilter = LongTermPostfilter(n_conditions, spec.subframe, spec.sample_rate_hz, rngs=rngs)
         self.log_scale = nnx.Param(jnp.full(c.n_latents, -np.log(STEP), jnp.float32))
-        self.config = c
+        self.config, self.wide = c, wide
 
 
 def start_encoder(model: Model, B: int) -> dict:
@@ -77,10 +88,12 @@ def start_encoder(model: Model, B: int) -> dict:
 def start_decoder(model: Model, B: int) -> dict:
     """Return the decoder's state before the first packet."""
     M = model.config.order
-    concealment = {}
+    parts = {}
     if model.config.concealment:
-        concealment = {"concealment": model.concealment.start(B, model.lsf.mean[...], model.config.nominal_step)}
-    return concealment | {
+        parts |= {"concealment": model.concealment.start(B, model.lsf.mean[...], model.config.nominal_step)}
+    if model.wide:  # what float32 numbers lack to double precision
+        parts |= {"a_rest": jnp.zeros((B, 1, M + 2)), "y_rest": jnp.zeros((B, M + 1))}
+    return parts | {
         "lsf": jnp.broadcast_to(model.lsf.mean[...], (B, M)),
         "gain": jnp.full((B, 2), START_LEVEL),
         "allocation": model.allocation.start(B),
@@ -93,35 +106,52 @@ def start_decoder(model: Model, B: int) -> dict:
     }
 
 
-def rounded_alike(f: Callable[[jax.Array], Any], x: jax.Array) -> Any:
-    """Return f(x) of the packets x (B, T, M), rounded for one packet as for many; `f` works packet by packet.
+def _double(model: Model) -> Any:
+    """Return the context in which filters are computed: with 64-bit types if the model is wide."""
+    return jax.enable_x64(True) if model.wide else nullcontext()
 
-    Compiled for one packet, `f` would round differently. A(z) is small at a resonance, so that 1/A(z) and the scales of
-    the latents would amplify the difference 10^4 times, and live decoders would be up to 2 % of full scale away from
-    decoders of files. So one packet is computed as two alike; without the barriers, the compiler would drop the second.
-    """
-    if x.shape[1] > 1:
-        return f(x)
-    barrier = jax.lax.optimization_barrier
-    both = barrier(f(barrier(jnp.concatenate([x, x], axis=1))))
-    return jax.tree.map(lambda v: v[:, : v.shape[1] // 2], both)
+
+def _cast(model: Model, dtype: str, *arrays: jax.Array) -> tuple[jax.Array, ...]:
+    """Return arrays of another precision if the model is wide; else the arrays."""
+    return tuple(v.astype(dtype) for v in arrays) if model.wide else arrays
 
 
 def decode_envelope(model: Model, before: jax.Array, lsf: jax.Array):
     """Return LSFs of packets (B, T, M) and subframes (B, T*S, M), filters (B, T*S, M+2), scales of latents (B, T*S, D).
 
-    The filters A(z) (1 - mu z^-1) include the pre-emphasis; their input is speech without pre-emphasis.
+    The filters A(z) (1 - mu z^-1) include the pre-emphasis; their input is speech without pre-emphasis. They are in
+    double precision if the model is wide.
     """
-    return rounded_alike(partial(_envelope, model, before), lsf)
+    with _double(model):
+        before, lsf = _cast(model, "float64", before, lsf)
+        lsf = order_lsf(lsf)
+        sub = interpolate_lsf(before, lsf, model.config.spec)
+        a = lsf_to_lpc(sub)
+        full = jnp.pad(a, ((0, 0), (0, 0), (0, 1))) - PREEMPHASIS * jnp.pad(a, ((0, 0), (0, 0), (1, 0)))
+        lsf, sub, shape = _cast(model, "float32", lsf, sub, noise_shape(a, model.config.n_latents))
+    return lsf, sub, full, jnp.exp(model.log_scale[...] + shape)
 
 
-def _envelope(model: Model, before: jax.Array, lsf: jax.Array):
-    lsf = order_lsf(lsf)
-    sub = interpolate_lsf(before, lsf, model.config.spec)
-    a = lsf_to_lpc(sub)
-    scale = jnp.exp(model.log_scale[...] + noise_shape(a, model.config.n_latents))
-    full = jnp.pad(a, ((0, 0), (0, 0), (0, 1))) - PREEMPHASIS * jnp.pad(a, ((0, 0), (0, 0), (1, 0)))
-    return lsf, sub, full, scale
+def _residual(model: Model, x_state: jax.Array, x: jax.Array, a: jax.Array) -> tuple[jax.Array, ...]:
+    """Return the last samples, and the residual of speech, computed in the precision of the filters."""
+    with _double(model):
+        return _cast(model, "float32", *residual(*_cast(model, "float64", x_state, x, a)))
+
+
+def _synthesise(model: Model, state: dict, e: jax.Array, a: jax.Array) -> tuple[dict, jax.Array]:
+    """Return the parts of the decoder's state that belong to the filter, and speech, one subframe later."""
+    with _double(model):
+        before, y_state, e = _cast(model, "float64", state["a"], state["y"], e)
+        if model.wide:
+            before, y_state = (v + state[k].astype(v.dtype) for k, v in (("a_rest", before), ("y_rest", y_state)))
+        filters = jnp.concatenate([before, a], axis=1)
+        y_state, y = synthesise(y_state, e, filters[:, :-1])
+        after = {"a": filters[:, -1:], "y": y_state}
+        if model.wide:
+            rest = {f"{k}_rest": v - v.astype("float32").astype(v.dtype) for k, v in after.items()}
+            after = {k: v.astype("float32") for k, v in (after | rest).items()}
+        (y,) = _cast(model, "float32", y)
+    return after, y
 
 
 def encode_side(model: Model, state: dict, x: jax.Array, lsf: jax.Array, hardness: jax.Array | float):
@@ -148,9 +178,9 @@ def encode_side(model: Model, state: dict, x: jax.Array, lsf: jax.Array, hardnes
     """
     B, T, _ = lsf.shape
     S, L = model.config.spec.n_subframes, model.config.spec.subframe
-    n_lsf = soft_to_hard(rounded_alike(model.lsf.analyse, lsf), hardness)
-    lsf_hat, sub, a, scale = decode_envelope(model, state["lsf"], rounded_alike(model.lsf.synthesise, n_lsf))
-    x_state, e = residual(state["x"], x, a)
+    n_lsf = soft_to_hard(model.lsf.analyse(lsf), hardness)
+    lsf_hat, sub, a, scale = decode_envelope(model, state["lsf"], model.lsf.synthesise(n_lsf))
+    x_state, e = _residual(model, state["x"], x, a)
     level = 0.5 * jnp.log(jnp.mean(e.reshape(B, T, S, L) ** 2, axis=-1) + GAIN_FLOOR)
     n_gain = soft_to_hard(model.gain.analyse(level), hardness)
     g = model.gain.synthesise(n_gain).reshape(B, T * S)
@@ -231,7 +261,7 @@ def decode_with_excitation(
     S, F = c.spec.n_subframes, c.spec.subframe // c.step
     concealed: Any = state.get("concealment")
     packet_loss = no_loss(c, B, T) if loss is None else loss
-    lsf, g = rounded_alike(model.lsf.synthesise, n_lsf), model.gain.synthesise(n_gain).clip(*LOG_GAINS)
+    lsf, g = model.lsf.synthesise(n_lsf), model.gain.synthesise(n_gain).clip(*LOG_GAINS)
     if loss is not None:
         concealed, lsf, g = model.concealment.conceal_side(concealed, lsf, g, loss, model.lsf.mean[...])
     lsf_hat, sub, a, scale = decode_envelope(model, state["lsf"], lsf)
@@ -248,17 +278,14 @@ def decode_with_excitation(
     latents = (latents + noise_fill) / scale
     normalised = e + model.lapped.synthesise(state["lapped"], latents).reshape(B, -1)
     gains = jnp.concatenate([state["gain"], g], axis=1)
-    filters = jnp.concatenate([state["a"], a], axis=1)
     e = normalised * jnp.repeat(jnp.exp(gains[:, 1:-1]), c.spec.subframe, axis=1)
-    y_state, y = synthesise(state["y"], e, filters[:, :-1])
+    filter_state, y = _synthesise(model, state, e, a)
     postfilter, y = model.postfilter(state["postfilter"], y, cond)
-    after = {
+    after = filter_state | {
         "lsf": lsf_hat[:, -1],
         "gain": gains[:, -2:],
         "allocation": allocation,
         "lapped": latents[:, -1],
-        "a": filters[:, -1:],
-        "y": y_state,
         "net": net,
         "postfilter": postfilter,
         "position": state["position"] + jnp.uint32(T * S * F),

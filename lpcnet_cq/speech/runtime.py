@@ -44,7 +44,7 @@ class SpeechSignalModel:
 
     def __init__(self, floats: dict, entropy: EntropyModel, config: SpeechConfig):
         self._config, self._entropy = config, entropy
-        graph, self._params = with_values(cq.Model, floats, config)
+        graph, self._params = with_values(partial(cq.Model, wide=True), floats, config)
         self._start_encoder = jax.jit(lambda params: cq.start_encoder(nnx.merge(graph, params), 1))
         self._start_decoder = jax.jit(lambda params: cq.start_decoder(nnx.merge(graph, params), 1))
         self._encode = jax.jit(partial(_encode, graph))

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from dsp.lsf import lsf_to_lpc as exact_lsf_to_lpc
 from lpcnet_cq.nn.noise import uniform_noise
 from lpcnet_cq.nn.quantize import soft_to_hard
 from lpcnet_cq.speech import model as cq
+from lpcnet_cq.speech.analysis import PREEMPHASIS
 from lpcnet_cq.speech.envelope import interpolate_lsf, lsf_to_lpc
 from lpcnet_cq.training.losses import mel_loss, weighted_nsr
 from lpcnet_cq.training.presets import PRESETS
@@ -206,29 +208,29 @@ def test_packets_one_by_one_are_the_whole_signal_decoded(net, speech, run, start
     assert int(state["position"]) == int(final["position"]) == N // CONFIG.step
 
 
-@pytest.fixture
-def fully_optimised():
-    """Compile as users do, unlike the other tests of this file."""
-    jax.config.update("jax_disable_most_optimizations", False)
-    yield
-    jax.config.update("jax_disable_most_optimizations", True)
+def test_one_packet_has_filters_and_scales_of_many(net):
+    """Resonances as sharp as they may be amplify rounding of single precision to per cents of a scale.
 
-
-def test_one_packet_has_filters_and_scales_of_many(net, fully_optimised):
-    """Resonances as sharp as they may be amplify what is rounded otherwise to per cents of a scale.
-
-    Rounding depends on the compiler's optimisations.
+    Judge of the filters: `dsp`, in double precision.
     """
-    graph, params = net
-    envelope = jax.jit(lambda params, before, lsf: cq.decode_envelope(nnx.merge(graph, params), before, lsf))
+    wide = cq.Model(CONFIG, rngs=nnx.Rngs(0), wide=True)
     random = np.random.default_rng(7)
     pairs = np.sort(random.uniform(0.05, 3.0, (1, 20, M // 2))).repeat(2, axis=2)
     lsf = jnp.asarray(pairs + np.tile([0.0, 0.016], M // 2), jnp.float32)
-    whole = envelope(params, lsf[:, 0], lsf)
+
+    @jax.jit
+    def envelope(before, lsf):
+        found, sub, a, scale = cq.decode_envelope(wide, before, lsf)
+        assert a.dtype == jnp.float64
+        return found, sub, a.astype("float32"), scale
+
+    whole = envelope(lsf[:, 0], lsf)
     for t in range(1, 20):
-        one = envelope(params, whole[0][:, t - 1], lsf[:, t : t + 1])
+        one = envelope(whole[0][:, t - 1], lsf[:, t : t + 1])
         for found, expected in zip(one[1:], whole[1:], strict=True):
-            np.testing.assert_allclose(found, expected[:, t * S : (t + 1) * S], rtol=1e-6, atol=1e-6)
+            np.testing.assert_allclose(found, expected[:, t * S : (t + 1) * S], rtol=1e-5, atol=1e-6)
+    exact = exact_lsf_to_lpc(np.float64(whole[1][0]))
+    np.testing.assert_allclose(whole[2][0], [np.convolve(a, [1, -PREEMPHASIS]) for a in exact], rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("t", [0, 2, 5])

@@ -219,7 +219,7 @@ class Model:
         scale = np.exp(self.log_scale + shape + factor).astype(np.float32)
         cond = np.concatenate([cond, np.log(size)], axis=1)
         fill = latents
-        if self.concealment is not None:
+        if c.concealment:
             latents, fill, cond = self.concealment.conceal_latents(self.lapped, loss, latents, cond, scale, position)
         F = c.spec.subframe // c.step
         noise = uniform_noise(position, T * S * F, c.noise)

@@ -1,0 +1,90 @@
+"""Concealment in NumPy against that in JAX: the period, and the parts that a lost packet replaces."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lpcnet_cq.light.speech.concealment import Concealment, comfort_noise_share, find_period, repeat_period
+from lpcnet_cq.light.speech.lapped import Lapped
+from lpcnet_cq.speech import concealment as judge
+from lpcnet_cq.speech.constants import FADE_FROM, FADE_TO, HISTORY, MAX_LAG
+
+COUNTS = [1, 2, FADE_FROM + 1, FADE_TO]
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+
+def history(period):
+    """Return pulses in noise."""
+    noise = 0.1 * np.random.default_rng(period).standard_normal(HISTORY)
+    return (5.0 * (np.arange(HISTORY) % period < 3) + noise).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def parts(random_speech):
+    """Return both concealments, and states of the same content."""
+    model, floats, c = random_speech
+    mean, random = np.asarray(model.lsf.mean[...]), np.random.default_rng(5)
+    found = Concealment(floats["concealment"], c, mean.astype(np.float64))
+    values = {
+        "lsf": np.sort(mean + 0.1 * random.standard_normal((2, c.order)).astype(np.float32)),
+        "gain": -6 + random.standard_normal((2, c.spec.n_subframes)).astype(np.float32),
+        "floor": np.float32(-7.0),
+        "floor_lsf": mean + np.float32(0.01),
+        "history": history(130),
+    }
+    state = found.start()._replace(**values)
+    expected = model.concealment.start(1, jnp.asarray(mean), c.nominal_step)
+    values["floor"] = values["floor"][None]
+    return found, state, model, expected | {k: jnp.asarray(v)[None] for k, v in values.items()}
+
+
+@pytest.mark.parametrize("period", [40, 77, 160, 250])
+def test_period_is_that_of_jax(period):
+    h = history(period)
+    lag, voicing = find_period(h)
+    expected = judge.find_period(jnp.asarray(h)[None])
+    assert lag == expected[0][0] and voicing == pytest.approx(float(expected[1][0]), abs=1e-4)
+    np.testing.assert_array_equal(repeat_period(h, lag, 384), judge.repeat_period(h[None], expected[0], 384)[0])
+
+
+def test_silence_has_no_voicing():
+    lag, voicing = find_period(np.zeros(HISTORY, np.float32))
+    assert voicing == 0.0 and 0 < lag < MAX_LAG
+
+
+@pytest.mark.parametrize("count", [0, *COUNTS, 30])
+def test_share_of_comfort_noise_is_that_of_jax(count):
+    assert comfort_noise_share(count) == float(judge.comfort_noise_share(jnp.float32(count)))
+
+
+@pytest.mark.parametrize("lost", [0, *COUNTS])
+def test_packet_is_replaced_as_in_jax(parts, random_speech, normal, lost):
+    """Lost packet `lost` in a row; 0 is a received one."""
+    found, state, model, expected = parts
+    c, is_lost = random_speech[2], np.array([lost > 0])
+    S, L, D = c.spec.n_subframes, c.spec.subframe, c.n_latents
+    before = max(lost - 1, 0)
+    state, loss = found.track_loss(state._replace(count=before), lost > 0, c.nominal_step)
+    expected = expected | {"count": jnp.full(1, np.float32(before))}
+    expected, judged = judge.track_loss(expected, is_lost, is_lost, S, L)
+    lsf, g = state.lsf[1:] + 0.05, state.gain[1:] - 0.5
+    args = jnp.asarray(lsf, jnp.float32)[None], jnp.asarray(g, jnp.float32)[None]
+    expected, *sides = model.concealment.conceal_side(expected, *args, judged, model.lsf.mean[...])
+    state, *found_sides = found.conceal_side(state, lsf, g, loss)
+    for side, other in zip(found_sides, sides, strict=True):
+        np.testing.assert_allclose(side, other[0], atol=1e-4)
+    latents, cond, scale = np.rint(normal(S, D)), normal(S, 20), np.exp(normal(S, D))
+    rest = np.array([lost > 0])[:, None], np.array([min(lost, 8) / 8])[:, None]
+    substitute, noise = model.concealment.conceal_latents(model.lapped, judged, cond[None], jnp.uint32(9))
+    y, filled, extended = found.conceal_latents(Lapped(random_speech[1]["lapped"]), loss, latents, cond, scale, 9 * 4)
+    wanted = np.where(lost, scale * substitute[0], latents)
+    np.testing.assert_allclose(y, wanted, atol=1e-4 * np.abs(wanted).max())
+    fill = np.where((lost > 0) | (latents != 0), 0.0, np.exp(cond[:, -1:]) * noise[0])
+    np.testing.assert_allclose(filled, wanted + fill, atol=1e-4 * np.abs(wanted).max())
+    np.testing.assert_allclose(extended[:, -2:], np.broadcast_to(np.concatenate(rest, axis=1), (S, 2)), atol=1e-6)
+    e = normal(S * L)
+    after = found.update_history(state, loss, e)
+    np.testing.assert_allclose(after.history, judge.update_history(expected, judged, e[None])["history"][0], atol=1e-6)
+    for name in ("lsf", "gain", "floor", "floor_lsf", "lag", "voicing", "count"):
+        np.testing.assert_allclose(getattr(after, name), np.squeeze(expected[name]), atol=1e-4)
