@@ -6,10 +6,13 @@ x = cos w this is a Chebyshev series of degree n.
 Notation: n zeros, T polynomials (rows), c coefficients of the cosine series.
 """
 
+from functools import lru_cache
+
 import numpy as np
 
 _CELLS_PER_ZERO = 16  # grid cells per zero, in which sign changes are searched
 _STEPS = 4  # iterations of Newton's method
+_FEW = 16  # up to this number of polynomials, eigenvalues are faster than Newton's method
 _BLOCK = 1024  # polynomials per step, so that the grid of values fits in the cache
 
 
@@ -39,15 +42,22 @@ def symmetric_polynomial(w: np.ndarray) -> np.ndarray:
     six digits of the coefficients at order 32.
     """
     n = w.shape[-1]
-    theta = np.pi * (np.arange(n + 1) + 0.5) / (n + 1)
-    x = np.cos(w)
+    points, cosines = _chebyshev_points(n)
+    x = 2 * np.cos(w)
     values = np.ones((*w.shape[:-1], n + 1))
     for k in range(n):
-        values *= 2 * (np.cos(theta) - x[..., k : k + 1])
-    half = values @ (np.cos(theta[:, None] * np.arange(n + 1)) / (n + 1))
+        values *= points - x[..., k : k + 1]
+    half = values @ cosines
     p = np.concatenate([half[..., :0:-1], half], axis=-1)
     p[..., 0] = p[..., -1] = 1.0
     return p
+
+
+@lru_cache(maxsize=64)
+def _chebyshev_points(n):
+    """Return 2 cos(theta) at n + 1 Chebyshev points, and the matrix from values there to a cosine series."""
+    theta = np.pi * (np.arange(n + 1) + 0.5) / (n + 1)
+    return 2 * np.cos(theta), np.cos(theta[:, None] * np.arange(n + 1)) / (n + 1)
 
 
 def zero_angles(p: np.ndarray) -> np.ndarray:
@@ -67,6 +77,8 @@ def zero_angles(p: np.ndarray) -> np.ndarray:
 def _chebyshev_zeros(c):
     """Return the zeros (T, n), descending in x, of sum_m c_m T_m(x)."""
     T, n = c.shape[0], c.shape[1] - 1
+    if T <= _FEW:
+        return _eigenvalues(c)
     theta = np.pi * np.arange(_CELLS_PER_ZERO * n + 1) / (_CELLS_PER_ZERO * n)
     values = c @ np.cos(np.arange(n + 1)[:, None] * theta)
     negative = values < 0
@@ -110,7 +122,7 @@ def _clenshaw(c, x):
 def _eigenvalues(c):
     """Return the zeros (T, n) as eigenvalues of the colleague matrices.
 
-    This is slower than Newton's method, but the errors of close zeros cancel in the polynomial.
+    For many polynomials this is slower than Newton's method, but the errors of close zeros cancel in the polynomial.
     """
     n = c.shape[1] - 1
     C = np.zeros((len(c), n, n))

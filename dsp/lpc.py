@@ -49,7 +49,10 @@ def autocorrelation(frames: ArrayLike, order: int) -> np.ndarray:
     if N == 0:
         raise ValueError(f"`frames` has shape {x.shape}, its last axis must hold at least one sample")
     M = integer_in("order", order, 0, N - 1)
-    return np.stack([np.einsum("...n,...n->...", x[..., : N - m], x[..., m:]) for m in range(M + 1)], axis=-1)
+    padded = np.zeros((*x.shape[:-1], N + M))
+    padded[..., :N] = x
+    delayed = np.lib.stride_tricks.sliding_window_view(padded, N, axis=-1)  # x[n+m] of every lag m
+    return np.einsum("...mn,...n->...m", delayed, x)
 
 
 def lag_window(order: int, bandwidth_hz: float, sample_rate_hz: float) -> np.ndarray:
@@ -167,7 +170,25 @@ def levinson_durbin(r: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _levinson(r):
-    """Return A, E and K from r (M+1, T); the frames are the last axis, so that every step processes long rows."""
+    """Return A, E and K from r (M+1, T); the frames are the last axis, so that every step processes long rows.
+
+    The first recursion assumes that all frames are regular; others are computed again.
+    """
+    a, E, k = np.zeros_like(r), np.empty_like(r), np.empty_like(r[1:])
+    a[0], E[0] = 1.0, r[0]
+    with np.errstate(all="ignore"):
+        for m in range(1, len(r)):
+            k[m - 1] = np.einsum("mt,mt->t", a[:m], r[m:0:-1]) / -E[m - 1]  # (38a)
+            a[1 : m + 1] += k[m - 1] * a[m - 1 :: -1]  # (38c)
+            E[m] = E[m - 1] * (1 - k[m - 1] ** 2)  # (38d)
+        regular = (E[:-1] > 1e-14 * r[0]).all(0) & (np.abs(k) <= 1).all(0)
+    if not regular.all():
+        a[:, ~regular], E[-1, ~regular], k[:, ~regular] = _levinson_singular(r[:, ~regular])
+    return a, E[-1], k
+
+
+def _levinson_singular(r):
+    """Return A, E and K of frames whose error power may become zero or rounding noise."""
     a, k = np.zeros_like(r), np.zeros_like(r[1:])
     a[0] = 1.0
     E = r[0].copy()

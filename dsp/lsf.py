@@ -47,9 +47,11 @@ def lpc_to_lsf(a: ArrayLike) -> np.ndarray:
     P[..., 1:] += a[..., ::-1]
     Q[..., 1:] -= a[..., ::-1]
     # Remove the zeros at z = -1 and z = 1.
-    p, q = (divide_plus(P), divide_minus(Q)) if M % 2 == 0 else (P, divide_plus(divide_minus(Q)))
     w = np.empty((*a.shape[:-1], M))
-    w[..., 0::2], w[..., 1::2] = zero_angles(p), zero_angles(q)
+    if M % 2 == 0:
+        w[..., 0::2], w[..., 1::2] = zero_angles(np.stack([divide_plus(P), divide_minus(Q)]))
+    else:
+        w[..., 0::2], w[..., 1::2] = zero_angles(P), zero_angles(divide_plus(divide_minus(Q)))
     w.sort(axis=-1)  # rounding may swap neighbours if 1/A(z) is almost unstable
     far = np.abs(_predictor_of(w) - a).max(axis=-1) > 1e-6 * np.abs(a).max(axis=-1)
     if far.any():
@@ -92,9 +94,10 @@ def lsf_to_lpc(lsf: ArrayLike) -> np.ndarray:
 
 
 def _predictor_of(w):
-    p, q = symmetric_polynomial(w[..., 0::2]), symmetric_polynomial(w[..., 1::2])
     if w.shape[-1] % 2 == 0:
+        p, q = symmetric_polynomial(np.stack([w[..., 0::2], w[..., 1::2]]))
         P, Q = multiply_binomial(p, 1.0), multiply_binomial(q, -1.0)
     else:
+        p, q = symmetric_polynomial(w[..., 0::2]), symmetric_polynomial(w[..., 1::2])
         P, Q = p, multiply_binomial(q, -1.0, delay=2)
     return 0.5 * (P + Q)[..., :-1]

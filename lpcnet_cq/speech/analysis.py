@@ -5,6 +5,8 @@ window that ends 8 ms (the look-ahead) after the packet, autocorrelation, lag wi
 conversion to LSFs.
 """
 
+from functools import lru_cache
+
 import numpy as np
 
 from dsp.frames import FrameSpec
@@ -15,6 +17,14 @@ PREEMPHASIS = 0.68  # 3GPP TS 26.190, 5.1
 LAG_WINDOW_HZ = 60.0
 WHITE_NOISE = 1e-4  # -40 dB, the correction of TS 26.190, 5.2.1
 VERSION = 1  # of this analysis; part of the key of cached features
+
+
+@lru_cache
+def _windows(spec: FrameSpec, order: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the window of the samples, and that of the autocorrelation with the white noise correction."""
+    lags = lag_window(order, LAG_WINDOW_HZ, spec.sample_rate_hz)
+    lags[0] *= 1 + WHITE_NOISE
+    return np.hamming(spec.window), lags
 
 
 def analyse_windows(windows: np.ndarray, spec: FrameSpec, order: int = 16) -> np.ndarray:
@@ -36,10 +46,11 @@ def analyse_windows(windows: np.ndarray, spec: FrameSpec, order: int = 16) -> np
     ----------
     3GPP TS 26.190 (AMR-WB), 5.1 and 5.2.
     """
+    hamming, lags = _windows(spec, order)
     w = np.asarray(windows, np.float64)
-    w = (w[..., 1:] - PREEMPHASIS * w[..., :-1]) * np.hamming(spec.window)
-    r = autocorrelation(w, order) * lag_window(order, LAG_WINDOW_HZ, spec.sample_rate_hz)
-    r[..., 0] = r[..., 0] * (1 + WHITE_NOISE) + 1e-9
+    w = (w[..., 1:] - PREEMPHASIS * w[..., :-1]) * hamming
+    r = autocorrelation(w, order) * lags
+    r[..., 0] += 1e-9
     a, _, _ = levinson_durbin(r)
     return lpc_to_lsf(a).astype(np.float32)
 
