@@ -9,6 +9,8 @@ Letters: S subframes, L samples per subframe, M order, N = S L samples.
 import numpy as np
 from scipy.linalg import get_blas_funcs
 
+from lpcnet_cq.light.windows import windows
+
 BLOCK = 64  # subframes whose recursion is solved at once, so that the banded matrix fits in the cache
 (_solve_banded,) = get_blas_funcs(("tbsv",), dtype=np.float64)
 
@@ -38,8 +40,7 @@ def residual(state: np.ndarray, x: np.ndarray, a: np.ndarray) -> tuple[np.ndarra
     """
     M = len(state)
     xs = np.concatenate([state, x])
-    windows = np.lib.stride_tricks.sliding_window_view(xs, M + 1).reshape(len(a), -1, M + 1)
-    e = np.einsum("slk,sk->sl", windows, a[:, ::-1])
+    e = np.einsum("slk,sk->sl", windows(xs, M + 1).reshape(len(a), -1, M + 1), a[:, ::-1])
     return xs[len(x) :].copy(), e.reshape(-1)
 
 

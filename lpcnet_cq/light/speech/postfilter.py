@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lpcnet_cq.light.layers import CausalConv, silu
+from lpcnet_cq.light.windows import windows
 from lpcnet_cq.speech.constants import BLOCKS, ENERGY_FLOOR, LONGEST_S, MAX_GAIN, SHORTEST_S, TAPS
 
 
@@ -56,7 +57,7 @@ class LongTermPostfilter:
         """
         S, L, n = len(cond), self.L, (self.past + 1) * self.L
         ys = np.concatenate([state.y, y], dtype=np.float32, casting="same_kind")
-        spectra = np.fft.rfft(np.lib.stride_tricks.sliding_window_view(ys, n)[::L])
+        spectra = np.fft.rfft(windows(ys, n, L))
         r = self.correlation(ys, spectra)
         padded = np.zeros((S, self.n_lags + TAPS - 1), np.float32)
         w = padded[:, TAPS // 2 : TAPS // 2 + self.n_lags]
@@ -69,8 +70,9 @@ class LongTermPostfilter:
         look, h = self.look(state.look, np.concatenate([cond, voicing], axis=1))
         g = self.gains.pointwise(silu(h)).clip(-MAX_GAIN, MAX_GAIN)
         v = np.zeros((S, n), np.float32)
-        taps = np.lib.stride_tricks.sliding_window_view(padded, TAPS, axis=1)
-        np.einsum("smk,sk->sm", taps, g[:, 1:], out=v[:, self.first : self.first + self.n_lags])
+        u = v[:, self.first : self.first + self.n_lags]
+        for k in range(TAPS):
+            u += g[:, 1 + k, None] * padded[:, k : k + self.n_lags]
         earlier = np.fft.irfft(np.conj(np.fft.rfft(v)) * spectra[BLOCKS - 1 :], n)[:, :L]
         out = (1 + g[:, :1]) * ys[-S * L :].reshape(S, L) + earlier
         return PostfilterState(ys[S * L :].copy(), look), out.reshape(-1)
@@ -90,10 +92,12 @@ class LongTermPostfilter:
         present = np.fft.rfft(ys[self.past * L :].reshape(-1, L), n)
         product = np.conj(present) * spectra
         S = len(product) - BLOCKS + 1
-        total = sum(product[i : i + S] for i in range(1, BLOCKS)) + product[:S]
+        total = product[:S].copy()
+        for i in range(1, BLOCKS):
+            total += product[i : i + S]
         lags = slice(self.first, self.first + self.n_lags)
         sums = np.cumsum(np.concatenate([np.zeros(1), np.square(ys, dtype=np.float64)]))
         energy = sums[BLOCKS * L :] - sums[: -BLOCKS * L]  # of BLOCKS * L samples from each sample on
-        at = np.lib.stride_tricks.sliding_window_view(energy, self.past * L + 1)[::L]
+        at = windows(energy, self.past * L + 1, L)
         scale = 1 / np.sqrt((at[:, lags] + ENERGY_FLOOR) * (at[:, -1:] + ENERGY_FLOOR))
         return np.fft.irfft(total, n)[:, lags] * scale.astype(np.float32)

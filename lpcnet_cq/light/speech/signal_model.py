@@ -78,10 +78,10 @@ class LightSpeechModel:
     def _decode(self, state, n, lost):
         """Decode; if the output is not valid, return silence and the initial state, which keeps the position.
 
-        `lost` is whether the one packet is lost, or None if the history for concealment is not needed.
+        `lost` is whether the one packet is lost, which then has the step index of the packet before; None for packets
+        that are not those of a live stream with concealment.
         """
-        latents = n.latents.reshape(-1, n.latents.shape[-1]).astype(np.float32)
-        step, loss = n.step, None
+        latents, step, loss = n.latents.reshape(-1, n.latents.shape[-1]).astype(np.float32), n.step, None
         if lost is not None:
             concealment, loss = self._model.concealment.track_loss(state.concealment, lost, int(step[0]))
             state, step = state._replace(concealment=concealment), np.array([concealment.step])
