@@ -55,10 +55,9 @@ class LongTermPostfilter:
         cond : array (S, C)
             Conditions of each subframe, from `residual_coder.conditions`.
         """
-        S, L, n = len(cond), self.L, (self.past + 1) * self.L
+        S, L = len(cond), self.L
         ys = np.concatenate([state.y, y], dtype=np.float32, casting="same_kind")
-        spectra = np.fft.rfft(windows(ys, n, L))
-        r = self.correlation(ys, spectra)
+        r = self.correlation(ys, S)
         padded = np.zeros((S, self.n_lags + TAPS - 1), np.float32)
         w = padded[:, TAPS // 2 : TAPS // 2 + self.n_lags]
         np.multiply(r, self.sharpness, out=w)
@@ -69,35 +68,30 @@ class LongTermPostfilter:
         voicing = np.stack([np.einsum("sm,sm->s", w, r), np.einsum("sm,sm->s", w, w)], axis=1)
         look, h = self.look(state.look, np.concatenate([cond, voicing], axis=1))
         g = self.gains.pointwise(silu(h)).clip(-MAX_GAIN, MAX_GAIN)
-        v = np.zeros((S, n), np.float32)
-        u = v[:, self.first : self.first + self.n_lags]
-        for k in range(TAPS):
-            u += g[:, 1 + k, None] * padded[:, k : k + self.n_lags]
-        earlier = np.fft.irfft(np.conj(np.fft.rfft(v)) * spectra[BLOCKS - 1 :], n)[:, :L]
-        out = (1 + g[:, :1]) * ys[-S * L :].reshape(S, L) + earlier
+        v = g[:, 1, None] * padded[:, : self.n_lags]
+        for k in range(1, TAPS):
+            v += g[:, 1 + k, None] * padded[:, k : k + self.n_lags]
+        out = (1 + g[:, :1]) * ys[-S * L :].reshape(S, L)
+        begin = (BLOCKS - 1) * L + self.first
+        for s, frame in enumerate(windows(ys[begin:], self.n_lags + L - 1, L)[:S]):
+            out[s] += np.correlate(frame, v[s])
         return PostfilterState(ys[S * L :].copy(), look), out.reshape(-1)
 
-    def correlation(self, ys: np.ndarray, spectra: np.ndarray) -> np.ndarray:
-        """Return the normalised cross-correlation of `BLOCKS` subframes with the past, per lag, float32 (S, m).
+    def correlation(self, ys: np.ndarray, S: int) -> np.ndarray:
+        """Return the normalised cross-correlation of the last `BLOCKS` subframes with the past, per lag, (S, m).
 
         Parameters
         ----------
         ys : array ((S + BLOCKS - 1 + past) * L,)
             Past and present speech.
-        spectra : complex array (S + BLOCKS - 1, bins)
-            Spectra of the frames (past + 1) * L that end with each of the last subframes; the sum over subframes is
-            computed before the inverse transform.
+        S : int
         """
-        L, n = self.L, (self.past + 1) * self.L
-        present = np.fft.rfft(ys[self.past * L :].reshape(-1, L), n)
-        product = np.conj(present) * spectra
-        S = len(product) - BLOCKS + 1
-        total = product[:S].copy()
-        for i in range(1, BLOCKS):
-            total += product[i : i + S]
-        lags = slice(self.first, self.first + self.n_lags)
+        L, N, lags = self.L, BLOCKS * self.L, slice(self.first, self.first + self.n_lags)
+        present = windows(ys[self.past * L :], N, L)
+        earlier = windows(ys[self.first :], self.n_lags + N - 1, L)
+        product = np.stack([np.correlate(earlier[s], present[s]) for s in range(S)])
         sums = np.cumsum(np.concatenate([np.zeros(1), np.square(ys, dtype=np.float64)]))
-        energy = sums[BLOCKS * L :] - sums[: -BLOCKS * L]  # of BLOCKS * L samples from each sample on
-        at = windows(energy, self.past * L + 1, L)
-        scale = 1 / np.sqrt((at[:, lags] + ENERGY_FLOOR) * (at[:, -1:] + ENERGY_FLOOR))
-        return np.fft.irfft(total, n)[:, lags] * scale.astype(np.float32)
+        energy = windows(sums[N:] - sums[:-N], self.past * L + 1, L)  # of N samples from each sample on
+        scale = 1 / np.sqrt((energy[:, lags] + ENERGY_FLOOR) * (energy[:, -1:] + ENERGY_FLOOR))
+        product *= scale.astype(np.float32)
+        return product
