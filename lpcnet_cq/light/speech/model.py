@@ -203,46 +203,44 @@ class Model:
         y : float32 array (N,)
             Speech; y[n] corresponds to the encoder's input x[n - subframe].
         """
-        c = self.config
-        T, S, M = len(side), c.spec.n_subframes, c.order
-        concealed: Any = state.concealment
-        position = state.position
-        lsf, g = self.lsf.synthesise(side[:, :M]), self.gain.synthesise(side[:, M:]).clip(*LOG_GAINS)
-        if loss is not None:
-            concealed, lsf, g = self.concealment.conceal_side(concealed, lsf, g, loss)
+        c, position = self.config, state.position
+        S, F = c.spec.n_subframes, c.spec.subframe // c.step
+        concealed, lsf, g = self._decode_side(state.concealment, side, loss)
         lsf_hat, sub, a, shape = self.envelope(state.lsf, lsf)
-        g = g.reshape(-1)
         size = np.repeat(self.steps[step], S)[:, None]
         cond = conditions(sub, self.lsf.mean, g, state.gain)
         allocation, factor = self.allocation(state.allocation, cond, g)
-        latents = n_latents * size
         scale = np.exp(self.log_scale + shape + factor).astype(np.float32)
         cond = np.concatenate([cond, np.log(size)], axis=1)
-        fill = latents
+        latents = filled = n_latents * size
         if c.concealment:
-            latents, fill, cond = self.concealment.conceal_latents(self.lapped, loss, latents, cond, scale, position)
-        F = c.spec.subframe // c.step
-        noise = uniform_noise(position, T * S * F, c.noise)
+            latents, filled, cond = self.concealment.conceal_latents(self.lapped, loss, latents, cond, scale, position)
+        noise = uniform_noise(position, len(g) * F, c.noise)
         net, e = self.decoder(state.net, latents, cond, noise)
-        latents = fill / scale
-        normalised = e + self.lapped.synthesise(state.lapped, latents).reshape(-1)
-        gains = np.concatenate([state.gain, g])
-        filters = np.concatenate([state.a, a])
-        e = normalised.reshape(T * S, -1) * np.exp(gains[1:-1])[:, None]
-        y_state, y = synthesise(state.y, e.reshape(-1), filters[:-1])
+        filled /= scale
+        e += self.lapped.synthesise(state.lapped, filled).reshape(-1)
+        gains, filters = np.concatenate([state.gain, g]), np.concatenate([state.a, a])
+        excitation = e.reshape(len(g), -1) * np.exp(gains[1:-1])[:, None]
+        y_state, y = synthesise(state.y, excitation.reshape(-1), filters[:-1])
         postfilter, y = self.postfilter(state.postfilter, y, cond)
-        if loss is not None:
-            concealed = self.concealment.update_history(concealed, loss, normalised)
         after = DecoderState(
             lsf=lsf_hat[-1].copy(),
             gain=gains[-2:].copy(),
             allocation=allocation,
-            lapped=latents[-1].copy(),
+            lapped=filled[-1].copy(),
             a=filters[-1:].copy(),
             y=y_state,
             net=net,
             postfilter=postfilter,
-            position=(position + T * S * F) % 2**32,
-            concealment=concealed,
+            position=(position + len(g) * F) % 2**32,
+            concealment=self.concealment.update_history(concealed, loss, e) if loss else concealed,
         )
         return after, y
+
+    def _decode_side(self, concealed, side, loss):
+        """Return the state of the concealment, LSFs (T, M), not ordered, and log gains (T*S,)."""
+        M = self.config.order
+        lsf, g = self.lsf.synthesise(side[:, :M]), self.gain.synthesise(side[:, M:]).clip(*LOG_GAINS)
+        if loss:
+            concealed, lsf, g = self.concealment.conceal_side(concealed, lsf, g, loss)
+        return concealed, lsf, g.reshape(-1)
