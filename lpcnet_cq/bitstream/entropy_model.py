@@ -1,22 +1,25 @@
 """Interface of entropy models, which compute a frequency table for every integer from integers decoded before.
 
 Place in the chain: between the models (`integer_model` and those of the codecs) and the modules that code with them:
-`packet`, `rdoq`, `rate_control`, `packing`, and the compiled packet reader.
+`packet`, `rdoq`, `rate_control`, `packing`, and the packet readers.
 
 Letters: T packets, K side integers, S vectors of latents per packet, D latents per vector.
 """
 
 from typing import Any, Protocol
 
+import numpy as np
+
 from lpcnet_cq.bitstream.fixed_point import Array
+from lpcnet_cq.bitstream.vector_sums import VectorSums
 
 
 class VectorContext(Protocol):
     """Context within a vector: how decoded integers change means and scales of the integers after them.
 
-    Encoders have all integers and call `batch_sums`. Decoders process one integer at a time with `predict` and
-    `update_sums`, which must give the same sums. The initial state comes from `EntropyModel.side` or
-    `EntropyModel.latent`.
+    Encoders have all integers and call `batch_sums`. The compiled decoder processes one integer at a time with
+    `predict` and `update_sums`, the decoder in NumPy uses `VectorSums`; all must give the same sums. The initial state
+    comes from `EntropyModel.side` or `EntropyModel.latent`.
     """
 
     def batch_sums(self, state: Any, n: Array) -> tuple[Array, Array]:
@@ -105,7 +108,15 @@ class EntropyModel(Protocol):
         ...
 
     def latents(
-        self, before: Array, side: Array, step: Array, known: Array, window: Array, n: Array
+        self, before: Array, side: Array, step: Array, known: Array, vectors: Array, n: Array
     ) -> tuple[Array, Array]:
         """Return sums of means and scales (T, S, D) for all latents of known packets, as `IntegerModel.latents`."""
+        ...
+
+    def side_sums(self, before: np.ndarray, known: int) -> VectorSums:
+        """Return the running sums of the side integers of a packet that is read, given two side vectors, (2, K)."""
+        ...
+
+    def latent_sums(self, context: Any, i: int, before: np.ndarray) -> VectorSums:
+        """Return the running sums of vector i of a packet that is read, see `IntegerModel.latent_sums`."""
         ...

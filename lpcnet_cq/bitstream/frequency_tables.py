@@ -6,7 +6,7 @@ rounded to 1/16, the scale to 1/8 octave; the pair selects one of 64 x 16 tables
 
 import numpy as np
 
-from lpcnet_cq.bitstream.fixed_point import SUM_BITS, Array
+from lpcnet_cq.bitstream.fixed_point import SUM_BITS, Array, clip
 
 MEAN_BITS = 4  # means are rounded to 1/16
 N_SCALES = 64
@@ -47,5 +47,5 @@ def frequency_tables() -> np.ndarray:
 def locate(mean: Array, scale: Array) -> tuple[Array, Array, Array]:
     """Return scale index and fraction index of the table, and the integer part of the mean, from sums."""
     m = (mean + (1 << (SUM_BITS - MEAN_BITS - 1))) >> (SUM_BITS - MEAN_BITS)
-    s = ((scale + (1 << (SUM_BITS - 1))) >> SUM_BITS).clip(0, N_SCALES - 1)
+    s = clip((scale + (1 << (SUM_BITS - 1))) >> SUM_BITS, 0, N_SCALES - 1)
     return s, m & ((1 << MEAN_BITS) - 1), m >> MEAN_BITS

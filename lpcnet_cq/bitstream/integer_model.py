@@ -14,6 +14,7 @@ J. Balle et al., "Integer networks for data compression with latent-variable mod
 """
 
 import copy
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +22,8 @@ import numpy as np
 from lpcnet_cq.bitstream.codec_config import PacketConfig
 from lpcnet_cq.bitstream.fixed_point import Array, product
 from lpcnet_cq.bitstream.frequency_tables import ESCAPE, HALF_WIDTH, TOTAL
-from lpcnet_cq.bitstream.side_context import SideNetwork, side_networks
+from lpcnet_cq.bitstream.side_context import SideNetwork, SideReader, side_networks
+from lpcnet_cq.bitstream.vector_sums import VectorSums
 
 FLAG = (0, TOTAL - TOTAL // 64, TOTAL)  # cumulative frequencies of the context reset flag, for weights without `flag`
 SAME_STEP = TOTAL - TOTAL // 32  # frequency of the event that the step index does not change
@@ -114,9 +116,31 @@ class IntegerModel:
         """Return the initial state of `side_context(known)` from two side vectors (..., 2, K), oldest first."""
         return self.side_context(known).start(before, self.xp)
 
+    def side_sums(self, before: np.ndarray, known: int) -> VectorSums:
+        """Return the running sums of the side integers of a packet, given the two side vectors before, (2, K)."""
+        return self._side_readers[known if self.resets_trained else 0].sums(before)
+
+    def latent_sums(self, context: Any, i: int, before: np.ndarray) -> VectorSums:
+        """Return the running sums of vector i of a packet.
+
+        Parameters
+        ----------
+        context : array, or tree of arrays, (S, any)
+            From `packet_context`.
+        i : int
+        before : array (context, D)
+            Earlier vectors of latents, oldest first.
+        """
+        raise NotImplementedError
+
     def step_table(self, before: Array, known: Array) -> Array:
         """Return cumulative frequencies of the step index, (Q + 1,), given the index before; a reset if known is 0."""
         return self.step_tables[self.xp.where(known == 0, self.n_steps, before)]
+
+    @cached_property
+    def _side_readers(self) -> list[SideReader]:
+        """The contexts of side integers by the number of known packets before, as the packet reader uses them."""
+        return [SideReader(SideNetwork(*tensors)) for tensors in zip(*self.sides, strict=True)]
 
     @property
     def latent_context(self) -> Any:
@@ -153,7 +177,7 @@ class IntegerModel:
         """
         raise NotImplementedError
 
-    def latents(self, before: Array, side: Array, step: Array, known: Array, window: Array, n: Array):
+    def latents(self, before: Array, side: Array, step: Array, known: Array, vectors: Array, n: Array):
         """Return sums of means and scales (T, S, D) for all latents of known packets.
 
         Parameters
@@ -161,10 +185,20 @@ class IntegerModel:
         before : array (T, 2, K)
         side : array (T, K)
         step, known : arrays (T,)
-        window : array (T, S, context, D)
-            The vectors before each vector of latents, oldest first.
+        vectors : array (context + T * S, D)
+            The vectors before the packets, oldest first, then those of the packets.
         n : array (T, S, D)
+            The vectors of the packets.
         """
+        return self.latents_in(before, side, step, known, self.windows(vectors, n), n)
+
+    def windows(self, vectors: np.ndarray, n: np.ndarray) -> np.ndarray:
+        """Return the vectors before each vector of latents, oldest first, (T, S, context, D)."""
+        T, S, D = n.shape
+        return np.stack([vectors[i : i + T * S] for i in range(self.context)], axis=1).reshape(T, S, -1, D)
+
+    def latents_in(self, before: Array, side: Array, step: Array, known: Array, window: Array, n: Array):
+        """Do as `latents`, given the `windows` of the vectors."""
         context = self.packet_context(before, side, step, known)
         return self.latent_context.batch_sums(self.latent(context, window), n)
 

@@ -134,8 +134,7 @@ def contexts(model: EntropyModel, past: Past, n: Integers) -> tuple[np.ndarray, 
         at = known == state
         mean[at], scale[at] = model.side_context(state).batch_sums(model.side(before[at], state), n.side[at])
     vectors = np.concatenate([past.latents, n.latents.reshape(T * S, D)])
-    window = np.stack([vectors[i : i + T * S] for i in range(model.context)], axis=1).reshape(T, S, -1, D)
-    m, s = model.latents(before, n.side, n.step, known, window, n.latents)
+    m, s = model.latents(before, n.side, n.step, known, vectors, n.latents)
     join = [np.concatenate([a, b.reshape(T, S * D)], axis=1) for a, b in ((mean, m), (scale, s))]
     return locate(*join)
 

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lpcnet_cq.bitstream.fixed_point import ACT_BITS, SIDE_CLIP, Array, activate, product
+from lpcnet_cq.bitstream.fixed_point import ACT_BITS, SIDE_CLIP, Array, activate, activate_floats, clip, product
+from lpcnet_cq.bitstream.vector_sums import HiddenSums, Terms, TriangleSums
 
 State = tuple[Array, Array, Array]  # sums of the hidden layer (..., H), of the means and of the scales (..., K)
 
@@ -35,7 +36,7 @@ class SideNetwork(NamedTuple):
 
     def start(self, before: Array, xp) -> State:
         """Return the initial state, given the two vectors before (..., 2, K), oldest first."""
-        past = before.clip(-SIDE_CLIP, SIDE_CLIP)
+        past = clip(before, -SIDE_CLIP, SIDE_CLIP)
         u = xp.concatenate([past[..., 1, :], past[..., 0, :]], axis=-1) << ACT_BITS
         K = before.shape[-1]
         zero = xp.zeros((*before.shape[:-2], K), self.b2.dtype)
@@ -45,7 +46,7 @@ class SideNetwork(NamedTuple):
         """Return the sums of means and scales for all integers of known vectors n (T, K)."""
         hidden, mean, scale = state
         K = n.shape[-1]
-        c = n.clip(-SIDE_CLIP, SIDE_CLIP)
+        c = clip(n, -SIDE_CLIP, SIDE_CLIP)
         if self.within.any():
             terms = (c << ACT_BITS)[..., None] * self.within
             h = activate(hidden[:, None] + np.cumsum(terms, axis=1) - terms).astype(np.float64)
@@ -73,6 +74,33 @@ class SideNetwork(NamedTuple):
         """Return the weights of the last layer for means and for scales, (H, K) each."""
         K = self.w2.shape[-1] // 2
         return self.w2[:, :K], self.w2[:, K:]
+
+
+class SideReader:
+    """Compute the running sums of the side integers of one packet, in NumPy, for the packet reader.
+
+    Parameters
+    ----------
+    network : SideNetwork
+    """
+
+    def __init__(self, network: SideNetwork):
+        self._depends = bool(network.within.any())  # whether the hidden layer depends on integers of the packet
+        self._within = network.within * float(1 << ACT_BITS)
+        self._terms = Terms(network.tri_mean, network.tri_scale, SIDE_CLIP)
+        self._w1, self._b1, self._skip = network.w1 * float(1 << ACT_BITS), network.b1, network.skip << ACT_BITS
+        self._w2, self._b2 = network.w2.astype(np.float64), network.b2
+
+    def sums(self, before: np.ndarray) -> TriangleSums | HiddenSums:
+        """Return the sums, given the two vectors before, (2, K), oldest first."""
+        past = clip(before[::-1], -SIDE_CLIP, SIDE_CLIP).ravel()
+        hidden = past @ self._w1 + self._b1
+        sums = self._b2.reshape(2, -1).copy()
+        sums[0] += past @ self._skip
+        if self._depends:
+            return HiddenSums(sums, self._terms, hidden, self._within, self._w2)
+        sums += (activate_floats(hidden) @ self._w2).astype(np.int64).reshape(2, -1)
+        return TriangleSums(sums, self._terms)
 
 
 def side_networks(integers: dict[str, np.ndarray]) -> SideNetwork:

@@ -18,16 +18,13 @@ import numpy as np
 from flax import nnx
 
 from lpcnet_cq.music.config import MusicConfig
+from lpcnet_cq.music.step_exponents import BIAS_UNIT, LIMITS, PER_ENERGY, WEIGHT_UNIT
 from lpcnet_cq.nn.quantize import soft_to_hard
 
-PER_OCTAVE = 8  # exponent units per octave of amplitude: one unit is 0.75 dB
-PER_ENERGY = PER_OCTAVE // 2  # exponent units per energy unit, because an energy is a power
 SLOPE = 0.65  # initial slope of a band's log step size over its log energy
 SLOPE_SHARES = (0.2, 0.6, 0.2)  # initial distribution of the slope over the band below, the band, the band above
 SIDE_SHARE = 0.4  # initial share of the side channel's step size that follows the mid channel
 OFFSET = -54.0  # initial offset of all exponents
-LIMITS = (-110, 70)  # of the exponents
-WEIGHT_UNIT, BIAS_UNIT = 0.1, 16.0  # units in which weights and biases are trained
 
 
 class Allocation(nnx.Module):
@@ -59,9 +56,3 @@ class Allocation(nnx.Module):
             for i in (0, 1)
         )
         return soft_to_hard(jnp.where(is_short[..., None, None] > 0, short, long), 1.0).clip(*LIMITS)
-
-
-def step_exponents(c: MusicConfig) -> np.ndarray:
-    """Return the integer that each step index of a packet adds to all exponents, int (Q,)."""
-    octaves = np.log2(c.step_ratio) * (np.arange(c.n_steps) - float(c.nominal_step))
-    return np.rint(PER_OCTAVE * octaves).astype(int)

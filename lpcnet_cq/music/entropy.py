@@ -14,127 +14,20 @@ Signs cannot be predicted, so all means are 0. The inputs are small integers in 
 Letters: B batch, T packets, D lines, b bands, H hidden width, F features.
 """
 
-from typing import Any, NamedTuple
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from lpcnet_cq.bitstream.fixed_point import SIDE_CLIP
-from lpcnet_cq.music import bands
-from lpcnet_cq.music.allocation import PER_ENERGY, PER_OCTAVE
 from lpcnet_cq.music.config import MusicConfig
+from lpcnet_cq.music.line_features import BELOW, ENERGY, LOG8_ZERO, MAX_MAGNITUDE, RANGE, UNIT, F, shift
+from lpcnet_cq.music.step_exponents import PER_OCTAVE
 from lpcnet_cq.nn.capture import sow_input
 from lpcnet_cq.nn.entropy import SideModel, activation, dense
 
-F = 10
-MAX_MAGNITUDE = 255  # larger magnitudes are clipped to this
-RANGE = 32, 63  # features are clipped to -32..63, then shifted to 0..95
-UNIT = 16  # features are divided by this; the unit is two octaves
-LOG8_ZERO = -12  # value of 8 log2 that is used for 0, about that of 1/3
-BELOW = (1, 2, 8)  # index differences of the lower lines that are inputs
 LN2 = float(np.log(2))
-ENERGY = 5  # index of the feature of the band's own energy, which gives the initial scale
 SKIP = UNIT / PER_OCTAVE * LN2
 START = -RANGE[0] / UNIT * SKIP - np.log(np.pi / 3**0.5)  # converts standard deviation to logistic scale
-
-
-def unpack_side(side, b: int) -> tuple[Any, Any, Any]:
-    """Return short-block flag (...), energies (..., 2, b) and prediction coefficients (..., b) of integers (..., K)."""
-    xp = jnp if isinstance(side, jax.Array) else np  # training and packet reader use JAX, the encoder uses NumPy
-    side = side.clip(-SIDE_CLIP, SIDE_CLIP)
-    E = xp.stack([side[..., 1 : 1 + b], side[..., 1 + 2 * b :]], axis=-2)
-    return side[..., 0].clip(0, 1), E, side[..., 1 + b : 1 + 2 * b]
-
-
-def shift(xp, n, k: int):
-    """Return for every line, (..., D), the line with an index lower by k; zero if there is none."""
-    return xp.pad(n, [(0, 0)] * (n.ndim - 1) + [(k, 0)])[..., : n.shape[-1]]
-
-
-def neighbour_sums(xp, n):
-    """Return two sums of magnitudes per line: of three lines with weights 1, 2, 1, and of nine lines."""
-    m = xp.pad(abs(n).clip(0, MAX_MAGNITUDE), [(0, 0)] * (n.ndim - 1) + [(4, 4)])
-    D = n.shape[-1]
-    near = m[..., 3 : 3 + D] + 2 * m[..., 4 : 4 + D] + m[..., 5 : 5 + D]
-    pairs = m[..., :-1] + m[..., 1:]
-    fours = pairs[..., :-2] + pairs[..., 2:]
-    return near, fours[..., :D] + fours[..., 4 : 4 + D] + m[..., 8:]
-
-
-class Context(NamedTuple):
-    """Hold the inputs that depend on step sizes and energies: integer arrays (..., 2, D) for the two channels.
-
-    `difference`: step exponents one packet before, two packets before, and of the last spectrum of the other channel,
-    each minus the line's own exponent. `relative`: levels of the line's band, the band below and the band above, each
-    minus the line's own exponent. `position`: band and exponent themselves. `kind` (..., 2): index of the biases, which
-    depend on block type and channel.
-    """
-
-    difference: tuple
-    relative: tuple
-    position: tuple
-    kind: Any
-
-
-def line_context(xp, is_short, E, s: list, q, spread: list) -> Context:
-    """Return the context of the lines of packets.
-
-    Parameters
-    ----------
-    xp : module
-        numpy or jax.numpy.
-    is_short : array (...)
-        1 for packets with short blocks, 0 for others.
-    E : array (..., 2, b)
-        Band energies.
-    s : list of 3 arrays (..., 2, b)
-        Exponents of the step sizes: of these packets, one packet before, two packets before.
-    q : array (...)
-        Integer that the step index adds to the exponents.
-    spread : list of 3 callables
-        Each maps bands (..., 2, b) to lines (..., 2, D): for the present packet and for the two packets before.
-    """
-    now, first, second = (f(v) for f, v in zip(spread, s, strict=True))
-    other = xp.stack([first[..., 1, :], now[..., 0, :]], axis=-2)
-    level = PER_ENERGY * (E - bands.OFFSET)
-    low = xp.concatenate([level[..., :1], level[..., :-1]], axis=-1)
-    high = xp.concatenate([level[..., 1:], level[..., -1:]], axis=-1)
-    exponent = now + q[..., None, None]
-    relative = tuple(spread[0](v) - exponent for v in (level, low, high))
-    band = spread[0](0 * level + 3 * xp.arange(E.shape[-1]).astype(E.dtype) - RANGE[0])
-    kind = 2 * is_short[..., None] + xp.arange(2).astype(is_short.dtype)
-    return Context((first - now, second - now, other - now), relative, (band, exponent // 2), kind)
-
-
-def features(xp, log8, own, older, other, context: Context) -> list:
-    """Return the inputs of the network for each line: F arrays (..., D) of integers from 0 to 95.
-
-    Parameters
-    ----------
-    xp : module
-        numpy or jax.numpy.
-    log8 : callable
-        Returns the rounded value of 8 log2 of integers; `LOG8_ZERO` for 0.
-    own, older, other : arrays (..., D)
-        Lines of this channel one packet before and two packets before, and the last lines of the other channel.
-    context : Context
-    """
-    near, wide = neighbour_sums(xp, own)
-    near_2, _ = neighbour_sums(xp, older)
-    near_o, wide_o = neighbour_sums(xp, other)
-    four, nine = 2 * PER_OCTAVE, round(PER_OCTAVE * np.log2(9))  # logarithms of the sums of weights
-    values = [
-        log8(near) - four + context.difference[0],
-        log8(wide) - nine + context.difference[0],
-        log8(near_2) - four + context.difference[1],
-        log8(near_o) - four + context.difference[2],
-        log8(wide_o) - nine + context.difference[2],
-        *context.relative,
-        *context.position,
-    ]
-    return [v.clip(-RANGE[0], RANGE[1]) + RANGE[0] for v in values]
 
 
 class LatentModel(nnx.Module):

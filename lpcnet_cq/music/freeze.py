@@ -4,8 +4,8 @@ import numpy as np
 
 from lpcnet_cq.bitstream.fixed_point import fixed_bias, fixed_weight
 from lpcnet_cq.bitstream.frequency_tables import LOG2_SCALE_MIN, PER_LOG_GAIN, SCALES_PER_OCTAVE, frequency_tables
-from lpcnet_cq.music.allocation import BIAS_UNIT, WEIGHT_UNIT
 from lpcnet_cq.music.config import MusicConfig
+from lpcnet_cq.music.step_exponents import BIAS_UNIT, WEIGHT_UNIT
 from lpcnet_cq.nn.freeze import freeze_side, thaw_bias, thaw_side, thaw_weight
 
 FIRST_SCALE = -LOG2_SCALE_MIN * SCALES_PER_OCTAVE  # index of the scale 1

@@ -5,20 +5,16 @@ the same. This module also computes the exponents of the step sizes, because the
 they must be equal on every machine.
 """
 
-from collections.abc import Callable
 from functools import cached_property, partial
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from lpcnet_cq.bitstream.fixed_point import ACT_BITS, SUM_BITS, Array, activate, product
 from lpcnet_cq.bitstream.integer_model import IntegerModel
-from lpcnet_cq.music.allocation import LIMITS, PER_OCTAVE, step_exponents
-from lpcnet_cq.music.bands import layout
+from lpcnet_cq.music.band_layout import layout
 from lpcnet_cq.music.config import MusicConfig
-from lpcnet_cq.music.entropy import (
+from lpcnet_cq.music.line_features import (
     BELOW,
     ENERGY,
     LOG8_ZERO,
@@ -30,10 +26,10 @@ from lpcnet_cq.music.entropy import (
     shift,
     unpack_side,
 )
-from lpcnet_cq.nn.runtime import own_settings
+from lpcnet_cq.music.line_sums import LineLayers, LineSums
+from lpcnet_cq.music.step_exponents import LIMITS, PER_OCTAVE, step_exponents
 
 LOG8 = np.array([LOG8_ZERO, *(round(PER_OCTAVE * float(np.log2(j))) for j in range(1, 9 * MAX_MAGNITUDE + 1))])
-CHUNK = 8  # packets per compiled call of the encoder
 FEATURE_SHIFT = ACT_BITS - (UNIT.bit_length() - 1)  # converts features to the fixed point of activations
 
 
@@ -89,7 +85,7 @@ class LineModel(IntegerModel):
 
     def exponents(self, side: Array) -> Array:
         """Return the exponents of step sizes (..., 2, b) at the middle step index, from side integers (..., K)."""
-        is_short, E, _ = unpack_side(side, self.bands)
+        is_short, E, _ = unpack_side(self.xp, side, self.bands)
         u = self.xp.concatenate([E, E[..., ::-1, :]], axis=-1) << ACT_BITS
         w = self.w["steps_w"].reshape(2, 2, -1, self.bands)  # [long, short][channel]
         b = self.b["steps_bs"].reshape(2, 2, self.bands)
@@ -102,8 +98,8 @@ class LineModel(IntegerModel):
     def packet_context(self, before: Array, side: Array, step: Array, known: Array) -> Context:
         """Return the context of the lines of both channels; parameters as for `IntegerModel.packet_context`."""
         sides = [side, before[..., 1, :], before[..., 0, :]]
-        is_short, E, _ = unpack_side(side, self.bands)
-        spread = [partial(self.lines_of_bands, is_short=unpack_side(v, self.bands)[0]) for v in sides]
+        is_short, E, _ = unpack_side(self.xp, side, self.bands)
+        spread = [partial(self.lines_of_bands, is_short=unpack_side(self.xp, v, self.bands)[0]) for v in sides]
         s = [self.exponents(v) for v in sides]
         return line_context(self.xp, is_short, E, s, self.b["step_exponents"][step], spread)
 
@@ -128,25 +124,17 @@ class LineModel(IntegerModel):
         base = product(activate(product(u, w["line_w1"]) + b1), w["line_w2"]) + b2
         return base, u[..., ENERGY] * skip + b3, self.xp.zeros(max(BELOW), base.dtype)
 
-    def latents(self, before: Array, side: Array, step: Array, known: Array, window: Array, n: Array):
-        """Return what `IntegerModel.latents` returns, computed by compiled code for `CHUNK` packets at a time.
-
-        Encoders call this method often, and each packet has thousands of lines.
-        """
-        sums = []
-        with own_settings(wide=True):
-            for i in range(0, len(n), CHUNK):
-                part = (v[i : i + CHUNK] for v in (before, side, step, known, window, n))
-                scale = self._compiled(*(np.pad(v, [(0, CHUNK - len(v))] + [(0, 0)] * (v.ndim - 1)) for v in part))
-                sums.append(np.asarray(scale)[: len(n) - i])
-        scale = np.concatenate([np.zeros((0, *n.shape[1:]), np.int64), *sums])
-        return np.zeros_like(scale), scale
+    def latent_sums(self, context: Context, i: int, before: np.ndarray) -> LineSums:
+        """Return the running sums of the lines of channel i, see `IntegerModel.latent_sums`."""
+        d, r, p = (tuple(v[i] for v in part) for part in context[:3])
+        of_channel = Context(d, r, p, context.kind[i])
+        base, offset, _ = self.latent(of_channel, before)
+        return LineSums(self._layers, base.astype(np.float64), offset.astype(np.float64))
 
     @cached_property
-    def _compiled(self) -> Callable:
-        """Return a compiled version of `latents` for a fixed number of packets, without the means."""
-        model = self.on(jnp)
-        return jax.jit(lambda *packets: IntegerModel.latents(model, *packets)[1])
+    def _layers(self) -> LineLayers:
+        sizes = self.latent_context.size(np.arange(MAX_MAGNITUDE + 1))
+        return LineLayers(sizes.astype(np.float64), self.w["line_below"], self.w["line_w3"][:, 0])
 
     def lines_of_bands(self, v: Array, is_short: Array) -> Array:
         """Return for every line, (..., 2, D), the value of its band, from values (..., 2, b)."""

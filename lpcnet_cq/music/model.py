@@ -11,11 +11,14 @@ import jax.numpy as jnp
 from flax import nnx
 
 from lpcnet_cq.music import bands
-from lpcnet_cq.music.allocation import PER_ENERGY, PER_OCTAVE, Allocation
+from lpcnet_cq.music.allocation import Allocation
+from lpcnet_cq.music.band_layout import OFFSET, PREDICTION_STEPS
 from lpcnet_cq.music.config import MusicConfig
-from lpcnet_cq.music.entropy import EntropyModel, unpack_side
+from lpcnet_cq.music.entropy import EntropyModel
 from lpcnet_cq.music.line_decoder import Decoder
+from lpcnet_cq.music.line_features import unpack_side
 from lpcnet_cq.music.mdct import Blocks
+from lpcnet_cq.music.step_exponents import PER_ENERGY, PER_OCTAVE
 from lpcnet_cq.nn.noise import uniform_noise
 from lpcnet_cq.nn.quantize import latent_steps
 
@@ -44,7 +47,7 @@ def start_decoder(model: Model, B: int) -> dict:
 
 def exponents(model: Model, side: jax.Array) -> jax.Array:
     """Return the exponents of step sizes (..., 2, b) at the middle step index, from side integers (..., K)."""
-    is_short, E, _ = unpack_side(side, model.config.bands)
+    is_short, E, _ = unpack_side(jnp, side, model.config.bands)
     return model.allocation(E, is_short)
 
 
@@ -56,7 +59,7 @@ def lines_of_bands(values: jax.Array, is_short: jax.Array, c: MusicConfig) -> ja
 def sizes(model: Model, side: jax.Array, s: jax.Array) -> jax.Array:
     """Return the step sizes of all lines, (..., 2, D), at the middle step index, from exponents (..., 2, b)."""
     c = model.config
-    return jnp.exp2(lines_of_bands(s, unpack_side(side, c.bands)[0], c) / PER_OCTAVE)
+    return jnp.exp2(lines_of_bands(s, unpack_side(jnp, side, c.bands)[0], c) / PER_OCTAVE)
 
 
 def encode(model: Model, x: jax.Array, is_short: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -76,7 +79,7 @@ def encode(model: Model, x: jax.Array, is_short: jax.Array) -> tuple[jax.Array, 
     M, S = jnp.moveaxis(X.reshape(B, 2, blocks - 2, -1), 1, 0)
     inner = is_short[:, 1:-1]
     A = bands.prediction_coefficients(M, S, inner, c)  # in units of 1/8
-    S = S - bands.lines_of_bands(A / bands.PREDICTION_STEPS, inner, c) * M
+    S = S - bands.lines_of_bands(A / PREDICTION_STEPS, inner, c) * M
     E = [bands.energies(v, inner, c) for v in (M, S)]
     side = jax.lax.stop_gradient(jnp.concatenate([inner[..., None], E[0], A, E[1]], axis=-1))
     return side, jnp.stack([M, S], axis=2)
@@ -104,13 +107,13 @@ def decode(model: Model, state: dict, side, s, n, step) -> tuple[dict, jax.Array
         Left and right channel.
     """
     c, (B, T, _, D) = model.config, n.shape
-    is_short, E, A = unpack_side(side, c.bands)
+    is_short, E, A = unpack_side(jnp, side, c.bands)
     q = latent_steps(c.n_steps, c.step_ratio)[step][..., None, None]
-    ratio = lines_of_bands((PER_ENERGY * (E - bands.OFFSET) - s) / PER_OCTAVE, is_short, c) - jnp.log2(q)
+    ratio = lines_of_bands((PER_ENERGY * (E - OFFSET) - s) / PER_OCTAVE, is_short, c) - jnp.log2(q)
     noise = uniform_noise(state["position"], T, 2 * D).reshape(T, 2, D)
     net, lines = model.decoder(state["net"], n, ratio, is_short, noise)
     X = lines * q * sizes(model, side, s)
-    S = X[:, :, 1] + bands.lines_of_bands(A / bands.PREDICTION_STEPS, is_short, c) * X[:, :, 0]
+    S = X[:, :, 1] + bands.lines_of_bands(A / PREDICTION_STEPS, is_short, c) * X[:, :, 0]
     both = jnp.stack([X[:, :, 0], S], axis=1).reshape(2 * B, T, D)
     block, y = model.blocks.synthesise((state["block"], state["is_short"]), both, jnp.repeat(is_short, 2, axis=0))
     y = y.reshape(B, 2, -1)

@@ -15,10 +15,10 @@ from flax import nnx
 from dsp.transients import AttackState, attacks, next_attacks, start_attacks
 from lpcnet_cq.bitstream.packet import Integers
 from lpcnet_cq.music import model as music
-from lpcnet_cq.music.allocation import PER_ENERGY, PER_OCTAVE
-from lpcnet_cq.music.bands import LEVELS
+from lpcnet_cq.music.band_layout import LEVELS
 from lpcnet_cq.music.config import MusicConfig
 from lpcnet_cq.music.integer_model import LineModel
+from lpcnet_cq.music.step_exponents import PER_ENERGY, PER_OCTAVE
 from lpcnet_cq.nn.runtime import is_valid_output, one_batch, own_settings, with_values
 
 FADE = 2  # attenuation per concealed packet in units of energy (3 dB each): silent after about ten packets

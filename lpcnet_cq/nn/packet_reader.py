@@ -1,9 +1,8 @@
-"""Packet reader: the integer entropy model and the range decoder, compiled together.
+"""Packet reader: the integer entropy model and the range decoder, compiled together by JAX.
 
-Place in the chain: first block of the decoder, the mirror of `packet.put_packets` and `packet.put_enhancements`. All
-arithmetic uses 64-bit integers, or doubles that represent integers below 2^53 exactly, so that every machine reads the
-same symbols. The code is compiled because one second of speech has ten thousand symbols, and each symbol depends on
-those before it. Delay: none. `bitstream.range_coder` and `bitstream.frequency_tables` do the same with Python integers.
+Place in the chain: first block of the decoder of the backend "jax"; `bitstream.packet_reader` reads the same integers
+without JAX. All arithmetic uses 64-bit integers, or doubles that represent integers below 2^53 exactly, so that every
+machine reads the same symbols. Delay: none.
 
 Letters: T packets, K side integers, S subframes, D latents, L enhancements, c context.
 """
@@ -20,20 +19,13 @@ from lpcnet_cq.bitstream.entropy_model import EntropyModel
 from lpcnet_cq.bitstream.fixed_point import Array
 from lpcnet_cq.bitstream.frequency_tables import ESCAPE, HALF_WIDTH, locate
 from lpcnet_cq.bitstream.packet import LIMIT, MOST_KNOWN, Integers, Past, start
+from lpcnet_cq.bitstream.packet_reader import BUFFER_BYTES, NO_LAYER, NO_PAST
 from lpcnet_cq.bitstream.range_coder import BOTTOM, TOP_BITS, TOTAL, TOTAL_BITS
+from lpcnet_cq.bitstream.vector_reader import BEYOND, HEAD_BYTES, LAST_BYTES, NO_SYMBOL, TRUNCATED
 from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.nn.runtime import own_settings
 
-BUFFER_BYTES = 1 << 16  # more than the payload of a segment; the bytes after the payload are zeros
-HEAD_BYTES = TOP_BITS // 8
-DAMAGE = {
-    1: "a packet is damaged: its code belongs to no symbol",
-    2: f"a packet is damaged: it holds an integer beyond {LIMIT}",
-    3: "a packet is damaged: its step size allows no enhancement layer",
-    4: "a packet needs the packets before it, which are not known",
-    5: "a packet is truncated",
-    6: "a packet is damaged: no encoder writes its last bytes",
-}
+DAMAGE = {1: NO_SYMBOL, 2: BEYOND, 3: NO_LAYER, 4: NO_PAST, 5: TRUNCATED, 6: LAST_BYTES}
 
 
 class Code(NamedTuple):

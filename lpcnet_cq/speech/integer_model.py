@@ -5,10 +5,15 @@ model of latents. The latents of a subframe depend on the side information, the 
 subframes.
 """
 
-from typing import Any
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any, NamedTuple
 
-from lpcnet_cq.bitstream.fixed_point import ACT_BITS, CLIP, SIDE_CLIP, Array, activate, product
+import numpy as np
+
+from lpcnet_cq.bitstream.fixed_point import ACT_BITS, CLIP, SIDE_CLIP, Array, activate, activate_floats, clip, product
 from lpcnet_cq.bitstream.integer_model import IntegerModel, Triangle
+from lpcnet_cq.bitstream.vector_sums import Terms, TriangleSums
 
 
 class SubframeModel(IntegerModel):
@@ -32,7 +37,7 @@ class SubframeModel(IntegerModel):
             Number of known packets before, 0 to 2.
         """
         w, b = self.w, self.b
-        u = self.xp.concatenate([side, before[..., 1, :]], axis=-1).clip(-SIDE_CLIP, SIDE_CLIP) << ACT_BITS
+        u = clip(self.xp.concatenate([side, before[..., 1, :]], axis=-1), -SIDE_CLIP, SIDE_CLIP) << ACT_BITS
         total, offset = product(u, w["latent_ws"]) + b["latent_bs"][step], b["latent_bp"]
         if self.resets_trained:
             reset = (known == 0)[..., None]
@@ -58,3 +63,56 @@ class SubframeModel(IntegerModel):
         h = activate(product(h, w["latent_w2"]) + b["latent_b2"])
         out = product(h, w["latent_w3"]) + b["latent_b3"]
         return out[..., :D], out[..., D:]
+
+    def latents(self, before: Array, side: Array, step: Array, known: Array, vectors: Array, n: Array):
+        """Return what `IntegerModel.latents` returns, computed in NumPy with integers that are stored as doubles."""
+        D, context = self.D, self.packet_context(before, side, step, known)
+        c = clip(vectors, -CLIP, CLIP).astype(np.float64)
+        earlier = [c[i : i - self.context] for i in range(self.context)]
+        sums = self._network(context.reshape(-1, context.shape[-1]), earlier)
+        c = c[self.context :]
+        sums[:, :D] += c @ self._doubles.tri_mean
+        sums[:, D:] += np.abs(c) @ self._doubles.tri_scale
+        sums = sums.astype(np.int64).reshape(*n.shape[:-1], 2 * D)
+        return sums[..., :D], sums[..., D:]
+
+    def latent_sums(self, context: Any, i: int, before: np.ndarray) -> TriangleSums:
+        """Return the running sums of the latents of subframe i, see `IntegerModel.latent_sums`."""
+        sums = self._network(context[i], clip(before, -CLIP, CLIP).astype(np.float64))
+        return TriangleSums(sums.astype(np.int64).reshape(2, -1), self._terms)
+
+    def _network(self, context: np.ndarray, earlier: Iterable[np.ndarray]) -> np.ndarray:
+        """Do as `latent`, in NumPy with integers that are stored as doubles; return both sums in a row, (..., 2 D).
+
+        `earlier` has the clipped vectors before, (..., D) each, oldest first.
+        """
+        w = self._doubles
+        total = context.astype(np.float64)
+        for y, wy in zip(earlier, w.wy, strict=True):
+            total += y @ wy
+        h = activate_floats(total)
+        h = activate_floats(h @ w.w2 + w.b2)
+        return h @ w.w3 + w.b3
+
+    @cached_property
+    def _doubles(self) -> "Doubles":
+        w, b, tri = self.w, self.b, self.tri
+        wy = (w["latent_wy"] * (1 << ACT_BITS)).reshape(self.context, self.D, -1)
+        named = b["latent_b2"], w["latent_w3"], b["latent_b3"], tri["latent_tri_mean"], tri["latent_tri_scale"]
+        return Doubles(wy, w["latent_w2"], *(tensor.astype(np.float64) for tensor in named))
+
+    @cached_property
+    def _terms(self) -> Terms:
+        return Terms(self.tri["latent_tri_mean"], self.tri["latent_tri_scale"], CLIP)
+
+
+class Doubles(NamedTuple):
+    """Hold the parameters behind the side information as float64; `wy` (context, D, H) has one matrix per vector."""
+
+    wy: np.ndarray
+    w2: np.ndarray
+    b2: np.ndarray
+    w3: np.ndarray
+    b3: np.ndarray
+    tri_mean: np.ndarray
+    tri_scale: np.ndarray

@@ -8,10 +8,11 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from lpcnet_cq.music.allocation import step_exponents
 from lpcnet_cq.music.config import MusicConfig
-from lpcnet_cq.music.entropy import features, line_context, log8, unpack_side
+from lpcnet_cq.music.entropy import log8
+from lpcnet_cq.music.line_features import features, line_context, unpack_side
 from lpcnet_cq.music.model import Model, decode, encode, exponents, lines_of_bands, sizes, start_decoder
+from lpcnet_cq.music.step_exponents import step_exponents
 from lpcnet_cq.nn.entropy import logistic_bits
 from lpcnet_cq.nn.quantize import latent_steps, soft_to_hard
 from lpcnet_cq.training.config import MusicLoss
@@ -40,8 +41,8 @@ def line_bits(model: Model, side: jax.Array, n: jax.Array, step: jax.Array) -> j
     """Return the ideal code lengths of lines n (B, T, 2, D), integers stored as floats, from the initial state."""
     c = model.config
     sides = [earlier(side, i) for i in range(3)]
-    is_short, E, _ = unpack_side(side, c.bands)
-    spread = [partial(lines_of_bands, is_short=unpack_side(v, c.bands)[0], c=c) for v in sides]
+    is_short, E, _ = unpack_side(jnp, side, c.bands)
+    spread = [partial(lines_of_bands, is_short=unpack_side(jnp, v, c.bands)[0], c=c) for v in sides]
     q = jnp.asarray(step_exponents(c), jnp.float32)[step]
     context = line_context(jnp, is_short, E, [exponents(model, v) for v in sides], q, spread)
     own, older = earlier(n, 1), earlier(n, 2)

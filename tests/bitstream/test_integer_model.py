@@ -17,9 +17,12 @@ from lpcnet_cq.bitstream.frequency_tables import (
     frequency_tables,
     locate,
 )
+from lpcnet_cq.bitstream.integer_model import IntegerModel
+from lpcnet_cq.bitstream.packet_reader import BUFFER_BYTES
+from lpcnet_cq.bitstream.vector_reader import HEAD_BYTES
 from lpcnet_cq.checkpoint.weights import flatten
 from lpcnet_cq.nn.entropy import logistic_bits
-from lpcnet_cq.nn.packet_reader import BUFFER_BYTES, HEAD_BYTES, Memory, Reader
+from lpcnet_cq.nn.packet_reader import Memory, Reader
 from lpcnet_cq.speech.freeze import freeze, thaw
 from lpcnet_cq.speech.integer_model import SubframeModel
 from lpcnet_cq.training.presets import PRESETS
@@ -104,6 +107,17 @@ def test_integers_cost_what_the_float_model_says(trained):
     assert 1.5 < ours.mean() < 5
     for total, theirs in zip(totals, expected, strict=True):
         np.testing.assert_allclose(total, float(theirs.sum()), rtol=0.005)
+
+
+def test_latents_in_doubles_have_the_sums_of_integers(trained):
+    """The encoder's sums against those of the common model, large latents included."""
+    integer, random = SubframeModel(freeze(trained[1], CONFIG), CONFIG), np.random.default_rng(4)
+    before, side = random.integers(-40, 41, (6, 2, K)), random.integers(-40, 41, (6, K))
+    vectors = random.integers(-3, 4, (CONFIG.context + 6 * S, D)) * random.integers(0, 9, (CONFIG.context + 6 * S, D))
+    step, known = random.integers(0, CONFIG.n_steps, 6), np.array([0, 1, 2, 2, 2, 2])
+    given = before, side, step, known, vectors, vectors[CONFIG.context :].reshape(6, S, D)
+    for ours, common in zip(integer.latents(*given), IntegerModel.latents(integer, *given), strict=True):
+        np.testing.assert_array_equal(ours, common)
 
 
 def test_thawed_integers_freeze_to_themselves(trained):

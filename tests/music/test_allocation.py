@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from lpcnet_cq.music.allocation import LIMITS, PER_ENERGY, SIDE_SHARE, SLOPE, Allocation, step_exponents
+from lpcnet_cq.music.allocation import SIDE_SHARE, SLOPE, Allocation
 from lpcnet_cq.music.config import MusicConfig
+from lpcnet_cq.music.step_exponents import LIMITS, PER_ENERGY, step_exponents
 
 C = MusicConfig()
 b = C.bands

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from dsp.psychoacoustics import hz_to_bark
-from lpcnet_cq.music import bands
+from lpcnet_cq.music import band_layout, bands
+from lpcnet_cq.music.band_layout import LEVELS, OFFSET
 from lpcnet_cq.music.config import MusicConfig
 
 C = MusicConfig()
@@ -15,7 +16,7 @@ IS_SHORT = np.float32([0, 1, 0, 1, 0, 1])
 
 def test_bands_have_a_bark_at_most_high_ones_less_and_none_is_empty():
     hz = C.spec.sample_rate_hz / 2 / C.spec.hop
-    first = bands.edges(C.n_latents, C.bands, hz)
+    first = band_layout.edges(C.n_latents, C.bands, hz)
     assert (np.diff(first) >= 1).all() and first[0] == 0 and first[-1] == C.n_latents
     width = np.diff(np.asarray(hz_to_bark(first * hz)))
     assert width.max() < 1.2 and width[:8].mean() == pytest.approx(1, abs=0.05)
@@ -23,7 +24,7 @@ def test_bands_have_a_bark_at_most_high_ones_less_and_none_is_empty():
 
 
 def test_a_packet_of_short_blocks_has_bands_of_two_short_blocks_each():
-    long, short = bands.layout(C)
+    long, short = band_layout.layout(C)
     assert (np.diff(long) >= 0).all() and set(long) == set(short) == set(range(C.bands))
     by_block = short.reshape(-1, C.short_blocks)  # line k of short block j lies at 8 k + j
     np.testing.assert_array_equal(by_block[:, 0::2], by_block[:, 1::2])
@@ -34,15 +35,15 @@ def test_a_packet_of_short_blocks_has_bands_of_two_short_blocks_each():
 def test_sums_over_bands_and_spreading_over_lines():
     sums = np.asarray(bands.band_sums(jnp.asarray(LINES), jnp.asarray(IS_SHORT), C))
     for row, lines, is_short in zip(sums, LINES, IS_SHORT, strict=True):
-        judged = np.bincount(bands.layout(C)[int(is_short)], lines, C.bands)
+        judged = np.bincount(band_layout.layout(C)[int(is_short)], lines, C.bands)
         np.testing.assert_allclose(row, judged, atol=1e-4)
     spread = np.asarray(bands.lines_of_bands(jnp.asarray(sums), jnp.asarray(IS_SHORT), C))
     for row, values, is_short in zip(spread, sums, IS_SHORT, strict=True):
-        np.testing.assert_allclose(row, values[bands.layout(C)[int(is_short)]], rtol=1e-6)
+        np.testing.assert_allclose(row, values[band_layout.layout(C)[int(is_short)]], rtol=1e-6)
 
 
 def test_energies_are_powers_of_two_within_their_range():
-    for level, want in ((2.0**5, 10 + bands.OFFSET), (2.0**-3, -6 + bands.OFFSET), (0, bands.LEVELS[0])):
+    for level, want in ((2.0**5, 10 + OFFSET), (2.0**-3, -6 + OFFSET), (0, LEVELS[0])):
         E = bands.energies(jnp.full((2, C.n_latents), level, jnp.float32), jnp.asarray([0.0, 1.0]), C)
         np.testing.assert_array_equal(E, want)
 
@@ -50,7 +51,7 @@ def test_energies_are_powers_of_two_within_their_range():
 def test_a_panned_sound_leaves_nothing_to_the_side():
     M = jnp.asarray(LINES)
     for a in (-8, -3, 0, 5, 8):
-        S = a / bands.PREDICTION_STEPS * M
+        S = a / band_layout.PREDICTION_STEPS * M
         np.testing.assert_array_equal(bands.prediction_coefficients(M, S, jnp.asarray(IS_SHORT), C), a)
 
 

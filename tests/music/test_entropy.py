@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from lpcnet_cq.music import entropy
+from lpcnet_cq.music import entropy, line_features
 from lpcnet_cq.music.config import MusicConfig
 from lpcnet_cq.training.music_objective import line_bits
 from lpcnet_cq.training.presets import PRESETS
@@ -18,11 +18,11 @@ D, b, T = C.n_latents, C.bands, 5
 def test_surroundings_are_weighted_sums_of_magnitudes():
     n = np.zeros((1, 20), int)
     n[0, 10] = -3
-    near, wide = entropy.neighbour_sums(np, n)
+    near, wide = line_features.neighbour_sums(np, n)
     assert near[0, 8:13].tolist() == [0, 3, 6, 3, 0]
     assert (wide[0] == 3 * (np.abs(np.arange(20) - 10) <= 4)).all()
     dense = np.random.default_rng(1).integers(-9, 9, (2, 3, 40))
-    near, wide = entropy.neighbour_sums(np, dense)
+    near, wide = line_features.neighbour_sums(np, dense)
     for got, kernel in ((near, [1, 2, 1]), (wide, np.ones(9))):
         judged = [np.convolve(np.abs(row), kernel, "same") for row in dense.reshape(-1, 40)]
         np.testing.assert_array_equal(got.reshape(-1, 40), judged)
@@ -30,14 +30,14 @@ def test_surroundings_are_weighted_sums_of_magnitudes():
 
 def test_logarithms_are_eighths_of_octaves():
     got = np.asarray(entropy.log8(jnp.asarray([0.0, 1, 2, 3, 1024])))
-    assert got.tolist() == [entropy.LOG8_ZERO, 0, 8, 13, 80]
+    assert got.tolist() == [line_features.LOG8_ZERO, 0, 8, 13, 80]
     assert np.asarray(entropy.log8_plus(jnp.asarray([0.0, -1, 3]))).tolist() == [0, 8, 16]
 
 
 def test_parts_of_the_side_information():
     c = MusicConfig()
     side = np.arange(c.n_side)[None] % 30
-    is_short, E, A = entropy.unpack_side(side, c.bands)
+    is_short, E, A = line_features.unpack_side(np, side, c.bands)
     assert is_short[0] == 0 and E.shape == (1, 2, c.bands) and A.shape == (1, c.bands)
     np.testing.assert_array_equal(np.concatenate([is_short, E[0, 0], A[0], E[0, 1]]), side[0])
     named = c.side_parts

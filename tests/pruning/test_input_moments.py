@@ -8,7 +8,8 @@ from flax import nnx
 
 from lpcnet_cq.bitstream.fixed_point import SIDE_SCALE
 from lpcnet_cq.music.config import MusicConfig
-from lpcnet_cq.music.entropy import UNIT, F, LatentModel
+from lpcnet_cq.music.entropy import LatentModel
+from lpcnet_cq.music.line_features import UNIT, F
 from lpcnet_cq.nn.capture import LayerInput, multiply
 from lpcnet_cq.nn.layers import CausalConv
 from lpcnet_cq.pruning.input_moments import input_moments

@@ -1,0 +1,118 @@
+"""Running sums of a vector that is being decoded: the context within a vector, for the packet reader.
+
+Place in the chain: between the entropy model, which computes the sums of means and scales from other vectors, and
+`vector_reader`. Most integers are zero, and a zero changes no sum. Therefore the sums of all integers up to the next
+one that is not zero are known at once, and change behind an integer that is not zero only.
+
+Letters: n integers of the vector, H hidden width.
+"""
+
+from typing import Protocol
+
+import numpy as np
+
+from lpcnet_cq.bitstream.fixed_point import SUM_BITS, activate_floats
+from lpcnet_cq.bitstream.frequency_tables import HALF_WIDTH, MEAN_BITS
+
+WINDOW = 16  # integers whose sums are returned at once; more would mostly be returned again behind the next change
+FIRST_FLOOR = -HALF_WIDTH - 1  # floor of a mean whose table does not contain zero; it is subtracted from all means
+MEAN_SHIFT = SUM_BITS - MEAN_BITS
+ROUNDING = np.array([[(1 << MEAN_SHIFT - 1) - (FIRST_FLOOR << SUM_BITS)], [1 << SUM_BITS - 1]])
+
+
+class VectorSums(Protocol):
+    """Hold the sums of means and scales of one vector, as far as its decoded integers determine them.
+
+    `ROUNDING` is added to them, so that a shift gives rounded means above `FIRST_FLOOR`, and rounded scales.
+    """
+
+    def ahead(self, k: int) -> np.ndarray:
+        """Return the sums of the integers from k on, if all of them are zero, int64 (2, 1 to n - k)."""
+        ...
+
+    def put(self, k: int, value: int) -> None:
+        """Take the value of integer k; zeros need not be put."""
+        ...
+
+
+class Terms:
+    """What each value of each integer of a vector adds to the integers behind it, computed at the first use.
+
+    Parameters
+    ----------
+    mean, scale : int64 arrays (n, n)
+        Triangular terms per unit of the value and of its magnitude, as in `integer_model.Triangle`.
+    clip : int
+        Largest magnitude that has an effect.
+    """
+
+    def __init__(self, mean: np.ndarray, scale: np.ndarray, clip: int):
+        self._mean, self._scale, self._clip = mean, scale, clip
+        self._sums: dict[tuple[int, int], np.ndarray] = {}
+
+    def sums(self, k: int, value: int) -> np.ndarray:
+        """Return the terms of means and scales, int64 (2, n)."""
+        c = self.clipped(value)
+        found = self._sums.get((k, c))
+        if found is None:
+            found = self._sums[k, c] = np.array((c * self._mean[k], abs(c) * self._scale[k]))
+        return found
+
+    def clipped(self, value: int) -> int:
+        """Return a value within -clip..clip."""
+        return -self._clip if value < -self._clip else self._clip if value > self._clip else value
+
+
+class TriangleSums:
+    """Sums with triangular terms.
+
+    Parameters
+    ----------
+    sums : int64 array (2, n)
+        Means and scales from other vectors, without rounding; changed in place.
+    terms : Terms
+    """
+
+    def __init__(self, sums: np.ndarray, terms: Terms):
+        sums += ROUNDING
+        self._sums, self._terms = sums, terms
+
+    def ahead(self, k: int) -> np.ndarray:
+        """Return the sums of the integers from k on, see `VectorSums`."""
+        return self._sums[:, k : k + WINDOW]
+
+    def put(self, k: int, value: int) -> None:
+        """Take the value of integer k."""
+        self._sums += self._terms.sums(k, value)
+
+
+class HiddenSums:
+    """Sums with triangular terms and a hidden layer to which every integer adds, as in `side_context.SideNetwork`.
+
+    Parameters
+    ----------
+    sums : int64 array (2, n)
+        As for `TriangleSums`, without those from the hidden layer.
+    terms : Terms
+    hidden : float64 array (H,)
+        Sums of the hidden layer from other vectors; integers.
+    within : float64 array (n, H)
+        Terms of the hidden layer per unit of an integer.
+    weights : float64 array (H, 2 n)
+        From the hidden layer to means and scales.
+    """
+
+    def __init__(self, sums: np.ndarray, terms: Terms, hidden: np.ndarray, within: np.ndarray, weights: np.ndarray):
+        sums += ROUNDING
+        self._sums, self._terms = sums, terms
+        self._hidden, self._within, self._weights = hidden, within, weights
+
+    def ahead(self, k: int) -> np.ndarray:
+        """Return the sums of the integers from k on, see `VectorSums`."""
+        out = activate_floats(self._hidden) @ self._weights
+        return (self._sums + out.astype(np.int64).reshape(2, -1))[:, k : k + WINDOW]
+
+    def put(self, k: int, value: int) -> None:
+        """Take the value of integer k."""
+        self._sums += self._terms.sums(k, value)
+        self._hidden += self._terms.clipped(value) * self._within[k]

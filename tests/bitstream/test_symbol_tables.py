@@ -1,0 +1,55 @@
+"""Slots of zero: those of the tables, and those of three symbols; scales beyond the tables."""
+
+import numpy as np
+import pytest
+
+from lpcnet_cq.bitstream.frequency_tables import ESCAPE, HALF_WIDTH, MEAN_BITS, N_SCALES, frequency_tables
+from lpcnet_cq.bitstream.integer_model import IntegerModel
+from lpcnet_cq.bitstream.symbol_tables import N_MEANS, SymbolTables
+from lpcnet_cq.bitstream.vector_sums import FIRST_FLOOR
+
+CUMULATIVE = frequency_tables().astype(np.int64)
+
+
+@pytest.fixture(scope="module")
+def tables():
+    return SymbolTables(CUMULATIVE)
+
+
+def rounded_means():
+    """Return floor and fraction of every mean for which `SymbolTables` has slots."""
+    means = np.arange(N_MEANS)
+    return (means >> MEAN_BITS) + FIRST_FLOOR, means & 15
+
+
+def test_slots_of_zero_are_those_of_the_tables(tables):
+    """Begin and frequency of zero where it has a symbol; else no frequency."""
+    floor, fraction = rounded_means()
+    inside = abs(floor) <= HALF_WIDTH
+    assert 0 < inside.sum() < N_MEANS
+    slots, symbol = (
+        np.array([tables.zeros[scale] for scale in range(N_SCALES)]),
+        (HALF_WIDTH - floor).clip(0, ESCAPE - 1),
+    )
+    assert slots.shape == (N_SCALES, N_MEANS, 2)
+    begin, end = CUMULATIVE[:, fraction, symbol], CUMULATIVE[:, fraction, symbol + 1]
+    np.testing.assert_array_equal(slots[:, inside], np.stack([begin, end - begin], axis=-1)[:, inside])
+    assert (slots[:, ~inside, 1] == 0).all()
+
+
+def test_slots_of_refinements_are_those_of_three_symbols(tables):
+    """The middle one of three, as the model gives their frequencies to encoders."""
+    floor, fraction = rounded_means()
+    inside, slots = abs(floor) <= HALF_WIDTH, np.array([tables.middles[scale] for scale in range(N_SCALES)])
+    f = IntegerModel.ternary_frequencies(NumPy(), CUMULATIVE[:, fraction], np.broadcast_to(-floor, slots.shape[:2]))
+    np.testing.assert_array_equal(slots[:, inside], f[:, inside, :2])
+    assert (slots[:, ~inside, 1] == 0).all()
+
+
+class NumPy:
+    xp = np
+
+
+def test_scales_are_clipped(tables):
+    assert tables.zeros[-5] == tables.zeros[0] and tables.zeros[N_SCALES + 9] == tables.zeros[N_SCALES - 1]
+    assert tables.rows[3][5] == CUMULATIVE[3, 5].tolist()

@@ -1,0 +1,65 @@
+"""Running sums against the sums of whole vectors: with triangular terms, and with a hidden layer."""
+
+import numpy as np
+import pytest
+
+from lpcnet_cq.bitstream.fixed_point import SIDE_CLIP
+from lpcnet_cq.bitstream.integer_model import Triangle
+from lpcnet_cq.bitstream.side_context import SideNetwork, SideReader
+from lpcnet_cq.bitstream.vector_sums import ROUNDING, WINDOW, Terms, TriangleSums
+
+K, H = 21, 12
+
+
+def triangle(random):
+    return np.triu(random.integers(-(1 << 16), 1 << 16, (K, K)), 1)
+
+
+def vector(random):
+    """Return integers as they are decoded: many zeros, some beyond every clip."""
+    n = random.integers(-3, 4, K) * random.integers(0, 2, K)
+    n[4], n[9] = 100, -1000
+    return n
+
+
+def sums_while_decoding(sums, n):
+    """Return the sums of each integer as they were when it was decoded, (2, K); zeros are not put."""
+    found = []
+    for k, value in enumerate(n.tolist()):
+        ahead = sums.ahead(k)
+        assert ahead.shape == (2, min(WINDOW, K - k))
+        found.append(ahead[:, 0] - ROUNDING[:, 0])
+        if value:
+            sums.put(k, value)
+    return np.array(found).T
+
+
+@pytest.mark.parametrize("clip", [7, SIDE_CLIP])
+def test_triangular_terms(clip):
+    random = np.random.default_rng(clip)
+    mean, scale, n = triangle(random), triangle(random), vector(random)
+    first = random.integers(-(1 << 22), 1 << 22, (2, K))
+    sums = TriangleSums(first.copy(), Terms(mean, scale, clip))
+    expected = Triangle(mean.astype(np.float64), scale.astype(np.float64), clip).batch_sums(first, n)
+    np.testing.assert_array_equal(sums_while_decoding(sums, n), expected)
+
+
+@pytest.mark.parametrize("depends", [False, True])
+def test_side_integers(depends):
+    """The hidden layer depends on the integers of the packet, or on the packets before only."""
+    random = np.random.default_rng(3)
+    weights = lambda *shape: random.integers(-4096, 4096, shape)  # noqa: E731
+    network = SideNetwork(
+        weights(2 * K, H),
+        weights(H) << 8,
+        weights(H, 2 * K),
+        weights(2 * K) << 8,
+        weights(2 * K, K),
+        depends * weights(K, H),
+        triangle(random),
+        triangle(random),
+    )
+    before, n = np.stack([vector(random), vector(random)]), vector(random)
+    expected = network.batch_sums(network.start(before[None], np), n[None])
+    found = sums_while_decoding(SideReader(network).sums(before), n)
+    np.testing.assert_array_equal(found, np.concatenate(expected))
