@@ -18,7 +18,7 @@ class FrontEndState(NamedTuple):
 
     Attributes
     ----------
-    highpass : float64 array (2, 2)
+    highpass : float64 array (2,)
     buffer : float32 array (n,)
         Last filtered samples, which the next analysis window and the next packet include.
     """

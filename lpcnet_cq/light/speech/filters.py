@@ -1,18 +1,16 @@
 """Time-varying A(z) and 1/A(z) with explicit state, in double precision: `lpcnet_cq.speech.filters` in NumPy.
 
 The functions compute what `direct_analysis` and `direct_synthesis` of `dsp.filters` compute, for one signal and without
-checks of arguments: a packet of a live stream takes about ten microseconds each.
+checks of arguments. They need NumPy only: SciPy takes longer to import than ten seconds of speech to decode.
 
 Letters: S subframes, L samples per subframe, M order, N = S L samples.
 """
 
 import numpy as np
-from scipy.linalg import get_blas_funcs
 
 from lpcnet_cq.light.windows import windows
 
-BLOCK = 64  # subframes whose recursion is solved at once, so that the banded matrix fits in the cache
-(_solve_banded,) = get_blas_funcs(("tbsv",), dtype=np.float64)
+BLOCK = 32  # samples that are computed at once
 
 
 def residual(state: np.ndarray, x: np.ndarray, a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -47,15 +45,15 @@ def residual(state: np.ndarray, x: np.ndarray, a: np.ndarray) -> tuple[np.ndarra
 def synthesise(state: np.ndarray, e: np.ndarray, a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Filter an excitation by 1/A(z), y[n] = e[n] - sum_k a_k y[n-k], the inverse of `residual`.
 
-    The recursion is the solution of a triangular system with M subdiagonals. The first M rows are those of the
-    identity: there the solution is the state.
+    The recursion runs over blocks of `BLOCK` samples: a block of the output is the response to its excitation, a
+    product with the impulse response, plus the response to the M samples before it.
 
     Parameters
     ----------
     state : float64 array (M,)
         The M output samples before `e`, oldest first; zeros at the start of a signal.
     e : array (N,)
-        Excitation, N a multiple of the number of subframes.
+        Excitation; the samples per subframe are a multiple of `BLOCK`.
     a : float64 array (S, M+1)
         LPC coefficients with a[..., 0] = 1.
 
@@ -66,12 +64,37 @@ def synthesise(state: np.ndarray, e: np.ndarray, a: np.ndarray) -> tuple[np.ndar
     y : float64 array (N,)
         Speech.
     """
-    M, S, L = len(state), len(a), len(e) // len(a)
-    y = np.concatenate([state, e])
-    for s in range(0, S, BLOCK):
-        rows = a[s : s + BLOCK, None, ::-1]
-        band = np.zeros((M + len(rows) * L, M + 1))
-        band[M:].reshape(len(rows), L, M + 1)[:] = rows
-        part = slice(s * L, s * L + len(band))
-        y[part] = _solve_banded(M, band.T, y[part], lower=0, trans=1, diag=1)
+    M, S = len(state), len(a)
+    to_output, to_later = _responses(a, M)
+    y = np.concatenate([state, (e.reshape(S, -1, BLOCK) @ to_output.transpose(0, 2, 1)).reshape(-1)])
+    blocks_each = len(e) // (S * BLOCK)
+    for i, response in enumerate(to_later):
+        for n in range(i * blocks_each * BLOCK, (i + 1) * blocks_each * BLOCK, BLOCK):
+            y[n + M : n + M + BLOCK] += response @ y[n : n + M]
     return y[len(e) :].copy(), y[M:]
+
+
+def _responses(a: np.ndarray, M: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the matrices from the excitation of a block to its output, and from the M samples before it.
+
+    Returns
+    -------
+    to_output : array (S, BLOCK, BLOCK)
+        Element (i, j) is the impulse response at i - j.
+    to_later : array (S, BLOCK, M)
+    """
+    S, first = len(a), BLOCK + M - 1
+    h = np.zeros((S, 2 * BLOCK + M - 1))  # the impulse response begins at `first`
+    feedback = np.zeros((S, 2 * BLOCK + M))  # between zeros, -a_M to -a_1
+    feedback[:, BLOCK : BLOCK + M] = -a[:, :0:-1]
+    h[:, first] = 1.0
+    for n in range(first + 1, first + BLOCK):
+        h[:, n] = np.einsum("sk,sk->s", feedback[:, BLOCK : BLOCK + M], h[:, n - M : n])
+    to_output = _toeplitz(h[:, first:], (S, BLOCK, BLOCK), 1)
+    return to_output, to_output @ _toeplitz(feedback[:, BLOCK:], (S, BLOCK, M), -1)
+
+
+def _toeplitz(v: np.ndarray, shape: tuple[int, int, int], sign: int) -> np.ndarray:
+    """Return a view of v, rows of a larger array: element (s, i, j) is v[s, sign * (i - j)], also to the left of v."""
+    row, step = v.strides
+    return np.lib.stride_tricks.as_strided(v, shape, (row, sign * step, -sign * step), writeable=False)
