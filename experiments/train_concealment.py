@@ -17,7 +17,8 @@ import numpy as np
 import train_resets as resets
 from flax import nnx
 
-from lpcnet_cq.checkpoint.weights import find_weights, load_checkpoint, load_weights, save_checkpoint, save_weights
+from lpcnet_cq.checkpoint.training_files import load_checkpoint, save_checkpoint, save_weights
+from lpcnet_cq.checkpoint.weights import find_weights, load_weights
 from lpcnet_cq.nn.runtime import use_cache
 from lpcnet_cq.speech import model as cq
 from lpcnet_cq.speech.concealment import simulate_losses

@@ -21,7 +21,8 @@ from flax import nnx
 
 from lpcnet_cq.bitstream.rate_control import ROUNDING_BITS
 from lpcnet_cq.bitstream.rdoq import MULTIPLIER
-from lpcnet_cq.checkpoint.weights import find_weights, load_checkpoint, load_weights, save_checkpoint, save_weights
+from lpcnet_cq.checkpoint.training_files import load_checkpoint, save_checkpoint, save_weights
+from lpcnet_cq.checkpoint.weights import find_weights, load_weights
 from lpcnet_cq.nn.entropy import logistic_bits
 from lpcnet_cq.nn.quantize import latent_steps
 from lpcnet_cq.nn.runtime import use_cache, with_values

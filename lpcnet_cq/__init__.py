@@ -1,7 +1,7 @@
 """Speech codec for 9 to 24 kbps: linear prediction and a neural residual coder, quantised together.
 
 `load()` returns a codec; its `encode` and `decode` work on whole signals, `encoder()` and `decoder()` on packets.
-Importing the package is fast, because JAX is imported with the first codec.
+Importing the package is fast, because the codec is imported with the first call of `load`.
 """
 
 import os
@@ -16,10 +16,11 @@ __all__ = ["BitstreamError", "load"]
 __version__ = "0.1.0"
 
 
-def load(name_or_path: str | os.PathLike | None = None) -> "Codec":
+def load(name_or_path: str | os.PathLike | None = None, backend: str | None = None) -> "Codec":
     """Load a codec from released weights by name (by default `cq`), a weights file, or the folder of a training run.
 
-    Every call reads the weights again and returns a new codec.
+    Every call reads the weights again and returns a new codec. The networks run in NumPy (`backend="numpy"`, the
+    default if the codec has it) or in JAX ("jax"); both read and write the same streams.
 
     Returns
     -------
@@ -28,7 +29,7 @@ def load(name_or_path: str | os.PathLike | None = None) -> "Codec":
     Raises
     ------
     ValueError
-        If there are no such weights.
+        If there are no such weights, or the backend does not exist or is not installed.
 
     Examples
     --------
@@ -40,4 +41,4 @@ def load(name_or_path: str | os.PathLike | None = None) -> "Codec":
     """
     from lpcnet_cq.codec import load as load_codec
 
-    return load_codec(name_or_path)
+    return load_codec(name_or_path, backend)

@@ -14,11 +14,11 @@ from numpy.typing import ArrayLike
 from lpcnet_cq.audio import prepare
 from lpcnet_cq.bitstream.container import Header
 from lpcnet_cq.bitstream.packing import Mode
+from lpcnet_cq.bitstream.segment_reader import ReadSegment
 from lpcnet_cq.bitstream.summary import summarise
 from lpcnet_cq.checkpoint.weights import find_weights, installed
 from lpcnet_cq.file_encoder import Progress, checked_progress
 from lpcnet_cq.files import count_file_bits, drop_layers, read_file
-from lpcnet_cq.nn.segment_reader import ReadSegment
 from lpcnet_cq.registry import record_named
 from lpcnet_cq.signal_check import coding_fault
 from lpcnet_cq.sources import samples_of, stream_bytes
@@ -32,18 +32,23 @@ DEFAULT = record_named("speech").weights
 class Codec(StreamingCodec):
     """Encode and decode signals with one set of weights.
 
-    A codec is immutable, so that threads can share it. Pickling stores the name of the weights only; unpickling loads
-    them again. Start processes that use a codec with the method `spawn`, because JAX does not work after a fork.
+    A codec is immutable, so that threads can share it. Pickling stores the names of weights and backend only;
+    unpickling loads them again. With the backend "jax", start processes that use a codec with the method `spawn`,
+    because JAX does not work after a fork.
 
     Parameters
     ----------
     path : path
         Weights file.
+    backend : str, optional
+        Library that runs the networks: "numpy" (default, if the codec has it) or "jax", which is faster for many
+        signals on an accelerator. Both read and write the same streams.
 
     Raises
     ------
     ValueError
-        If the file is missing or is not a weights file of this project.
+        If the file is missing or is not a weights file of this project, or the backend does not exist or is not
+        installed.
     """
 
     def encode(
@@ -180,21 +185,6 @@ class Codec(StreamingCodec):
         return read_file(self._parts, data)[:2]
 
 
-def load(name_or_path: str | os.PathLike | None = None) -> Codec:
-    """Load a codec; every call reads the weights again and returns a new codec.
-
-    Parameters
-    ----------
-    name_or_path : str or path, optional
-        Name of released weights, path of a weights file, or folder of a training run. By default, the weights `cq`.
-
-    Returns
-    -------
-    Codec
-
-    Raises
-    ------
-    ValueError
-        If there are no such weights.
-    """
-    return Codec(find_weights(DEFAULT if name_or_path is None else name_or_path))
+def load(name_or_path: str | os.PathLike | None = None, backend: str | None = None) -> Codec:
+    """Load a codec by the name of released weights, a file, or the folder of a run: see `lpcnet_cq.load`."""
+    return Codec(find_weights(DEFAULT if name_or_path is None else name_or_path), backend)

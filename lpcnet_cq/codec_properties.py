@@ -17,20 +17,28 @@ class CodecProperties:
     ----------
     path : path
         Weights file.
+    backend : str, optional
+        As for `codec.Codec`.
 
     Raises
     ------
     ValueError
-        If the file is missing or is not a weights file of this project.
+        If the file is missing or is not a weights file of this project, or the backend does not exist or is not
+        installed.
     """
 
-    def __init__(self, path: str | os.PathLike):
-        self._parts = load_parts(path)
+    def __init__(self, path: str | os.PathLike, backend: str | None = None):
+        self._parts = load_parts(path, backend)
 
     @property
     def name(self) -> str:
         """Name of the weights."""
         return self._parts.name
+
+    @property
+    def backend(self) -> str:
+        """Name of the library that runs the networks: "numpy" or "jax"."""
+        return self._parts.backend
 
     @property
     def sha256(self) -> str:

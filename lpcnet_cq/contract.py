@@ -8,7 +8,7 @@ Letters: T packets, K side integers, S vectors of latents per packet, D latents 
 """
 
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ import numpy as np
 from lpcnet_cq.bitstream.codec_config import CodecConfig
 from lpcnet_cq.bitstream.entropy_model import EntropyModel
 from lpcnet_cq.bitstream.packet import Integers
+from lpcnet_cq.bitstream.packet_reader import ReadsPackets
 
 
 class SignalModel(Protocol):
@@ -93,6 +94,44 @@ class SignalModel(Protocol):
 
 
 @dataclass(frozen=True)
+class Backend:
+    """Name the parts of a codec that one library runs, as "module:attribute": no library is imported before its use.
+
+    Parameters
+    ----------
+    signal_model : str
+        (nested float parameters, entropy model, configuration) to a `SignalModel`.
+    reader : str
+        (entropy model) to a reader of packets.
+    entropy_model : str
+        A faster entropy model with the same integers as that of the record; empty if there is none.
+    """
+
+    signal_model: str
+    reader: str
+    entropy_model: str = ""
+
+    def make(
+        self, record: "CodecRecord", floats: dict, integers: dict[str, np.ndarray], config: CodecConfig
+    ) -> tuple[SignalModel, ReadsPackets, EntropyModel]:
+        """Return signal model, reader and entropy model of weights.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            If the library is not installed.
+        """
+        entropy_model = pkgutil.resolve_name(self.entropy_model) if self.entropy_model else record.entropy_model
+        entropy = entropy_model(integers, config)
+        signal = pkgutil.resolve_name(self.signal_model)(floats, entropy, config)
+        return signal, pkgutil.resolve_name(self.reader)(entropy), entropy
+
+
+NUMPY_READER = "lpcnet_cq.bitstream.packet_reader:PacketReader"
+JAX_READER = "lpcnet_cq.nn.packet_reader:Reader"
+
+
+@dataclass(frozen=True)
 class CodecRecord:
     """List the parts of one codec.
 
@@ -102,8 +141,8 @@ class CodecRecord:
         Name of the codec in weights files and stream headers, such as "speech".
     config : type
         Class of its configuration, with `kind`, `channels` and `segment_packets` as class attributes.
-    signal_model : callable
-        (nested float parameters, entropy model, configuration) to a `SignalModel`.
+    backends : dict
+        `Backend` by name; the first one is the default.
     entropy_model : callable
         (integers of a weights file, configuration) to an `EntropyModel`.
     freeze : callable
@@ -127,7 +166,7 @@ class CodecRecord:
 
     kind: str
     config: type[CodecConfig]
-    signal_model: Callable[[dict, Any, Any], SignalModel]
+    backends: Mapping[str, Backend]
     entropy_model: Callable[[dict[str, np.ndarray], Any], EntropyModel]
     freeze: Callable[[dict, Any], dict[str, np.ndarray]]
     thaw: Callable[[dict[str, np.ndarray], Any], dict]
@@ -148,6 +187,21 @@ class CodecRecord:
     def sample_rate_hz(self) -> int:
         """Sample rate of the default configuration."""
         return self.config().spec.sample_rate_hz
+
+    def backend(self, name: str | None) -> str:
+        """Return the name of a backend; None stands for the default one.
+
+        Raises
+        ------
+        ValueError
+            If the codec has no such backend.
+        """
+        if name is None:
+            return next(iter(self.backends))
+        if name not in self.backends:
+            allowed = " or ".join(f"`{known}`" for known in self.backends)
+            raise ValueError(f"`backend` is {name!r}, it must be {allowed} for {self.kind}")
+        return name
 
     @property
     def task(self) -> Any:

@@ -12,10 +12,10 @@ import numpy as np
 from lpcnet_cq.audio_blocks import resampled
 from lpcnet_cq.bitstream.container import Header
 from lpcnet_cq.bitstream.packet import Integers, in_runs
+from lpcnet_cq.bitstream.segment_reader import ReadSegment, read_each
 from lpcnet_cq.checkpoint.weights import installed
 from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.file_encoder import CHUNK
-from lpcnet_cq.nn.segment_reader import ReadSegment, read_each
 from lpcnet_cq.parts import CodecParts
 
 

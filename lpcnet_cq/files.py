@@ -10,10 +10,10 @@ from lpcnet_cq.bitstream.bit_counts import count_bits
 from lpcnet_cq.bitstream.container import Header, read_header, write_header
 from lpcnet_cq.bitstream.live_container import LiveReader, LiveWriter
 from lpcnet_cq.bitstream.packing import cut, write_segments
+from lpcnet_cq.bitstream.segment_reader import ReadSegment
 from lpcnet_cq.bitstream.summary import summarise
 from lpcnet_cq.file_decoder import check_header, read_checked
 from lpcnet_cq.live_file import read_live
-from lpcnet_cq.nn.segment_reader import ReadSegment
 from lpcnet_cq.parts import CodecParts
 
 

@@ -16,10 +16,10 @@ from lpcnet_cq.bitstream.container import Header, write_header
 from lpcnet_cq.bitstream.extension import Coding, Live
 from lpcnet_cq.bitstream.live_container import LiveReader, LiveWriter
 from lpcnet_cq.bitstream.protection import find_copy
+from lpcnet_cq.bitstream.segment_reader import ReadSegment
 from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.file_decoder import Decoding, as_channels, as_original, check_header
 from lpcnet_cq.live_resampler import LiveResampler
-from lpcnet_cq.nn.segment_reader import ReadSegment
 from lpcnet_cq.parts import CodecParts
 from lpcnet_cq.stream import Decoder, Encoder
 
@@ -37,9 +37,7 @@ def live_header(
     return Header(0, sample_rate_hz, round(bitrate_bps), parts.sha256, channels, coding, live)
 
 
-def write_live(
-    file: BinaryIO, header: Header, encoder: Encoder, spare: Encoder, blocks: Iterable[np.ndarray]
-) -> None:
+def write_live(file: BinaryIO, header: Header, encoder: Encoder, spare: Encoder, blocks: Iterable[np.ndarray]) -> None:
     """Write a live stream: the header before anything else, then each packet as soon as its samples are there.
 
     Parameters

@@ -15,10 +15,10 @@ import numpy as np
 from lpcnet_cq.bitstream.codec_config import CodecConfig
 from lpcnet_cq.bitstream.entropy_model import EntropyModel
 from lpcnet_cq.bitstream.extension import CODECS
+from lpcnet_cq.bitstream.packet_reader import ReadsPackets
 from lpcnet_cq.bitstream.packing import Packer
 from lpcnet_cq.checkpoint.weights import FOLDER, find_weights, load_weights
 from lpcnet_cq.contract import CodecRecord, SignalModel
-from lpcnet_cq.nn.packet_reader import Reader
 from lpcnet_cq.registry import record_of
 
 
@@ -26,7 +26,7 @@ from lpcnet_cq.registry import record_of
 class CodecParts:
     """Hold everything that coding with one set of weights needs.
 
-    Pickling stores the name of the weights only; unpickling loads them again.
+    Pickling stores the names of weights and backend only; unpickling loads them again.
 
     Attributes
     ----------
@@ -34,6 +34,8 @@ class CodecParts:
         Absolute path of the weights file.
     sha256 : str
         SHA-256 of the weights file.
+    backend : str
+        Name of the library that runs the networks, a key of `record.backends`.
     record : CodecRecord
     config : CodecConfig
     floats : dict
@@ -42,7 +44,7 @@ class CodecParts:
         Lowest and highest bitrate that the weights reach for most signals.
     entropy : EntropyModel
     signal : SignalModel
-    reader : Reader
+    reader : ReadsPackets
         Reader of packets.
     packer : Packer
         Writer of packets, with the step sizes that the weights support.
@@ -50,19 +52,20 @@ class CodecParts:
 
     path: Path
     sha256: str
+    backend: str
     record: CodecRecord
     config: CodecConfig
     floats: dict
     supported_bps: tuple[int, int]
     entropy: EntropyModel
     signal: SignalModel
-    reader: Reader
+    reader: ReadsPackets
     packer: Packer
 
     def __reduce__(self) -> tuple:
         """Return the function and arguments that load the same weights: by name if they are released, else by path."""
         released = self.path == FOLDER / self.path.name
-        return load_same_parts, (self.name if released else str(self.path), self.sha256)
+        return load_same_parts, (self.name if released else str(self.path), self.sha256, self.backend)
 
     def __copy__(self) -> "CodecParts":
         return self
@@ -119,35 +122,50 @@ def _leaves(tree: dict) -> Iterator[np.ndarray]:
         yield from _leaves(value) if isinstance(value, dict) else [value]
 
 
-def load_parts(path: str | os.PathLike) -> CodecParts:
+def load_parts(path: str | os.PathLike, backend: str | None = None) -> CodecParts:
     """Read a weights file and create the parts of its codec.
+
+    Parameters
+    ----------
+    path : path
+    backend : str, optional
+        "numpy" or "jax"; by default the first one that the codec has.
 
     Raises
     ------
     ValueError
-        If the file is missing or is not a weights file of this project.
+        If the file is missing or is not a weights file of this project, or the backend does not exist or is not
+        installed.
     """
     path = Path(path).absolute()
     floats, integers, config, notes, sha256 = load_weights(path)
     record = record_of(config)
-    entropy = record.entropy_model(integers, config)
+    backend = record.backend(backend)
+    try:
+        signal, reader, entropy = record.backends[backend].make(record, floats, integers, config)
+    except ModuleNotFoundError as error:
+        install = f"`pip install 'lpcnet-cq[{backend}]'` installs it"
+        raise ValueError(
+            f"`{path.stem}` with the backend {backend} needs the package `{error.name}`; {install}"
+        ) from error
     sizes = config.step_ratio ** (np.arange(config.n_steps) - float(config.nominal_step))
     low, high = notes["supported_bps"]
     return CodecParts(
         path=path,
         sha256=sha256,
+        backend=backend,
         record=record,
         config=config,
         floats=floats,
         supported_bps=(int(low), int(high)),
         entropy=entropy,
-        signal=record.signal_model(floats, entropy, config),
-        reader=Reader(entropy),
+        signal=signal,
+        reader=reader,
         packer=Packer(entropy, sizes, range(*notes["steps"]), np.array(notes["mean_rates_bps"])),
     )
 
 
-def load_same_parts(name_or_path: str, sha256: str) -> CodecParts:
+def load_same_parts(name_or_path: str, sha256: str, backend: str) -> CodecParts:
     """Load the weights of a pickled codec.
 
     Raises
@@ -155,7 +173,7 @@ def load_same_parts(name_or_path: str, sha256: str) -> CodecParts:
     ValueError
         If the weights are missing or have changed.
     """
-    parts = load_parts(find_weights(name_or_path))
+    parts = load_parts(find_weights(name_or_path), backend)
     if parts.sha256 != sha256:
         raise ValueError(f"the weights `{name_or_path}` have changed: their SHA-256 begins with {parts.sha256[:16]}")
     return parts

@@ -20,11 +20,11 @@ import numpy as np
 from dsp.signals import checked_signal
 from lpcnet_cq.bitstream import packet
 from lpcnet_cq.bitstream.packet_fit import Fitter, padded
+from lpcnet_cq.bitstream.packet_reader import BUFFER_BYTES
 from lpcnet_cq.bitstream.packing import Mode
 from lpcnet_cq.bitstream.protection import OFFSETS, Protection, choose_protection, find_copy, make_copy
 from lpcnet_cq.bitstream.rate_control import Budget, operating_points
 from lpcnet_cq.errors import BitstreamError
-from lpcnet_cq.nn.packet_reader import BUFFER_BYTES
 from lpcnet_cq.parts import CodecParts
 
 

@@ -165,7 +165,7 @@ def speech_integers(speech_model):
 @pytest.fixture(scope="session")
 def speech_weights(speech_model, speech_integers, tmp_path_factory):
     """Return the weights file of `speech_model`, for 5 to 60 kbps."""
-    from lpcnet_cq.checkpoint.weights import save_weights
+    from lpcnet_cq.checkpoint.training_files import save_weights
     from lpcnet_cq.training.presets import PRESETS
 
     path = tmp_path_factory.mktemp("speech") / "tiny.safetensors"

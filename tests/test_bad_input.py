@@ -35,7 +35,7 @@ def stream(codec):
 def one_codec(codec, monkeypatch, tmp_path):
     """Let the command line use the codec that is loaded already, in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(lpcnet_cq, "load", lambda name=None: codec)
+    monkeypatch.setattr(lpcnet_cq, "load", lambda name=None, backend=None: codec)
 
 
 def refused(arguments, capsys, status=1):

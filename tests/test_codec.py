@@ -25,7 +25,8 @@ from lpcnet_cq.bitstream.container import (
 )
 from lpcnet_cq.bitstream.packet import put_packets
 from lpcnet_cq.bitstream.packing import MODES
-from lpcnet_cq.checkpoint.weights import load_weights, save_weights
+from lpcnet_cq.checkpoint.training_files import save_weights
+from lpcnet_cq.checkpoint.weights import load_weights
 from lpcnet_cq.codec import Codec
 from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.training.presets import PRESETS

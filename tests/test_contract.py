@@ -15,8 +15,10 @@ from lpcnet_cq.bitstream.fixed_point import SUM_BITS
 from lpcnet_cq.bitstream.frequency_tables import frequency_tables
 from lpcnet_cq.bitstream.integer_model import IntegerModel, Triangle
 from lpcnet_cq.bitstream.packet import Integers
-from lpcnet_cq.checkpoint.weights import load_weights, save_weights
-from lpcnet_cq.contract import CodecRecord
+from lpcnet_cq.bitstream.vector_sums import Terms, TriangleSums
+from lpcnet_cq.checkpoint.training_files import save_weights
+from lpcnet_cq.checkpoint.weights import load_weights
+from lpcnet_cq.contract import JAX_READER, NUMPY_READER, Backend, CodecRecord
 from lpcnet_cq.registry import kinds, record_named, record_of, register
 
 # ------------------------------------------------------------------------------------------------ the codec
@@ -47,6 +49,15 @@ class FlatModel(IntegerModel):
     def latent(self, context, before):
         return 0 * before[..., 0, :], 0 * before[..., 0, :] + context
 
+    def side_sums(self, before, known):
+        return self.sums_of(self.side(before, known), "side_tri_none")
+
+    def latent_sums(self, context, i, before):
+        return self.sums_of(self.latent(context[i], before), "latent_tri_none")
+
+    def sums_of(self, state, name):
+        return TriangleSums(np.array(state), Terms(self.tri[name], self.tri[name], 1))
+
 
 class PcmSignal:
     def __init__(self, floats, entropy, config):
@@ -76,20 +87,22 @@ def freeze(floats, config):
     return {"side_tri_none": none[:1, :1], "latent_tri_none": none, "scale": scale, "tables": frequency_tables()}
 
 
-PCM = CodecRecord("pcm", PcmConfig, PcmSignal, FlatModel, freeze, lambda n, c: {}, 40000, (30000, 60000))
+READERS = {"numpy": NUMPY_READER, "jax": JAX_READER}
+BACKENDS = {name: Backend(f"{__name__}:PcmSignal", reader) for name, reader in READERS.items()}
+PCM = CodecRecord("pcm", PcmConfig, BACKENDS, FlatModel, freeze, lambda n, c: {}, 40000, (30000, 60000))
 
 # ------------------------------------------------------------------------------------------------ its tests
 
 NOTES = {"steps": [0, 17], "mean_rates_bps": [54000 - 1600 * q for q in range(17)], "supported_bps": [20000, 64000]}
 
 
-@pytest.fixture(scope="module")
-def codec(tmp_path_factory):
+@pytest.fixture(scope="module", params=["numpy", "jax"])
+def codec(request, tmp_path_factory):
     register(PCM)
     path = tmp_path_factory.mktemp("pcm") / "pcm.safetensors"
     params = nnx.State({"gain": nnx.Param(np.float32(30))})
     save_weights(path, params, freeze({}, PcmConfig()), PcmConfig(), NOTES)
-    yield lpcnet_cq.load(path)
+    yield lpcnet_cq.load(path, request.param)
     registry._records.pop("pcm")
 
 

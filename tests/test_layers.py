@@ -101,6 +101,44 @@ def test_light_runtime_needs_no_jax():
     assert "numpy" in loaded and loaded.isdisjoint({"jax", "flax", *TRAINING_ONLY})
 
 
+CODES_WITHOUT_JAX = """
+import sys
+import numpy as np
+import lpcnet_cq
+from lpcnet_cq.cli import main
+
+codec = lpcnet_cq.load()
+x = 0.1 * np.random.default_rng(0).standard_normal(8000)
+data = codec.encode(x, 16000, layers=2, bitrate_bps=24000, verify=True)
+assert len(codec.decode(data)[0]) == 8000 and codec.thin(data, 1) and codec.info(data)["bits"]
+encoder, decoder = codec.encoder(expected_loss=0.05), codec.decoder()
+frames = [decoder.push(packet) for packet in encoder.push(x) + encoder.flush()] + [decoder.push(None)]
+folder = sys.argv[1]
+from lpcnet_cq.audio import write_wav
+write_wav(f"{folder}/x.wav", x, 16000)
+for command in (
+    ["encode", f"{folder}/x.wav", f"{folder}/x.cq", "--layers", "2", "--bitrate", "24k"],
+    ["encode", f"{folder}/x.wav", f"{folder}/live.cq", "--live"],
+    ["decode", f"{folder}/x.cq", f"{folder}/y.wav"],
+    ["decode", f"{folder}/live.cq", f"{folder}/z.wav"],
+    ["info", f"{folder}/x.cq"],
+    ["thin", f"{folder}/x.cq", f"{folder}/small.cq"],
+    ["channel", f"{folder}/x.wav", f"{folder}/heard.wav", "--loss", "5"],
+):
+    assert main(command) == 0, command
+print(*sys.modules, file=sys.stderr)
+"""
+
+
+def test_coding_needs_no_jax(tmp_path):
+    """All that a plain install does with speech: from Python and from the command line, files and live."""
+    command = [sys.executable, "-c", CODES_WITHOUT_JAX, str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    loaded = {name.partition(".")[0] for name in done.stderr.split()}
+    assert "numpy" in loaded and loaded.isdisjoint({"jax", "jaxlib", "flax", *TRAINING_ONLY})
+
+
 @pytest.mark.parametrize("path", [p for p in SOURCES if room_of(p) in CODING], ids=identity)
 def test_what_codes_needs_nothing_of_training(path):
     assert {name.partition(".")[0] for name in imported(path)}.isdisjoint(TRAINING_ONLY)

@@ -10,17 +10,30 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lpcnet_cq.checkpoint.weights import find_weights, load_weights
+from lpcnet_cq.registry import record_of
+
 FOLDER = Path(__file__).parent / "vectors"
 INDEX = json.loads((FOLDER / "index.json").read_text())
 
 
-@pytest.mark.parametrize("name", INDEX)
-def test_a_stream_decodes_as_before(name, vector_maker):
-    """Exactly the same integers, on every machine; PCM within one step of 16 bits."""
+def backends_of(weights):
+    """Return the backends of released weights."""
+    return record_of(load_weights(find_weights(weights)).config).backends
+
+
+BACKENDS = {weights: tuple(backends_of(weights)) for weights in {recipe["weights"] for recipe in INDEX.values()}}
+
+
+@pytest.mark.parametrize(
+    ("name", "backend"), [(name, backend) for name in INDEX for backend in BACKENDS[INDEX[name]["weights"]]]
+)
+def test_a_stream_decodes_as_before(name, backend, vector_maker):
+    """Exactly the same integers, on every machine and with every backend; PCM within one step of 16 bits."""
     recipe, expected = INDEX[name], np.load(FOLDER / f"{name}.npz")
     live, data = recipe["mode"] == "live", vector_maker.stored(name)
     assert sha256(data).hexdigest() == recipe["sha256"] and len(data) == recipe["n_bytes"]
-    found = vector_maker.decode(recipe, data, expected["sizes"] if live else [])
+    found = vector_maker.decode(recipe, data, expected["sizes"] if live else [], backend)
     for key in () if live else ("step", "side", "latents"):
         np.testing.assert_array_equal(found[key], expected[key])
     assert found["pcm"].shape == expected["pcm"].shape

@@ -1,27 +1,24 @@
-"""Weights and checkpoints as safetensors files: tensors with flat names, JSON metadata, no executable content.
+"""Weights as safetensors files: tensors with flat names, JSON metadata, no executable content.
 
 A weights file contains the float parameters (`encoder/fine/0/kernel`, ...), the integer entropy model (`integer/...`)
 and the configuration. Every stream identifies its model by the SHA-256 of the weights file. Released files can be
-packed (`pack_weights`).
+packed (`half_precision`). `training_files` writes weights.
 """
 
 import hashlib
 import json
 import os
-from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
-import jax
 import numpy as np
-from flax import nnx
 from safetensors import safe_open
 from safetensors.numpy import save
 
 from dsp.frames import FrameSpec
 from lpcnet_cq.bitstream.codec_config import CodecConfig
 from lpcnet_cq.checkpoint.earlier_files import current_config, current_notes, current_tensors, kind_of
-from lpcnet_cq.checkpoint.half_precision import pack_weights, unpack_weights
+from lpcnet_cq.checkpoint.half_precision import unpack_weights
 from lpcnet_cq.registry import record_named, record_of
 
 INTEGER = "integer/"
@@ -89,35 +86,6 @@ def codec_config_from_dict(values: dict, kind: str = "") -> CodecConfig:
     return config(spec=FrameSpec(**values.pop("spec")), **values)
 
 
-def save_weights(
-    path: Path,
-    params: nnx.State,
-    integers: dict[str, np.ndarray],
-    config: CodecConfig,
-    notes: dict,
-    small: bool = False,
-) -> None:
-    """Save float parameters, the integer entropy model and the configuration.
-
-    Parameters
-    ----------
-    path : Path
-    params : nnx.State
-    integers : dict
-        From the codec's `CodecRecord.freeze`.
-    config : CodecConfig
-        Configuration of a registered codec; the file stores its kind.
-    notes : dict
-        JSON values to store in the file: `steps`, `mean_rates_bps`, `supported_bps`, and facts about the training.
-    small : bool
-        Pack the weights (`pack_weights`), for release.
-    """
-    tensors = flatten(nnx.to_pure_dict(params)) | {INTEGER + k: v for k, v in integers.items()}
-    tensors = pack_weights(tensors) if small else tensors
-    values = {"kind": record_of(config).kind, "config": asdict(config), "notes": notes}
-    write_tensors(path, tensors, {name: json.dumps(value) for name, value in values.items()})
-
-
 def find_weights(name_or_path: str | os.PathLike) -> Path:
     """Return the path of a weights file, given the name of released weights, the folder of a run, or a file.
 
@@ -177,17 +145,3 @@ def load_weights(path: Path) -> Weights:
         return Weights(floats, integers, config, current_notes(values["notes"]), sha256)
     except Exception as error:  # safetensors raises many types of exceptions
         raise ValueError(f"`{path}` is not a readable weights file: {error}") from error
-
-
-def save_checkpoint(path: Path, state, notes: dict) -> None:
-    """Save a tree of arrays, in the order of its leaves."""
-    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(state)]
-    write_tensors(path, {f"{i:05d}": leaf for i, leaf in enumerate(leaves)}, {"notes": json.dumps(notes)})
-
-
-def load_checkpoint(path: Path, like):
-    """Load a tree that `save_checkpoint` saved, with the structure of `like`; return the tree and its notes."""
-    tensors, metadata = read_tensors(path)
-    shapes = [np.shape(leaf) for leaf in jax.tree.leaves(like)]
-    leaves = [tensors[name].reshape(shape) for name, shape in zip(sorted(tensors), shapes, strict=True)]
-    return jax.tree.unflatten(jax.tree.structure(like), leaves), json.loads(metadata["notes"])

@@ -38,7 +38,7 @@ def run_channel(args: argparse.Namespace) -> int:
     target = output_of(args)
     check_output(args.input, target, args.force, writes=args.writes)
     lose = losses(args.loss / 100, args.burst, args.seed)
-    codec = loaded(args.model)
+    codec = loaded(args.model, args.backend)
     rate_bps = chosen_bitrate_bps(args.bitrate, codec)
 
     from lpcnet_cq.audio import prepare, read_audio, resample, write_wav

@@ -22,7 +22,7 @@ def add_decode(commands) -> argparse.ArgumentParser:
 def run_decode(args: argparse.Namespace) -> int:
     """Decode a .cq file, or all .cq files of a folder."""
     target = output_of(args)
-    work = partial(decode_file, model=args.model)
+    work = partial(decode_file, model=args.model, backend=args.backend)
     if is_folder(args.input, target):
         from lpcnet_cq.cli.folders import code_folder
 
@@ -35,7 +35,7 @@ def run_decode(args: argparse.Namespace) -> int:
     return 0
 
 
-def decode_file(source: str, target: str, model: str | None) -> list[str]:
+def decode_file(source: str, target: str, model: str | None, backend: str | None) -> list[str]:
     """Decode one file and return notes on it."""
     from dsp.audio_file import open_source
     from lpcnet_cq.audio import write_wav_blocks
@@ -44,9 +44,9 @@ def decode_file(source: str, target: str, model: str | None) -> list[str]:
 
     with open_source(source, "standard input" if source == "-" else quoted(source)) as file:
         if is_pipe(source, "r"):
-            import lpcnet_cq.codec  # noqa: F401  (which takes seconds, while the header is on its way)
+            import lpcnet_cq.codec  # noqa: F401  (while the header is on its way)
         header = read_header(file)
-        decoding = load_for(header, model).decode_blocks(file, header)
+        decoding = load_for(header, model, backend).decode_blocks(file, header)
         blocks = shown(decoding.blocks, "decoding", decoding.n_samples or 0, header.sample_rate_hz)
         write_wav_blocks(target, blocks, header.channels, header.sample_rate_hz, decoding.n_samples)
     return decoding.notes

@@ -60,7 +60,7 @@ def run_encode(args: argparse.Namespace) -> int:
         with reading_ahead(args.input) if arrives else nullcontext(args.input) as source:
             options, loss = encode_options(args), (args.expected_loss or 0.0) / 100
             coding = options.rate_bps, options.layers, options.mode, loss
-            notes = encode_live(loaded(args.model), source, target, *coding)
+            notes = encode_live(loaded(args.model, args.backend), source, target, *coding)
     elif args.expected_loss is not None:
         raise UsageError("--expected-loss is for live streams: --live writes one")
     else:
@@ -72,11 +72,11 @@ def run_encode(args: argparse.Namespace) -> int:
 
 def encode_options(args: argparse.Namespace) -> EncodeOptions:
     """Check options against the weights, which are loaded, and say what whole bytes make of the rate."""
-    codec = loaded(args.model)
+    codec = loaded(args.model, args.backend)
     if args.layers > codec.max_layers:
         raise UsageError(f"--layers {args.layers} must be at most {codec.max_layers} with `{codec.name}`")
     rate_bps = chosen_bitrate_bps(args.bitrate, codec)
-    options = EncodeOptions(args.model, rate_bps, args.layers, args.mode, not args.no_check)
+    options = EncodeOptions(args.model, args.backend, rate_bps, args.layers, args.mode, not args.no_check)
     if args.mode != "mean" and (note := size_note(codec, rate_bps)):
         say(note)
     return options
@@ -87,7 +87,7 @@ def encode_file(source: str, target: str, options: EncodeOptions) -> list[str]:
     from lpcnet_cq.audio import replacing
     from lpcnet_cq.audio_blocks import open_audio
 
-    codec, rate_bps = loaded(options.model), options.rate_bps
+    codec, rate_bps = loaded(options.model, options.backend), options.rate_bps
     audio = open_audio(source, codec.channels)
     meter, original_hz = SignalMeter(audio.blocks, audio.sample_rate_hz, options.check), audio.sample_rate_hz
     progress = progress_bar("encoding", (audio.expected_samples or 0) / original_hz)

@@ -28,7 +28,7 @@ def run_info(args: argparse.Namespace) -> int:
     from lpcnet_cq.codec import installed
 
     known = args.model or header.model_hash in installed()
-    info = load_for(header, args.model).info(data) if known else summarise(data)
+    info = load_for(header, args.model, args.backend).info(data) if known else summarise(data)
     if not known:
         say(f"the bits of each part need the weights {header.model_hash}, which are not installed")
     put(json.dumps(info, indent=1) if args.json else "\n".join(info_lines(info)))

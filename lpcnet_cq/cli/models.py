@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
 
 @cache
-def loaded(name: "str | Path | None") -> "Codec":
+def loaded(name: "str | Path | None", backend: str | None) -> "Codec":
     """Load weights once per process."""
     import lpcnet_cq
 
-    return lpcnet_cq.load(name)
+    return lpcnet_cq.load(name, backend)
 
 
-def load_for(header: "Header", name: str | None) -> "Codec":
+def load_for(header: "Header", name: str | None, backend: str | None) -> "Codec":
     """Load the model `name`, or the installed model that made the stream.
 
     If there is neither, load the default model; its error message names the model of the stream and those installed.
     """
     from lpcnet_cq.codec import installed
 
-    return loaded(name or installed().get(header.model_hash))
+    return loaded(name or installed().get(header.model_hash), backend)
 
 
 def read_stream(source: str) -> tuple[bytes, "Header"]:

@@ -18,9 +18,10 @@ MOST_EXCESS = 1.02  # ratio of bitrate to requested bitrate above which a note i
 
 @dataclass(frozen=True)
 class EncodeOptions:
-    """Hold the options of encoding; if `model` is None, the default model is used."""
+    """Hold the options of encoding; None stands for the default model and for the default backend."""
 
     model: str | None
+    backend: str | None
     rate_bps: int
     layers: int
     mode: "Mode"

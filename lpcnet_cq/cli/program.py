@@ -18,7 +18,7 @@ from lpcnet_cq.cli.thin import add_thin
 from lpcnet_cq.cli.training import add_bench, add_evaluate, add_train
 
 EXTRAS = {
-    "bench": "dev",
+    "bench": "train",
     "train": "train",
     "prune": "train,eval",
     "evaluate": "train,eval",
@@ -95,8 +95,11 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add in (add_encode, add_decode, add_thin, add_info, add_channel, add_bench, add_evaluate):
-        add(commands).add_argument(
+        command = add(commands)
+        command.add_argument(
             "--model", metavar="NAME", help="name or file of the weights (default: `cq`, or those that made the file)"
         )
+        text = "library that runs the networks (default: numpy, and jax for music)"
+        command.add_argument("--backend", choices=("numpy", "jax"), help=text)
     add_train(commands)
     return parser

@@ -25,7 +25,7 @@ def run_thin(args: argparse.Namespace) -> int:
     data, header = read_stream(args.input)
     from lpcnet_cq.audio import replacing
 
-    data = load_for(header, args.model).thin(data, args.layers)
+    data = load_for(header, args.model, args.backend).thin(data, args.layers)
     with replacing(target) as file:
         file.write(data)
     return 0

@@ -144,7 +144,7 @@ def run_evaluate(args: argparse.Namespace) -> int:
     import lpcnet_cq
     from lpcnet_cq.evaluation.evaluate import report
 
-    codec = lpcnet_cq.load(args.model)
+    codec = lpcnet_cq.load(args.model, args.backend)
     report(codec, args.data, args.bitrate or codec.default_bitrate_bps, Path(args.out or "runs/evaluation"))
     return 0
 
@@ -155,7 +155,7 @@ def run_bench(args: argparse.Namespace) -> int:
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     from lpcnet_cq.evaluation.bench import codec_rows, filter_rows, processor
 
-    rows = [("processor", processor()), *codec_rows(args.model), *filter_rows()]
+    rows = [("processor", processor()), *codec_rows(args.model, args.backend), *filter_rows()]
     width = max(len(name) for name, _ in rows)
     put("\n".join(f"{name:{width}}  {value}" for name, value in rows))
     return 0

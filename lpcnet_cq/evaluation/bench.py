@@ -45,11 +45,11 @@ def speech_like(seconds: float, sample_rate_hz: int) -> np.ndarray:
     return (0.1 * x / (x.std() + 1e-9)).clip(-1, 1).astype(np.float32)
 
 
-def codec_rows(model: str | None) -> list[tuple[str, str]]:
+def codec_rows(model: str | None, backend: str | None = None) -> list[tuple[str, str]]:
     """Measure the coding of whole files and of single packets."""
     import lpcnet_cq
 
-    codec = lpcnet_cq.load(model)
+    codec = lpcnet_cq.load(model, backend)
     fs, macs, (low, high) = codec.sample_rate_hz, codec.macs_per_second(), codec.bitrates_bps
     x = speech_like(SECONDS, fs)
     if codec.channels > 1:
@@ -69,7 +69,7 @@ def codec_rows(model: str | None) -> list[tuple[str, str]]:
             factor = median_s(code) / SECONDS
             text = f"{factor:.4f} ({1 / factor:.0f} times real time)"
             rows.append((f"{name} at {rate_bps / 1000:g} kbps, real-time factor", text))
-    return rows + cold_rows(model, x, fs, data)
+    return rows + cold_rows(codec, x, data)
 
 
 def stream(codec, x: np.ndarray, rate_bps: float) -> None:
@@ -80,19 +80,19 @@ def stream(codec, x: np.ndarray, rate_bps: float) -> None:
             decoder.push(data)
 
 
-def cold_rows(model: str | None, x: np.ndarray, fs: int, data: bytes) -> list[tuple[str, str]]:
+def cold_rows(codec, x: np.ndarray, data: bytes) -> list[tuple[str, str]]:
     """Measure whole commands on a file of 10 s, including imports; compiled code is loaded from the cache."""
     import soundfile
 
     with tempfile.TemporaryDirectory() as folder:
         wav, cq = Path(folder) / "x.wav", Path(folder) / "x.cq"
-        soundfile.write(wav, x, fs)
+        soundfile.write(wav, x, codec.sample_rate_hz)
         cq.write_bytes(data)
         command = [sys.executable, "-m", "lpcnet_cq"]
-        extra = ["--model", model] if model else []
+        extra = ["--model", codec._parts.path, "--backend", codec.backend]
 
         def run(*arguments):
-            subprocess.run([*command, *map(str, arguments), *extra], check=True, capture_output=True)
+            subprocess.run([*command, *map(str, [*arguments, *extra])], check=True, capture_output=True)
 
         encode_s = median_s(lambda: run("encode", wav, Path(folder) / "y.cq", "-f"), 3)
         decode_s = median_s(lambda: run("decode", cq, Path(folder) / "y.wav", "-f"), 3)

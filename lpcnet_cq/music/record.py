@@ -1,15 +1,18 @@
 """Record of the codec for music: one object that contains all its parts."""
 
-from lpcnet_cq.contract import CodecRecord
+from lpcnet_cq.contract import JAX_READER, Backend, CodecRecord
 from lpcnet_cq.music.config import MusicConfig
 from lpcnet_cq.music.freeze import freeze, thaw
 from lpcnet_cq.music.integer_model import LineModel
-from lpcnet_cq.music.runtime import MusicSignalModel
 
 MUSIC = CodecRecord(
     kind=MusicConfig.kind,
     config=MusicConfig,
-    signal_model=MusicSignalModel,
+    backends={
+        "jax": Backend(
+            "lpcnet_cq.music.runtime:MusicSignalModel", JAX_READER, "lpcnet_cq.music.compiled_model:CompiledLineModel"
+        ),
+    },
     entropy_model=LineModel,
     freeze=freeze,
     thaw=thaw,

@@ -1,15 +1,17 @@
 """Record of the codec for speech: one object that contains all its parts."""
 
-from lpcnet_cq.contract import CodecRecord
+from lpcnet_cq.contract import JAX_READER, NUMPY_READER, Backend, CodecRecord
 from lpcnet_cq.speech.config import SpeechConfig
 from lpcnet_cq.speech.freeze import freeze, thaw
 from lpcnet_cq.speech.integer_model import SubframeModel
-from lpcnet_cq.speech.runtime import SpeechSignalModel
 
 SPEECH = CodecRecord(
     kind=SpeechConfig.kind,
     config=SpeechConfig,
-    signal_model=SpeechSignalModel,
+    backends={
+        "numpy": Backend("lpcnet_cq.light.speech.signal_model:LightSpeechModel", NUMPY_READER),
+        "jax": Backend("lpcnet_cq.speech.runtime:SpeechSignalModel", JAX_READER),
+    },
     entropy_model=SubframeModel,
     freeze=lambda floats, config: freeze(floats["entropy"], config),
     thaw=thaw,

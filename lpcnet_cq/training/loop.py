@@ -23,7 +23,8 @@ import optax
 from flax import nnx
 from tqdm import tqdm
 
-from lpcnet_cq.checkpoint.weights import load_checkpoint, read_tensors, save_checkpoint
+from lpcnet_cq.checkpoint.training_files import load_checkpoint, save_checkpoint
+from lpcnet_cq.checkpoint.weights import read_tensors
 from lpcnet_cq.training.optimiser import make_optimiser
 from lpcnet_cq.training.schedule import Phase
 

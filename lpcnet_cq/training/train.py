@@ -13,7 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from lpcnet_cq.checkpoint.weights import Weights, find_weights, load_weights, save_weights
+from lpcnet_cq.checkpoint.training_files import save_weights
+from lpcnet_cq.checkpoint.weights import Weights, find_weights, load_weights
 from lpcnet_cq.registry import record_of
 from lpcnet_cq.training import loop
 from lpcnet_cq.training.config import Stages, TrainConfig

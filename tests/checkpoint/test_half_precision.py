@@ -11,7 +11,8 @@ from hypothesis.extra.numpy import arrays
 
 from lpcnet_cq.bitstream.frequency_tables import frequency_tables
 from lpcnet_cq.checkpoint.half_precision import pack_weights, smallest_dtype, unpack_weights
-from lpcnet_cq.checkpoint.weights import flatten, load_weights, save_weights
+from lpcnet_cq.checkpoint.training_files import save_weights
+from lpcnet_cq.checkpoint.weights import flatten, load_weights
 from lpcnet_cq.codec import Codec
 from lpcnet_cq.speech.freeze import freeze
 from lpcnet_cq.training.presets import PRESETS

@@ -9,17 +9,8 @@ import pytest
 from flax import nnx
 from safetensors.numpy import save_file
 
-from lpcnet_cq.checkpoint.weights import (
-    find_weights,
-    flatten,
-    load_checkpoint,
-    load_weights,
-    read_tensors,
-    save_checkpoint,
-    save_weights,
-    unflatten,
-    write_tensors,
-)
+from lpcnet_cq.checkpoint.training_files import load_checkpoint, save_checkpoint, save_weights
+from lpcnet_cq.checkpoint.weights import find_weights, flatten, load_weights, read_tensors, unflatten, write_tensors
 from lpcnet_cq.speech.entropy import EntropyModel
 from lpcnet_cq.speech.model import Model
 from lpcnet_cq.training.presets import PRESETS

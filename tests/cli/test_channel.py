@@ -64,7 +64,7 @@ def codec(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     models.loaded.cache_clear()
     standin = StandIn()
-    monkeypatch.setattr(lpcnet_cq, "load", lambda name=None: standin)
+    monkeypatch.setattr(lpcnet_cq, "load", lambda name=None, backend=None: standin)
     x = 0.3 * np.random.default_rng(0).uniform(0.1, 1, SECONDS * FS - 100)  # no sample is zero
     soundfile.write("in.wav", x, FS)
     yield standin

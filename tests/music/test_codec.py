@@ -136,7 +136,7 @@ def test_speed_is_measured_as_of_speech(codec, run, monkeypatch):
     monkeypatch.setattr(bench, "SECONDS", 0.25)
     monkeypatch.setattr(bench, "RUNS", 1)
     monkeypatch.setattr(bench, "cold_rows", lambda *_: [])
-    monkeypatch.setattr("lpcnet_cq.load", lambda model: codec)  # what it needs is compiled already
+    monkeypatch.setattr("lpcnet_cq.load", lambda model, backend: codec)  # what it needs is compiled already
     rows = dict(bench.codec_rows(str(run[2] / "weights.safetensors")))
     assert rows["parameters"] == f"{codec.n_parameters:,}"
     rates = {name.partition(" at ")[2] for name in rows if "real-time factor" in name}

@@ -8,7 +8,8 @@ import pytest
 import soundfile
 from flax import nnx
 
-from lpcnet_cq.checkpoint.weights import flatten, load_weights, save_weights
+from lpcnet_cq.checkpoint.training_files import save_weights
+from lpcnet_cq.checkpoint.weights import flatten, load_weights
 from lpcnet_cq.cli import main
 from lpcnet_cq.codec import Codec
 from lpcnet_cq.music.freeze import freeze, thaw

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from lpcnet_cq.checkpoint.training_files import save_weights
 from lpcnet_cq.checkpoint.weight_groups import UNSTRUCTURED
-from lpcnet_cq.checkpoint.weights import flatten, load_weights, save_weights
+from lpcnet_cq.checkpoint.weights import flatten, load_weights
 from lpcnet_cq.cli import main
 from lpcnet_cq.codec import Codec
 from lpcnet_cq.pruning.config import PruneConfig, read_config

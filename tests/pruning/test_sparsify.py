@@ -9,8 +9,9 @@ import optax
 import pytest
 from flax import nnx
 
+from lpcnet_cq.checkpoint.training_files import load_checkpoint, save_checkpoint
 from lpcnet_cq.checkpoint.weight_groups import CHANNELS, UNSTRUCTURED, Pattern, to_groups
-from lpcnet_cq.checkpoint.weights import flatten, load_checkpoint, save_checkpoint
+from lpcnet_cq.checkpoint.weights import flatten
 from lpcnet_cq.nn.layers import CausalConv
 from lpcnet_cq.pruning.recovery import second_moment
 from lpcnet_cq.pruning.schedule import Schedule, is_event, target_sparsity

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from lpcnet_cq.checkpoint.weights import save_checkpoint
+from lpcnet_cq.checkpoint.training_files import save_checkpoint
 from lpcnet_cq.training import loop
 from lpcnet_cq.training.loop import Budget, Run, Setting, State, start_state
 from lpcnet_cq.training.schedule import two_phases

@@ -20,13 +20,14 @@ import argparse
 import io
 import json
 from dataclasses import asdict, dataclass
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 from scipy.signal import lfilter
 
-import lpcnet_cq
+import lpcnet_cq.codec
 from lpcnet_cq.audio import to_pcm16
 from lpcnet_cq.bitstream.container import MAGIC
 from lpcnet_cq.bitstream.packet import join
@@ -158,7 +159,7 @@ def chords(time, fs):
 
 def encode(recipe: Recipe) -> tuple[bytes, list[int]]:
     """Return the bytes of a vector and, of a live one, the sizes of its packets."""
-    codec, x = lpcnet_cq.load(recipe.weights), signal(recipe)
+    codec, x = loaded(recipe.weights, None), signal(recipe)
     if recipe.mode == "live":
         encoder = codec.encoder(recipe.bitrate_bps, recipe.layers)
         hop = encoder.frame_size
@@ -174,9 +175,15 @@ def encode(recipe: Recipe) -> tuple[bytes, list[int]]:
     return (codec.thin(data, 1) if recipe.mode == "thinned" else data), []
 
 
-def decode(recipe: dict, data: bytes, sizes) -> dict[str, np.ndarray]:
+@cache
+def loaded(weights: str, backend: str | None) -> lpcnet_cq.codec.Codec:
+    """Load weights once."""
+    return lpcnet_cq.load(weights, backend)
+
+
+def decode(recipe: dict, data: bytes, sizes, backend: str | None = None) -> dict[str, np.ndarray]:
     """Return what the decoder makes of a vector: `pcm` and, of a file, the integers."""
-    codec = lpcnet_cq.load(recipe["weights"])
+    codec = loaded(recipe["weights"], backend)
     if recipe["mode"] == "live":
         decoder, ends = codec.decoder(recipe["layers"]), np.cumsum(sizes)
         packets = [data[end - size : end] or None for end, size in zip(ends, sizes, strict=True)]

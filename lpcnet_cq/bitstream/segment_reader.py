@@ -10,9 +10,9 @@ from typing import BinaryIO, NamedTuple
 from lpcnet_cq.bitstream import packet
 from lpcnet_cq.bitstream.container import read_segments
 from lpcnet_cq.bitstream.entropy_model import EntropyModel
+from lpcnet_cq.bitstream.packet_reader import ReadsPackets
 from lpcnet_cq.bitstream.packing import strip_padding
 from lpcnet_cq.errors import BitstreamError
-from lpcnet_cq.nn.packet_reader import Reader
 
 
 class ReadSegment(NamedTuple):
@@ -31,12 +31,12 @@ class ReadSegment(NamedTuple):
             yield n[a:b]
 
 
-def read_each(reader: Reader, file: BinaryIO, chunk: int, max_enhancements: int) -> Iterator[ReadSegment]:
+def read_each(reader: ReadsPackets, file: BinaryIO, chunk: int, max_enhancements: int) -> Iterator[ReadSegment]:
     """Read the packets of all segments, one after the other.
 
     Parameters
     ----------
-    reader : Reader
+    reader : ReadsPackets
     file : binary file, open for reading, positioned after its header
     chunk : int
         Packets per compiled call.

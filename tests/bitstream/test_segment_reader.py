@@ -7,10 +7,10 @@ import pytest
 
 from lpcnet_cq.bitstream.container import write_segment
 from lpcnet_cq.bitstream.packet import Integers, join, put_layers, put_packets
+from lpcnet_cq.bitstream.segment_reader import read_each
 from lpcnet_cq.checkpoint.weights import find_weights, load_weights
 from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.nn.packet_reader import Reader
-from lpcnet_cq.nn.segment_reader import read_each
 from lpcnet_cq.registry import record_of
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
