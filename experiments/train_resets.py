@@ -36,6 +36,10 @@ from lpcnet_cq.training.step_sizes import draw_steps
 INTERVALS = np.array([1, 2, 3, 5, 10, 25, 10**6])
 SHARES = np.array([0.25, 0.15, 0.1, 0.15, 0.1, 0.1, 0.15])
 HEAD_BITS = 0.25  # flag and step of a packet where nothing changes
+COPY_SHARE = 0.3  # of the crops: coarse packets that all reset the context, as copies of earlier packets do
+SPARSE_STEPS = 3  # the coarsest step sizes, at which latents are also rounded with larger multipliers
+OCTAVES = 2.0  # range of the multiplier at each of them, in doublings, beyond that of the next finer one
+PASSES = 2  # passes of rounding; each has the result of the pass before as context
 T, FIRST = 64, 3  # packets of a crop and of the past before it, which a crop of the cache begins with
 LEARNING_RATE, WARMUP = 2e-3, 100
 
@@ -47,6 +51,20 @@ def start_values(floats: dict) -> dict:
     side = side | {"within": np.zeros((K, H), np.float32)}
     latent = latent | {"reset_ws": latent["ws"][:K], "reset_bs": latent["bs"], "reset_bp": latent["bp"]}
     return {"side": side, "side_reset": side, "side_second": side, "latent": latent}
+
+
+def draw_packets(key, B: int, Q: int):
+    """Draw step indices, resets and Lagrange multipliers of packets, (B, T) each.
+
+    The first crops are those of copies: each packet resets the context, at one of the coarsest step sizes.
+    """
+    k1, k2, k3, k4 = jax.random.split(key, 4)
+    copies = jnp.arange(B)[:, None] < round(COPY_SHARE * B)
+    coarse = Q - 1 - jnp.minimum(jax.random.geometric(k1, 0.7, (B, 1)) - 1, SPARSE_STEPS - 1)
+    step = jnp.where(copies, coarse, draw_steps(k2, (0, Q), B, T))
+    reset = copies | draw_resets(k3, B)
+    octaves = OCTAVES * (step - (Q - 1 - SPARSE_STEPS)).clip(0) * jax.random.uniform(k4, (B, 1))
+    return step, reset, MULTIPLIER * 2.0**octaves
 
 
 def draw_resets(key, B: int):
@@ -64,26 +82,33 @@ def expect_latents(model: EntropyModel, side, n, step, reset):
     return model.latent(side[:, FIRST - 1 : FIRST], side[:, FIRST:], step, known, n[:, FIRST * S :], reset)
 
 
-def quantise(model: EntropyModel, side, z, step, reset):
-    """Round latents (B, FIRST + T, S, D) as `bitstream.rdoq` does, (B, (FIRST + T)*S, D)."""
+def quantise(model: EntropyModel, side, z, step, reset, multiplier):
+    """Round latents (B, FIRST + T, S, D) as `bitstream.rdoq` does, (B, (FIRST + T)*S, D); multiplier (B, T)."""
     B, _, S, D = z.shape
     sizes = latent_steps(SpeechConfig.n_steps, SpeechConfig.step_ratio)
     sizes = sizes[jnp.pad(step, ((0, 0), (FIRST, 0)), mode="edge")]
     z = (z / sizes[..., None, None]).reshape(B, -1, D)
-    near = jnp.round(z)
-    mean, log_scale = expect_latents(model, side, near, step, reset)
+    n = near = jnp.round(z)
     now, real = near[:, FIRST * S :], z[:, FIRST * S :]
-    inward = now - jnp.sign(now - mean) * (jnp.abs(now - mean) >= 0.5)
+    weight = jnp.repeat(multiplier, S, axis=1)[..., None]
+    sparse = weight > MULTIPLIER
 
-    def cost(n):
-        return (real - n) ** 2 + MULTIPLIER * logistic_bits(n, mean, log_scale)
+    for _ in range(PASSES):
+        mean, log_scale = expect_latents(model, side, n, step, reset)
 
-    return near.at[:, FIRST * S :].set(jnp.where(cost(inward) < cost(now), inward, now))
+        def cost(n, mean=mean, log_scale=log_scale):
+            return (real - n) ** 2 + weight * logistic_bits(n, mean, log_scale)
+
+        inward = now - jnp.sign(now - mean) * (jnp.abs(now - mean) >= 0.5)
+        best = jnp.where(cost(inward) < cost(now), inward, now)
+        best = jnp.where(sparse & (cost(0 * now) < cost(best)), 0.0, best)
+        n = near.at[:, FIRST * S :].set(best)
+    return n
 
 
-def packet_bits(model: EntropyModel, side, z, step, reset):
+def packet_bits(model: EntropyModel, side, z, step, reset, multiplier):
     """Return bits of side integers and of latents per packet, (B, T) each."""
-    n = jax.lax.stop_gradient(quantise(model, side, z, step, reset))
+    n = jax.lax.stop_gradient(quantise(model, side, z, step, reset, multiplier))
     S = z.shape[2]
     first = model.predict_side(side[:, FIRST - 2 : FIRST], side[:, FIRST:], reset)
     second = expect_latents(model, side, n, step, reset)
@@ -113,16 +138,18 @@ def rate_table(graph, params, crops: Crops, n_steps: int, rounds: int = 3) -> di
     """Return mean bits of held-out packets at some step sizes by interval: side, latents, all."""
 
     @partial(jax.jit, static_argnums=0)
-    def bits(graph, params, side, z, q, every):
+    def bits(graph, params, side, z, q, every, multiplier):
         step = jnp.full((len(side), T), q)
         reset = jnp.broadcast_to((jnp.arange(T) % every) == every - 1, step.shape)
-        return [b.mean() for b in packet_bits(nnx.merge(graph, params), side, z, step, reset)]
+        parts = packet_bits(nnx.merge(graph, params), side, z, step, reset, jnp.full(step.shape, multiplier))
+        return [b.mean() for b in parts]
 
     table = {}
-    for q in (12, 8):
-        for every in INTERVALS.tolist():
-            rows = np.array([bits(graph, params, *crops(i), q, every) for i in range(rounds)]).mean(0)
-            table[f"q{q} every {every}"] = [round(float(v), 2) for v in rows]
+    rows = [(q, every, 0) for q in (12, 8) for every in (1, 5, 10**6)]
+    for q, every, octaves in [*rows, *((n_steps - 1, 1, i) for i in (0, 2, 4, 6))]:
+        multiplier = jnp.float32(MULTIPLIER * 2.0**octaves)
+        sums = np.array([bits(graph, params, *crops(i), q, every, multiplier) for i in range(rounds)]).mean(0)
+        table[f"q{q} every {every} octaves {octaves}"] = [round(float(v), 2) for v in sums]
     return table
 
 
@@ -134,7 +161,7 @@ def finish(out: Path, weights, c, graph, entropy, crops: Crops) -> None:
     @jax.jit
     def bits(params, side, z, q):
         step, model = jnp.full((len(side), T), q), nnx.merge(graph, params)
-        a, b = packet_bits(model, side, z, step, jnp.zeros(step.shape, bool))
+        a, b = packet_bits(model, side, z, step, jnp.zeros(step.shape, bool), jnp.full(step.shape, MULTIPLIER))
         return (a + b).mean()
 
     per_s = c.spec.sample_rate_hz / c.spec.hop
@@ -168,12 +195,10 @@ def main():
     @jax.jit
     def update(state, side, z, key, rate):
         params, opt_state, mean = state
-        k1, k2 = jax.random.split(key)
-        step = draw_steps(k1, (0, c.n_steps), len(side), T)
-        reset = draw_resets(k2, len(side))
+        step, reset, multiplier = draw_packets(key, len(side), c.n_steps)
 
         def loss(params):
-            a, b = packet_bits(nnx.merge(graph, params), side, z, step, reset)
+            a, b = packet_bits(nnx.merge(graph, params), side, z, step, reset, multiplier)
             weight = latent_steps(c.n_steps, c.step_ratio)[step] ** 0.75
             return (weight * (a + b)).mean(), ((a * reset).sum() / reset.sum(), a.mean(), b.mean())
 

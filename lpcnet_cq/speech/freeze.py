@@ -18,8 +18,9 @@ from lpcnet_cq.nn.freeze import (
 )
 from lpcnet_cq.speech.config import SpeechConfig
 
-RESET_FREQUENCY = TOTAL // 8  # frequency of the context reset flag, if the entropy model is trained for resets
+RESET_FREQUENCY = TOTAL // 4  # frequency of the context reset flag, if the entropy model is trained for resets
 COMMON_STEPS, COMMON_WEIGHT = range(3, 14), 4  # step indices for 8 to 28 kbps; their probability relative to others
+COPY_WEIGHT = 12  # relative probability of the last step index, which copies of packets have
 
 
 def freeze(entropy: dict, c: SpeechConfig) -> dict[str, np.ndarray]:
@@ -58,6 +59,7 @@ def freeze_resets(entropy: dict, c: SpeechConfig) -> dict[str, np.ndarray]:
     """Round the parts of the entropy model for packets after a context reset; add the frequencies of flag and step."""
     lat = entropy["latent"]
     weight = np.where(np.isin(np.arange(c.n_steps), COMMON_STEPS), COMMON_WEIGHT, 1)
+    weight[-1] = COPY_WEIGHT
     steps = np.round(np.cumsum(weight) * (TOTAL / weight.sum())).astype(np.int64)
     return {
         **freeze_side(entropy["side_reset"], "side_reset"),

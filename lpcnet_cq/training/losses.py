@@ -61,6 +61,20 @@ def mel_loss(x: jax.Array, y: jax.Array, sample_rate_hz: int, windows: Iterable[
     return jnp.stack(d).mean()
 
 
+def level_loss(x: jax.Array, y: jax.Array, sample_rate_hz: int, W: int = 512) -> jax.Array:
+    """Return the mean absolute difference of the levels of mel bands over whole signals (natural log of amplitudes).
+
+    Distances of single frames do not show that a band is too low on average where details cannot be predicted.
+    """
+
+    def levels(v):
+        X = spectrum(v, W)
+        power = (X.real**2 + X.imag**2).mean(axis=1) * (4 / hann(W).sum() ** 2)
+        return 0.5 * jnp.log(power @ mel_matrix(sample_rate_hz, W) + MEL_FLOOR**2)
+
+    return jnp.mean(jnp.abs(levels(x) - levels(y)))
+
+
 def compressed_spectrum(x: jax.Array, W: int) -> jax.Array:
     """Return the amplitudes of bins to the power `COMPRESSION`, (B, F, W/2+1); about 1 for white noise of power 1."""
     X = spectrum(x, W)

@@ -120,3 +120,9 @@ def test_louder_segments_weigh_more(speech):
         2 * (2 * weight - 1) * np.log10(0.2 / 0.02),
         rtol=0.05,
     )
+
+
+def test_level_loss_is_the_difference_of_levels_whatever_the_order_of_frames():
+    x = np.random.default_rng(3).standard_normal((1, 16000)).astype(np.float32)
+    assert losses.level_loss(x, 0.5 * x, FS) == pytest.approx(np.log(2), rel=1e-4)
+    assert losses.level_loss(x, x[:, ::-1], FS) < 0.01 < mel_loss(x, x[:, ::-1], FS)

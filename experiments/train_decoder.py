@@ -1,9 +1,9 @@
-"""Train the decoder of speech for lost packets, on what the encoder gave (`channel_cache.py`).
+"""Train the decoder of speech on what the encoder gave (`channel_cache.py`): for lost packets, and for a natural sound.
 
-    python experiments/train_concealment.py FOLDER OUT --model WEIGHTS [--steps 4000]
+    python experiments/train_decoder.py FOLDER OUT --model WEIGHTS [--steps 4000] [--adversarial 1]
 
-Encoder, quantisers and entropy model stay as they are. OUT/checkpoint.safetensors is resumed; OUT/weights.safetensors
-is written every time.
+Encoder, quantisers and entropy model stay as they are. With `--adversarial`, the weight of these terms, discriminators
+are trained as well. OUT/checkpoint.safetensors is resumed; OUT/weights.safetensors is written with each checkpoint.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import train_resets as resets
 from flax import nnx
 
@@ -26,7 +27,8 @@ from lpcnet_cq.speech.config import SpeechConfig
 from lpcnet_cq.speech.envelope import interpolate_lsf, lsf_to_lpc
 from lpcnet_cq.speech.freeze import freeze
 from lpcnet_cq.speech.residual_coder import condition_size
-from lpcnet_cq.training.losses import mel_loss, spectrum_loss, weighted_nsr
+from lpcnet_cq.training.discriminator import Discriminators, adversarial_loss, discriminator_loss, feature_loss
+from lpcnet_cq.training.losses import level_loss, mel_loss, spectrum_loss, weighted_nsr
 from lpcnet_cq.training.optimiser import make_optimiser
 from lpcnet_cq.training.pesq_loss import pesq_loss
 from lpcnet_cq.training.speech_objective import PESQ_OFFSET
@@ -35,7 +37,12 @@ from lpcnet_cq.training.step_sizes import draw_steps
 T = resets.FIRST + resets.T  # packets of a crop
 LEARNING_RATE, WARMUP = 1.5e-3, 100
 REPEATS = 16  # subframes whose mean shows what repeats
-WEIGHTS = {"mel": 2.5, "spectrum": 10.0, "nsr": 2.0, "heard": 1.0, "side": 0.5, "lines": 1.0}
+WEIGHTS = {"mel": 2.5, "spectrum": 10.0, "nsr": 2.0, "heard": 1.0, "side": 0.5, "lines": 3.0, "level": 0.5}
+ADVERSARIAL = {"adversarial": 0.5, "feature": 3.0}  # weights of these terms, relative to `--adversarial`
+LEAD = 200  # steps during which only the discriminators learn
+JUDGED = slice(16, 48)  # packets of a crop that the discriminators see: fewer are faster
+JUDGED_CROPS = 4
+COPIES = 0.2  # share of the crops that are decoded from the coarse packets of copies
 
 
 def start_values(model: cq.Model, floats: dict, c) -> dict:
@@ -95,11 +102,12 @@ class Crops(resets.Crops):
         return {"x": x, "lsf": lsf, "side": side, "z": z, "lost": lost, "side_lost": draw_repeats(rng, lost)}
 
 
-def objective(model: cq.Model, batch: dict, step):
-    """Return the loss and its parts."""
+def objective(model: cq.Model, batch: dict, step, multiplier):
+    """Return the loss, its parts, and the excerpts of recordings and decoded speech for the discriminators."""
     c, lost = model.config, batch["lost"]
     B, M, spec = len(lost), c.order, c.spec
-    entropy_in = batch["side"], batch["z"], step[:, resets.FIRST :], None
+    drawn_step, drawn = step[:, resets.FIRST :], multiplier[:, resets.FIRST :]
+    entropy_in = batch["side"], batch["z"], drawn_step, drawn > resets.MULTIPLIER, drawn
     n = jax.lax.stop_gradient(resets.quantise(model.entropy, *entropy_in))
     n_lsf, n_gain = batch["side"][..., :M], batch["side"][..., M:]
     state = cq.start_decoder(model, B)
@@ -129,9 +137,13 @@ def objective(model: cq.Model, batch: dict, step):
         "heard": jnp.log(heard + PESQ_OFFSET).mean(),
         "side": side / jnp.maximum(soon.sum(), 1),
         "lines": jnp.maximum(repeats * REPEATS - 1, 0.0).mean(),
+        "level": level_loss(target, y, spec.sample_rate_hz),
     }
     total = sum(WEIGHTS[name] * value for name, value in parts.items())
-    return total, parts | {"loss": total, "disturbance": heard.mean()}
+    level = jax.lax.rsqrt(jnp.mean(target**2, axis=1, keepdims=True) + 1e-8)
+    judged = slice(JUDGED.start * spec.hop, JUDGED.stop * spec.hop)
+    excerpts = [(level * v)[-JUDGED_CROPS:, judged] for v in (target, y)]
+    return total, (parts | {"loss": total, "disturbance": heard.mean()}, excerpts)
 
 
 def trained(path) -> bool:
@@ -147,6 +159,7 @@ def main():
     p.add_argument("--model", default="cq")
     p.add_argument("--steps", type=int, default=4000)
     p.add_argument("--batch", type=int, default=8)
+    p.add_argument("--adversarial", type=float, default=0.0)
     args = p.parse_args()
     use_cache()
     args.out.mkdir(parents=True, exist_ok=True)
@@ -159,30 +172,58 @@ def main():
     graph, params = nnx.split(model, nnx.Param)
     nnx.replace_by_pure_dict(params, jax.tree.map(jnp.asarray, values))
     mask = jax.tree_util.tree_map_with_path(lambda path, _: jnp.float32(trained(path)), params)
-    optimiser = make_optimiser()
+    optimiser, judge_optimiser = make_optimiser(), optax.adam(1e-3, b1=0.8, b2=0.99)
+    judge_graph, judge = nnx.split(Discriminators(rngs=nnx.Rngs(1)), nnx.Param)
     train, dev = Crops(args.folder / "train", args.batch, c), Crops(args.folder / "dev", args.batch, c)
 
+    def draw(key, B):
+        """Draw step indices and multipliers of packets: those of copies in some crops."""
+        k1, k2, k3 = jax.random.split(key, 3)
+        copies = jax.random.uniform(k1, (B, 1)) < COPIES
+        step = draw_steps(k2, (0.15 * c.n_steps, 0.85 * c.n_steps), B, T)
+        octaves = 4 * jax.random.uniform(k3, (B, 1))
+        multiplier = resets.MULTIPLIER * 2.0 ** jnp.where(copies, octaves, 0.0)
+        return jnp.where(copies, c.n_steps - 1, step), jnp.broadcast_to(multiplier, (B, T))
+
     @jax.jit
-    def update(state, batch, key, rate):
-        params, opt_state, mean = state
-        step = draw_steps(key, (0.15 * c.n_steps, 0.85 * c.n_steps), len(batch["lost"]), T)
-        step = jnp.where(step < 0, 0, step)
+    def update(state, batch, key, rate, adversarial):
+        params, opt_state, mean, judge, judge_state = state
+        step, multiplier = draw(key, len(batch["lost"]))
 
         def loss(params):
-            return objective(nnx.merge(graph, params), batch, step)
+            total, (parts, (real, decoded)) = objective(nnx.merge(graph, params), batch, step, multiplier)
+            if args.adversarial:
+                judges = nnx.merge(judge_graph, judge)
+                seen, made = judges(real), judges(decoded)
+                parts |= {"adversarial": adversarial_loss(made), "feature": feature_loss(seen, made)}
+                total = total + adversarial * sum(w * parts[name] for name, w in ADVERSARIAL.items())
+            return total, (parts, (real, decoded))
 
-        (_, parts), gradient = jax.value_and_grad(loss, has_aux=True)(params)
+        (_, (parts, excerpts)), gradient = jax.value_and_grad(loss, has_aux=True)(params)
         norm = sum((m * (g**2).sum()) for m, g in zip(jax.tree.leaves(mask), jax.tree.leaves(gradient), strict=True))
         gradient = jax.tree.map(lambda g, m: jnp.where(jnp.isfinite(norm), g * m, 0.0), gradient, mask)
         with jax.numpy_dtype_promotion("standard"):
             updates, opt_state = optimiser.update(gradient, opt_state, params)
         params = jax.tree.map(lambda p, u, m: p + rate * m * u, params, updates, mask)
         mean = jax.tree.map(lambda m, p: m + 0.005 * (p - m), mean, params)
-        return (params, opt_state, mean), parts | {"norm": norm**0.5}
+        if args.adversarial:
+            real, decoded = excerpts
+
+            def judge_loss(judge):
+                judges = nnx.merge(judge_graph, judge)
+                return discriminator_loss(judges(real), judges(decoded))
+
+            parts["judge"], gradient = jax.value_and_grad(judge_loss)(judge)
+            with jax.numpy_dtype_promotion("standard"):
+                updates, judge_state = judge_optimiser.update(gradient, judge_state, judge)
+                judge = optax.apply_updates(judge, updates)
+        return (params, opt_state, mean, judge, judge_state), parts | {"norm": norm**0.5}
 
     @jax.jit
     def measure(params, batch, q):
-        return objective(nnx.merge(graph, params), batch, jnp.full((len(batch["lost"]), T), q))[1]
+        shape = len(batch["lost"]), T
+        step, multiplier = jnp.full(shape, q), jnp.full(shape, resets.MULTIPLIER)
+        return objective(nnx.merge(graph, params), batch, step, multiplier)[1][0]
 
     def report(i, params):
         rows = [measure(params, dev(k), q) for k in range(4) for q in (12, 8)]
@@ -191,9 +232,9 @@ def main():
     def save(params, i):
         floats = jax.tree.map(np.asarray, nnx.to_pure_dict(params))
         integers = weights.integers if trained_config.context_resets else freeze(floats["entropy"], c)
-        save_weights(args.out / "weights.safetensors", params, integers, c, weights.notes | {"concealment_steps": i})
+        save_weights(args.out / "weights.safetensors", params, integers, c, weights.notes | {"decoder_steps": i})
 
-    state, i = (params, optimiser.init(params), params), 0
+    state, i = (params, optimiser.init(params), params, judge, judge_optimiser.init(judge)), 0
     checkpoint = args.out / "checkpoint.safetensors"
     if checkpoint.exists():
         state, notes = load_checkpoint(checkpoint, state)
@@ -202,7 +243,9 @@ def main():
     saved, sums, key = time.monotonic(), [], jax.random.key(17)
     while i < args.steps:
         rate = LEARNING_RATE * min(1.0, (i + 1) / WARMUP) * 0.5 * (1 + np.cos(np.pi * i / args.steps))
-        state, parts = update(state, train(i), jax.random.fold_in(key, i), jnp.float32(rate))
+        adversarial = args.adversarial * float(np.clip((i - LEAD) / LEAD, 0, 1))
+        rate *= float(i >= LEAD or not args.adversarial)
+        state, parts = update(state, train(i), jax.random.fold_in(key, i), *map(jnp.float32, (rate, adversarial)))
         sums.append({k: float(v) for k, v in parts.items()})
         i += 1
         if i % 25 == 0:
