@@ -88,7 +88,8 @@ class SignalModel(Protocol):
         last : Integers or None
             The last received packet; None if no packet was received.
         lost : int
-            Number of packets lost since then, this one included.
+            Number of packets lost since then, this one included. 0: the packet is not lost but was not sent; the
+            frame is comfort noise with the side information of `last`, whose latents are zero.
         """
         ...
 

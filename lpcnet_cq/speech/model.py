@@ -138,7 +138,7 @@ def _residual(model: Model, x_state: jax.Array, x: jax.Array, a: jax.Array) -> t
         return _cast(model, "float32", *residual(*_cast(model, "float64", x_state, x, a)))
 
 
-def _synthesise(model: Model, state: dict, e: jax.Array, a: jax.Array) -> tuple[dict, jax.Array]:
+def synthesise_speech(model: Model, state: dict, e: jax.Array, a: jax.Array) -> tuple[dict, jax.Array]:
     """Return the parts of the decoder's state that belong to the filter, and speech, one subframe later."""
     with _double(model):
         before, y_state, e = _cast(model, "float64", state["a"], state["y"], e)
@@ -279,7 +279,7 @@ def decode_with_excitation(
     normalised = e + model.lapped.synthesise(state["lapped"], latents).reshape(B, -1)
     gains = jnp.concatenate([state["gain"], g], axis=1)
     e = normalised * jnp.repeat(jnp.exp(gains[:, 1:-1]), c.spec.subframe, axis=1)
-    filter_state, y = _synthesise(model, state, e, a)
+    filter_state, y = synthesise_speech(model, state, e, a)
     postfilter, y = model.postfilter(state["postfilter"], y, cond)
     after = filter_state | {
         "lsf": lsf_hat[:, -1],

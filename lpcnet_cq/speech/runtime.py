@@ -18,6 +18,7 @@ from lpcnet_cq.bitstream.packet import Integers
 from lpcnet_cq.nn.runtime import is_valid_output, one_batch, own_settings, with_values
 from lpcnet_cq.speech import front_end
 from lpcnet_cq.speech import model as cq
+from lpcnet_cq.speech.comfort_noise import comfort_noise
 from lpcnet_cq.speech.concealment import track_loss
 from lpcnet_cq.speech.config import SpeechConfig
 from lpcnet_cq.speech.substitute import gain_per_log_unit, substitute
@@ -49,6 +50,7 @@ class SpeechSignalModel:
         self._start_decoder = jax.jit(lambda params: cq.start_decoder(nnx.merge(graph, params), 1))
         self._encode = jax.jit(partial(_encode, graph))
         self._decode = jax.jit(partial(_decode, graph))
+        self._comfort_noise = jax.jit(partial(_comfort_noise, graph))
         self._decode_live = jax.jit(partial(_decode_live, graph))
         self._gain_per_log_unit = gain_per_log_unit(floats)
 
@@ -94,6 +96,8 @@ class SpeechSignalModel:
     def conceal(self, state: dict, last: Integers | None, lost: int) -> tuple[dict, np.ndarray]:
         """Conceal a lost packet, see `contract.SignalModel`: by `speech.concealment` if trained, else by repetition."""
         n = substitute(last, lost, self._gain_per_log_unit, self._entropy, self._config)
+        if lost == 0:
+            return self._fill_pause(state, n)
         if not self._config.concealment:
             return self.synthesise(state, n)
         M = self._config.order
@@ -101,6 +105,13 @@ class SpeechSignalModel:
         given = side[..., :M], side[..., M:], latents, one_batch(n.step, np.int32), np.array([True])
         with own_settings():
             state, y = self._decode_live(self._params, state, *given)
+        return state, np.asarray(y)[0]
+
+    def _fill_pause(self, state: dict, n: Integers) -> tuple[dict, np.ndarray]:
+        """Return comfort noise with the side information of a packet."""
+        M, side = self._config.order, one_batch(n.side)
+        with own_settings():
+            state, y = self._comfort_noise(self._params, state, side[..., :M], side[..., M:])
         return state, np.asarray(y)[0]
 
 
@@ -126,6 +137,11 @@ def _decode_live(graph, params, state, n_lsf, n_gain, n_latents, step, lost):
     step = jnp.where(lost, concealment["step"], step[:, 0])
     state = state | {"concealment": concealment | {"step": step}}
     return _checked(model, *cq.decode(model, state, n_lsf, n_gain, n_latents, step[:, None], loss))
+
+
+def _comfort_noise(graph, params, state, n_lsf, n_gain):
+    model = nnx.merge(graph, params)
+    return _checked(model, *comfort_noise(model, state, n_lsf, n_gain))
 
 
 def _checked(model, after, y):

@@ -11,6 +11,7 @@ import numpy as np
 from lpcnet_cq.bitstream.entropy_model import EntropyModel
 from lpcnet_cq.bitstream.packet import Integers
 from lpcnet_cq.light.speech import model as cq
+from lpcnet_cq.light.speech.comfort_noise import comfort_noise
 from lpcnet_cq.nn.limits import MAX_OUTPUT
 from lpcnet_cq.speech import front_end
 from lpcnet_cq.speech.config import SpeechConfig
@@ -73,10 +74,12 @@ class LightSpeechModel:
     def conceal(self, state: cq.DecoderState, last: Integers | None, lost: int) -> tuple[cq.DecoderState, np.ndarray]:
         """Conceal a lost packet, see `contract.SignalModel`: by `speech.concealment` if trained, else by repetition."""
         n = substitute(last, lost, self._gain_per_log_unit, self._entropy, self._config)
+        if lost == 0:
+            return self._checked(*comfort_noise(self._model, state, n.side))
         return self._decode(state, n, lost=True) if self._config.concealment else self.synthesise(state, n)
 
     def _decode(self, state, n, lost):
-        """Decode; if the output is not valid, return silence and the initial state, which keeps the position.
+        """Decode packets.
 
         `lost` is whether the one packet is lost, which then has the step index of the packet before; None for packets
         that are not those of a live stream with concealment.
@@ -86,7 +89,10 @@ class LightSpeechModel:
             concealment, loss = self._model.concealment.track_loss(state.concealment, lost, int(step[0]))
             state, step = state._replace(concealment=concealment), np.array([concealment.step])
         with np.errstate(over="ignore", invalid="ignore"):  # in `silu`, and where damaged streams make filters unstable
-            after, y = self._model.decode(state, n.side, latents, step, loss)
+            return self._checked(*self._model.decode(state, n.side, latents, step, loss))
+
+    def _checked(self, after: cq.DecoderState, y: np.ndarray) -> tuple[cq.DecoderState, np.ndarray]:
+        """Return state and output; if it is not valid, silence and the initial state, which keeps the position."""
         if np.abs(y).max() < MAX_OUTPUT:  # False for NaN
             return after, y
         return self.start_decoder()._replace(position=after.position), np.zeros_like(y)
