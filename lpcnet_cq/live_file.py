@@ -125,6 +125,10 @@ def read_live(parts: CodecParts, header: Header, file: BinaryIO) -> tuple[list[R
             values.clear()
 
     for data in reader.packets():
+        if not data:  # was not sent; the next packet has no context
+            finish()
+            pasts = None
+            continue
         if packet.resets_context(parts.entropy, data):
             finish()
         pasts, n, (end,) = parts.reader.read(pasts, data, 0, 1, 1, layers - 1)
@@ -143,5 +147,5 @@ def warm_up_decoder(parts: CodecParts, layers: int) -> None:
         with suppress(BitstreamError):
             parts.reader.read(None, bytes(WARM_UP_BYTES), 0, 1, 1, L)
     spare = Decoder(parts, layers)
-    for _ in range(WARM_UP_PACKETS):
-        spare.push(None)
+    for data in (*[None] * WARM_UP_PACKETS, b""):
+        spare.push(data)

@@ -2,8 +2,8 @@
 
 Place in the chain: replaces `files` for signals that are still being recorded. The encoder takes any number of samples
 per call and returns the packets that they complete. Every call of the decoder takes one packet and returns `frame_size`
-samples. Both objects keep their state between calls. Delay: `codec.delay_ms`, which includes one frame: 20 ms for
-speech, 23 ms for music.
+samples. With `dtx`, the encoder leaves out the packets of pauses, which are then `b""`. Both objects keep their state
+between calls. Delay: `codec.delay_ms`, which includes one frame: 20 ms for speech, 23 ms for music.
 
 Alignment: the decoded frames are delayed by `encoder.delay_samples + decoder.delay_samples` relative to the input.
 Remove this number of samples at the beginning to align them with the input. After `flush`, the aligned output is at
@@ -19,6 +19,7 @@ import numpy as np
 
 from dsp.signals import checked_signal
 from lpcnet_cq.bitstream import packet
+from lpcnet_cq.bitstream.descriptor import is_descriptor, make_descriptor
 from lpcnet_cq.bitstream.packet_fit import Fitter, padded
 from lpcnet_cq.bitstream.packet_reader import BUFFER_BYTES
 from lpcnet_cq.bitstream.packing import Mode
@@ -26,6 +27,7 @@ from lpcnet_cq.bitstream.protection import OFFSETS, Protection, choose_protectio
 from lpcnet_cq.bitstream.rate_control import Budget, operating_points
 from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.parts import CodecParts
+from lpcnet_cq.pause import PauseDetector, check_pauses
 
 
 class _Live:
@@ -70,6 +72,8 @@ class Encoder(_Live):
         See the property.
     copy_offset : int
         A lost packet is repaired by the packet so many packets later, 1 to 8.
+    dtx : bool
+        See the property.
     """
 
     def __init__(
@@ -80,6 +84,7 @@ class Encoder(_Live):
         mode: Mode = "mean",
         expected_loss: float = 0.0,
         copy_offset: int = 2,
+        dtx: bool = False,
     ):
         super().__init__(parts, layers)
         if isinstance(copy_offset, bool) or not isinstance(copy_offset, Integral) or copy_offset not in OFFSETS:
@@ -95,6 +100,7 @@ class Encoder(_Live):
         self._pending = np.zeros((0, self.channels) if self.channels > 1 else 0, np.float32)
         self._count = self._since_reset = 0  # packets
         self.expected_loss = expected_loss
+        self.dtx = dtx
         self._flushed = False
 
     @property
@@ -130,6 +136,24 @@ class Encoder(_Live):
         self._nominal_point = self._parts.packer.step_for_rate(self._protection.packet_bps(self._bitrate_bps))
 
     @property
+    def dtx(self) -> bool:
+        """Whether packets of pauses are not sent (discontinuous transmission); it can be changed at any time.
+
+        In a pause, packets are `b""`, except a silence descriptor every 160 ms, see `lpcnet_cq.pause`; the decoder
+        makes comfort noise. The first packet after a pause resets the context. The bits of pauses are saved and not
+        spent later.
+        """
+        return self._pauses is not None
+
+    @dtx.setter
+    def dtx(self, dtx: bool) -> None:
+        if not isinstance(dtx, bool):
+            raise ValueError(f"`dtx` is {dtx!r}, it must be True or False")
+        if dtx:
+            check_pauses(self._parts, self._layers, self._mode)
+        self._pauses = PauseDetector(self.sample_rate_hz) if dtx else None
+
+    @property
     def copy_offset(self) -> int:
         """Packets from a packet to the one that carries its copy."""
         return len(self._copies)
@@ -146,7 +170,8 @@ class Encoder(_Live):
         Returns
         -------
         list of bytes
-            One packet for every `frame_size` samples that were pushed, counted over all calls.
+            One packet for every `frame_size` samples that were pushed, counted over all calls. Empty ones, which only
+            pauses with `dtx` have, need not be sent.
 
         Raises
         ------
@@ -200,6 +225,8 @@ class Encoder(_Live):
         self._state, side, z = parts.signal.analyse(self._state, x, 1)
         pasts = None if self._since_reset >= self._protection.reset_interval else self._pasts
         fitter = Fitter(parts.entropy, pasts, side, z, parts.packer.sizes, self._steps, self._layers - 1)
+        if self._pauses and (pause := self._pauses.next(np.pad(x, (0, self.frame_size - len(x))), side)):
+            return (self._in_pause(fitter, pause.side),)
         copy, size = self._copies[0], len(self._copies[0])
         if self._mode == "mean":
             fitted = fitter.at(self._budget.point(self._nominal_point, operating_points(self._steps)))
@@ -216,6 +243,14 @@ class Encoder(_Live):
         self._pasts = fitted.pasts
         layers = (*fitted.packet[:-1], fitted.packet[-1] + copy)
         return padded(layers, self._packet_bytes) if self._mode == "constant" else layers
+
+    def _in_pause(self, fitter: Fitter, side: np.ndarray | None) -> bytes:
+        """Return a silence descriptor with this side information, or nothing; the next packet resets the context."""
+        self._pasts, self._count = None, self._count + 1
+        self._copies.append(b"")
+        if side is None:
+            return b""
+        return make_descriptor(replace(fitter, side=side), None if self._mode == "mean" else self._packet_bytes)
 
 
 class Decoder(_Live):
@@ -234,6 +269,7 @@ class Decoder(_Live):
         self._state = parts.signal.start_decoder()
         self._last: packet.Integers | None = None
         self._lost = 0
+        self._background: packet.Integers | None = None  # in pauses: what describes it
 
     @property
     def delay_samples(self) -> int:
@@ -241,7 +277,10 @@ class Decoder(_Live):
         return self._parts.config.decoder_delay
 
     def push(self, data: bytes | None, following: bytes | None = None) -> np.ndarray:
-        """Take a packet, or None for a lost one, and return a frame.
+        """Take a packet, or None for a lost one, or `b""` for one that was not sent, and return a frame.
+
+        A packet that was not sent is comfort noise with envelope and level of the last silence descriptor, or of the
+        last packet, if the descriptor was lost. After a descriptor, a lost packet is treated as one that was not sent.
 
         A lost packet is replaced by the copy in `following`, or by concealment (`SignalModel.conceal`). The packets
         after it need its context; they are concealed too, up to the next context reset. The last layers of a packet may
@@ -269,19 +308,33 @@ class Decoder(_Live):
             if not isinstance(value, bytes | bytearray | memoryview | None):
                 kind = type(value).__name__
                 raise ValueError(f"`{name}` is of type {kind}, it must be the bytes of a packet, or None")
-        n, pasts = None, self._pasts
+        n, pasts, is_background, unsent = None, self._pasts, False, data is not None and not len(data)
         if data is None:
             n, pasts = self._read_copy(following), []
+        elif unsent:
+            pasts = []
         elif self._pasts or packet.resets_context(self._parts.entropy, data):
-            pasts, n, _ = self._read(data)
+            pasts, n, end = self._read(data)
+            is_background = is_descriptor(n, data[end:]) and packet.resets_context(self._parts.entropy, data)
         self._pasts = pasts
-        if n is None:
-            self._lost += 1
-            self._state, y = self._parts.signal.conceal(self._state, self._last, self._lost)
-        else:
-            self._last, self._lost = n, 0
-            self._state, y = self._parts.signal.synthesise(self._state, n)
-        return np.clip(y, -1, 1)
+        if n is not None:
+            self._last, self._lost, self._background = n, 0, n if is_background else None
+        elif unsent and self._background is None and self._last is not None:
+            self._background = replace(self._last, latents=np.zeros_like(self._last.latents))
+        return np.clip(self._frame(n, unsent), -1, 1)
+
+    def _frame(self, n: packet.Integers | None, unsent: bool) -> np.ndarray:
+        """Return the sound of a packet, if it was received, or what replaces it."""
+        signal = self._parts.signal
+        if self._background is not None or unsent:
+            self._state, y = signal.conceal(self._state, self._background, 0)
+            return y if self._background is not None else np.zeros_like(y)
+        if n is not None:
+            self._state, y = signal.synthesise(self._state, n)
+            return y
+        self._lost += 1
+        self._state, y = signal.conceal(self._state, self._last, self._lost)
+        return y
 
     def _read(self, data: bytes) -> tuple[list[packet.Past], packet.Integers, int]:
         """Read all layers of a packet whose context is known, up to a byte; no layer consists of zero bytes only."""

@@ -27,6 +27,7 @@ class StreamingCodec(CodecProperties):
         mode: Mode = "mean",
         expected_loss: float = 0.0,
         copy_offset: int = 2,
+        dtx: bool = False,
     ) -> Encoder:
         """Return a live encoder, `push(samples) -> packets`; arguments as for `encode`.
 
@@ -41,6 +42,9 @@ class StreamingCodec(CodecProperties):
             Fraction of packets that the channel loses, 0 to 1; `encoder.expected_loss = 0.03` changes it later.
         copy_offset : int
             A lost packet is repaired by the packet so many packets later, 1 to 8, if packets carry copies.
+        dtx : bool
+            Leave out the packets of pauses; `encoder.dtx` changes it later. Needs speech, one layer, and a mode other
+            than "constant".
 
         Raises
         ------
@@ -52,10 +56,10 @@ class StreamingCodec(CodecProperties):
         check_mode(mode)
         if layers > (most := self._parts.packer.most_layers(bitrate_bps)):
             raise ValueError(f"`layers` is {layers}, at {bitrate_bps} bit/s it must be at most {most}")
-        return Encoder(self._parts, bitrate_bps, layers, mode, expected_loss, copy_offset)
+        return Encoder(self._parts, bitrate_bps, layers, mode, expected_loss, copy_offset, dtx)
 
     def decoder(self, layers: int = 1) -> Decoder:
-        """Return a live decoder, `push(packet or None) -> frame`, for packets of at most `layers` layers.
+        """Return a live decoder, `push(packet, None or b"") -> frame`, for packets of at most `layers` layers.
 
         Raises
         ------
@@ -125,6 +129,7 @@ class StreamingCodec(CodecProperties):
         layers: int = 1,
         mode: Mode = "mean",
         expected_loss: float = 0.0,
+        dtx: bool = False,
     ) -> None:
         """Write a live stream: the header at once, and every packet as soon as its samples are there.
 
@@ -135,10 +140,12 @@ class StreamingCodec(CodecProperties):
             In [-1, 1].
         sample_rate_hz, channels : int
             Of the blocks; channels at most those of the codec.
-        bitrate_bps, layers, mode, expected_loss
+        bitrate_bps, layers, mode, expected_loss, dtx
             As for `encoder`.
         """
-        encoder, spare = (self.encoder(bitrate_bps, layers, mode, expected_loss) for _ in range(2))
+        encoder, spare = (
+            self.encoder(bitrate_bps, layers, mode, expected_loss, dtx=dtx) for _ in range(2)
+        )
         rate_bps = self._parts.checked_bitrate_bps(bitrate_bps)
         header = live_header(self._parts, encoder, sample_rate_hz, channels, rate_bps, layers, mode)
         write_live(file, header, encoder, spare, blocks)

@@ -23,6 +23,7 @@ ORDER = (
     "audio_blocks",
     "signal_check",
     "parts",
+    "pause",
     "live_resampler",
     "stream",
     "channel",

@@ -127,3 +127,19 @@ def test_expected_loss_reaches_the_encoder(speech_codec):
     assert all(resets_context(entropy, packet) for packet in packets(data))
     assert speech_codec.info(data)["packets"] == len(packets(data))
     assert len(speech_codec.decode(data)[0]) == len(X)
+
+
+def test_pauses_have_a_place_in_the_stream(speech_codec):
+    """Packets that are not sent are empty records; decoded sound and counts are those of the live coder."""
+    x = 0.001 * np.random.default_rng(2).standard_normal(24_000).astype(np.float32)
+    data = streamed(speech_codec, x, bitrate_bps=30000, dtx=True)
+    encoder, decoder = speech_codec.encoder(30000, dtx=True), speech_codec.decoder()
+    live = encoder.push(x) + encoder.flush()
+    assert packets(data) == live
+    unsent = live.count(b"")
+    info = speech_codec.info(data)
+    assert unsent > 40 and (info["packets"], info["unsent_packets"]) == (len(live), unsent)
+    assert sum(info["bits"].values()) == pytest.approx(8 * len(data), abs=1)
+    expected = np.concatenate([decoder.push(packet) for packet in live])[192:][: len(x)]
+    np.testing.assert_array_equal(speech_codec.decode(data)[0], expected)
+    assert speech_codec.thin(data, 1) == data

@@ -24,7 +24,8 @@ def summarise(data: bytes, coding_hz: int | None = None) -> dict:
     dict
         Names end with the unit. `bitrate_bps` includes all bytes of the file. `duration_s` and `bitrate_bps` are None
         if the coding sample rate is not known; `codec` and `mode` are None if the file does not contain them. Live
-        streams also have `complete`: whether they contain their end.
+        streams also have `unsent_packets`, those of pauses, which `packets` includes, and `complete`: whether they
+        contain their end.
 
     Raises
     ------
@@ -46,9 +47,11 @@ def summarise(data: bytes, coding_hz: int | None = None) -> dict:
     header = read_header(file)
     if header.live and header.coding:
         reader = LiveReader(file, header)
-        n_packets, layers = sum(1 for _ in reader.packets()), 1 + header.live.enhancements
+        sizes = [len(data) for data in reader.packets()]
+        n_packets, layers = len(sizes), 1 + header.live.enhancements
         coded = max(n_packets * header.coding.hop - header.live.pre_skip, 0)
-        known, n_samples = {"complete": not reader.is_cut_off}, reader.n_samples
+        known = {"unsent_packets": sizes.count(0), "complete": not reader.is_cut_off}
+        n_samples = reader.n_samples
         seconds = coded / header.coding.sample_rate_hz
         if n_samples is not None and not reader.is_cut_off:
             seconds = n_samples / header.sample_rate_hz

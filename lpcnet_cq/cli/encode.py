@@ -33,6 +33,7 @@ def add_encode(commands) -> argparse.ArgumentParser:
     encode.add_argument("--live", action=argparse.BooleanOptionalAction, help=live)
     loss = "packets that the channel will lose, in percent (default: 0; live only)"
     encode.add_argument("--expected-loss", type=percent, metavar="PERCENT", help=loss)
+    encode.add_argument("--dtx", action="store_true", help="send no packets in pauses, except their noise (live only)")
     encode.set_defaults(run=run_encode, mode="mean", writes=CODED_SUFFIX)
     add_output(encode)
     add_jobs(encode)
@@ -43,8 +44,12 @@ def run_encode(args: argparse.Namespace) -> int:
     """Encode an audio file, or all audio files of a folder."""
     target = output_of(args)
     check_layers(args.layers)
+    if args.dtx and args.mode == "constant":
+        raise UsageError("--dtx leaves out packets, which --cbr does not allow")
+    if args.dtx and args.layers > 1:
+        raise UsageError(f"--dtx needs packets of one layer, --layers is {args.layers}")
     if is_folder(args.input, target):
-        if args.live or args.expected_loss is not None:
+        if args.live or args.dtx or args.expected_loss is not None:
             raise UsageError(f"a live stream is one signal, {quoted(args.input)} is a folder")
         pairs = coded_pairs(args.input, target, args.writes)
         check_folder(pairs, target, args.force)
@@ -59,10 +64,11 @@ def run_encode(args: argparse.Namespace) -> int:
     if args.live or (args.live is None and arrives and is_pipe(target, "w")):
         with reading_ahead(args.input) if arrives else nullcontext(args.input) as source:
             options, loss = encode_options(args), (args.expected_loss or 0.0) / 100
-            coding = options.rate_bps, options.layers, options.mode, loss
+            coding = options.rate_bps, options.layers, options.mode, loss, args.dtx
             notes = encode_live(loaded(args.model, args.backend), source, target, *coding)
-    elif args.expected_loss is not None:
-        raise UsageError("--expected-loss is for live streams: --live writes one")
+    elif args.dtx or args.expected_loss is not None:
+        option = "--dtx" if args.dtx else "--expected-loss"
+        raise UsageError(f"{option} is for live streams: --live writes one")
     else:
         notes = encode_file(args.input, target, encode_options(args))
     for note in notes:

@@ -134,6 +134,7 @@ def encode_live(
     layers: int,
     mode: "Mode",
     expected_loss: float,
+    dtx: bool,
 ) -> list[str]:
     """Code an input while it arrives, or a file as if it did, and return notes."""
     from lpcnet_cq.audio import replacing
@@ -142,6 +143,6 @@ def encode_live(
     audio = open_audio(cast(BinaryIO, source), codec.channels, arriving=isinstance(source, ReadAhead))
     channels = min(audio.n_channels, 2) if codec.channels == 2 else 1
     with replacing(target) as file:
-        options = bitrate_bps, layers, mode, expected_loss
+        options = bitrate_bps, layers, mode, expected_loss, dtx
         codec.encode_live(file, audio.blocks, audio.sample_rate_hz, channels, *options)
     return audio.notes

@@ -48,3 +48,17 @@ def test_expected_loss_is_percent_and_for_live_streams(wav, codec, error):
     for text in ("-1", "101", "nan", "x"):
         with pytest.raises(SystemExit):
             main(["encode", wav, "b.cq", "--live", f"--expected-loss={text}"])
+
+
+def test_pauses_are_left_out_of_live_streams_only(wav, codec, error):
+    assert main(["encode", wav, "a.cq", "--live", "--dtx"]) == 0
+    assert codec.dtx is True
+    assert main(["encode", wav, "a.cq", "--live", "-f"]) == 0
+    assert codec.dtx is False
+    for options, sentence in (
+        ([], "--dtx is for live streams: --live writes one"),
+        (["--live", "--cbr"], "--dtx leaves out packets, which --cbr does not allow"),
+        (["--live", "--layers", "2"], "--dtx needs packets of one layer, --layers is 2"),
+    ):
+        assert main(["encode", wav, "b.cq", "--dtx", *options]) == 2
+        assert error() == sentence
