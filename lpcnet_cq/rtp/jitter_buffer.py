@@ -38,7 +38,9 @@ class Counts:
     decoded : int
         Frames given to the decoder.
     concealed : int
-        Frames that were missing when they were due.
+        Frames that were missing when they were due, and unsent frames that were not yet known as such.
+    unsent : int
+        Frames of pauses, which the sender did not send.
     left_out : int
         Frames whose sound is not played, to reduce the delay.
     """
@@ -49,6 +51,7 @@ class Counts:
     foreign: int = 0
     decoded: int = 0
     concealed: int = 0
+    unsent: int = 0
     left_out: int = 0
 
 
@@ -87,6 +90,7 @@ class JitterBuffer:
         self._frames: dict[int, bytes] = {}  # by index
         self._next: int | None = None  # index of the frame that is due; None before the first is played
         self._seen: set[int] = set()  # sequence numbers
+        self._spans: dict[int, range] = {}  # indices of the frames of a packet, by its sequence number
         self._distinct = 0  # packets of this stream
         self._transits_ms: deque[float] = deque(maxlen=WINDOW)
         self._reach_ms = self._copy_offset * self._frame_ms  # age of the oldest copies that packets carry
@@ -141,6 +145,7 @@ class JitterBuffer:
         self._see(whole)
         self._measure(now_ms - index * self._frame_ms)
         kept = self._keep(index, frames)
+        self._find_pauses(whole, index, len(frames))
         for age, copied in copies:
             self._keep(index - age // self._hop, copied)
             self._reach_ms = max(self._reach_ms, age // self._hop * self._frame_ms)
@@ -168,7 +173,7 @@ class JitterBuffer:
         Returns
         -------
         list of bytes or None
-            None for a frame that is missing.
+            None for a frame that is missing, no bytes for one that was not sent.
         """
         if self._next is None:
             if not self._frames or now_ms < self._due_ms(min(self._frames)) + self.target_ms:
@@ -211,6 +216,15 @@ class JitterBuffer:
         self._seen.add(sequence)
         if len(self._seen) > 4 * MAX_JUMP:
             self._seen = {old for old in self._seen if old > sequence - 2 * MAX_JUMP}
+            self._spans = {old: span for old, span in self._spans.items() if old in self._seen}
+
+    def _find_pauses(self, sequence: int, index: int, n: int) -> None:
+        """Store empty frames between a packet and its neighbours by sequence number: they were not sent."""
+        self._spans[sequence] = range(index, index + n)
+        for first, last in ((sequence - 1, sequence), (sequence, sequence + 1)):
+            if first in self._spans and last in self._spans:
+                begin = self._spans[first].stop
+                self._keep(begin, [b""] * min(self._spans[last].start - begin, MAX_JUMP))
 
     def _measure(self, transit_ms: float) -> None:
         if self._transits_ms:
@@ -229,7 +243,8 @@ class JitterBuffer:
 
     def _take(self, index: int) -> bytes | None:
         self._next = index + 1
-        data = self._frames.pop(index, b"")
+        data = self._frames.pop(index, None)
         self.counts.decoded += bool(data)
-        self.counts.concealed += not data
-        return data or None
+        self.counts.unsent += data == b""
+        self.counts.concealed += data is None
+        return data

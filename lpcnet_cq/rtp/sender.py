@@ -6,6 +6,7 @@ Place in the chain: behind the live encoder. Delay: aggregation of n packets hol
 import secrets
 from collections import deque
 
+from lpcnet_cq.bitstream.descriptor import MARK
 from lpcnet_cq.rtp.header import packet_class
 from lpcnet_cq.rtp.payload import MAX_PACKETS, pack
 from lpcnet_cq.rtp.redundancy import fits, pack_redundant
@@ -54,19 +55,25 @@ class Sender:
         self.ssrc = secrets.randbits(32)
         self._waiting: list[bytes] = []  # for others to travel with
         self._earlier: deque[tuple[int, bytes]] = deque(maxlen=copies)  # timestamps and payloads, oldest first
-        self._begins = True  # the next packet is the first one after a pause
+        self._begins = True  # the next packet of speech is the first one after a pause
+        self._paused = False  # packets were left out since the last packet of speech
 
     def push(self, packet: bytes | None) -> list[bytes]:
-        """Take the next packet of the codec, or None for one that is not sent, and return RTP packets to send now.
+        """Take the next packet of the codec, and return RTP packets to send now.
+
+        Parameters
+        ----------
+        packet : bytes or None
+            None, or no bytes, as encoders return them in pauses: it is not sent, but its time passes.
 
         Returns
         -------
         list of bytes
             None or one; two where a pause follows packets that wait.
         """
-        if packet is None:
+        if not packet:
             sent = self.flush()
-            self._timestamp, self._begins = self._timestamp + self._hop, True
+            self._timestamp, self._begins, self._paused = self._timestamp + self._hop, True, True
             return sent
         self._waiting.append(packet)
         return self.flush() if len(self._waiting) == self._aggregate else []
@@ -77,9 +84,10 @@ class Sender:
             return []
         payload, count = pack(self._waiting), len(self._waiting)
         copies = [(self._timestamp - old, copy) for old, copy in self._earlier if fits(self._timestamp - old, copy)]
+        describes = [self._paused and data.endswith(MARK) for data in self._waiting]  # no speech (RFC 3551, 4.1)
         data = self._packet(
             payload_type=self._redundant_type if copies else self._payload_type,
-            marker=int(self._begins),
+            marker=int(self._begins and not describes[0]),
             sequence_number=self._sequence % (1 << 16),
             timestamp=self._timestamp % (1 << 32),
             ssrc=self.ssrc,
@@ -87,5 +95,5 @@ class Sender:
         ).serialize()
         self._earlier.append((self._timestamp, payload))
         self._sequence, self._timestamp = self._sequence + 1, self._timestamp + count * self._hop
-        self._waiting, self._begins = [], False
+        self._waiting, self._begins, self._paused = [], self._begins and describes[-1], all(describes)
         return [data]

@@ -120,10 +120,23 @@ def test_packets_of_several_frames():
     assert [i for i in found if i is not None] == [i for i in range(120) if i // 3 != 20]
 
 
-def test_frames_that_are_not_sent_are_missing():
+def test_frames_that_are_not_sent_are_empty():
     buffer = JitterBuffer(HOP, FS)
     buffer.put(1, 0, [b"a", b"", b"c"], 0.0)
-    assert [buffer.pop(60.0 + k * FRAME_MS) for k in range(3)] == [[b"a"], [None], [b"c"]]
+    assert [buffer.pop(60.0 + k * FRAME_MS) for k in range(3)] == [[b"a"], [b""], [b"c"]]
+    assert (buffer.counts.unsent, buffer.counts.concealed) == (1, 0)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (2, 1, 0)])
+@pytest.mark.parametrize(("last", "between"), [(3, b""), (4, None)], ids=["pause", "loss"])
+def test_a_gap_of_timestamps_without_one_of_sequence_numbers_is_a_pause(order, last, between):
+    """Frames 0, 1 and 5, with sequence numbers around their wrap."""
+    buffer = JitterBuffer(HOP, FS)
+    given = [(65535, 0, [b"0"]), (0, HOP, [b"1"]), (last - 2, 5 * HOP, [b"5"])]
+    for i in order:
+        buffer.put(*given[i], 0.0)
+    found = [buffer.pop(200.0 + k * FRAME_MS) for k in range(6)]
+    assert [data for pop in found for data in pop][:6] == [b"0", b"1", between, between, between, b"5"]
 
 
 def test_a_path_that_becomes_longer_is_followed():

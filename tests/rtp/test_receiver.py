@@ -28,7 +28,7 @@ class Recorder:
         if data == b"bad":
             raise BitstreamError("a bad packet")
         self.given.append(data)
-        return np.full(HOP, -1 if data is None else int(data) / 1000, np.float32)
+        return np.full(HOP, int(data) / 1000 if data else -1, np.float32)
 
 
 @pytest.fixture
@@ -109,3 +109,14 @@ def test_the_packet_with_the_copy_of_a_lost_one_is_given_to_the_decoder():
         receiver.play(k * FRAME_MS)
     given = receiver._decoder.given
     assert given == packets(len(given)) and len(given) > 50, "all of them, in order"
+
+
+def test_pauses_reach_the_decoder_as_packets_that_were_not_sent():
+    """The packet behind each pause has come before the pause is played, so that it is known."""
+    receiver = Receiver(Recorder(), copy_offset=5)  # for which the buffer waits
+    sender, given = Sender(HOP), [b"1", b"2", b"", b"", b"3", b"", b"4"]
+    for k in range(len(given) + 6):
+        for data in sender.push(given[k]) if k < len(given) else ():
+            receiver.receive(data, k * FRAME_MS)
+        receiver.play(k * FRAME_MS)
+    assert receiver._decoder.given == given

@@ -60,6 +60,14 @@ def test_after_a_pause_time_has_passed_and_the_marker_is_set():
     assert (heads[1][3] - heads[0][3]) % (1 << 32) == 3 * HOP
 
 
+def test_silence_descriptors_do_not_take_the_marker():
+    """The first packet of speech has it (RFC 3551, 4.1)."""
+    heads = sent(Sender(HOP), [b"a", b"s\0", b"", b"s\0", b"", b"", b"s\0", b"b", b"c"])
+    assert [h[0] for h in heads] == [1, 0, 0, 0, 1, 0]
+    assert [(h[2] - heads[0][2]) % (1 << 16) for h in heads] == [0, 1, 2, 3, 4, 5]
+    assert [(h[3] - heads[0][3]) % (1 << 32) // HOP for h in heads] == [0, 1, 3, 6, 7, 8]
+
+
 def test_copies_are_the_payloads_before():
     heads = sent(Sender(HOP, copies=2), [b"a", b"b", b"c", b"d"])
     assert [h[1] for h in heads] == [96, 97, 97, 97]
