@@ -8,6 +8,7 @@ import os
 from lpcnet_cq.bitstream.codec_config import CodecConfig
 from lpcnet_cq.contract import CodecRecord
 from lpcnet_cq.parts import load_parts
+from lpcnet_cq.pause import finds_pauses
 
 
 class CodecProperties:
@@ -84,6 +85,11 @@ class CodecProperties:
     def default_bitrate_bps(self) -> int:
         """Bitrate that is used if the caller gives none."""
         return int(self._parts.checked_bitrate_bps(None))
+
+    @property
+    def supports_dtx(self) -> bool:
+        """Whether live encoders can leave out the packets of pauses: those of speech can."""
+        return finds_pauses(self.config.spec)
 
     def packet_bytes(self, bitrate_bps: float) -> int:
         """Return the packet size in bytes at a bitrate: the maximum in mode "capped", the size in mode "constant"."""

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dsp.activity import detect_activity, start_activity
+from dsp.frames import FrameSpec
 from lpcnet_cq.parts import CodecParts
 
 INTERVAL = 8  # packets from one silence descriptor to the next
@@ -35,10 +36,15 @@ class Pause(NamedTuple):
     side: np.ndarray | None
 
 
+def finds_pauses(spec: FrameSpec) -> bool:
+    """Say whether packets are as long as the frames of the detector: those of speech are, those of music are not."""
+    return 50 * spec.hop == spec.sample_rate_hz
+
+
 def check_pauses(parts: CodecParts, layers: int, mode: str) -> None:
     """Raise `ValueError` if a live encoder with these settings cannot leave out pauses."""
     spec = parts.config.spec
-    if 50 * spec.hop != spec.sample_rate_hz:
+    if not finds_pauses(spec):
         raise ValueError(f"`dtx` needs packets of 20 ms, those of `{parts.name}` have {spec.ms(spec.hop):.1f} ms")
     if mode == "constant":
         raise ValueError("`dtx` leaves out packets, which the mode `constant` does not allow")

@@ -203,6 +203,22 @@ def damaged(base, draw):
     yield base
 
 
+def test_pauses_are_read_by_the_page(second_decoder, released):
+    """A stream of noise: packets, silence descriptors, and packets that were not sent."""
+    decoder, model = released("cq")
+    codec, x = lpcnet_cq.load("cq"), 0.001 * np.random.default_rng(0).standard_normal(26 * 320).astype(np.float32)
+    file = io.BytesIO()
+    codec.encode_live(file, [x], 16000, 1, 9000, dtx=True)
+    packets = second_decoder.read_file(file.getvalue(), decoder, model)
+    encoder, pasts = codec.encoder(9000, dtx=True), None
+    for data, found in zip(encoder.push(x) + encoder.flush(), packets, strict=True):
+        assert (found is None) == (not data)
+        nothing = None, join(codec._parts.entropy, [])
+        pasts, n = codec._parts.reader.read(pasts, data, 0, 1, 1)[:2] if data else nothing
+        assert_same([found] if data else [], n)
+    assert sum(found is None for found in packets) > 8
+
+
 @pytest.fixture(scope="module")
 def short_file(second_decoder, released):
     """Return a file of two packets with an enhancement layer and a header extension."""

@@ -81,6 +81,8 @@ def encode_options(args: argparse.Namespace) -> EncodeOptions:
     codec = loaded(args.model, args.backend)
     if args.layers > codec.max_layers:
         raise UsageError(f"--layers {args.layers} must be at most {codec.max_layers} with `{codec.name}`")
+    if args.dtx and not codec.supports_dtx:
+        raise UsageError(f"--dtx is for speech, `{codec.name}` codes music")
     rate_bps = chosen_bitrate_bps(args.bitrate, codec)
     options = EncodeOptions(args.model, args.backend, rate_bps, args.layers, args.mode, not args.no_check)
     if args.mode != "mean" and (note := size_note(codec, rate_bps)):

@@ -27,7 +27,7 @@ class StandIn:
     default_bitrate_bps, max_layers = 9000, 2
     sample_rate_hz, channels, name = 16000, 1, "stand-in"
     config = SimpleNamespace(spec=SimpleNamespace(hop=320))
-    installed, gain, live = INSTALLED, 1.0, False
+    installed, gain, live, supports_dtx = INSTALLED, 1.0, False, True
 
     def __init__(self, model_hash=INSTALLED):
         self.model_hash = model_hash

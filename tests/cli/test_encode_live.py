@@ -62,3 +62,6 @@ def test_pauses_are_left_out_of_live_streams_only(wav, codec, error):
     ):
         assert main(["encode", wav, "b.cq", "--dtx", *options]) == 2
         assert error() == sentence
+    codec.supports_dtx = False
+    assert main(["encode", wav, "b.cq", "--dtx", "--live"]) == 2
+    assert error() == "--dtx is for speech, `stand-in` codes music"

@@ -83,7 +83,11 @@ def read_live(data, position, decoder, most):
         body = data[position + len(head) :][: size - 1 if size else 5]
         position, records = position + len(head) + len(body) + 1, records + head + body
         check(data[position - 1] == crc32(records) % 256, "check of a record")
-        if size:
+        if size == 1:  # not sent: what follows needs its context reset flag
+            check(not layers, "layers of a stream with pauses")
+            packets.append(None)
+            decoder.known = False
+        elif size:
             packet, end = decoder.packet(body, 0, layers)
             check(end <= len(body), "end of a packet")
             check(not any(body[end:]) or (not layers and is_copy(decoder, body[end:])), "bytes after a packet")
