@@ -76,11 +76,13 @@ def test_runs_cost_what_their_packets_cost(integer):
     np.testing.assert_array_equal(whole, np.concatenate(parts))
 
 
-def test_reset_costs_three_bits_and_any_usual_step_four(integer):
+def test_reset_costs_two_bits_a_usual_step_four_and_that_of_copies_two_and_a_half(integer):
     n = integers(2)
     heads = [n_bits(integer, None, Integers(np.full(1, q), n.side[:1], n.latents[:1]))[0, 0] for q in range(Q)]
-    assert 6.5 < min(heads) < 7 and max(heads) < 9
-    assert n_bits(integer, None, Integers(np.full(2, 8), n.side, n.latents))[1, 0] < 0.3
+    assert heads[-1] == pytest.approx(2 + np.log2(61 / 12), abs=0.01)
+    np.testing.assert_allclose(heads[3:14], 2 + np.log2(61 / 4), atol=0.01)
+    assert max(heads) < 8
+    assert n_bits(integer, None, Integers(np.full(2, 8), n.side, n.latents))[1, 0] < 0.5
 
 
 def test_integers_cost_what_the_float_model_says(trained, integer):
