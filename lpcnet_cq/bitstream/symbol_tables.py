@@ -39,7 +39,10 @@ class SymbolTables:
 
 
 class ByScale(dict):
-    """Compute a value for each scale when it is first asked for; other integers are clipped to the scales."""
+    """Compute a value for each scale when it is first asked for; other integers are clipped to the scales.
+
+    Only scales are kept, so that packets with other integers need no more memory.
+    """
 
     def __init__(self, make: Callable[[int], list]):
         super().__init__()
@@ -47,7 +50,9 @@ class ByScale(dict):
 
     def __missing__(self, scale: int) -> list:
         """Return the value of a scale for the first time."""
-        return self.setdefault(scale, self._make(min(max(scale, 0), N_SCALES - 1)))
+        if 0 <= scale < N_SCALES:
+            return self.setdefault(scale, self._make(scale))
+        return self[min(max(scale, 0), N_SCALES - 1)]
 
 
 def zero_slots(cumulative: np.ndarray) -> Slots:

@@ -53,3 +53,11 @@ class NumPy:
 def test_scales_are_clipped(tables):
     assert tables.zeros[-5] == tables.zeros[0] and tables.zeros[N_SCALES + 9] == tables.zeros[N_SCALES - 1]
     assert tables.rows[3][5] == CUMULATIVE[3, 5].tolist()
+
+
+def test_scales_beyond_the_tables_take_no_memory():
+    """Damaged packets ask for any of them."""
+    tables = SymbolTables(CUMULATIVE)
+    for scale in range(-500, 500):
+        assert tables.rows[scale] is tables.rows[min(max(scale, 0), N_SCALES - 1)]
+    assert sorted(tables.rows) == list(range(N_SCALES))
