@@ -19,6 +19,8 @@ from lpcnet_cq.bitstream.entropy_model import EntropyModel
 from lpcnet_cq.bitstream.packet import Integers
 from lpcnet_cq.bitstream.packet_reader import ReadsPackets
 
+Shapes = dict[str, tuple[int | str, ...]]  # by names of tensors; letters are widths of any size, equal ones are equal
+
 
 class SignalModel(Protocol):
     """Convert samples to the content of packets, and back.
@@ -159,6 +161,9 @@ class CodecRecord:
         Maximum number of layers of a packet, 1 or more.
     weights : str
         Name of the default released weights; empty if there are none.
+    tensor_shapes : callable, optional
+        (configuration) to the `Shapes` of all tensors of a weights file but those of the entropy model's floats, which
+        only training needs. Files are not compared with it if there is none.
     metrics : tuple of str
         Names in `evaluation.metrics.METRICS` that the codec is evaluated with.
     task_name, complexity_name : str
@@ -175,6 +180,7 @@ class CodecRecord:
     training_bps: tuple[int, int]
     max_layers: int = 1
     weights: str = ""
+    tensor_shapes: Callable[[Any], Shapes] | None = None
     metrics: tuple[str, ...] = ()
     task_name: str = ""
     complexity_name: str = ""

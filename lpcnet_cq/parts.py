@@ -18,6 +18,7 @@ from lpcnet_cq.bitstream.extension import CODECS
 from lpcnet_cq.bitstream.packet_reader import ReadsPackets
 from lpcnet_cq.bitstream.packing import Packer
 from lpcnet_cq.checkpoint.weights import FOLDER, find_weights, load_weights
+from lpcnet_cq.checkpoint.weights_check import check_notes
 from lpcnet_cq.contract import CodecRecord, SignalModel
 from lpcnet_cq.registry import record_of
 
@@ -142,12 +143,17 @@ def load_parts(path: str | os.PathLike, backend: str | None = None) -> CodecPart
     record = record_of(config)
     backend = record.backend(backend)
     try:
+        if not integers:
+            raise ValueError("the integer entropy model is missing")
+        check_notes(notes, config)
         signal, reader, entropy = record.backends[backend].make(record, floats, integers, config)
     except ModuleNotFoundError as error:
         install = f"`pip install 'lpcnet-cq[{backend}]'` installs it"
         raise ValueError(
             f"`{path.stem}` with the backend {backend} needs the package `{error.name}`; {install}"
         ) from error
+    except ValueError as error:
+        raise ValueError(f"`{path}` is not a readable weights file: {error}") from error
     sizes = config.step_ratio ** (np.arange(config.n_steps) - float(config.nominal_step))
     low, high = notes["supported_bps"]
     return CodecParts(

@@ -4,10 +4,17 @@ Every length in samples comes from `FrameSpec` (`dsp.frames`), which also holds 
 """
 
 import math
-from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from dataclasses import dataclass, field, fields
+from numbers import Real
+from typing import Any, ClassVar, Protocol
 
 from dsp.frames import FrameSpec
+
+MAX_DIMENSION = 65535  # headers of streams have two bytes for the sample rate and the hop
+MAX_STEP = 1e6  # ratio of the coarsest to the finest step size
+LEAST = {"n_steps": 2, "fine_blocks": 0, "coarse_blocks": 0}  # of dimensions; others are at least 1
+FRAMES = {"sample_rate_hz": 1000, "window": 1, "hop": 1, "look_ahead": 0, "subframe": 1}
+TYPES: dict[Any, Any] = {float: Real}
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,21 @@ class CodecConfig:
     spec: FrameSpec = field(default_factory=FrameSpec)
     n_steps: int = 17  # Q, latent step sizes; each packet has one of them
     step_ratio: float = 3 ** (1 / 8)  # ratio of neighbouring latent step sizes
+
+    def __post_init__(self):
+        for f in fields(self):
+            value, least, kind = getattr(self, f.name), LEAST.get(f.name, 1), TYPES.get(f.type, f.type)
+            if isinstance(value, bool) != (kind is bool) or not isinstance(value, kind):
+                raise ValueError(f"`{f.name}` is {value!r}, it must be of type {kind.__name__}")
+            if kind is int and not least <= value <= MAX_DIMENSION:
+                raise ValueError(f"`{f.name}` is {value}, it must be from {least} to {MAX_DIMENSION}")
+        if not 1.001 <= self.step_ratio <= 3:
+            raise ValueError(f"`step_ratio` is {self.step_ratio}, it must be from 1.001 to 3")
+        if self.n_steps * math.log(self.step_ratio) > math.log(MAX_STEP):
+            raise ValueError(f"`n_steps` is {self.n_steps}, step sizes must differ by at most {MAX_STEP:g}")
+        for name, least in FRAMES.items():
+            if not least <= (value := getattr(self.spec, name)) <= MAX_DIMENSION:
+                raise ValueError(f"`{name}` of the frames is {value}, it must be from {least} to {MAX_DIMENSION}")
 
     @property
     def layer_steps(self) -> int:

@@ -15,6 +15,7 @@ LOG2_SCALE_MIN = -4.0
 HALF_WIDTH = 40  # tables contain distances up to this value; other integers are coded as escapes
 ESCAPE = 2 * HALF_WIDTH + 1  # symbol of an integer outside its table
 TOTAL = 1 << 16
+TABLES_SHAPE = (N_SCALES, 1 << MEAN_BITS, ESCAPE + 2)
 PER_LOG_GAIN = SCALES_PER_OCTAVE / np.log(2)
 
 

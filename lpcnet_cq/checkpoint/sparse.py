@@ -54,9 +54,14 @@ def unpack_sparse(parts: dict[str, np.ndarray]) -> np.ndarray:
         If the sizes of the parts do not match.
     """
     pattern, shape = Pattern(*parts["layout"][:2].tolist()), tuple(parts["layout"][2:].tolist())
-    n = pattern.inputs * pattern.outputs
-    groups = np.zeros((math.prod(shape) // n, n), parts["values"].dtype)
+    n, size = pattern.inputs * pattern.outputs, math.prod(shape)
+    if min(*pattern, *shape) < 1 or size % n or len(parts["mask"]) != -(-size // n // 8):
+        found = len(parts["mask"])
+        raise ValueError(f"a sparse tensor of the shape {shape} in groups of {n} has a mask of {found} bytes")
+    groups = np.zeros((size // n, n), parts["values"].dtype)
     kept = np.unpackbits(parts["mask"], count=len(groups)).astype(bool)
+    if len(parts["values"]) != np.count_nonzero(kept) * n:
+        raise ValueError(f"a sparse tensor of the shape {shape} has other values than its mask says")
     groups[kept] = parts["values"].reshape(-1, n)
     return from_groups(groups, shape, pattern)
 

@@ -18,10 +18,10 @@ from safetensors.numpy import save
 from dsp.frames import FrameSpec
 from lpcnet_cq.bitstream.codec_config import CodecConfig
 from lpcnet_cq.checkpoint.earlier_files import current_config, current_notes, current_tensors, kind_of
-from lpcnet_cq.checkpoint.half_precision import unpack_weights
+from lpcnet_cq.checkpoint.half_precision import FLOAT_ENTROPY, unpack_weights
+from lpcnet_cq.checkpoint.weights_check import INTEGER, check_tensors
 from lpcnet_cq.registry import record_named, record_of
 
-INTEGER = "integer/"
 FOLDER = Path(__file__).parents[1] / "released"  # released weights
 
 
@@ -135,11 +135,14 @@ def load_weights(path: Path) -> Weights:
     Raises
     ------
     ValueError
-        If the file is missing or is not a weights file of this project.
+        If the file is missing, is not a weights file of this project, or is damaged: see `weights_check`.
     """
     try:
         floats, integers, values, sha256 = read_weights(path, INTEGER)
         config = codec_config_from_dict(values["config"], kind_of(values))
+        if integers and (shapes := record_of(config).tensor_shapes):
+            needed = {name: tensor for name, tensor in flatten(floats).items() if not name.startswith(FLOAT_ENTROPY)}
+            check_tensors(needed | {INTEGER + name: tensor for name, tensor in integers.items()}, shapes(config))
         if "entropy" not in floats and integers:  # a packed file
             floats |= {"entropy": record_of(config).thaw(integers, config)}
         return Weights(floats, integers, config, current_notes(values["notes"]), sha256)

@@ -25,6 +25,16 @@ class MusicConfig(CodecConfig):
     fine_blocks: int = 2
     hidden: int = 32  # width of the entropy model
 
+    def __post_init__(self):
+        super().__post_init__()
+        N, J = self.spec.hop, self.short_blocks
+        if (self.spec.window, self.spec.look_ahead, self.spec.subframe) != (2 * N, N, N):
+            raise ValueError(f"`hop` is {N}, `window` must be twice that, `look_ahead` and `subframe` the same")
+        if J % 4 or N % (2 * J) or self.n_latents % J or self.n_latents > N:
+            raise ValueError(f"`short_blocks` is {J}, it must divide {self.n_latents} lines and half of {N} samples")
+        if self.bands % 4 or self.bands * J > 4 * self.n_latents:
+            raise ValueError(f"`bands` is {self.bands}, it must be a multiple of 4, at most {4 * self.n_latents // J}")
+
     @property
     def n_side(self) -> int:
         """K, integers of side information: short-block flag, mid energies, prediction coefficients, side energies."""

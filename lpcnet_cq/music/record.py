@@ -4,6 +4,7 @@ from lpcnet_cq.contract import JAX_READER, Backend, CodecRecord
 from lpcnet_cq.music.config import MusicConfig
 from lpcnet_cq.music.freeze import freeze, thaw
 from lpcnet_cq.music.integer_model import LineModel
+from lpcnet_cq.music.tensor_shapes import tensor_shapes
 
 MUSIC = CodecRecord(
     kind=MusicConfig.kind,
@@ -20,6 +21,7 @@ MUSIC = CodecRecord(
     training_bps=(64000, 128000),
     max_layers=1,
     weights="audio",
+    tensor_shapes=tensor_shapes,
     metrics=("visqol_audio", "nmr_db", "snr_db"),
     task_name="lpcnet_cq.training.music_task:MUSIC",
     complexity_name="lpcnet_cq.evaluation.complexity:music_macs_per_second",

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from lpcnet_cq.bitstream.codec_config import CodecConfig
+from lpcnet_cq.speech.constants import COARSE_DILATIONS, FINE_DILATIONS
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,16 @@ class SpeechConfig(CodecConfig):
     hidden: int = 128  # width of the entropy model
     context_resets: bool = False  # whether the entropy model has separate parts for packets after a context reset
     concealment: bool = False  # whether the decoder was trained with lost packets
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.order % 2 or self.order > 64:
+            raise ValueError(f"`order` is {self.order}, it must be even and at most 64")
+        if self.spec.subframe % self.step:
+            raise ValueError(f"`step` is {self.step}, it must divide `subframe` ({self.spec.subframe})")
+        for name, most in (("fine_blocks", len(FINE_DILATIONS)), ("coarse_blocks", len(COARSE_DILATIONS))):
+            if (value := getattr(self, name)) > most:
+                raise ValueError(f"`{name}` is {value}, it must be at most {most}")
 
     @property
     def n_latents(self) -> int:

@@ -4,6 +4,7 @@ from lpcnet_cq.contract import JAX_READER, NUMPY_READER, Backend, CodecRecord
 from lpcnet_cq.speech.config import SpeechConfig
 from lpcnet_cq.speech.freeze import freeze, thaw
 from lpcnet_cq.speech.integer_model import SubframeModel
+from lpcnet_cq.speech.tensor_shapes import tensor_shapes
 
 SPEECH = CodecRecord(
     kind=SpeechConfig.kind,
@@ -19,6 +20,7 @@ SPEECH = CodecRecord(
     training_bps=(9000, 24000),
     max_layers=2,
     weights="cq",
+    tensor_shapes=tensor_shapes,
     metrics=("pesq", "estoi", "visqol", "si_sdr_db", "snr_db"),
     task_name="lpcnet_cq.training.speech_task:SPEECH",
     complexity_name="lpcnet_cq.evaluation.complexity:speech_macs_per_second",

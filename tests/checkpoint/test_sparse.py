@@ -59,8 +59,15 @@ def test_a_pattern_that_does_not_fit_is_refused():
 
 def test_parts_of_different_tensors_are_refused():
     parts = pack_sparse(sparse((8, 8), 0.5))
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"shape \(8, 8\) has other values"):
         unpack_sparse(parts | {"values": parts["values"][1:]})
+
+
+@pytest.mark.parametrize("layout", [[1, 1, 8, 1 << 30], [0, 1, 8, 8], [1, 1, -8, -8], [3, 1, 8, 8], [1, 1, 8, 16]])
+def test_a_shape_needs_its_mask_before_memory(layout):
+    parts = pack_sparse(sparse((8, 8), 0.5))
+    with pytest.raises(ValueError, match="has a mask of 8 bytes"):
+        unpack_sparse(parts | {"layout": np.array(layout)})
 
 
 def test_a_file_holds_sparse_and_dense_side_by_side(tmp_path):

@@ -42,8 +42,8 @@ def test_names_are_joined_and_parted():
     assert back.keys() == tree.keys() and list(back["encoder"]["fine"]) == [0, 10]
 
 
-def test_weights_come_back(params, tmp_path):
-    path, integers = tmp_path / "new" / "a.safetensors", {"side_b1": np.arange(5), "tables": np.ones((2, 3), np.int32)}
+def test_weights_come_back(params, speech_integers, tmp_path):
+    path, integers = tmp_path / "new" / "a.safetensors", speech_integers
     save_weights(path, params, integers, CONFIG, {"bitrate_bps": 9000.0})
     back = load_weights(path)
     assert back.config == CONFIG and back.notes == {"bitrate_bps": 9000.0}
