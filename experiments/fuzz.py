@@ -1,0 +1,170 @@
+"""Fuzz everything that reads bytes from outside: files, live packets, live streams, RTP, weights.
+
+    python experiments/fuzz.py --cases 1000000 --seed 0
+    python experiments/fuzz.py --case 17 --seed 0        # one case again, with its traceback
+
+Case i of a seed is always the same. A case fails if anything but `BitstreamError` is raised (of weights: a `ValueError`
+of one sentence), a rule of `fuzz_targets` is broken, it takes longer than ten times the sound that its bytes can hold,
+or it allocates more than its size allows. Every hundredth case is run with its allocations traced.
+"""
+
+import argparse
+import gc
+import os
+import sys
+import time
+import traceback
+import tracemalloc
+import warnings
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from fuzz_report import write_report
+from fuzz_seeds import Seed, make_seeds
+from fuzz_targets import Case, Targets
+from fuzz_weights import draw_weights
+
+REPORT = Path(__file__).parent / "results" / "fuzz" / "report.md"
+WEIGHTS_SHARE = 0.02  # of the cases
+TRACED = 100  # one case of so many
+SHOWN_S = 10.0  # between two lines of progress
+MOST_TIMES_REAL = 10.0
+LEAST_S = 1.0  # allowed for every case: files are synthesised in runs of 50 packets, and other processes interrupt
+MOST_BYTES, BYTES_PER_S = 48 << 20, 96 << 20  # allowed for every case, and per second of sound that it can hold
+
+
+@dataclass
+class Results:
+    """Count what happened; `slowest` and `largest` have (value, case index, target, mutation), the largest first."""
+
+    cases: Counter = field(default_factory=Counter)
+    messages: Counter = field(default_factory=Counter)
+    accepted: Counter = field(default_factory=Counter)
+    failures: list[tuple[int, str, str, str]] = field(default_factory=list)
+    slowest: list[tuple[float, int, str, str]] = field(default_factory=list)
+    largest: list[tuple[float, int, str, str]] = field(default_factory=list)
+
+    def note(self, top: list, value: float, index: int, case: Case) -> None:
+        """Keep the ten largest values."""
+        top.append((value, index, case.target, case.mutation))
+        top.sort(reverse=True)
+        del top[10:]
+
+
+def draw(targets: Targets, seed: int, index: int) -> Case:
+    """Return case `index` of a seed."""
+    random = Random(f"{seed}/{index}")
+    if random.random() < WEIGHTS_SHARE:
+        return draw_weights(random, targets.seeds)
+    return targets.draw(random)
+
+
+def run_case(case: Case, index: int, results: Results, traced: bool) -> None:
+    """Run a case and count it."""
+    if traced:
+        tracemalloc.start()
+    start, message, wrong = time.process_time(), "", ""
+    try:
+        message = case.run()
+        results.messages[case.target, without_numbers(message)] += 1
+    except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        wrong = f"{type(error).__name__}: {error} ({Path(last.filename).name}:{last.lineno})"
+    seconds = time.process_time() - start
+    results.cases[case.target, case.mutation] += 1
+    results.accepted[case.target] += not message and not wrong
+    if traced:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        results.note(results.largest, peak / 1e6, index, case)
+        if peak > MOST_BYTES + case.seconds * BYTES_PER_S + 20 * case.n_bytes:
+            wrong = wrong or f"allocates {peak / 1e6:.0f} MB for {case.n_bytes} bytes"
+    else:
+        results.note(results.slowest, 1e3 * seconds, index, case)
+        if seconds > max(LEAST_S, MOST_TIMES_REAL * case.seconds):
+            wrong = wrong or f"takes {seconds:.2f} s for {case.seconds:.2f} s of sound"
+    if wrong:
+        results.failures.append((index, case.target, case.mutation, wrong))
+
+
+def without_numbers(message: str) -> str:
+    """Return a message in which all numbers and quoted bytes are the same."""
+    kind, _, rest = message.partition("it begins with b")
+    if rest:
+        return f"{kind}it begins with other bytes"
+    words = ["#" if any(c.isdigit() for c in word) else word for word in message.split()]
+    return " ".join(words)
+
+
+def resident_mb() -> float:
+    """Return the memory of this process."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def fuzz(seeds: list[Seed], seed: int, indices: range, show=None, traced: int = TRACED) -> Results:
+    """Run cases; `show(results, n_done)` is called after each."""
+    targets, results = Targets(seeds), Results()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", "the stream is cut off")
+        for n, index in enumerate(indices, 1):
+            run_case(draw(targets, seed, index), index, results, traced > 0 and n % traced == 0)
+            if show:
+                show(results, n)
+    return results
+
+
+def again(seeds: list[Seed], seed: int, index: int) -> None:
+    """Run one case without catching what it raises."""
+    case = draw(Targets(seeds), seed, index)
+    print(f"{case.target}, {case.mutation}, {case.n_bytes} bytes: {case.run() or 'accepted'}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Fuzz everything that reads bytes from outside.")
+    parser.add_argument("--cases", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--start", type=int, default=0, help="index of the first case")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after this time")
+    parser.add_argument("--case", type=int, help="run this case only")
+    parser.add_argument("--no-music", action="store_true", help="speech only, which needs no JAX")
+    parser.add_argument("--report", type=Path, default=REPORT)
+    args = parser.parse_args()
+    seeds = make_seeds(music=not args.no_music)
+    if args.case is not None:
+        again(seeds, args.seed, args.case)
+        return 0
+    begin, shown, before_mb = time.monotonic(), [time.monotonic()], [0.0]
+
+    def show(results: Results, n: int) -> None:
+        now = time.monotonic()
+        if n == min(1000, args.cases):
+            gc.collect()
+            before_mb[0] = resident_mb()
+        if now - shown[0] < SHOWN_S and n < args.cases and (now - begin) / 60 < args.minutes:
+            return
+        shown[0], rate = now, n / (now - begin)
+        run = f"seed {args.seed}, cases {args.start} to {args.start + n - 1}"
+        write_report(args.report, results, run, rate, before_mb[0], resident_mb())
+        left_min = min((args.cases - n) / rate / 60, args.minutes - (now - begin) / 60)
+        failed = len(results.failures)
+        print(f"{n} cases, {rate:.0f}/s, {failed} failed, {resident_mb():.0f} MB, {left_min:.1f} min left", flush=True)
+        if (now - begin) / 60 >= args.minutes:
+            raise StopIteration
+
+    failed = True
+    try:
+        results = fuzz(seeds, args.seed, range(args.start, args.start + args.cases), show)
+        failed = bool(results.failures)
+    except StopIteration:
+        print(f"stopped after {args.minutes} minutes; {args.report} has the results")
+        return 0
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
