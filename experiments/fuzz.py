@@ -1,6 +1,6 @@
 """Fuzz everything that reads bytes from outside: files, live packets, live streams, RTP, weights.
 
-    python experiments/fuzz.py --cases 1000000 --seed 0
+    python experiments/fuzz.py --cases 1000000 --seed 0 --jobs 2
     python experiments/fuzz.py --case 17 --seed 0        # one case again, with its traceback
 
 Case i of a seed is always the same. A case fails if anything but `BitstreamError` is raised (of weights: a `ValueError`
@@ -18,8 +18,10 @@ import tracemalloc
 import warnings
 from collections import Counter
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 from random import Random
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -31,10 +33,11 @@ from fuzz_weights import draw_weights
 REPORT = Path(__file__).parent / "results" / "fuzz" / "report.md"
 WEIGHTS_SHARE = 0.02  # of the cases
 TRACED = 100  # one case of so many
-SHOWN_S = 10.0  # between two lines of progress
+CHUNK = 500  # cases between two lines of progress
+TOP = 10  # slowest cases, and those that take most memory
 MOST_TIMES_REAL = 10.0
 LEAST_S = 1.0  # allowed for every case: files are synthesised in runs of 50 packets, and other processes interrupt
-MOST_BYTES, BYTES_PER_S = 48 << 20, 96 << 20  # allowed for every case, and per second of sound that it can hold
+MOST_BYTES, BYTES_PER_S = 16 << 20, 24 << 20  # allowed for every case, and per second of sound that it can hold
 
 
 @dataclass
@@ -48,11 +51,19 @@ class Results:
     slowest: list[tuple[float, int, str, str]] = field(default_factory=list)
     largest: list[tuple[float, int, str, str]] = field(default_factory=list)
 
+    def add(self, other: "Results") -> None:
+        """Add the results of other cases."""
+        for name in ("cases", "messages", "accepted"):
+            getattr(self, name).update(getattr(other, name))
+        self.failures += other.failures
+        self.slowest = sorted(self.slowest + other.slowest, reverse=True)[:TOP]
+        self.largest = sorted(self.largest + other.largest, reverse=True)[:TOP]
+
     def note(self, top: list, value: float, index: int, case: Case) -> None:
-        """Keep the ten largest values."""
+        """Keep the largest values."""
         top.append((value, index, case.target, case.mutation))
         top.sort(reverse=True)
-        del top[10:]
+        del top[TOP:]
 
 
 def draw(targets: Targets, seed: int, index: int) -> Case:
@@ -105,17 +116,30 @@ def resident_mb() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def fuzz(seeds: list[Seed], seed: int, indices: range, show=None, traced: int = TRACED) -> Results:
-    """Run cases; `show(results, n_done)` is called after each."""
+def fuzz(seeds: list[Seed], seed: int, indices: range, traced: int = TRACED) -> Results:
+    """Run cases, the last of every `traced` ones with its allocations traced; 0: none."""
     targets, results = Targets(seeds), Results()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.filterwarnings("ignore", "the stream is cut off")
-        for n, index in enumerate(indices, 1):
-            run_case(draw(targets, seed, index), index, results, traced > 0 and n % traced == 0)
-            if show:
-                show(results, n)
+        for index in indices:
+            run_case(draw(targets, seed, index), index, results, traced > 0 and index % traced == traced - 1)
     return results
+
+
+def start_process(music: bool, seed: int) -> None:
+    """Make the seeds of a process."""
+    _process.update(seeds=make_seeds(music=music), seed=seed)
+
+
+def run_chunk(indices: range) -> tuple[Results, int, float]:
+    """Run cases in a process; return also its number and its memory in MB."""
+    results = fuzz(_process["seeds"], _process["seed"], indices)
+    gc.collect()
+    return results, os.getpid(), resident_mb()
+
+
+_process: dict[str, Any] = {}
 
 
 def again(seeds: list[Seed], seed: int, index: int) -> None:
@@ -128,42 +152,29 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Fuzz everything that reads bytes from outside.")
     parser.add_argument("--cases", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--start", type=int, default=0, help="index of the first case")
+    parser.add_argument("--jobs", type=int, default=1, help="number of processes")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after this time")
     parser.add_argument("--case", type=int, help="run this case only")
     parser.add_argument("--no-music", action="store_true", help="speech only, which needs no JAX")
     parser.add_argument("--report", type=Path, default=REPORT)
     args = parser.parse_args()
-    seeds = make_seeds(music=not args.no_music)
     if args.case is not None:
-        again(seeds, args.seed, args.case)
+        again(make_seeds(music=not args.no_music), args.seed, args.case)
         return 0
-    begin, shown, before_mb = time.monotonic(), [time.monotonic()], [0.0]
-
-    def show(results: Results, n: int) -> None:
-        now = time.monotonic()
-        if n == min(1000, args.cases):
-            gc.collect()
-            before_mb[0] = resident_mb()
-        if now - shown[0] < SHOWN_S and n < args.cases and (now - begin) / 60 < args.minutes:
-            return
-        shown[0], rate = now, n / (now - begin)
-        run = f"seed {args.seed}, cases {args.start} to {args.start + n - 1}"
-        write_report(args.report, results, run, rate, before_mb[0], resident_mb())
-        left_min = min((args.cases - n) / rate / 60, args.minutes - (now - begin) / 60)
-        failed = len(results.failures)
-        print(f"{n} cases, {rate:.0f}/s, {failed} failed, {resident_mb():.0f} MB, {left_min:.1f} min left", flush=True)
-        if (now - begin) / 60 >= args.minutes:
-            raise StopIteration
-
-    failed = True
-    try:
-        results = fuzz(seeds, args.seed, range(args.start, args.start + args.cases), show)
-        failed = bool(results.failures)
-    except StopIteration:
-        print(f"stopped after {args.minutes} minutes; {args.report} has the results")
-        return 0
-    return int(failed)
+    chunks = [range(i, min(i + CHUNK, args.cases)) for i in range(0, args.cases, CHUNK)]
+    total, memory, begin = Results(), {}, time.monotonic()
+    with get_context("spawn").Pool(args.jobs, start_process, (not args.no_music, args.seed)) as pool:
+        for results, process, mb in pool.imap(run_chunk, chunks):
+            total.add(results)
+            memory.setdefault(process, []).append(mb)
+            n, seconds = total.cases.total(), time.monotonic() - begin
+            write_report(args.report, total, args.seed, n / seconds, list(memory.values()))
+            left_min = min((args.cases - n) * seconds / n / 60, args.minutes - seconds / 60)
+            failed = len(total.failures)
+            print(f"{n} cases, {n / seconds:.0f}/s, {failed} failed, {mb:.0f} MB, {left_min:.1f} min left", flush=True)
+            if left_min <= 0:
+                break
+    return int(bool(total.failures))
 
 
 if __name__ == "__main__":

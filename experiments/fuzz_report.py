@@ -12,28 +12,28 @@ if TYPE_CHECKING:
 MOST_MESSAGES = 120
 
 
-def write_report(path: Path, results: Results, run: str, rate: float, before_mb: float, after_mb: float) -> None:
+def write_report(path: Path, results: Results, seed: int, rate: float, memory_mb: list[list[float]]) -> None:
     """Write what a run found so far.
 
     Parameters
     ----------
     path : Path
     results : Results
-    run : str
-        Seed and indices of the cases.
+    seed : int
     rate : float
         Cases per second.
-    before_mb, after_mb : float
-        Memory of the process after the first thousand cases, and now.
+    memory_mb : list of lists of float
+        Memory of each process after every 500 cases.
     """
+    first, half, last = (" and ".join(f"{row[int(at * len(row))]:.0f}" for row in memory_mb) for at in (0, 0.5, 0.999))
     n, targets = results.cases.total(), sorted({target for target, _ in results.cases})
     mutations = sorted({mutation for _, mutation in results.cases})
     by_target = Counter({t: sum(results.cases[t, m] for m in mutations) for t in targets})
     lines = [
         "# Fuzzing",
         "",
-        f"{n} cases ({run}), {rate:.0f} per second on one core of a loaded machine, {len(results.failures)} failures.",
-        f"Memory of the process: {before_mb:.0f} MB after the first thousand cases, {after_mb:.0f} MB at the end.",
+        f"{n} cases (seed {seed}), {rate:.0f} per second on a loaded machine, {len(results.failures)} failures.",
+        f"Memory of the processes: {first} MB after the first 500 cases, {half} MB after half, {last} MB at the end.",
         "",
         "## Cases by mutation and target",
         "",

@@ -13,6 +13,7 @@ HALF_WIDTH = 64  # zero crossings of the filter on each side
 CUTOFF = 0.955  # of the lower Nyquist frequency, where the gain is 1/2
 KAISER_BETA = 9.0  # stopband 90 dB down, passband up to 0.91 of the lower Nyquist frequency
 MOST_PHASES = 512  # whose filters are computed once
+MOST_WEIGHTS = 1 << 18  # of the filters of a piece: a packet at 768 kHz has eight times as many
 PLACES = np.arange(HALF_WIDTH * 512 + 1) / 512  # at which the filter is tabulated: 100 dB between them
 KERNEL = np.sinc(CUTOFF * PLACES) * np.i0(KAISER_BETA * np.sqrt(1 - (PLACES / HALF_WIDTH) ** 2))
 
@@ -63,6 +64,11 @@ class LiveResampler:
 
     def _until(self, n_out: int) -> np.ndarray:
         """Return the samples from the first that was not returned to `n_out`, excluded."""
+        most = max(MOST_WEIGHTS // (2 * self._half), 1)
+        return np.concatenate([self._piece(end) for end in (*range(self._n_out + most, n_out, most), n_out)])
+
+    def _piece(self, n_out: int) -> np.ndarray:
+        """Do as `_until`, for samples of which all filters are computed at once."""
         if n_out == self._n_out:
             return self._held[0, :0] if self._only_one else self._held.T[:0]
         ticks = np.arange(self._n_out, n_out) * self._down

@@ -50,20 +50,30 @@ def test_cases_are_repeatable(seeds):
     assert first.messages == second.messages and first.cases == second.cases
 
 
+def test_results_of_processes_add_up(seeds):
+    whole = fuzz.fuzz(seeds, seed=0, indices=range(80), traced=20)
+    parts = [fuzz.fuzz(seeds, seed=0, indices=range(i, i + 40), traced=20) for i in (0, 40)]
+    parts[0].add(parts[1])
+    assert parts[0].cases == whole.cases and parts[0].messages == whole.messages
+    assert len(parts[0].slowest) == 10 and len(parts[0].largest) == 4
+
+
 def test_mutations_change_streams_and_crcs_fit(seeds):
     """Seeds are as whole behind a repair as before; most mutated ones have a header with the right CRC."""
     assert all(repaired(seed.data) == seed.data for seed in seeds)
     assert {take_apart(seed.data).n_packets for seed in seeds} == {0, 1, 2}
-    random, read = Random(1), 0
-    for _ in range(300):
-        data = mutate(random, seeds[0].data, seeds[1].data, STREAM, repair=True)[1]
-        try:
-            read_header(io.BytesIO(data))
-        except BitstreamError as error:
-            read += "CRC" not in str(error)
-        else:
-            read += 1
-    assert 240 < read < 300
+    random = Random(1)
+    mutated = [mutate(random, seeds[0].data, seeds[1].data, STREAM, repair=True)[1] for _ in range(300)]
+    assert 240 < sum(has_right_crc(data) for data in mutated) < 300
+
+
+def has_right_crc(data):
+    """Return whether the header is not refused for its CRC."""
+    try:
+        read_header(io.BytesIO(data))
+    except BitstreamError as error:
+        return "CRC" not in str(error)
+    return True
 
 
 def test_broken_rules_are_failures(tmp_path):
@@ -80,9 +90,10 @@ def test_broken_rules_are_failures(tmp_path):
     for i, run in enumerate((breaks, fails, grows, lambda: "")):
         fuzz.run_case(Case("push", "none", run, 10, 0.02), i, results, traced=True)
     assert [i for i, *_ in results.failures] == [0, 1, 2]
-    write_report(tmp_path / "new" / "r.md", results, "seed 0", 50.0, 1.0, 2.0)
+    write_report(tmp_path / "new" / "r.md", results, 0, 50.0, [[1.0, 2.0, 3.0], [4.0]])
     text = (tmp_path / "new" / "r.md").read_text()
-    assert "4 cases (seed 0)" in text and "IndexError" in text and "allocates 63 MB for 10 bytes" in text
+    assert "4 cases (seed 0)" in text and "1 and 4 MB after the first 500 cases, 2 and 4 MB" in text
+    assert "IndexError" in text and "allocates 63 MB for 10 bytes" in text
 
 
 # ------------------------------------------------------------------------------------------------ found before

@@ -18,7 +18,7 @@ from lpcnet_cq.speech.config import SpeechConfig
         ({"step_ratio": 1.0}, "`step_ratio` is 1.0"),
         ({"step_ratio": "2"}, "`step_ratio` is '2'"),
         ({"step_ratio": float("nan")}, "`step_ratio` is nan"),
-        ({"spec": FrameSpec(look_ahead=1 << 40)}, "`look_ahead` of the frames is 1099511627776"),
+        ({"spec": FrameSpec(look_ahead=1 << 20)}, "`look_ahead` of the frames is 1048576"),
         ({"spec": FrameSpec(sample_rate_hz=10)}, "`sample_rate_hz` of the frames is 10"),
         ({"spec": None}, "`spec` is None"),
     ],

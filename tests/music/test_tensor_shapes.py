@@ -20,4 +20,6 @@ def test_shapes_are_those_of_the_model(preset):
     values = jax.tree.map(lambda p: np.full(p.shape, 0.1, np.float32), nnx.to_pure_dict(params))
     integers = freeze(values, config)
     floats = {name: tensor for name, tensor in flatten(values).items() if not name.startswith("entropy/")}
-    check_tensors(floats | {f"integer/{name}": tensor for name, tensor in integers.items()}, tensor_shapes(config))
+    tensors = floats | {f"integer/{name}": tensor for name, tensor in integers.items()}
+    assert tensors.keys() == tensor_shapes(config).keys()
+    check_tensors(tensors, tensor_shapes(config))
