@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from fuzz_report import write_report
 from fuzz_seeds import Seed, make_seeds
-from fuzz_targets import Case, Targets
+from fuzz_targets import Case, Targets, decode, decode_blocks, info, thin
 from fuzz_weights import draw_weights
 
 REPORT = Path(__file__).parent / "results" / "fuzz" / "report.md"
@@ -128,8 +128,11 @@ def fuzz(seeds: list[Seed], seed: int, indices: range, traced: int = TRACED) -> 
 
 
 def start_process(music: bool, seed: int) -> None:
-    """Make the seeds of a process."""
+    """Make the seeds of a process, and compile what runs them: cases are timed."""
     _process.update(seeds=make_seeds(music=music), seed=seed)
+    for made in _process["seeds"]:
+        for run in (decode, info, thin, decode_blocks):
+            run(made.codec, made.data)
 
 
 def run_chunk(indices: range) -> tuple[Results, int, float]:
