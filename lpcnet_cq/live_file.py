@@ -82,13 +82,13 @@ def decode_live(parts: CodecParts, header: Header, file: BinaryIO) -> Decoding:
 def _live_blocks(parts: CodecParts, header: Header, file: BinaryIO, notes: list[str]) -> Iterator[np.ndarray]:
     layers, skip = checked_live(header)
     warm_up_decoder(parts, layers)
-    reader, pasts, state = LiveReader(file, header), None, parts.signal.start_decoder()
-    resampler = LiveResampler(parts.config.spec.sample_rate_hz, header.sample_rate_hz, header.channels)
+    decoder, reader = Decoder(parts, layers), LiveReader(file, header)
+    resampler = LiveResampler(decoder.sample_rate_hz, header.sample_rate_hz, header.channels)
     n_out = 0
     for data in reader.packets():
-        pasts, n, _ = read_whole(parts, pasts, data, layers)
-        state, y = parts.signal.synthesise(state, n)
-        y = as_channels(y, header.channels)
+        y = as_channels(decoder.push(data), header.channels)
+        if data and decoder.known_layers < layers:  # as `read_live`: here no packet is lost
+            raise BitstreamError("a packet needs the packets before it, or lacks a layer")
         y, skip = y[skip:], max(skip - len(y), 0)
         y = resampler.push(y)
         y = y if reader.n_samples is None else y[: reader.n_samples - n_out]
@@ -106,29 +106,6 @@ def checked_live(header: Header) -> tuple[int, int]:
     if header.live is None:
         raise BitstreamError("the stream is a file and no live stream")
     return 1 + header.live.enhancements, header.live.pre_skip
-
-
-def read_whole(
-    parts: CodecParts, pasts: list[packet.Past] | None, data: bytes, layers: int
-) -> tuple[list[packet.Past], packet.Integers, np.ndarray]:
-    """Read a packet of a live stream, which has all its layers.
-
-    Returns
-    -------
-    pasts : list of Past
-    n : Integers
-    ends : int array (layers,)
-        Offset after each layer.
-
-    Raises
-    ------
-    BitstreamError
-        If the packet is damaged, or the first one does not reset the context.
-    """
-    pasts, n, (ends,) = parts.reader.read(pasts, data, 0, 1, 1, layers - 1)
-    if any(data[ends[-1] :]) and (layers > 1 or find_copy(parts.entropy, data, int(ends[-1])) is None):
-        raise BitstreamError(f"a packet has {len(data) - ends[-1]} bytes too many")
-    return pasts, n, ends
 
 
 def read_live(parts: CodecParts, header: Header, file: BinaryIO) -> tuple[list[ReadSegment], LiveReader]:
@@ -156,7 +133,9 @@ def read_live(parts: CodecParts, header: Header, file: BinaryIO) -> tuple[list[R
             continue
         if packet.resets_context(parts.entropy, data):
             finish()
-        pasts, n, end = read_whole(parts, pasts, data, layers)
+        pasts, n, (end,) = parts.reader.read(pasts, data, 0, 1, 1, layers - 1)
+        if any(data[end[-1] :]) and (layers > 1 or find_copy(parts.entropy, data, int(end[-1])) is None):
+            raise BitstreamError(f"a packet has {len(data) - end[-1]} bytes too many")
         ends.append((end + (ends[-1][-1] if ends else 0)).tolist())
         payloads.append(data[: end[-1]])
         runs.append(n)

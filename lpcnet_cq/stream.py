@@ -276,6 +276,11 @@ class Decoder(_Live):
         """Delay of frames relative to packets, in samples."""
         return self._parts.config.decoder_delay
 
+    @property
+    def known_layers(self) -> int:
+        """Layers of the next packet whose context is known; 0 after a loss, up to the next context reset."""
+        return len(self._pasts)
+
     def push(self, data: bytes | None, following: bytes | None = None) -> np.ndarray:
         """Take a packet, or None for a lost one, or `b""` for one that was not sent, and return a frame.
 
@@ -348,7 +353,7 @@ class Decoder(_Live):
             end = int(ends[-1, -1])
             if not any(data[end:]):  # nothing, or padding
                 return pasts, n, end
-        if known == self._layers and find_copy(self._parts.entropy, data, end) is None:
+        if known == self._layers and (known > 1 or find_copy(self._parts.entropy, data, end) is None):
             raise BitstreamError(f"a packet has {len(data) - end} bytes after its last layer")
         return pasts, n, end
 
