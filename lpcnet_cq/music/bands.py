@@ -13,10 +13,7 @@ import jax.numpy as jnp
 
 from lpcnet_cq.music.band_layout import LEVELS, OFFSET, PREDICTION_STEPS, members
 from lpcnet_cq.music.config import MusicConfig
-
-QUIET = 2.0**-28  # mean square of an inaudible line: 24 dB below the minimum of the absolute threshold of hearing
-MAX_COEFFICIENT = 12  # largest magnitude of a coefficient, in these units
-COST_BITS = 5.0  # approximate bits of a coefficient; prediction saves half a bit per line and halving of the energy
+from lpcnet_cq.music.constants import COST_BITS, MAX_COEFFICIENT, QUIET
 
 
 def band_sums(values: jax.Array, is_short: jax.Array, c: MusicConfig) -> jax.Array:

@@ -13,13 +13,8 @@ import jax.numpy as jnp
 from flax import nnx
 
 from lpcnet_cq.music.config import MusicConfig
+from lpcnet_cq.music.constants import AHEAD, INPUTS, MAX_GAIN_CHANGE, MAX_NOISE, NOISE_BIAS
 from lpcnet_cq.nn.layers import Block, CausalConv, run_all, start_all
-
-INPUTS = 6  # per line
-AHEAD = 1  # positions above the present one that a kernel of three positions covers
-MAX_NOISE = 0.5  # largest noise amplitude, in step sizes
-NOISE_BIAS = -1.0  # the sigmoid of this value is the initial noise level
-MAX_GAIN_CHANGE = 0.2  # largest relative change of a line's magnitude
 
 
 class Decoder(nnx.Module):

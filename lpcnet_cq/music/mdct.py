@@ -22,19 +22,13 @@ import numpy as np
 from flax import nnx
 
 from lpcnet_cq.music.config import MusicConfig
-
-UNIT = 0.1  # unit in which angles are trained: a small unit makes training steps small
+from lpcnet_cq.music.constants import ANGLE_UNIT, sine_angles
 
 
 def dct4(L: int) -> np.ndarray:
     """Return the orthogonal, symmetric matrix of a DCT-IV, float32 (L, L)."""
     n = np.arange(L) + 0.5
     return ((2 / L) ** 0.5 * np.cos(np.pi / L * n[:, None] * n[None])).astype(np.float32)
-
-
-def sine_angles(h: int) -> jax.Array:
-    """Return the rotation angles (h,) of a sine window over 2h samples around a border, by distance from the border."""
-    return np.pi / 4 * (1 - (jnp.arange(h, dtype=jnp.float32) + 0.5) / h)
 
 
 class Blocks(nnx.Module):
@@ -91,15 +85,15 @@ class Blocks(nnx.Module):
     def _rotations(self, is_short):
         """Return cosines and sines of the rotation angles at borders, (B, borders, N/2) each."""
         h = self.N // self.J // 2
-        long = sine_angles(self.N // 2) + UNIT * self.long[...]
-        short = jnp.pad(sine_angles(h) + UNIT * self.short[...], (0, self.N // 2 - h))
+        long = sine_angles(self.N // 2) + ANGLE_UNIT * self.long[...]
+        short = jnp.pad(sine_angles(h) + ANGLE_UNIT * self.short[...], (0, self.N // 2 - h))
         angles = jnp.where(is_short[..., None] > 0, short, long)
         return jnp.cos(angles), jnp.sin(angles)
 
     def _inside(self, v, sign):
         """Rotate samples (B, T, J, N/J) at the borders between short blocks; sign -1 is the inverse of sign 1."""
         h = v.shape[-1] // 2
-        angles = sine_angles(h) + UNIT * self.short[...]
+        angles = sine_angles(h) + ANGLE_UNIT * self.short[...]
         cos, sin = jnp.cos(angles), sign * jnp.sin(angles)
         p, q = v[..., :-1, : h - 1 : -1], v[..., 1:, :h]
         before, behind = cos * p - sin * q, sin * p + cos * q

@@ -17,7 +17,7 @@ import numpy as np
 
 from dsp.frames import FrameSpec
 from lpcnet_cq.music.config import MusicConfig
-from lpcnet_cq.music.runtime import short_block_flags
+from lpcnet_cq.music.front_end import short_block_flags
 from lpcnet_cq.training.augment import change_speed
 from lpcnet_cq.training.cache import as_floats, cached_pcm
 from lpcnet_cq.training.data import Clip, read_clip

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from lpcnet_cq.music.line_decoder import MAX_GAIN_CHANGE, MAX_NOISE, Decoder
+from lpcnet_cq.music.constants import MAX_GAIN_CHANGE, MAX_NOISE
+from lpcnet_cq.music.line_decoder import Decoder
 from lpcnet_cq.training.presets import PRESETS
 
 C = PRESETS["audio-tiny"].codec

@@ -7,8 +7,8 @@ import pytest
 from flax import nnx
 
 from lpcnet_cq.music.config import MusicConfig
+from lpcnet_cq.music.front_end import short_block_flags
 from lpcnet_cq.music.model import decode, encode, exponents, sizes, start_decoder
-from lpcnet_cq.music.runtime import short_block_flags
 from lpcnet_cq.nn.quantize import latent_steps
 from lpcnet_cq.training.presets import PRESETS
 

@@ -7,6 +7,7 @@ from lpcnet_cq.bitstream.packet import Integers
 from lpcnet_cq.music.freeze import freeze
 from lpcnet_cq.music.integer_model import LineModel
 from lpcnet_cq.music.runtime import MusicSignalModel
+from lpcnet_cq.music.substitute import substitute
 from lpcnet_cq.training.presets import PRESETS
 
 CONFIG = PRESETS["audio-tiny"].codec
@@ -64,7 +65,7 @@ def decoded(model, side, lines, losses):
         n = Integers(np.array([CONFIG.nominal_step]), side[t : t + 1], np.rint(lines[t : t + 1]).astype(np.int64))
         if t in losses:
             lost += 1
-            n = model.substitute(last, lost)
+            n = substitute(last, lost, model._entropy, CONFIG)
         else:
             last, lost = n, 0
         state, y = model.synthesise(state, n)
@@ -84,5 +85,5 @@ def test_concealed_packets_fall_in_level_until_they_are_silent(model, signal):
 
 
 def test_before_any_packet_there_is_silence(model):
-    _, y = model.synthesise(model.start_decoder(), model.substitute(None, 1))
+    _, y = model.synthesise(model.start_decoder(), substitute(None, 1, model._entropy, CONFIG))
     assert y.shape == (N, 2) and np.abs(y).max() < 1e-3

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from lpcnet_cq.music.runtime import short_block_flags
+from lpcnet_cq.music.front_end import short_block_flags
 from lpcnet_cq.training import music_objective as music
 from lpcnet_cq.training.config import MusicLoss
 from lpcnet_cq.training.presets import PRESETS
