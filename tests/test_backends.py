@@ -74,6 +74,17 @@ def test_other_backends_are_refused(speech_weights):
         Codec(speech_weights, "torch")
 
 
+def test_music_of_both_is_read_by_both(plucked):
+    """The same integers, and the same sound within one step of 16 bits; NumPy is the default."""
+    codecs = lpcnet_cq.load("audio"), lpcnet_cq.load("audio", backend="jax")
+    assert [codec.backend for codec in codecs] == ["numpy", "jax"]
+    for writer in codecs:
+        data = writer.encode(plucked, 44100, 96000)
+        ours, theirs = (codec.decode(data)[0] for codec in codecs)
+        assert steps(ours, theirs) <= 1
+        assert codecs[0].info(data) == codecs[1].info(data)
+
+
 def test_a_missing_library_is_named():
     """One sentence that says what to install."""
     code = "import sys; sys.modules['jax'] = None; import lpcnet_cq; lpcnet_cq.load(sys.argv[1], 'jax')"

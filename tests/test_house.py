@@ -95,9 +95,10 @@ def test_coding_needs_no_package_but_those_of_a_plain_install():
 import sys
 sys.modules |= dict.fromkeys({sorted(names)!r})  # as if they were not there
 import numpy as np, lpcnet_cq
-codec = lpcnet_cq.load()
-codec.decode(codec.encode(np.zeros(800), 16000))
-codec.decoder().push(codec.encoder().push(np.zeros(320))[0])
+for name in ("cq", "audio"):
+    codec = lpcnet_cq.load(name)
+    codec.decode(codec.encode(np.zeros(800), 16000))
+    codec.decoder().push(codec.encoder().push(np.zeros(codec.encoder().frame_size))[0])
 """
     done = in_fresh_python(code)
     assert done.returncode == 0, done.stderr

@@ -108,32 +108,33 @@ import numpy as np
 import lpcnet_cq
 from lpcnet_cq.cli import main
 
-codec = lpcnet_cq.load()
+folder, name, layers, bitrate_bps = sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4]
+codec = lpcnet_cq.load(name)
 x = 0.1 * np.random.default_rng(0).standard_normal(8000)
-data = codec.encode(x, 16000, layers=2, bitrate_bps=24000, verify=True)
+data = codec.encode(x, codec.sample_rate_hz, layers=int(layers), bitrate_bps=float(bitrate_bps), verify=True)
 assert len(codec.decode(data)[0]) == 8000 and codec.thin(data, 1) and codec.info(data)["bits"]
 encoder, decoder = codec.encoder(expected_loss=0.05), codec.decoder()
 frames = [decoder.push(packet) for packet in encoder.push(x) + encoder.flush()] + [decoder.push(None)]
-folder = sys.argv[1]
 from lpcnet_cq.audio import write_wav
-write_wav(f"{folder}/x.wav", x, 16000)
+write_wav(f"{folder}/x.wav", x, codec.sample_rate_hz)
 for command in (
-    ["encode", f"{folder}/x.wav", f"{folder}/x.cq", "--layers", "2", "--bitrate", "24k"],
-    ["encode", f"{folder}/x.wav", f"{folder}/live.cq", "--live"],
+    ["encode", f"{folder}/x.wav", f"{folder}/x.cq", "--layers", layers, "--bitrate", bitrate_bps, "--model", name],
+    ["encode", f"{folder}/x.wav", f"{folder}/live.cq", "--live", "--model", name],
     ["decode", f"{folder}/x.cq", f"{folder}/y.wav"],
     ["decode", f"{folder}/live.cq", f"{folder}/z.wav"],
     ["info", f"{folder}/x.cq"],
     ["thin", f"{folder}/x.cq", f"{folder}/small.cq"],
-    ["channel", f"{folder}/x.wav", f"{folder}/heard.wav", "--loss", "5"],
+    ["channel", f"{folder}/x.wav", f"{folder}/heard.wav", "--loss", "5", "--model", name],
 ):
     assert main(command) == 0, command
 print(*sys.modules, file=sys.stderr)
 """
 
 
-def test_coding_needs_no_jax(tmp_path):
-    """All that a plain install does with speech: from Python and from the command line, files and live."""
-    command = [sys.executable, "-c", CODES_WITHOUT_JAX, str(tmp_path)]
+@pytest.mark.parametrize("arguments", [("cq", "2", "24000"), ("audio", "1", "96000")])
+def test_coding_needs_no_jax(tmp_path, arguments):
+    """All that a plain install does with speech and music: from Python and from the command line, files and live."""
+    command = [sys.executable, "-c", CODES_WITHOUT_JAX, str(tmp_path), *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     loaded = {name.partition(".")[0] for name in done.stderr.split()}

@@ -99,7 +99,7 @@ def build_parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--model", metavar="NAME", help="name or file of the weights (default: `cq`, or those that made the file)"
         )
-        text = "library that runs the networks (default: numpy, and jax for music)"
+        text = "library that runs the networks (default: numpy)"
         command.add_argument("--backend", choices=("numpy", "jax"), help=text)
     add_train(commands)
     return parser

@@ -1,6 +1,6 @@
 """Record of the codec for music: one object that contains all its parts."""
 
-from lpcnet_cq.contract import JAX_READER, Backend, CodecRecord
+from lpcnet_cq.contract import JAX_READER, NUMPY_READER, Backend, CodecRecord
 from lpcnet_cq.music.config import MusicConfig
 from lpcnet_cq.music.freeze import freeze, thaw
 from lpcnet_cq.music.integer_model import LineModel
@@ -10,6 +10,7 @@ MUSIC = CodecRecord(
     kind=MusicConfig.kind,
     config=MusicConfig,
     backends={
+        "numpy": Backend("lpcnet_cq.light.music.signal_model:LightMusicModel", NUMPY_READER),
         "jax": Backend(
             "lpcnet_cq.music.runtime:MusicSignalModel", JAX_READER, "lpcnet_cq.music.compiled_model:CompiledLineModel"
         ),
