@@ -5,7 +5,7 @@ the same. This module also computes the exponents of the step sizes, because the
 they must be equal on every machine.
 """
 
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ from lpcnet_cq.music.config import MusicConfig
 from lpcnet_cq.music.line_features import (
     BELOW,
     ENERGY,
-    LOG8_ZERO,
+    LOG8,
     MAX_MAGNITUDE,
     UNIT,
     Context,
@@ -26,10 +26,8 @@ from lpcnet_cq.music.line_features import (
     shift,
     unpack_side,
 )
-from lpcnet_cq.music.line_sums import LineLayers, LineSums
-from lpcnet_cq.music.step_exponents import LIMITS, PER_OCTAVE, step_exponents
+from lpcnet_cq.music.step_exponents import LIMITS, step_exponents
 
-LOG8 = np.array([LOG8_ZERO, *(round(PER_OCTAVE * float(np.log2(j))) for j in range(1, 9 * MAX_MAGNITUDE + 1))])
 FEATURE_SHIFT = ACT_BITS - (UNIT.bit_length() - 1)  # converts features to the fixed point of activations
 
 
@@ -123,18 +121,6 @@ class LineModel(IntegerModel):
         skip, b3 = (b[k][context.kind][..., None] for k in ("line_skip", "line_b3"))
         base = product(activate(product(u, w["line_w1"]) + b1), w["line_w2"]) + b2
         return base, u[..., ENERGY] * skip + b3, self.xp.zeros(max(BELOW), base.dtype)
-
-    def latent_sums(self, context: Context, i: int, before: np.ndarray) -> LineSums:
-        """Return the running sums of the lines of channel i, see `IntegerModel.latent_sums`."""
-        d, r, p = (tuple(v[i] for v in part) for part in context[:3])
-        of_channel = Context(d, r, p, context.kind[i])
-        base, offset, _ = self.latent(of_channel, before)
-        return LineSums(self._layers, base.astype(np.float64), offset.astype(np.float64))
-
-    @cached_property
-    def _layers(self) -> LineLayers:
-        sizes = self.latent_context.size(np.arange(MAX_MAGNITUDE + 1))
-        return LineLayers(sizes.astype(np.float64), self.w["line_below"], self.w["line_w3"][:, 0])
 
     def lines_of_bands(self, v: Array, is_short: Array) -> Array:
         """Return for every line, (..., 2, D), the value of its band, from values (..., 2, b)."""

@@ -20,6 +20,8 @@ RANGE = 32, 63  # features are clipped to -32..63, then shifted to 0..95
 UNIT = 16  # features are divided by this; the unit is two octaves
 LOG8_ZERO = -12  # value of 8 log2 that is used for 0, about that of 1/3
 BELOW = (1, 2, 8)  # index differences of the lower lines that are inputs
+LOG8 = np.array([LOG8_ZERO, *(round(PER_OCTAVE * float(np.log2(j))) for j in range(1, 9 * MAX_MAGNITUDE + 1))])
+NEAR_SUM, WIDE_SUM = (round(PER_OCTAVE * np.log2(v)) for v in (4, 9))  # logarithms of the weights of `neighbour_sums`
 ENERGY = 5  # index of the feature of the band's own energy, which gives the initial scale
 
 
@@ -37,8 +39,12 @@ def shift(xp, n, k: int):
 
 def neighbour_sums(xp, n):
     """Return two sums of magnitudes per line: of three lines with weights 1, 2, 1, and of nine lines."""
-    m = xp.pad(abs(n).clip(0, MAX_MAGNITUDE), [(0, 0)] * (n.ndim - 1) + [(4, 4)])
-    D = n.shape[-1]
+    return padded_sums(xp.pad(abs(n).clip(0, MAX_MAGNITUDE), [(0, 0)] * (n.ndim - 1) + [(4, 4)]))
+
+
+def padded_sums(m):
+    """Return `neighbour_sums`, given magnitudes between four zeros on both sides."""
+    D = m.shape[-1] - 8
     near = m[..., 3 : 3 + D] + 2 * m[..., 4 : 4 + D] + m[..., 5 : 5 + D]
     pairs = m[..., :-1] + m[..., 1:]
     fours = pairs[..., :-2] + pairs[..., 2:]
@@ -106,13 +112,12 @@ def features(xp, log8, own, older, other, context: Context) -> list:
     near, wide = neighbour_sums(xp, own)
     near_2, _ = neighbour_sums(xp, older)
     near_o, wide_o = neighbour_sums(xp, other)
-    four, nine = 2 * PER_OCTAVE, round(PER_OCTAVE * np.log2(9))  # logarithms of the sums of weights
     values = [
-        log8(near) - four + context.difference[0],
-        log8(wide) - nine + context.difference[0],
-        log8(near_2) - four + context.difference[1],
-        log8(near_o) - four + context.difference[2],
-        log8(wide_o) - nine + context.difference[2],
+        log8(near) - NEAR_SUM + context.difference[0],
+        log8(wide) - WIDE_SUM + context.difference[0],
+        log8(near_2) - NEAR_SUM + context.difference[1],
+        log8(near_o) - NEAR_SUM + context.difference[2],
+        log8(wide_o) - WIDE_SUM + context.difference[2],
         *context.relative,
         *context.position,
     ]

@@ -10,7 +10,11 @@ MUSIC = CodecRecord(
     kind=MusicConfig.kind,
     config=MusicConfig,
     backends={
-        "numpy": Backend("lpcnet_cq.light.music.signal_model:LightMusicModel", NUMPY_READER),
+        "numpy": Backend(
+            "lpcnet_cq.light.music.signal_model:LightMusicModel",
+            NUMPY_READER,
+            "lpcnet_cq.light.music.line_model:LightLineModel",
+        ),
         "jax": Backend(
             "lpcnet_cq.music.runtime:MusicSignalModel", JAX_READER, "lpcnet_cq.music.compiled_model:CompiledLineModel"
         ),

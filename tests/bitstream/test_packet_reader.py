@@ -15,6 +15,7 @@ from lpcnet_cq.bitstream.packet_reader import NO_PAST, PacketReader
 from lpcnet_cq.bitstream.vector_reader import BEYOND, LAST_BYTES, TRUNCATED
 from lpcnet_cq.checkpoint.weights import find_weights, load_weights
 from lpcnet_cq.errors import BitstreamError
+from lpcnet_cq.light.music.line_model import LightLineModel
 from lpcnet_cq.music.freeze import freeze as freeze_music
 from lpcnet_cq.music.integer_model import LineModel
 from lpcnet_cq.nn.packet_reader import Reader
@@ -39,20 +40,23 @@ def models(random_entropy, perturbed):
 
 
 @pytest.fixture(scope="module")
-def readers(models):
+def readers(models, perturbed):
     """Return the reader in NumPy and the compiled one by the kind of codec."""
-    return {kind: (PacketReader(model), Reader(model)) for kind, model in models.items()}
+    light = models | {"music": LightLineModel(freeze_music(perturbed[1], MUSIC), MUSIC)}
+    return {kind: (PacketReader(light[kind]), Reader(model)) for kind, model in models.items()}
 
 
 @pytest.fixture(scope="module")
 def released():
-    """Return a maker of the entropy models of released weights."""
+    """Return a maker of the entropy models of released weights: for the reader in NumPy, for the compiled one."""
     models = {}
 
     def model(name):
         if name not in models:
             weights = load_weights(find_weights(name))
-            models[name] = record_of(weights.config).entropy_model(weights.integers, weights.config)
+            model = record_of(weights.config).entropy_model(weights.integers, weights.config)
+            light = LightLineModel(weights.integers, weights.config) if name == "audio" else model
+            models[name] = light, model
         return models[name]
 
     return model
@@ -194,7 +198,7 @@ def test_every_fault_is_named(models, readers):
 def test_conformance_vectors_are_read(name, released):
     """The stored integers of every file of `tests/vectors`."""
     recipe, expected = INDEX[name], np.load(VECTORS / f"{name}.npz")
-    model = released(recipe["weights"])
+    model, _ = released(recipe["weights"])
     file = io.BytesIO((VECTORS / f"{name}.cq").read_bytes())
     read_header(file)
     parts = []
@@ -210,8 +214,8 @@ def test_conformance_vectors_are_read(name, released):
 @pytest.mark.parametrize("weights", ["cq", "cq-live2", "cq-sparse", "audio"])
 def test_released_weights_are_read_alike(weights, released):
     """Packets with large and small integers, whole and damaged."""
-    model, random = released(weights), np.random.default_rng(7)
-    readers, music = (PacketReader(model), Reader(model)), weights == "audio"
+    (light, model), random = released(weights), np.random.default_rng(7)
+    readers, music = (PacketReader(light), Reader(model)), weights == "audio"
     for seed in range(2 if music else 10):
         n = integers(model, 2, seed, spread=1 + 3 * (seed % 2), music=music)
         packets = put_packets(model, None, n)[1]

@@ -3,6 +3,7 @@
 import numpy as np
 
 from lpcnet_cq.bitstream.vector_sums import ROUNDING, WINDOW
+from lpcnet_cq.light.music.line_model import LightLineModel
 from lpcnet_cq.music.freeze import freeze
 from lpcnet_cq.music.integer_model import LineModel
 from lpcnet_cq.training.presets import PRESETS
@@ -12,7 +13,8 @@ C = PRESETS["audio-tiny"].codec
 
 def test_running_sums_are_those_of_the_spectrum(perturbed):
     """For both channels, with loud lines, zeros and lines beyond every limit."""
-    model, random = LineModel(freeze(perturbed[1], C), C), np.random.default_rng(1)
+    integers, random = freeze(perturbed[1], C), np.random.default_rng(1)
+    model, light = LineModel(integers, C), LightLineModel(integers, C)
     before, side = random.integers(-3, 9, (2, 1, 2, model.K))
     context = model.packet_context(before, side[:, 1], np.array([C.nominal_step]), np.array([2]))
     window = random.integers(-4, 5, (1, model.S, model.context, model.D))
@@ -20,9 +22,9 @@ def test_running_sums_are_those_of_the_spectrum(perturbed):
     n[..., :4], n[..., 30] = 40, -9000
     means, scales = model.latent_context.batch_sums(model.latent(context, window), n)
     assert not means.any()
-    single = model.packet_context(before[0], side[0, 1], np.int64(C.nominal_step), np.int64(2))
+    single = light.packet_context(before[0], side[0, 1], np.int64(C.nominal_step), np.int64(2))
     for channel in range(model.S):
-        sums = model.latent_sums(single, channel, window[0, channel])
+        sums = light.latent_sums(single, channel, window[0, channel])
         for k, value in enumerate(n[0, channel].tolist()):
             ahead = sums.ahead(k)
             assert ahead.shape == (2, min(WINDOW, model.D - k))
