@@ -17,7 +17,7 @@ import numpy as np
 from lpcnet_cq.bitstream import rate_control as rate
 from lpcnet_cq.bitstream.container import HEADER_BYTES, MAX_PACKETS, write_segment
 from lpcnet_cq.bitstream.entropy_model import EntropyModel
-from lpcnet_cq.bitstream.packet import Integers, advance, in_runs, put_layers, start
+from lpcnet_cq.bitstream.packet import MOST_KNOWN, Integers, advance, in_runs, join, put_layers, start
 from lpcnet_cq.bitstream.packet_fit import Fitter, padded
 from lpcnet_cq.bitstream.rdoq import nearest, rdoq
 from lpcnet_cq.errors import BitstreamError
@@ -136,29 +136,50 @@ class Packer:
             layers -= 1
         budget, steps = budget - rate.rounding_reserve_bits(T), self.steps_for(layers)
         points = rate.operating_points(steps) if budget > 0 else steps  # a very short file always exceeds the rate
-        guess = round(self.step_for_rate(bitrate_bps))
+        guess, written = round(self.step_for_rate(bitrate_bps)), {}
         for _ in range(3):
             point = rate.choose_points(lambda p: costs(p, layers), budget, points, guess)
-            segments = self._segments(side, z, point, steps)
-            packets = [p for n in segments for p in put_layers(self.model, None, n, layers - 1)[1]]
+            written = self._written(side, z, point, steps, layers, written)
+            packets = [p for _, segment in written.values() for p in segment]
             excess = size_bits(packets) - allowed_bits
             if excess <= 0 or point.min() == points[-1]:
                 break
             budget -= 1.2 * excess + 8
         return packets
 
+    def _written(self, side, z, point, steps, layers, before) -> dict[int, tuple[bytes, Packets]]:
+        """Write packets at operating points (T,), segment by segment.
+
+        Return the packets of each segment by its first packet, with the points on which they depend. Those of `before`,
+        written for other points, are used again where the points are the same: mostly one segment has changed.
+        """
+        written, size = {}, self.model.segment_packets
+        for i in range(0, len(side), size):
+            points = point[max(i - self._history, 0) : i + size].tobytes()
+            written[i] = before.get(i, (b"", []))
+            if written[i][0] != points:
+                n = join(self.model, list(self._rounded(side, z, point, steps, i, i + size)))
+                written[i] = points, put_layers(self.model, None, n, layers - 1)[1]
+        return written
+
     def _segments(self, side, z, point, steps) -> Iterator[Integers]:
         """Yield the integers of packets at operating points (T,), segment by segment."""
-        return in_runs(self.model, self._rounded(side, z, point, steps), self.model.segment_packets)
+        return in_runs(self.model, self._rounded(side, z, point, steps, 0, len(side)), self.model.segment_packets)
 
-    def _rounded(self, side, z, point, steps) -> Iterator[Integers]:
-        """Yield the same in runs, whatever the segments: those of a whole block need much memory."""
+    def _rounded(self, side, z, point, steps, begin, end) -> Iterator[Integers]:
+        """Yield the integers of packets begin..end in runs: those of a whole block need much memory."""
         step, multiplier = rate.step_and_multiplier(point, steps)
-        past = start(self.model)
-        for i in range(0, len(side), rate.RUN):
-            run = slice(i, i + rate.RUN)
+        for i in range(begin, min(end, len(side)), rate.RUN):
+            run, past = slice(i, min(i + rate.RUN, end)), start(self.model)
+            if i:
+                last = slice(max(i - self._history, 0), i)
+                past = advance(past, nearest(side[last], z[last], step[last], self.sizes))
             yield rdoq(self.model, past, side[run], z[run], step[run], self.sizes, multiplier[run])
-            past = advance(past, nearest(side[run], z[run], step[run], self.sizes))
+
+    @property
+    def _history(self) -> int:
+        """Number of packets before a packet on which its integers depend."""
+        return max(MOST_KNOWN, -(-self.model.context // self.model.S))
 
     def _allows(self, costs, layers, budget_bits):
         """Return whether packets with `layers` layers meet a budget at the coarsest step size."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lpcnet_cq.bitstream.fixed_point import ACT_BITS, SUM_BITS, Array
-from lpcnet_cq.light.music.line_network import LineNetwork, padded_sizes
+from lpcnet_cq.light.music.line_network import LineNetwork, sizes_below
 from lpcnet_cq.light.music.line_sums import LineSums, effects
 from lpcnet_cq.music.band_layout import OFFSET
 from lpcnet_cq.music.integer_model import LineModel
@@ -66,7 +66,8 @@ class LightLineModel(LineModel):
         older, own, other = np.moveaxis(neighbour_logs(before[[0, 2, 3]]), 1, 0)
         of_lines = line_features(older, own, other, context.difference[:, 0, i])
         f = self._rows(of_lines, context.of_bands[0, i], context.layout[0])
-        return LineSums(self._effects, self._network.w3, *self._network.base(f, context.kind[0, i]))
+        kind, network = context.kind[0, i], self._network
+        return LineSums(self._effects, network.w3, network.base(f, kind), network.offset(f, kind))
 
     def latents(self, before: Array, side: Array, step: Array, known: Array, vectors: Array, n: Array):
         """Return what `IntegerModel.latents` returns."""
@@ -79,7 +80,7 @@ class LightLineModel(LineModel):
 
     def _scales(self, context: BandContext, vectors: np.ndarray, n: np.ndarray, scale: np.ndarray) -> None:
         """Write the sums of scales of packets n (T, 2, D), given the spectra before them and of them."""
-        logs, sizes = neighbour_logs(vectors), padded_sizes(n)
+        logs, sizes = neighbour_logs(vectors), sizes_below(n)
         older, own, other = (logs[:, i : i + 2 * len(n)].reshape(2, *n.shape) for i in (0, 2, 3))
         of_lines = line_features(older, own, other, context.difference)
         for t, layout in enumerate(context.layout):

@@ -24,6 +24,14 @@ def activated(total: np.ndarray) -> np.ndarray:
     return np.clip(total, NONE, MOST, out=total)
 
 
+def with_biases(weights: np.ndarray, biases: np.ndarray) -> np.ndarray:
+    """Return a layer in units of activations for each kind: weights (O, I), and biases (4, O) as the last column.
+
+    Half an activation is added to the biases, because `activated` rounds down.
+    """
+    return np.stack([np.column_stack([weights, b + ONE / 2]) for b in biases]) / ONE
+
+
 class LineNetwork:
     """Compute the sums of scales of the lines of one spectrum.
 
@@ -40,16 +48,15 @@ class LineNetwork:
     """
 
     def __init__(self, weights: dict[str, np.ndarray], biases: dict[str, np.ndarray]):
-        half = ONE / 2  # rounds an activation, because `activated` rounds down
-        first = np.broadcast_to(weights["line_w1"].T * FEATURE, (4, *weights["line_w1"].T.shape))
-        self._w1 = np.concatenate([first, biases["line_1_bs"][..., None] + half], axis=2) / ONE  # by kind
-        self._w2, self._b2 = weights["line_w2"].T / ONE, (biases["line_2_bs"][..., None] + half) / ONE
+        below = weights["line_below"].T * FEATURE
+        first, second = weights["line_w1"].T * FEATURE, np.concatenate([weights["line_w2"].T, below], axis=1)
+        self._w1, self._w2 = with_biases(first, biases["line_1_bs"]), with_biases(second, biases["line_2_bs"])
         self._skip, self._b3 = biases["line_skip"] * float(FEATURE), biases["line_b3"].astype(np.float64)
-        self.below = weights["line_below"].T * (FEATURE / ONE)
+        self.below = below / ONE
         self.w3 = weights["line_w3"][:, 0]
 
-    def base(self, f: np.ndarray, kind: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the sums before the last hidden layer, (H/2, D), and sums of scales (D,), both from other spectra.
+    def base(self, f: np.ndarray, kind: int, sizes: np.ndarray | float = 0.0) -> np.ndarray:
+        """Return the sums before the last hidden layer, (H/2, D), in units of activations.
 
         Parameters
         ----------
@@ -57,29 +64,28 @@ class LineNetwork:
             Features of `line_features`; the last row is 1.
         kind : int
             Index of the biases, see `line_features.Context`.
+        sizes : float64 array (len(BELOW), D)
+            Sizes of the lower lines, from `sizes_below`; 0 if they are not known yet.
         """
-        base = self._w2 @ activated(self._w1[kind] @ f)
-        base += self._b2[kind]
-        return base, f[ENERGY] * self._skip[kind] + self._b3[kind]
+        H = self._w1.shape[1]
+        h = np.empty((self._w2.shape[2], f.shape[1]))
+        activated(np.matmul(self._w1[kind], f, out=h[:H]))
+        h[H:-1], h[-1] = sizes, 1.0
+        return self._w2[kind] @ h
+
+    def offset(self, f: np.ndarray, kind: int) -> np.ndarray:
+        """Return what is added to the sums of scales, (D,)."""
+        return f[ENERGY] * self._skip[kind] + self._b3[kind]
 
     def scales(self, f: np.ndarray, kind: int, sizes: np.ndarray) -> np.ndarray:
-        """Return the sums of scales (D,) of a known spectrum.
-
-        Parameters
-        ----------
-        f, kind
-            As for `base`.
-        sizes : float64 array (max(BELOW) + D,)
-            From `padded_sizes`.
-        """
-        base, offset = self.base(f, kind)
-        D = f.shape[1]
-        base += self.below @ np.stack([sizes[max(BELOW) - k :][:D] for k in BELOW])
-        return self.w3 @ activated(base) + offset
+        """Return the sums of scales (D,) of a known spectrum; parameters as for `base`."""
+        return self.w3 @ activated(self.base(f, kind, sizes)) + self.offset(f, kind)
 
 
-def padded_sizes(n: np.ndarray) -> np.ndarray:
-    """Return the sizes 8 log2(1 + |n|) of lines (..., D), float64 (..., max(BELOW) + D), behind zeros."""
-    sizes = np.zeros((*n.shape[:-1], max(BELOW) + n.shape[-1]))
-    sizes[..., max(BELOW) :] = SIZES.take(np.minimum(abs(n), MAX_MAGNITUDE))
-    return sizes
+def sizes_below(n: np.ndarray) -> np.ndarray:
+    """Return the sizes 8 log2(1 + |n|) of the lower lines of all lines, (..., len(BELOW), D), for lines n (..., D)."""
+    sizes = SIZES.take(np.minimum(abs(n), MAX_MAGNITUDE))
+    below = np.zeros((*n.shape[:-1], len(BELOW), n.shape[-1]))
+    for i, k in enumerate(BELOW):
+        below[..., i, k:] = sizes[..., :-k]
+    return below
