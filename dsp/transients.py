@@ -121,8 +121,6 @@ def next_attacks(
     >>> first.tolist(), second.tolist()
     ([False, False], [True, False])
     """
-    from scipy.signal import lfilter
-
     x = np.asarray(x, float)
     if frame < 1 or frame % _PARTS:
         raise ValueError(f"`frame` is {frame}, it must be a multiple of {_PARTS}")
@@ -132,13 +130,17 @@ def next_attacks(
     if not T:
         return state, np.zeros((*x.shape[:-1], 0), bool)
     x = np.concatenate([state.last, x], axis=-1)
-    d = np.asarray(lfilter([1, -2, 1], [1], x, axis=-1))[..., 2:]
+    d = x[..., 2:] + (x[..., :-2] - 2 * x[..., 1:-1])
     energy = np.mean(d.reshape(*d.shape[:-1], T * _PARTS, frame // _PARTS) ** 2, axis=-1) + floor
-    mean, filter_state = lfilter([1 - _SMOOTHING], [1, -_SMOOTHING], energy, axis=-1, zi=state.filter)
+    mean = np.empty_like(energy)
+    filter_state = state.filter[..., 0]
+    for n in range(T * _PARTS):  # a recursion over few values; SciPy takes longer to import than minutes to filter
+        mean[..., n] = (1 - _SMOOTHING) * energy[..., n] + filter_state
+        filter_state = _SMOOTHING * mean[..., n]
     previous = np.concatenate([state.mean if state.count else energy[..., :1], mean[..., :-1]], axis=-1)
     # The mean starts at 0; the division by the sum of the weights corrects this.
     weight = 1 - _SMOOTHING ** np.arange(state.count, state.count + T * _PARTS)
     weight[: 0 if state.count else 1] = 1.0
     found = energy > 10 ** (rise_db / 10) * previous / weight
-    after = AttackState(x[..., -2:], mean[..., -1:], filter_state, state.count + T * _PARTS)
+    after = AttackState(x[..., -2:], mean[..., -1:], filter_state[..., None], state.count + T * _PARTS)
     return after, found.reshape(*x.shape[:-1], T, _PARTS).any(axis=-1)
