@@ -10,12 +10,11 @@ Letters: n integers of a vector; R, low and code as in `range_coder`.
 
 from bisect import bisect_right
 
-from lpcnet_cq.bitstream.fixed_point import SUM_BITS
 from lpcnet_cq.bitstream.frequency_tables import ESCAPE, HALF_WIDTH, MEAN_BITS
 from lpcnet_cq.bitstream.packet import LIMIT
 from lpcnet_cq.bitstream.range_coder import BOTTOM, TOP_BITS, TOTAL, TOTAL_BITS
 from lpcnet_cq.bitstream.symbol_tables import FRACTION_MASK, N_MEANS, SymbolTables
-from lpcnet_cq.bitstream.vector_sums import FIRST_FLOOR, MEAN_SHIFT, VectorSums
+from lpcnet_cq.bitstream.vector_sums import FIRST_FLOOR, VectorSums
 from lpcnet_cq.errors import BitstreamError
 
 HEAD_BYTES = TOP_BITS // 8
@@ -90,8 +89,7 @@ class VectorReader:
         above, R, position = self._above, self._R, self._position
         values, k = [0] * n, 0
         while k < n:
-            for mean, scale in zip(*sums.ahead(k).tolist(), strict=True):
-                mean, scale = mean >> MEAN_SHIFT, scale >> SUM_BITS
+            for mean, scale in zip(*sums.ahead(k), strict=True):
                 begin, frequency = zeros[scale][mean] if 0 <= mean < N_MEANS else (0, 0)
                 r = R >> TOTAL_BITS
                 rest, width = above - r * begin, r * frequency
@@ -139,8 +137,8 @@ class VectorReader:
         """
         middles, rows, values, k = self._tables.middles, self._tables.rows, [0] * len(coarse), 0
         while k < len(coarse):
-            for mean, scale in zip(*sums.ahead(k).tolist(), strict=True):
-                m, mean, scale = coarse[k], mean >> MEAN_SHIFT, scale >> SUM_BITS
+            for mean, scale in zip(*sums.ahead(k), strict=True):
+                m = coarse[k]
                 if m or not 0 <= mean < N_MEANS or not self._takes(*middles[scale][mean]):
                     break
                 k += 1

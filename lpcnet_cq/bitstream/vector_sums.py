@@ -17,17 +17,21 @@ from lpcnet_cq.bitstream.frequency_tables import HALF_WIDTH, MEAN_BITS
 WINDOW = 16  # integers whose sums are returned at once; more would mostly be returned again behind the next change
 FIRST_FLOOR = -HALF_WIDTH - 1  # floor of a mean whose table does not contain zero; it is subtracted from all means
 MEAN_SHIFT = SUM_BITS - MEAN_BITS
+SHIFTS = np.array([[MEAN_SHIFT], [SUM_BITS]])  # of sums of means and scales, to rounded ones
 ROUNDING = np.array([[(1 << MEAN_SHIFT - 1) - (FIRST_FLOOR << SUM_BITS)], [1 << SUM_BITS - 1]])
 
 
 class VectorSums(Protocol):
     """Hold the sums of means and scales of one vector, as far as its decoded integers determine them.
 
-    `ROUNDING` is added to them, so that a shift gives rounded means above `FIRST_FLOOR`, and rounded scales.
+    Sums in arrays include `ROUNDING`, so that a shift gives rounded means above `FIRST_FLOOR`, and rounded scales.
     """
 
-    def ahead(self, k: int) -> np.ndarray:
-        """Return the sums of the integers from k on, if all of them are zero, int64 (2, 1 to n - k)."""
+    def ahead(self, k: int) -> list[list[int]]:
+        """Return rounded means and scales of the integers k, k + 1 and so on, if all of them are zero: two lists.
+
+        Means are in units of 1/16 above `FIRST_FLOOR`. At least one integer is ahead, and none beyond the vector.
+        """
         ...
 
     def put(self, k: int, value: int) -> None:
@@ -77,9 +81,9 @@ class TriangleSums:
         sums += ROUNDING
         self._sums, self._terms = sums, terms
 
-    def ahead(self, k: int) -> np.ndarray:
-        """Return the sums of the integers from k on, see `VectorSums`."""
-        return self._sums[:, k : k + WINDOW]
+    def ahead(self, k: int) -> list[list[int]]:
+        """Return rounded means and scales of the integers from k on, see `VectorSums`."""
+        return (self._sums[:, k : k + WINDOW] >> SHIFTS).tolist()
 
     def put(self, k: int, value: int) -> None:
         """Take the value of integer k."""
@@ -107,10 +111,10 @@ class HiddenSums:
         self._sums, self._terms = sums, terms
         self._hidden, self._within, self._weights = hidden, within, weights
 
-    def ahead(self, k: int) -> np.ndarray:
-        """Return the sums of the integers from k on, see `VectorSums`."""
+    def ahead(self, k: int) -> list[list[int]]:
+        """Return rounded means and scales of the integers from k on, see `VectorSums`."""
         out = activate_floats(self._hidden) @ self._weights
-        return (self._sums + out.astype(np.int64).reshape(2, -1))[:, k : k + WINDOW]
+        return ((self._sums + out.astype(np.int64).reshape(2, -1))[:, k : k + WINDOW] >> SHIFTS).tolist()
 
     def put(self, k: int, value: int) -> None:
         """Take the value of integer k."""

@@ -8,7 +8,7 @@ from lpcnet_cq.bitstream.frequency_tables import HALF_WIDTH, N_SCALES, TOTAL, fr
 from lpcnet_cq.bitstream.range_coder import RangeEncoder
 from lpcnet_cq.bitstream.symbol_tables import SymbolTables
 from lpcnet_cq.bitstream.vector_reader import VectorReader
-from lpcnet_cq.bitstream.vector_sums import FIRST_FLOOR, ROUNDING
+from lpcnet_cq.bitstream.vector_sums import FIRST_FLOOR, ROUNDING, SHIFTS
 from lpcnet_cq.errors import BitstreamError
 
 CUMULATIVE = frequency_tables().astype(np.int64)
@@ -27,7 +27,7 @@ class Fixed:
         self.sums, self.n = sums + ROUNDING, ahead
 
     def ahead(self, k):
-        return self.sums[:, k : k + self.n]
+        return (self.sums[:, k : k + self.n] >> SHIFTS).tolist()
 
     def put(self, k, value):
         assert value != 0 or not -HALF_WIDTH <= (int(self.sums[0, k]) >> SUM_BITS) + FIRST_FLOOR <= HALF_WIDTH

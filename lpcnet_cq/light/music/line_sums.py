@@ -9,11 +9,13 @@ Letters: D lines, H hidden width.
 
 import numpy as np
 
-from lpcnet_cq.bitstream.vector_sums import ROUNDING, WINDOW
+from lpcnet_cq.bitstream.fixed_point import SUM_BITS
+from lpcnet_cq.bitstream.vector_sums import MEAN_SHIFT, ROUNDING, WINDOW
 from lpcnet_cq.light.music.line_network import MOST, NONE, SIZES, LineNetwork, activated
 from lpcnet_cq.music.line_features import BELOW, MAX_MAGNITUDE
 
 REACH = max(BELOW)
+MEANS = [int(ROUNDING[0, 0]) >> MEAN_SHIFT] * WINDOW  # of lines
 
 
 def effects(network: LineNetwork) -> np.ndarray:
@@ -40,15 +42,16 @@ class LineSums:
     """
 
     def __init__(self, effects: np.ndarray, w3: np.ndarray, base: np.ndarray, offset: np.ndarray):
-        self._effects, self._w3, self._D = effects, w3, len(offset)
+        self._effects, self._w3, self._D = effects, w3 * 2.0**-SUM_BITS, len(offset)
         self._base = np.concatenate([base.T, np.zeros((REACH, len(base)))])
-        self._offset = np.concatenate([offset + float(ROUNDING[1, 0]), np.zeros(REACH)])
-        self._sums = np.zeros((2, self._D + REACH), np.int64) + ROUNDING
-        self._sums[1, : self._D] = w3 @ activated(base) + self._offset[: self._D]
+        self._offset = np.concatenate([offset, np.zeros(REACH)]) * 2.0**-SUM_BITS + 0.5
+        scales = self._w3 @ activated(base) + self._offset[: self._D]
+        self._scales = scales.astype(np.int64).tolist()  # below 0 rounded up, but such scales are those of 0
 
-    def ahead(self, k: int) -> np.ndarray:
-        """Return the sums of lines from k on, see `VectorSums`."""
-        return self._sums[:, k : min(k + WINDOW, self._D)]
+    def ahead(self, k: int) -> list[list[int]]:
+        """Return rounded means and scales of the lines from k on, see `VectorSums`."""
+        scales = self._scales[k : min(k + WINDOW, self._D)]
+        return [MEANS[: len(scales)], scales]
 
     def put(self, k: int, value: int) -> None:
         """Take the value of line k."""
@@ -60,4 +63,4 @@ class LineSums:
         np.minimum(h, MOST, out=h)
         scales = h.dot(self._w3)
         scales += self._offset[next_lines]
-        self._sums[1, next_lines] = scales
+        self._scales[next_lines] = scales.astype(np.int64).tolist()
