@@ -20,7 +20,7 @@ from lpcnet_cq.file_encoder import CHUNK
 
 VECTORS = Path(__file__).parents[1] / "tests" / "vectors"
 MUSIC_PACKETS = 3  # the first two are skipped
-LIVE = {"cq": (9000, 0.0), "cq-sparse": (12000, 0.02), "cq-live2": (16000, 0.05)}  # bitrate and expected loss
+LIVE = {"cq": (9000, 0.0), "cq-sparse": (12000, 0.02), "cq2": (16000, 0.05)}  # bitrate and expected loss
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def live_stream(codec: Codec, n_packets: int, bitrate_bps: float, expected_loss:
 
 def make_seeds(music: bool = True, n_packets: int = 4) -> list[Seed]:
     """Return all seeds, with so many packets at most; those of music need JAX and have three packets."""
-    found, names = [], ["cq", "cq-sparse", "cq-live2", *(["audio"] if music else [])]
+    found, names = [], ["cq", "cq-sparse", "cq2", *(["audio"] if music else [])]
     codecs = {name: lpcnet_cq.load(name) for name in names}
     by_hash = {codec.sha256[:16]: codec for codec in codecs.values()}
     for path in sorted(VECTORS.glob("*.cq")):
@@ -95,5 +95,5 @@ def make_seeds(music: bool = True, n_packets: int = 4) -> list[Seed]:
             )
     for name, (rate_bps, loss) in LIVE.items():
         found.append(Seed(f"{name}-live", codecs[name], live_stream(codecs[name], n_packets, rate_bps, loss)))
-    found.append(Seed("cq-live2-layers", codecs["cq-live2"], live_stream(codecs["cq-live2"], n_packets, 24000, 0.0, 2)))
+    found.append(Seed("cq2-layers", codecs["cq2"], live_stream(codecs["cq2"], n_packets, 24000, 0.0, 2)))
     return found

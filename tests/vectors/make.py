@@ -36,6 +36,9 @@ FOLDER = Path(__file__).parent
 INDEX = FOLDER / "index.json"
 
 
+COPY_OFFSET = 2  # packets: that of encoders by default
+
+
 @dataclass(frozen=True)
 class Recipe:
     """Say how a vector is made; `mode` is mean, capped, constant, thinned (from two layers), live, or stream.
@@ -53,6 +56,7 @@ class Recipe:
     sample_rate_hz: int = 16000
     channels: int = 1
     lost: tuple[int, ...] = ()  # packets of a live stream that the decoder does not get
+    expected_loss: float = 0.0  # of a live stream
 
 
 RECIPES = (
@@ -98,6 +102,12 @@ RECIPES = (
     Recipe("cq-9k-stream", "cq", "syllables", 22051 / 22050, 9000, 1, "stream", 22050),
     Recipe("cq-24k-layers-stream", "cq", "vowel", 0.7, 24000, 2, "stream"),
     Recipe("audio-96k-stream", "audio", "chords", 0.4, 96000, 1, "stream", 48000, 2),
+    # weights that are trained for context resets and losses
+    Recipe("cq2-9k", "cq2", "syllables", 1.0, 9000),
+    Recipe("cq2-16k-capped", "cq2", "bursts", 0.7, 16000, 1, "capped"),
+    Recipe("cq2-24k-layers", "cq2", "vowel", 0.7, 24000, 2),
+    Recipe("cq2-9k-live", "cq2", "syllables", 1.2, 9000, mode="live", lost=(20, 21, 40), expected_loss=0.05),
+    Recipe("cq2-16k-copies-live", "cq2", "vowel", 1.0, 16000, mode="live", lost=(20, 30, 31), expected_loss=0.05),
 )
 
 
@@ -161,7 +171,7 @@ def encode(recipe: Recipe) -> tuple[bytes, list[int]]:
     """Return the bytes of a vector and, of a live one, the sizes of its packets."""
     codec, x = loaded(recipe.weights, None), signal(recipe)
     if recipe.mode == "live":
-        encoder = codec.encoder(recipe.bitrate_bps, recipe.layers)
+        encoder = codec.encoder(recipe.bitrate_bps, recipe.layers, expected_loss=recipe.expected_loss)
         hop = encoder.frame_size
         packets = encoder.push(x[: len(x) // hop * hop])
         packets = [b"" if t in recipe.lost else packet for t, packet in enumerate(packets)]
@@ -187,7 +197,8 @@ def decode(recipe: dict, data: bytes, sizes, backend: str | None = None) -> dict
     if recipe["mode"] == "live":
         decoder, ends = codec.decoder(recipe["layers"]), np.cumsum(sizes)
         packets = [data[end - size : end] or None for end, size in zip(ends, sizes, strict=True)]
-        return {"pcm": to_pcm16(np.concatenate([decoder.push(packet) for packet in packets]))}
+        following = [*packets[COPY_OFFSET:], *COPY_OFFSET * [None]]
+        return {"pcm": to_pcm16(np.concatenate([decoder.push(*pair) for pair in zip(packets, following, strict=True)]))}
     n = join(codec._parts.entropy, [part for segment in codec._read(data)[1] for part in segment.parts])
     return {"step": n.step, "side": n.side, "latents": n.latents, "pcm": to_pcm16(codec.decode(data)[0])}
 
