@@ -47,7 +47,7 @@ experiment: $(VENV)/.train ## train and score a published system: NAME=cq-2020 (
 
 test: export OMP_NUM_THREADS = 1
 test: check ## check style and types, run doctests and tests
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 check: $(VENV)/.dev ## check style and types
 	$(BIN)/ruff check .

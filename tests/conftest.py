@@ -35,7 +35,7 @@ settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
-MOST_BYTES = 1_000_000_000  # of memory, with which another file of tests begins
+MOST_BYTES = 1_300_000_000  # of memory, with which another file of tests begins
 
 
 @pytest.fixture(scope="module", autouse=True)
