@@ -59,10 +59,12 @@ def test_agrees_with_ffmpeg(audio_files, tmp_path, format, damage):
         path.write_bytes(data[:at] + np.random.default_rng(2).bytes(200) + data[at + 200 :])
     found, judge = read_audio_file(path), by_ffmpeg(path)
     assert found.sample_rate_hz == RATE_HZ
-    # The reader puts silence where samples are lost; ffmpeg leaves them out of Ogg files, here half of the signal.
+    # The reader puts silence where samples are lost; ffmpeg leaves them out of Ogg files, here the first
+    # half of the signal, so that the ends of both belong together.
     slack, length = {"cut": (1152, len(judge)), "middle": (4 * 4608, len(audio_files.PCM))}.get(damage, (0, len(judge)))
     assert abs(len(found.x) - length) <= slack
     n = min(len(found.x), len(judge)) * 2 // 5
-    np.testing.assert_allclose(found.x[:n], judge[:n], atol=2e-3 if "adpcm" in format else 4e-5)
+    part = slice(-n, None) if damage == "middle" and format.startswith("ogg") else slice(n)
+    np.testing.assert_allclose(found.x[part], judge[part], atol=2e-3 if "adpcm" in format else 4e-5)
     told = damage in ("cut", "middle") and format in ("flac", "ogg vorbis", "mp3")
     assert found.notes or not told
