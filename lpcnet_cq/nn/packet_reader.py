@@ -143,36 +143,9 @@ class Reader:
         L: int = 0,
         packet_bytes: int = 0,
     ) -> tuple[list[Past], Integers, np.ndarray]:
-        """Read the `n` packets at `offset`.
+        """Read the `n` packets at `offset`, at most T: see `bitstream.packet_reader.PacketReader.read`.
 
-        Parameters
-        ----------
-        pasts : list of 1 + L Past, coarsest first, or None
-            None if the packets before are not known.
-        data : bytes
-            At most 65536 bytes.
-        offset : int
-        n : int
-            Number of packets to read, at most T.
-        T : int
-            Number of packets that the compiled code reads; results after packet n are discarded.
-        L : int
-            Number of enhancement layers of each packet.
-        packet_bytes : int
-            Constant distance between the starts of packets; 0 if packets follow each other without padding.
-
-        Returns
-        -------
-        pasts : list of Past
-        n : Integers
-            Integers of the finest layer.
-        ends : int array (n, 1 + L)
-            Offsets of the first byte after each layer.
-
-        Raises
-        ------
-        BitstreamError
-            If no encoder writes such bytes, or the first packet needs earlier packets that are not known.
+        The compiled code always reads T packets; what follows packet n is discarded.
         """
         before = pasts or [self.fresh] * (1 + L)
         buffer = np.zeros(BUFFER_BYTES + HEAD_BYTES, np.uint8)
