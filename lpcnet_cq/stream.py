@@ -27,7 +27,7 @@ from lpcnet_cq.bitstream.protection import OFFSETS, Protection, choose_protectio
 from lpcnet_cq.bitstream.rate_control import Budget, operating_points
 from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.parts import CodecParts
-from lpcnet_cq.pause import PauseDetector, check_pauses
+from lpcnet_cq.pause import PauseDetector, check_pauses, finds_pauses
 
 
 class _Live:
@@ -317,6 +317,8 @@ class Decoder(_Live):
         if data is None:
             n, pasts = self._read_copy(following), []
         elif unsent:
+            if not finds_pauses(self._spec):
+                raise BitstreamError("a packet has no bytes; this codec sends the packets of pauses, too")
             pasts = []
         elif self._pasts or packet.resets_context(self._parts.entropy, data):
             pasts, n, end = self._read(data)

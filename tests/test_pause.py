@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+import lpcnet_cq
 from lpcnet_cq.bitstream.descriptor import MARK
 from lpcnet_cq.bitstream.packet import resets_context
+from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.pause import INTERVAL, Pause, PauseDetector
 
 HOP, FS = 320, 16000
@@ -156,3 +158,8 @@ def test_wrong_settings_are_refused_in_one_sentence(speech_codec, options, sente
     with pytest.raises(ValueError) as error:
         speech_codec.encoder(50000, **options)
     assert str(error.value) == sentence
+
+
+def test_codecs_without_pauses_refuse_packets_without_bytes():
+    with pytest.raises(BitstreamError, match="a packet has no bytes"):
+        lpcnet_cq.load("audio").decoder().push(b"")
