@@ -341,7 +341,7 @@ class Decoder(_Live):
             return y
         self._lost += 1
         self._state, y = signal.conceal(self._state, self._last, self._lost)
-        return y
+        return y if self._last is not None else np.zeros_like(y)  # before any packet, there is nothing to continue
 
     def _read(self, data: bytes) -> tuple[list[packet.Past], packet.Integers, int]:
         """Read all layers of a packet whose context is known, up to a byte; no layer consists of zero bytes only."""

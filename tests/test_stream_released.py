@@ -73,3 +73,9 @@ def test_streams_of_music_survive_losses(plucked):
     assert codec.decoder().push(mono.push(frames[0, :, 0])[0]).shape == (size, 2)
     with pytest.raises(ValueError, match=r"`samples` has shape \(1024, 3\)"):
         mono.push(np.zeros((size, 3)))
+
+
+@pytest.mark.parametrize("name", ["cq2", "audio"])
+def test_losses_before_any_packet_are_silent(name):
+    decoder = lpcnet_cq.load(name).decoder()
+    assert not any(decoder.push(None).any() for _ in range(4))
