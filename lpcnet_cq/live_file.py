@@ -21,6 +21,7 @@ from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.file_decoder import Decoding, as_channels, as_original, check_header
 from lpcnet_cq.live_resampler import LiveResampler
 from lpcnet_cq.parts import CodecParts
+from lpcnet_cq.pause import finds_pauses
 from lpcnet_cq.stream import Decoder, Encoder
 
 WARM_UP_BYTES = 64  # of no packet
@@ -149,5 +150,6 @@ def warm_up_decoder(parts: CodecParts, layers: int) -> None:
         with suppress(BitstreamError):
             parts.reader.read(None, bytes(WARM_UP_BYTES), 0, 1, 1, L)
     spare = Decoder(parts, layers)
-    for data in (*[None] * WARM_UP_PACKETS, b""):
+    pause = [b""] if finds_pauses(parts.config.spec) else []
+    for data in [*[None] * WARM_UP_PACKETS, *pause]:
         spare.push(data)
