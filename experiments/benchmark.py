@@ -118,9 +118,7 @@ def points_at(kbps: float, names: Sequence[str], codec, label: str, clips: Seque
     ]
 
 
-def measure(
-    point: Point, clips: Sequence[Clip], path: Path, scored: Sequence[str], reads: Mapping[Path, Read]
-) -> None:
+def measure(point: Point, clips: Sequence[Clip], path: Path, scored: Sequence[str], reads: Mapping[Path, Read]) -> None:
     """Add to the file what it lacks of one codec at one rate: recordings, or scores of recordings."""
     rows, code = read_rows(path), None
     for i, clip in enumerate(clips):

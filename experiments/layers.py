@@ -3,7 +3,6 @@
 Run: python experiments/layers.py DATA [--model WEIGHTS] [--seconds 200]; writes results/layers.csv and layers.md
 """
 
-
 import numpy as np
 from benchmark import RATE_HZ, rates_of
 from coders import as_pcm16

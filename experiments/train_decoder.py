@@ -42,6 +42,7 @@ ADVERSARIAL = {"adversarial": 0.5, "feature": 3.0}  # weights of these terms, re
 LEAD = 200  # steps during which only the discriminators learn
 JUDGED = slice(16, 48)  # packets of a crop that the discriminators see: fewer are faster
 JUDGED_CROPS = 4
+NEXT_KNOWN = 0.7  # share of the crops in which the decoder knows the packet after a lost one
 COPIES = 0.2  # share of the crops that are decoded from the coarse packets of copies
 
 
@@ -82,6 +83,12 @@ def draw_repeats(rng: np.random.Generator, lost: np.ndarray) -> np.ndarray:
     return lost & (rng.random(lost.shape) >= share)
 
 
+def draw_between(rng: np.random.Generator, lost: np.ndarray) -> np.ndarray:
+    """Draw where the decoder knows the packet after a lost one, (B, T): wherever it is received, in most crops."""
+    received = np.pad(~lost[:, 1:], ((0, 0), (0, 1)))
+    return lost & received & (rng.random((len(lost), 1)) < NEXT_KNOWN)
+
+
 class Crops(resets.Crops):
     """Add the speech itself, its LSF and losses to the crops."""
 
@@ -99,7 +106,8 @@ class Crops(resets.Crops):
         lsf = np.stack([self.lsf[r, p.start : p.stop + 1] for r, p in take])
         side, z = (np.stack([a[take_] for take_ in take]).astype(np.float32) for a in (self.side, self.z))
         lost = draw_losses(rng, self.batch)
-        return {"x": x, "lsf": lsf, "side": side, "z": z, "lost": lost, "side_lost": draw_repeats(rng, lost)}
+        losses = {"lost": lost, "side_lost": draw_repeats(rng, lost), "between": draw_between(rng, lost)}
+        return losses | {"x": x, "lsf": lsf, "side": side, "z": z}
 
 
 def objective(model: cq.Model, batch: dict, step, multiplier):
@@ -109,22 +117,27 @@ def objective(model: cq.Model, batch: dict, step, multiplier):
     drawn_step, drawn = step[:, resets.FIRST :], multiplier[:, resets.FIRST :]
     entropy_in = batch["side"], batch["z"], drawn_step, drawn > resets.MULTIPLIER, drawn
     n = jax.lax.stop_gradient(resets.quantise(model.entropy, *entropy_in))
-    n_lsf, n_gain = batch["side"][..., :M], batch["side"][..., M:]
+    between = (batch["between"] & batch["side_lost"])[..., None]
+    side = jnp.where(between, jnp.roll(batch["side"], -1, axis=1), batch["side"])
+    n_lsf, n_gain = side[..., :M], side[..., M:]
     state = cq.start_decoder(model, B)
     frozen = jax.lax.stop_gradient(nnx.state(model))
     teacher = nnx.merge(nnx.graphdef(model), frozen)
-    e = jax.lax.stop_gradient(cq.decode_with_excitation(teacher, state, n_lsf, n_gain, n, step)[2])
-    loss = simulate_losses(state["concealment"], lost, batch["side_lost"], e, spec.n_subframes, spec.subframe)
+    whole = batch["side"][..., :M], batch["side"][..., M:], n, step
+    e = jax.lax.stop_gradient(cq.decode_with_excitation(teacher, state, *whole)[2])
+    marks = lost, batch["side_lost"], between[..., 0]
+    loss = simulate_losses(state["concealment"], *marks, e, spec.n_subframes, spec.subframe)
     _, y, e = cq.decode_with_excitation(model, state, n_lsf, n_gain, n, step, loss)
 
     lag, warm = c.decoder_delay, resets.FIRST * spec.hop
     y, target = y[:, lag + warm :], batch["x"][:, warm : T * spec.hop - lag]
     a = lsf_to_lpc(interpolate_lsf(batch["lsf"][:, 0], batch["lsf"][:, 1:], spec))[:, warm // spec.subframe : -1]
-    whole = target.shape[1] // spec.hop * spec.hop
-    nsr = weighted_nsr(target[:, :whole], y[:, :whole], a[:, : whole // spec.subframe], spec.hop)
+    end = target.shape[1] // spec.hop * spec.hop
+    nsr = weighted_nsr(target[:, :end], y[:, :end], a[:, : end // spec.subframe], spec.hop)
     heard = pesq_loss(target, y, spec.sample_rate_hz)
-    real_lsf, real_g = model.lsf.synthesise(n_lsf), model.gain.synthesise(n_gain)
-    _, lsf, g = model.concealment.conceal_side(state["concealment"], real_lsf, real_g, loss, model.lsf.mean[...])
+    real_lsf, real_g = (q.synthesise(n) for q, n in ((model.lsf, whole[0]), (model.gain, whole[1])))
+    given = model.lsf.synthesise(n_lsf), model.gain.synthesise(n_gain)
+    _, lsf, g = model.concealment.conceal_side(state["concealment"], *given, loss, model.lsf.mean[...])
     soon = jnp.where(loss.side_lost & (loss.count <= 5), 1.0, 0.0)[..., None]
     side = (jnp.abs(lsf - real_lsf) * soon).sum() * 5 / M + 0.3 * (jnp.abs(g - real_g) * soon).sum() / spec.n_subframes
     excitation = e.reshape(B, -1, spec.subframe)

@@ -15,9 +15,7 @@ from dsp.audio_file import AudioBlocks, open_audio_file, open_audio_stream, sour
 from lpcnet_cq.bitstream.container import SAMPLE_RATES_HZ
 
 
-def open_audio(
-    source: str | os.PathLike[str] | BinaryIO, channels: int = 1, arriving: bool = False
-) -> AudioBlocks:
+def open_audio(source: str | os.PathLike[str] | BinaryIO, channels: int = 1, arriving: bool = False) -> AudioBlocks:
     """Open any audio file or pipe: as `audio.read_audio`, with the samples in blocks.
 
     Parameters

@@ -132,16 +132,17 @@ def receive(decoder: "Decoder", packets: Sequence[bytes], lost: np.ndarray, copy
     packets : sequence of n bytes
     lost : bool array (n,)
     copy_offset : int
-        The encoder's: the decoder gets the packet so many packets after a lost one, if it is not lost, too.
+        The encoder's: the decoder gets the packet so many packets after a lost one, and the next one, where they are
+        not lost.
 
     Returns
     -------
     float32 array (samples,) or (samples, channels)
         At the codec's sample rate.
     """
+    received = [None if gone else data for data, gone in zip(packets, lost, strict=True)] + [None] * max(copy_offset, 1)
     frames = []
-    for t, data in enumerate(packets):
-        later = t + copy_offset
-        following = packets[later] if later < len(packets) and not lost[later] else None
-        frames.append(decoder.push(None, following) if lost[t] else decoder.push(data))
+    for t, data in enumerate(received[: len(packets)]):
+        later = (received[t + copy_offset], received[t + 1]) if data is None else ()
+        frames.append(decoder.push(data, *later))
     return np.concatenate(frames)[decoder.delay_samples :]

@@ -81,7 +81,9 @@ class SignalModel(Protocol):
         """
         ...
 
-    def conceal(self, state: Any, last: Integers | None, lost: int) -> tuple[Any, np.ndarray]:
+    def conceal(
+        self, state: Any, last: Integers | None, lost: int, following: Integers | None = None
+    ) -> tuple[Any, np.ndarray]:
         """Return the next state and the frame that replaces a lost packet.
 
         Parameters
@@ -92,6 +94,8 @@ class SignalModel(Protocol):
         lost : int
             Number of packets lost since then, this one included. 0: the packet is not lost but was not sent; the
             frame is comfort noise with the side information of `last`, whose latents are zero.
+        following : Integers, optional
+            The packet after the lost one, if it is known; a signal model may interpolate, or ignore it.
         """
         ...
 

@@ -281,21 +281,24 @@ class Decoder(_Live):
         """Layers of the next packet whose context is known; 0 after a loss, up to the next context reset."""
         return len(self._pasts)
 
-    def push(self, data: bytes | None, following: bytes | None = None) -> np.ndarray:
+    def push(self, data: bytes | None, following: bytes | None = None, next_packet: bytes | None = None) -> np.ndarray:
         """Take a packet, or None for a lost one, or `b""` for one that was not sent, and return a frame.
 
         A packet that was not sent is comfort noise with envelope and level of the last silence descriptor, or of the
         last packet, if the descriptor was lost. After a descriptor, a lost packet is treated as one that was not sent.
 
-        A lost packet is replaced by the copy in `following`, or by concealment (`SignalModel.conceal`). The packets
-        after it need its context; they are concealed too, up to the next context reset. The last layers of a packet may
-        be missing. A layer that was missing once is decoded again from the next context reset on.
+        A lost packet is replaced by the copy in `following`, or by concealment (`SignalModel.conceal`), which sounds
+        better if `next_packet` is known and resets the context. The packets after it need its context; they are
+        concealed too, up to the next context reset. The last layers of a packet may be missing. A layer that was
+        missing once is decoded again from the next context reset on.
 
         Parameters
         ----------
         data : bytes or None
         following : bytes, optional
             The packet that may carry a copy of the lost one: the encoder's `copy_offset` packets later.
+        next_packet : bytes, optional
+            The packet directly after the lost one.
 
         Returns
         -------
@@ -309,13 +312,14 @@ class Decoder(_Live):
         ValueError
             If an argument is of another type.
         """
-        for name, value in (("data", data), ("following", following)):
+        for name, value in (("data", data), ("following", following), ("next_packet", next_packet)):
             if not isinstance(value, bytes | bytearray | memoryview | None):
                 kind = type(value).__name__
                 raise ValueError(f"`{name}` is of type {kind}, it must be the bytes of a packet, or None")
         n, pasts, is_background, unsent = None, self._pasts, False, data is not None and not len(data)
+        after = None
         if data is None:
-            n, pasts = self._read_copy(following), []
+            n, after, pasts = self._read_copy(following), self._read_alone(next_packet), []
         elif unsent:
             if not finds_pauses(self._spec):
                 raise BitstreamError("a packet has no bytes; this codec sends the packets of pauses, too")
@@ -328,10 +332,10 @@ class Decoder(_Live):
             self._last, self._lost, self._background = n, 0, n if is_background else None
         elif unsent and self._background is None and self._last is not None:
             self._background = replace(self._last, latents=np.zeros_like(self._last.latents))
-        return np.clip(self._frame(n, unsent), -1, 1)
+        return np.clip(self._frame(n, unsent, after), -1, 1)
 
-    def _frame(self, n: packet.Integers | None, unsent: bool) -> np.ndarray:
-        """Return the sound of a packet, if it was received, or what replaces it."""
+    def _frame(self, n: packet.Integers | None, unsent: bool, after: packet.Integers | None) -> np.ndarray:
+        """Return the sound of a packet, if it was received, or what replaces it; `after` is the next packet."""
         signal = self._parts.signal
         if self._background is not None or unsent:
             self._state, y = signal.conceal(self._state, self._background, 0)
@@ -340,7 +344,7 @@ class Decoder(_Live):
             self._state, y = signal.synthesise(self._state, n)
             return y
         self._lost += 1
-        self._state, y = signal.conceal(self._state, self._last, self._lost)
+        self._state, y = signal.conceal(self._state, self._last, self._lost, after if self._last is not None else None)
         return y if self._last is not None else np.zeros_like(y)  # before any packet, there is nothing to continue
 
     def _read(self, data: bytes) -> tuple[list[packet.Past], packet.Integers, int]:
@@ -366,3 +370,7 @@ class Decoder(_Live):
             return None
         copy = find_copy(entropy, following, self._read(following)[2])
         return None if copy is None else self._read(copy)[1]
+
+    def _read_alone(self, data: bytes | None) -> packet.Integers | None:
+        """Return the integers of a packet that resets the context; None of others, and where there is no packet."""
+        return self._read(data)[1] if data and packet.resets_context(self._parts.entropy, data) else None

@@ -143,9 +143,7 @@ class StreamingCodec(CodecProperties):
         bitrate_bps, layers, mode, expected_loss, dtx
             As for `encoder`.
         """
-        encoder, spare = (
-            self.encoder(bitrate_bps, layers, mode, expected_loss, dtx=dtx) for _ in range(2)
-        )
+        encoder, spare = (self.encoder(bitrate_bps, layers, mode, expected_loss, dtx=dtx) for _ in range(2))
         rate_bps = self._parts.checked_bitrate_bps(bitrate_bps)
         header = live_header(self._parts, encoder, sample_rate_hz, channels, rate_bps, layers, mode)
         write_live(file, header, encoder, spare, blocks)

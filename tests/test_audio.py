@@ -60,9 +60,7 @@ def test_rates_are_changed_and_said_so(tmp_path, rate_hz):
 
 def test_resampling_agrees_with_scipy():
     x = np.random.default_rng(1).standard_normal(4800)
-    x = scipy.signal.lfilter(*scipy.signal.butter(8, 0.15), x).astype(
-        np.float32
-    )  # well below the lower Nyquist
+    x = scipy.signal.lfilter(*scipy.signal.butter(8, 0.15), x).astype(np.float32)  # well below the lower Nyquist
     judge = scipy.signal.resample_poly(x, 1, 3, window=("kaiser", 12.0))
     assert np.abs(resample(x, 48000, 16000) - judge)[50:-50].max() < 2e-3 * np.abs(judge).max()
 

@@ -128,6 +128,7 @@ def test_copies_are_aligned(shape, lag):
 
 # ------------------------------------------------------------------------------------------------ table and lists
 
+
 def mean_product(x, y, sample_rate_hz):
     return float(np.mean(x * y))
 

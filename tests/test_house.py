@@ -53,11 +53,7 @@ def test_sample_rate_is_no_scattered_constant(path):
     # Elsewhere than in FrameSpec such a number is a named fact of another standard, never a default.
     tree = ast.parse(path.read_text(encoding="utf-8"))
     named = [n for n in tree.body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]).isupper()]
-    named += [
-        n
-        for n in ast.walk(tree)
-        if isinstance(n, ast.AnnAssign) and ast.unparse(n.target) == "sample_rate_hz"
-    ]
+    named += [n for n in ast.walk(tree) if isinstance(n, ast.AnnAssign) and ast.unparse(n.target) == "sample_rate_hz"]
     allowed = {id(leaf) for n in named for leaf in ast.walk(n)}
     constants = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and node.value == 16000]
     assert [node.lineno for node in constants if id(node) not in allowed] == []

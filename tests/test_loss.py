@@ -58,7 +58,9 @@ def rows(codec, kbps, **more):
 
 def test_rows_are_merged_once_and_measured_once(tmp_path):
     path, source = tmp_path / "rows.csv", tmp_path / "evs.csv"
-    source.write_text("id,codec,asked,kbps,pattern,loss,pesq,estoi,visqol,plcmos\na,evs,9.6,9.6,none,0.0,3.5,0.9,3.6,4.8\n")
+    source.write_text(
+        "id,codec,asked,kbps,pattern,loss,pesq,estoi,visqol,plcmos\na,evs,9.6,9.6,none,0.0,3.5,0.9,3.6,4.8\n"
+    )
     for _ in range(2):
         loss.merge(path, source)
     (row,) = read_rows(path, loss.TEXTS)

@@ -80,9 +80,7 @@ def training_curves(metrics: str | Path, path: str | Path, target_bps: float | N
     axes[0, 0].set_xlim(0, t[-1])
     for ax in axes[1]:
         ax.set_xlabel("minutes", color=MUTED, fontsize=8)
-    fig.suptitle(
-        f"Training, {int(m['step'][-1]):,} steps in {t[-1]:.0f} minutes", color=INK, x=0.01, ha="left"
-    )
+    fig.suptitle(f"Training, {int(m['step'][-1]):,} steps in {t[-1]:.0f} minutes", color=INK, x=0.01, ha="left")
     save(fig, path)
 
 
@@ -125,9 +123,7 @@ def log_spectrogram(x: np.ndarray, sample_rate_hz: int) -> np.ndarray:
     return 10 * np.log10(power + 1e-12).T
 
 
-def spectrograms(
-    x: np.ndarray, y: np.ndarray, sample_rate_hz: int, path: str | Path, title: str = ""
-) -> None:
+def spectrograms(x: np.ndarray, y: np.ndarray, sample_rate_hz: int, path: str | Path, title: str = "") -> None:
     """Plot the spectrograms of original, decoded and error signal below each other, with a common scale.
 
     Parameters
@@ -189,9 +185,7 @@ def bit_shares(rows: Sequence[dict], path: str | Path) -> None:
                 linewidth=1,
             )
             if rate > 0.04 * sum(rates):
-                ax.text(
-                    left + rate / 2, i, f"{rate:.2f}", ha="center", va="center", color="white", fontsize=8
-                )
+                ax.text(left + rate / 2, i, f"{rate:.2f}", ha="center", va="center", color="white", fontsize=8)
             left += rate
         ax.text(left, i, f"  {left:.2f}", va="center", color=INK, fontsize=9)
     ax.set_yticks(range(len(groups)), list(groups))

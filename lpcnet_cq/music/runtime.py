@@ -76,7 +76,9 @@ class MusicSignalModel:
             state, y = self._decode(self._params, state, side, s, lines, step)
         return state, np.asarray(y)[0].T
 
-    def conceal(self, state: dict, last: Integers | None, lost: int) -> tuple[dict, np.ndarray]:
+    def conceal(
+        self, state: dict, last: Integers | None, lost: int, following: Integers | None = None
+    ) -> tuple[dict, np.ndarray]:
         """Synthesise the last packet again at a decreasing level: see `contract.SignalModel`."""
         return self.synthesise(state, substitute(last, lost, self._entropy, self._config))
 

@@ -163,9 +163,7 @@ def sparsify(
     return optax.GradientTransformationExtraArgs(init, update)
 
 
-def make_sparse_update(
-    method: str, schedule: Schedule, moments: Callable[[Any], dict[str, jax.Array]], **options: Any
-):
+def make_sparse_update(method: str, schedule: Schedule, moments: Callable[[Any], dict[str, jax.Array]], **options: Any):
     """Return the sparsification for a training loop that does not call `update` of an optax optimiser.
 
     Parameters

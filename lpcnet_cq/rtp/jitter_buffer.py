@@ -198,6 +198,10 @@ class JitterBuffer:
         """Return the frame whose packet carries the copy of the frame that `pop` returned last, if it is there."""
         return self._frames.get(self._next - 1 + self._copy_offset) if self._next is not None else None
 
+    def next_frame(self) -> bytes | None:
+        """Return the frame after the one that `pop` returned last, if it is there."""
+        return self._frames.get(self._next) if self._next is not None else None
+
     def _place(self, sequence: int, timestamp: int, n: int) -> tuple[int, int] | None:
         """Return the sequence number and the index of a packet's first frame; None for a packet of another stream."""
         if self._timeline is not None:

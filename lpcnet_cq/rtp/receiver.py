@@ -35,8 +35,8 @@ class LiveDecoder(Protocol):
         """Channels of a frame."""
         ...
 
-    def push(self, data: bytes | None, following: bytes | None = None) -> np.ndarray:
-        """Take a packet, or None for a lost one and the packet that may carry its copy, and return a frame."""
+    def push(self, data: bytes | None, following: bytes | None = None, next_packet: bytes | None = None) -> np.ndarray:
+        """Take a packet, or None for a lost one with a packet that may carry its copy and the next packet."""
         ...
 
 
@@ -123,8 +123,8 @@ class Receiver:
         float32 array (frame_size,) or (frame_size, channels)
         """
         taken = self.buffer.pop(now_ms)
-        following = self.buffer.following() if taken and taken[-1] is None else None
-        due = [self._decode(data, following if i == len(taken) - 1 else None) for i, data in enumerate(taken)]
+        later = (self.buffer.following(), self.buffer.next_frame()) if taken and taken[-1] is None else (None, None)
+        due = [self._decode(data, *(later if i == len(taken) - 1 else ())) for i, data in enumerate(taken)]
         size, channels = self._decoder.frame_size, self._decoder.channels
         if not due:
             return np.zeros(size if channels == 1 else (size, channels), np.float32)
@@ -140,9 +140,11 @@ class Receiver:
             raise BitstreamError("a redundant RTP packet holds other payload types")
         return unpack(own.payload), [(block.offset, unpack(block.payload)) for block in copies]
 
-    def _decode(self, data: bytes | None, following: bytes | None) -> np.ndarray:
+    def _decode(
+        self, data: bytes | None, following: bytes | None = None, next_packet: bytes | None = None
+    ) -> np.ndarray:
         try:
-            return self._decoder.push(data, following)
+            return self._decoder.push(data, following, next_packet)
         except BitstreamError:
             self.damaged += 1
             return self._decoder.push(None)

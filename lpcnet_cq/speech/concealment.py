@@ -4,7 +4,9 @@ Place in the chain: in the decoder, where it replaces the content of a lost pack
 and gains from the two packets before. After about 100 ms they fade to those of the quietest packets of the last
 seconds. The latents are computed from an excitation that repeats the last pitch period, mixed with noise; a second
 network predicts the periodic share at every frequency. The networks of the decoder run as for received packets; their
-inputs include the loss of packets. Delay: none.
+inputs include the loss of packets. Where the next packet is known, as it is in a jitter buffer, envelope and gains are
+interpolated, and the repeated periods become longer or shorter so that they meet the excitation of that packet. Delay:
+none.
 
 Letters: B batch, T packets, S subframes per packet, L samples per subframe, M order, D latents, H samples of history.
 """
@@ -19,6 +21,9 @@ from flax import nnx
 from lpcnet_cq.nn.noise import uniform_noise
 from lpcnet_cq.speech.config import SpeechConfig
 from lpcnet_cq.speech.constants import (
+    ALIGNED,
+    DRIFT_COST,
+    DRIFTS,
     FADE_FROM,
     FADE_TO,
     FLOOR_MARGIN,
@@ -30,6 +35,7 @@ from lpcnet_cq.speech.constants import (
     NOISE_OFFSET,
     SMOOTH,
     START_LEVEL,
+    VOICED,
     WINDOW,
 )
 
@@ -45,6 +51,8 @@ class PacketLoss(NamedTuple):
         Whether the latents of a packet are lost.
     side_lost : bool array (B, T)
         Whether its envelope and gains are also lost; a later packet may repeat them.
+    between : bool array (B, T)
+        Whether lost envelope and gains are interpolated: those of the next packet are in their place.
     count : array (B, T)
         Number of consecutive lost packets up to this one; 0 for received packets.
     voicing : array (B, T)
@@ -55,6 +63,7 @@ class PacketLoss(NamedTuple):
 
     lost: jax.Array
     side_lost: jax.Array
+    between: jax.Array
     count: jax.Array
     voicing: jax.Array
     periodic: jax.Array
@@ -62,8 +71,9 @@ class PacketLoss(NamedTuple):
 
 def no_loss(c: SpeechConfig, B: int, T: int) -> PacketLoss:
     """Return the `PacketLoss` of packets that are all received."""
-    zero = jnp.zeros((B, T))
-    return PacketLoss(zero > 0, zero > 0, zero, zero, jnp.zeros((B, T, c.spec.n_subframes + 1, c.spec.subframe)))
+    zero, never = jnp.zeros((B, T)), jnp.zeros((B, T), bool)
+    periodic = jnp.zeros((B, T, c.spec.n_subframes + 1, c.spec.subframe))
+    return PacketLoss(never, never, never, zero, zero, periodic)
 
 
 class Concealment(nnx.Module):
@@ -96,7 +106,7 @@ class Concealment(nnx.Module):
         }
 
     def conceal_side(self, state: dict, lsf: jax.Array, g: jax.Array, loss: PacketLoss, mean: jax.Array):
-        """Replace lost envelopes (B, T, M) and log gains (B, T, S) by predictions; update the noise floor.
+        """Replace lost envelopes (B, T, M) and log gains (B, T, S); update the noise floor.
 
         Returns
         -------
@@ -105,10 +115,12 @@ class Concealment(nnx.Module):
         """
 
         def packet(carry, inputs):
-            lsf, g, lost, count, voicing = inputs
-            predicted_lsf, predicted_g = self.predict_side(carry, count, voicing, mean)
-            lsf = jnp.where(lost[:, None], predicted_lsf, lsf)
-            g = jnp.where(lost[:, None], predicted_g, g)
+            lsf, g, lost, between, count, voicing = inputs
+            predicted = self.predict_side(carry, count, voicing, mean)
+            interpolated = interpolate_side(carry, lsf, g)
+            lost_lsf, lost_g = (jnp.where(between[:, None], *v) for v in zip(interpolated, predicted, strict=True))
+            lsf = jnp.where(lost[:, None], lost_lsf, lsf)
+            g = jnp.where(lost[:, None], lost_g, g)
             level = jnp.mean(g, axis=1, keepdims=True)
             floor = jnp.minimum(carry["floor"] + FLOOR_RISE, level)
             received = ~lost[:, None]
@@ -121,7 +133,7 @@ class Concealment(nnx.Module):
             return carry, (lsf, g)
 
         names = ("lsf", "gain", "floor", "floor_lsf")
-        inputs = (lsf, g, loss.side_lost, loss.count, loss.voicing)
+        inputs = (lsf, g, loss.side_lost, loss.between, loss.count, loss.voicing)
         carry = {name: state[name] for name in names}
         carry, (lsf, g) = jax.lax.scan(packet, carry, tuple(jnp.swapaxes(v, 0, 1) for v in inputs))
         return state | carry, jnp.swapaxes(lsf, 0, 1), jnp.swapaxes(g, 0, 1)
@@ -164,6 +176,13 @@ class Concealment(nnx.Module):
         return share * repeated + jnp.sqrt(1 - share**2 + 1e-6) * noise, noise_gain * noise
 
 
+def interpolate_side(state: dict, lsf: jax.Array, g: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return envelope (B, M) and log gains (B, S) between the last packet in the state and a packet with these."""
+    S = g.shape[1]
+    last = state["gain"][:, 1, -1:]
+    return 0.5 * (state["lsf"][:, 1] + lsf), last + (g[:, :1] - last) * (jnp.arange(1.0, S + 1) / (S + 1))
+
+
 def bias(n: int) -> nnx.Param:
     """Return a bias of n zeros."""
     return nnx.Param(jnp.zeros(n))
@@ -176,8 +195,7 @@ def comfort_noise_share(count: jax.Array) -> jax.Array:
 
 def find_period(history: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Return the lag (B,) with the largest normalised autocorrelation of histories (B, H), and this correlation."""
-    h = jnp.pad(history, ((0, 0), (SMOOTH - 1, 0)))
-    h = jnp.stack([h[:, i : i + HISTORY] for i in range(SMOOTH)]).sum(axis=0)
+    h = smooth(history)
     lags = np.arange(MIN_LAG, MAX_LAG)
     n = 2 * HISTORY  # long enough to avoid circular overlap
     product = jnp.conj(jnp.fft.rfft(h[:, -WINDOW:], n)) * jnp.fft.rfft(h, n)
@@ -189,30 +207,69 @@ def find_period(history: jax.Array) -> tuple[jax.Array, jax.Array]:
     return jnp.asarray(lags)[best], jnp.take_along_axis(r, best[:, None], axis=1)[:, 0].clip(0.0, 1.0)
 
 
-def repeat_period(history: jax.Array, lag: jax.Array, n: int) -> jax.Array:
-    """Return n samples (B, n) that repeat the last `lag` (B,) samples of histories (B, H)."""
-    at = HISTORY - lag[:, None] + jnp.arange(n)[None] % lag[:, None]
-    return jnp.take_along_axis(history, at, axis=1)
+def repeat_period(history: jax.Array, lag: jax.Array, n: int, drift: jax.Array | None = None) -> jax.Array:
+    """Return n samples (B, n) that repeat the last `lag` (B,) samples of histories (B, H).
+
+    With `drift` (B,), the period is lag / (1 + drift); samples between those of the history are interpolated linearly.
+    """
+    first, t = HISTORY - lag[:, None], jnp.arange(n)[None]
+    if drift is None:
+        return jnp.take_along_axis(history, first + t % lag[:, None], axis=1)
+    at = ((1 + drift[:, None]) * t.astype(jnp.float32)) % lag[:, None].astype(jnp.float32)
+    before = jnp.floor(at)
+    y = [jnp.take_along_axis(history, first + (before.astype(jnp.int32) + i) % lag[:, None], axis=1) for i in (0, 1)]
+    return (1 - at + before) * y[0] + (at - before) * y[1]
 
 
-def track_loss(state: dict, lost: jax.Array, side_lost: jax.Array, S: int, L: int) -> tuple[dict, PacketLoss]:
+def find_drift(history: jax.Array, lag: jax.Array, following: jax.Array) -> jax.Array:
+    """Return the drift (B,) with which the repeated period meets what follows the lost packet.
+
+    Parameters
+    ----------
+    history : array (B, H)
+    lag : array (B,)
+    following : array (B, N)
+        Excitation of the next packet; zeros if it is not known, which gives a drift of zero.
+    """
+    B, N = following.shape
+    drifts = jnp.asarray(DRIFTS, jnp.float32)
+    each = jnp.repeat(history, len(drifts), axis=0), jnp.repeat(lag, len(drifts)), N + ALIGNED
+    y = repeat_period(*each, jnp.tile(drifts, B))[:, N:].reshape(B, -1, ALIGNED)
+    y, e = smooth(y), smooth(following[:, None, :ALIGNED])
+    r = (y * e).sum(-1) * jax.lax.rsqrt((y * y).sum(-1) * (e * e).sum(-1) + 1e-6)
+    return drifts[jnp.argmax(r - DRIFT_COST * jnp.abs(drifts) / DRIFTS[-1], axis=1)]
+
+
+def smooth(x: jax.Array) -> jax.Array:
+    """Return the moving sum of the last axis: pitch is estimated below 1 kHz."""
+    n = x.shape[-1]
+    x = jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(SMOOTH - 1, 0)])
+    return jnp.stack([x[..., i : i + n] for i in range(SMOOTH)]).sum(axis=0)
+
+
+def track_loss(
+    state: dict, lost: jax.Array, side_lost: jax.Array, between: jax.Array, following: jax.Array, S: int, L: int
+) -> tuple[dict, PacketLoss]:
     """Return the state with new lag, voicing and count, and the `PacketLoss` of one packet.
 
     Parameters
     ----------
     state : dict
-    lost, side_lost : bool arrays (B,)
+    lost, side_lost, between : bool arrays (B,)
         As in `PacketLoss`.
+    following : array (B, S*L)
+        Normalised excitation of the next packet; zeros if it is not known.
     S, L : int
     """
     first = lost & (state["count"] == 0)
     lag, voicing = find_period(state["history"])
     lag, voicing = jnp.where(first, lag, state["lag"]), jnp.where(first, voicing, state["voicing"])
     count = jnp.where(lost, state["count"] + 1, 0.0)
-    periodic = jnp.where(lost[:, None], repeat_period(state["history"], lag, (S + 1) * L), 0.0)
+    drift = jnp.where(between & (voicing > VOICED), find_drift(state["history"], lag, following), 0.0)
+    periodic = jnp.where(lost[:, None], repeat_period(state["history"], lag, (S + 1) * L, drift), 0.0)
     voicing_here = jnp.where(lost, voicing, 0.0)[:, None]
     periodic = periodic.reshape(-1, 1, S + 1, L)
-    loss = PacketLoss(lost[:, None], side_lost[:, None], count[:, None], voicing_here, periodic)
+    loss = PacketLoss(lost[:, None], side_lost[:, None], between[:, None], count[:, None], voicing_here, periodic)
     return state | {"lag": lag, "voicing": voicing, "count": count}, loss
 
 
@@ -223,13 +280,15 @@ def update_history(state: dict, loss: PacketLoss, e: jax.Array) -> dict:
     return state | {"history": jnp.concatenate([state["history"], e], axis=1)[:, -HISTORY:]}
 
 
-def simulate_losses(state: dict, lost: jax.Array, side_lost: jax.Array, e: jax.Array, S: int, L: int) -> PacketLoss:
+def simulate_losses(
+    state: dict, lost: jax.Array, side_lost: jax.Array, between: jax.Array, e: jax.Array, S: int, L: int
+) -> PacketLoss:
     """Return the `PacketLoss` of many packets at once, for training.
 
     Parameters
     ----------
     state : dict
-    lost, side_lost : bool arrays (B, T)
+    lost, side_lost, between : bool arrays (B, T)
         As in `PacketLoss`.
     e : array (B, T*S*L)
         Normalised excitation of the same packets without losses.
@@ -238,10 +297,12 @@ def simulate_losses(state: dict, lost: jax.Array, side_lost: jax.Array, e: jax.A
     B, T = lost.shape
 
     def packet(carry, inputs):
-        carry, loss = track_loss(carry, inputs[0], inputs[1], S, L)
-        return update_history(carry, loss, inputs[2]), loss
+        lost, side_lost, between, e, following = inputs
+        carry, loss = track_loss(carry, lost, side_lost, between, following, S, L)
+        return update_history(carry, loss, e), loss
 
     names = ("history", "lag", "voicing", "count")
-    inputs = (lost.T, side_lost.T, jnp.swapaxes(e.reshape(B, T, S * L), 0, 1))
+    e = jnp.swapaxes(e.reshape(B, T, S * L), 0, 1)
+    inputs = (lost.T, side_lost.T, between.T, e, jnp.concatenate([e[1:], jnp.zeros_like(e[:1])]))
     _, loss = jax.lax.scan(packet, {name: state[name] for name in names}, inputs)
     return PacketLoss(*(jnp.swapaxes(v[:, :, 0], 0, 1) for v in loss))

@@ -45,6 +45,10 @@ LAG_COST = 0.05  # subtracted from the correlation at the longest lag: avoids mu
 FADE_FROM, FADE_TO = 4, 8  # number of lost packets at which speech starts to fade, and at which only noise remains
 FLOOR_RISE = 0.01  # natural log units per packet by which the estimate of the noise floor rises
 FLOOR_MARGIN = 0.2  # natural log units: packets this close to the floor update the envelope of the comfort noise
+DRIFTS = np.arange(-25, 26) * 0.006  # relative changes of the period that are tried to meet the next packet
+DRIFT_COST = 0.2  # subtracted from the correlation at the largest drift
+ALIGNED = 240  # samples of the next packet that the repeated periods are correlated with
+VOICED = 0.25  # voicing from which the period drifts
 NOISE_OFFSET = 1 << 30  # added to positions, so that this noise differs from the other noise of the decoder
 
 

@@ -53,6 +53,7 @@ class SpeechSignalModel:
         self._comfort_noise = jax.jit(partial(_comfort_noise, graph))
         self._decode_live = jax.jit(partial(_decode_live, graph))
         self._gain_per_log_unit = gain_per_log_unit(floats)
+        self._no_loss = np.array([False]), np.array([False]), np.zeros((1, config.spec.hop), np.float32)
 
     def start_encoder(self, ahead: np.ndarray) -> EncoderState:
         """Return the state before the first packet; `ahead` (n,) is the first `look_ahead` samples of the signal."""
@@ -88,23 +89,32 @@ class SpeechSignalModel:
         given = side[..., :M], side[..., M:], latents, one_batch(n.step, np.int32)
         with own_settings():
             if self._config.concealment and len(n.step) == 1:
-                state, y = self._decode_live(self._params, state, *given, np.array([False]))
+                state, y = self._decode_live(self._params, state, *given, *self._no_loss)
             else:
                 state, y = self._decode(self._params, state, *given)
         return state, np.asarray(y)[0]
 
-    def conceal(self, state: dict, last: Integers | None, lost: int) -> tuple[dict, np.ndarray]:
+    def conceal(
+        self, state: dict, last: Integers | None, lost: int, following: Integers | None = None
+    ) -> tuple[dict, np.ndarray]:
         """Conceal a lost packet, see `contract.SignalModel`: by `speech.concealment` if trained, else by repetition."""
         n = substitute(last, lost, self._gain_per_log_unit, self._entropy, self._config)
         if lost == 0:
             return self._fill_pause(state, n)
         if not self._config.concealment:
             return self.synthesise(state, n)
-        M = self._config.order
-        side, latents = one_batch(n.side), one_batch(n.latents.reshape(-1, n.latents.shape[-1]))
-        given = side[..., :M], side[..., M:], latents, one_batch(n.step, np.int32), np.array([True])
+        M, is_lost, between = self._config.order, np.array([True]), np.array([following is not None])
+        side = one_batch((n if following is None else following).side)
+        latents = one_batch(n.latents.reshape(-1, n.latents.shape[-1]))
+        given = side[..., :M], side[..., M:], latents, one_batch(n.step, np.int32), is_lost, between
+        excitation = self._no_loss[-1]
+        if following is not None:  # concealed and decoded once for the excitation of the next packet
+            with own_settings():
+                trial, _ = self._decode_live(self._params, state, *given, excitation)
+            trial, _ = self.synthesise(trial, following)
+            excitation = np.asarray(trial["concealment"]["history"])[:, -self._config.spec.hop :]
         with own_settings():
-            state, y = self._decode_live(self._params, state, *given)
+            state, y = self._decode_live(self._params, state, *given, excitation)
         return state, np.asarray(y)[0]
 
     def _fill_pause(self, state: dict, n: Integers) -> tuple[dict, np.ndarray]:
@@ -129,11 +139,15 @@ def _decode(graph, params, state, n_lsf, n_gain, n_latents, step):
     return _checked(model, *cq.decode(model, state, n_lsf, n_gain, n_latents, step))
 
 
-def _decode_live(graph, params, state, n_lsf, n_gain, n_latents, step, lost):
-    """Decode one packet, or conceal it if it is lost; a lost packet has the step index of the packet before."""
+def _decode_live(graph, params, state, n_lsf, n_gain, n_latents, step, lost, between, following):
+    """Decode one packet, or conceal it if it is lost; a lost packet has the step index of the packet before.
+
+    `between` and `following` are those of `track_loss`; with `between`, side information is that of the next packet.
+    """
     model = nnx.merge(graph, params)
     spec = model.config.spec
-    concealment, loss = track_loss(state["concealment"], lost, lost, spec.n_subframes, spec.subframe)
+    S, L = spec.n_subframes, spec.subframe
+    concealment, loss = track_loss(state["concealment"], lost, lost, between, following, S, L)
     step = jnp.where(lost, concealment["step"], step[:, 0])
     state = state | {"concealment": concealment | {"step": step}}
     return _checked(model, *cq.decode(model, state, n_lsf, n_gain, n_latents, step[:, None], loss))

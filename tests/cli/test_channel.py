@@ -38,7 +38,7 @@ class Decoder:
     def __init__(self):
         self.held = np.zeros(LATE, np.float32)
 
-    def push(self, data, following=None):
+    def push(self, data, following=None, next_packet=None):
         pcm = np.zeros(HOP) if data is None else np.frombuffer(data, "<i2")
         y = np.concatenate([self.held, pcm / 32768])
         self.held = y[HOP:]

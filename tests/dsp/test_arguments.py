@@ -20,9 +20,7 @@ def test_finite_does_not_copy_doubles():
     assert finite("x", x) is x
 
 
-@pytest.mark.parametrize(
-    "bad", [3.0, [1, np.nan], [np.inf], [1j], ["a"], None, [[1], [1, 2]], np.array([1], object)]
-)
+@pytest.mark.parametrize("bad", [3.0, [1, np.nan], [np.inf], [1j], ["a"], None, [[1], [1, 2]], np.array([1], object)])
 def test_finite_names_the_argument_in_one_sentence(bad):
     with pytest.raises(ValueError, match=r"^`signal` [^.\n]*, it must [^.\n]*$"):
         finite("signal", bad)

@@ -63,9 +63,7 @@ def test_stability_is_that_of_the_roots(tail):
     assert is_minimum_phase(a) == (radius < 1)
 
 
-@given(
-    st.lists(st.tuples(st.floats(0.3, 0.95) | st.floats(1.05, 2), st.floats(0.1, 3)), min_size=1, max_size=5)
-)
+@given(st.lists(st.tuples(st.floats(0.3, 0.95) | st.floats(1.05, 2), st.floats(0.1, 3)), min_size=1, max_size=5))
 def test_minimum_phase_keeps_the_shape_of_the_envelope(pairs):
     z = np.array([radius * np.exp(1j * angle) for radius, angle in pairs])
     a = np.poly(np.concatenate([z, z.conj()])).real

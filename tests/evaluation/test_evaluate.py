@@ -33,10 +33,7 @@ def speech(seconds, seed=0):
 def write_log(path):
     """Write a training log whose first lines lack a column."""
     keys = ("loss", "nsr_db", "mel", "latent_bps", "lsf_bps", "gain_bps")
-    lines = [
-        {"step": i, "minutes": i / 10} | {k: float(i) for k in keys if k != "mel" or i > 2}
-        for i in range(1, 60)
-    ]
+    lines = [{"step": i, "minutes": i / 10} | {k: float(i) for k in keys if k != "mel" or i > 2} for i in range(1, 60)]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return path
 

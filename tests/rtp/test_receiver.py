@@ -24,7 +24,7 @@ class Recorder:
     def __init__(self):
         self.given = []
 
-    def push(self, data, following=None):
+    def push(self, data, following=None, next_packet=None):
         if data == b"bad":
             raise BitstreamError("a bad packet")
         self.given.append(data)
@@ -98,7 +98,7 @@ def test_the_sound_fades_over_a_frame_that_is_left_out(receiver, monkeypatch):
 
 def test_the_packet_with_the_copy_of_a_lost_one_is_given_to_the_decoder():
     class Repairer(Recorder):
-        def push(self, data, following=None):
+        def push(self, data, following=None, next_packet=None):
             return super().push(data if following is None else b"%d" % (int(following) - 2))
 
     receiver, sender = Receiver(Repairer(), copy_offset=2), Sender(HOP)

@@ -12,7 +12,9 @@ from flax import nnx
 from lpcnet_cq.speech import concealment, runtime
 from lpcnet_cq.speech import model as cq
 from lpcnet_cq.speech.concealment import (
+    find_drift,
     find_period,
+    interpolate_side,
     no_loss,
     repeat_period,
     simulate_losses,
@@ -44,6 +46,31 @@ def test_period_is_found_and_goes_on(period):
     np.testing.assert_array_equal(y[0], pulses(period, 384, HISTORY))
 
 
+@pytest.mark.parametrize(("before", "after"), [(100, 100), (100, 104), (104, 100), (80, 87), (160, 150)])
+def test_drift_meets_the_next_packet(before, after):
+    """The period changes while the packet is lost; pulses that are repeated with the drift end where the next begin."""
+    lengths = np.linspace(before, after, SPEC.hop * 2 // (before + after) + 1)[1:]
+    first = round(lengths.sum()) - SPEC.hop  # sample of the next packet at which a pulse begins
+    following = pulses(after, SPEC.hop, (after - first) % after)
+    history, lag = jnp.asarray(pulses(before, HISTORY, -HISTORY % before))[None], jnp.array([before])
+    drift = find_drift(history, lag, jnp.asarray(following)[None])
+    y = repeat_period(history, lag, 2 * SPEC.hop, drift)[0, SPEC.hop :]
+    apart = np.abs(np.flatnonzero(y > 2)[:, None] - np.flatnonzero(following)).min(axis=1)
+    assert np.median(apart[: 3 * 2]) <= 4, "of 8 samples over which both are averaged"
+
+
+def test_unknown_next_packet_gives_no_drift():
+    history = jnp.asarray(pulses(100, HISTORY))[None]
+    assert find_drift(history, jnp.array([100]), jnp.zeros((1, SPEC.hop)))[0] == 0
+
+
+def test_side_information_is_interpolated(net):
+    state = {"lsf": jnp.array([[[0.0, 0.0], [1.0, 2.0]]]), "gain": jnp.array([[[0.0] * 5, [0.0] * 4 + [-6.0]]])}
+    lsf, g = interpolate_side(state, jnp.array([[2.0, 2.5]]), jnp.array([[0.0, 9.0, 9.0, 9.0, 9.0]]))
+    np.testing.assert_allclose(lsf, [[1.5, 2.25]])
+    np.testing.assert_allclose(g, [[-5, -4, -3, -2, -1]])
+
+
 def test_noise_has_no_period():
     h = np.random.default_rng(1).standard_normal((4, HISTORY)).astype(np.float32)
     lag, voicing = find_period(jnp.asarray(h))
@@ -73,33 +100,42 @@ def live(net):
     graph, params = net
     step = jax.jit(partial(runtime._decode_live, graph))
 
-    def push(state, integers, t, lost):
+    def push(state, integers, t, lost, following=None):
+        """With the excitation of the next packet, the side information of that packet is given in place of the lost."""
         lsf, gain, latents, size = integers
-        part = lsf[:, t : t + 1], gain[:, t : t + 1], latents[:, t * S : (t + 1) * S], size[:, t : t + 1]
-        return step(params, state, *part, np.array([lost]))
+        between, side = following is not None, t + (following is not None)
+        part = lsf[:, side : side + 1], gain[:, side : side + 1], latents[:, t * S : (t + 1) * S], size[:, t : t + 1]
+        later = np.zeros((1, SPEC.hop), np.float32) if following is None else following
+        return step(params, state, *part, np.array([lost]), np.array([between]), later)
 
     return push, cq.start_decoder(nnx.merge(graph, params), 1)
 
 
-def test_training_conceals_as_a_live_decoder_does(net, integers, live):
-    """A single loss and two in a row, from the same excitation before."""
+@pytest.mark.parametrize("known", [False, True])
+def test_training_conceals_as_a_live_decoder_does(net, integers, live, known):
+    """A single loss, with and without knowledge of the next packet, and two in a row, from the same excitation."""
     graph, params = net
-    lost = np.zeros((1, T), bool)
+    lost, between = np.zeros((1, T), bool), np.zeros((1, T), bool)
     lost[0, [3, 6, 7]] = True
+    between[0, 3] = known
 
     @jax.jit
     def train(params, lost):
         model = nnx.merge(graph, params)
         state = cq.start_decoder(model, 1)
         e = cq.decode_with_excitation(model, state, *integers)[2]
-        loss = simulate_losses(state["concealment"], lost, lost, e, S, SPEC.subframe)
-        return cq.decode(model, state, *integers, loss)[1]
+        loss = simulate_losses(state["concealment"], lost, lost, between, e, S, SPEC.subframe)
+        lsf, gain, *rest = integers
+        lsf, gain = (jnp.where(between[..., None], jnp.roll(n, -1, axis=1), n) for n in (lsf, gain))
+        return cq.decode(model, state, lsf, gain, *rest, loss)[1], e
 
+    trained, e = (np.asarray(v) for v in train(params, lost))
     (push, state), y = live, []
     for t in range(T):
-        state, part = push(state, integers, t, lost[0, t])
+        following = e[:, (t + 1) * SPEC.hop : (t + 2) * SPEC.hop] if between[0, t] else None
+        state, part = push(state, integers, t, lost[0, t], following)
         y.append(part)
-    y, trained = np.concatenate(y, axis=1), np.asarray(train(params, lost))
+    y = np.concatenate(y, axis=1)
     before = 6 * SPEC.hop  # up to the second loss, before which the excitation is no longer that without any
     np.testing.assert_allclose(y[:, :before], trained[:, :before], rtol=1e-3, atol=1e-5)
     assert np.isfinite(y).all() and np.abs(y[:, 7 * SPEC.hop :]).max() > 0
@@ -158,7 +194,8 @@ def test_long_losses_end_in_the_noise_before(net, integers, live):
 def test_history_of_a_lost_packet_is_what_was_repeated():
     state = {"history": jnp.asarray(pulses(80, HISTORY))[None], "lag": jnp.array([100]), "voicing": jnp.zeros(1)}
     state |= {"count": jnp.zeros(1)}
-    state, loss = track_loss(state, jnp.array([True]), jnp.array([True]), S, SPEC.subframe)
+    marks = jnp.array([True]), jnp.array([True]), jnp.array([False])
+    state, loss = track_loss(state, *marks, jnp.zeros((1, SPEC.hop)), S, SPEC.subframe)
     after = update_history(state, loss, jnp.full((1, SPEC.hop), 7.0))
     np.testing.assert_array_equal(after["history"][0, -SPEC.hop :], pulses(80, SPEC.hop, HISTORY))
     assert loss.count[0, 0] == 1 and concealment.comfort_noise_share(jnp.float32(FADE_TO)) == 1

@@ -65,9 +65,7 @@ def test_shape_is_the_weighted_magnitude_of_the_excitation():
     """Judge: `scipy.signal.freqz`, of A(z/gamma), A(z) and the pre-emphasis, each by itself."""
     a = np.poly([0.9 * np.exp(0.4j), 0.9 * np.exp(-0.4j), 0.8 * np.exp(2j), 0.8 * np.exp(-2j)]).real
     w = np.pi / 64 * (np.arange(64) + 0.5)
-    weighted, plain, emphasis = (
-        np.abs(freqz(b, worN=w)[1]) for b in (a * GAMMA ** np.arange(5), a, [1, -PREEMPHASIS])
-    )
+    weighted, plain, emphasis = (np.abs(freqz(b, worN=w)[1]) for b in (a * GAMMA ** np.arange(5), a, [1, -PREEMPHASIS]))
     expected = np.log(weighted / plain / emphasis)
     np.testing.assert_allclose(noise_shape(jnp.asarray(a, jnp.float32), 64), expected, atol=1e-4)
 

@@ -64,9 +64,7 @@ def test_prompts_are_joined_in_order_and_none_is_lost(tmp_path):
     assert lengths == [round(s * corpus.G722_RATE_HZ) for s in (1.2, 1.5, 0.2)]
 
 
-@pytest.mark.skipif(
-    shutil.which("dpkg-deb") is None or shutil.which("apt-get") is None, reason="no Debian tools"
-)
+@pytest.mark.skipif(shutil.which("dpkg-deb") is None or shutil.which("apt-get") is None, reason="no Debian tools")
 def test_asterisk_packages_become_a_corpus_with_a_held_out_speaker(tmp_path, monkeypatch):
     prompt = g722(tone(1.0))
 

@@ -45,10 +45,7 @@ def shards(tmp_path):
 
 def test_shards_hold_the_recordings_and_the_analysis_of_the_joined_signal(tmp_path, monkeypatch):
     monkeypatch.setattr(speech_data, "_CHUNK_PACKETS", 7)  # so that pieces have to meet
-    clips = [
-        Clip(write(tmp_path / f"{i}.wav", tone(0.4 + 0.11 * i, 300.0 * (i + 1))), "s", "train")
-        for i in range(3)
-    ]
+    clips = [Clip(write(tmp_path / f"{i}.wav", tone(0.4 + 0.11 * i, 300.0 * (i + 1))), "s", "train") for i in range(3)]
     shards = build_shards(clips, tmp_path / "cache", SPEC)
     lengths = [round((0.4 + 0.11 * i) * FS) // SPEC.hop * SPEC.hop for i in range(3)]
     assert len(shards.pcm) == sum(lengths)

@@ -70,6 +70,8 @@ class LightMusicModel:
             return after, y
         return self.start_decoder()._replace(position=after.position), np.zeros_like(y)
 
-    def conceal(self, state: State, last: Integers | None, lost: int) -> tuple[State, np.ndarray]:
+    def conceal(
+        self, state: State, last: Integers | None, lost: int, following: Integers | None = None
+    ) -> tuple[State, np.ndarray]:
         """Synthesise the last packet again at a decreasing level: see `contract.SignalModel`."""
         return self.synthesise(state, substitute(last, lost, self._entropy, self._config))

@@ -12,6 +12,9 @@ from lpcnet_cq.light.noise import uniform_noise
 from lpcnet_cq.light.speech.lapped import Lapped
 from lpcnet_cq.speech.config import SpeechConfig
 from lpcnet_cq.speech.constants import (
+    ALIGNED,
+    DRIFT_COST,
+    DRIFTS,
     FADE_FROM,
     FADE_TO,
     FLOOR_MARGIN,
@@ -23,6 +26,7 @@ from lpcnet_cq.speech.constants import (
     NOISE_OFFSET,
     SMOOTH,
     START_LEVEL,
+    VOICED,
     WINDOW,
 )
 
@@ -68,6 +72,8 @@ class PacketLoss(NamedTuple):
     Attributes
     ----------
     lost : bool
+    between : bool
+        Whether envelope and gains are interpolated: those of the next packet are in their place.
     count : int
         Number of consecutive lost packets up to this one; 0 for a received packet.
     voicing : float
@@ -77,6 +83,7 @@ class PacketLoss(NamedTuple):
     """
 
     lost: bool
+    between: bool
     count: int
     voicing: float
     periodic: np.ndarray
@@ -113,7 +120,9 @@ class Concealment:
             step=c.nominal_step,
         )
 
-    def track_loss(self, state: ConcealmentState, lost: bool, step: int) -> tuple[ConcealmentState, PacketLoss]:
+    def track_loss(
+        self, state: ConcealmentState, lost: bool, step: int, following: np.ndarray | None = None
+    ) -> tuple[ConcealmentState, PacketLoss]:
         """Return the state with new lag, voicing, count and step index, and the `PacketLoss` of one packet.
 
         Parameters
@@ -122,21 +131,27 @@ class Concealment:
         lost : bool
         step : int
             Index of the step size of the packet; a lost packet has that of the last received one.
+        following : array (S*L,), optional
+            Normalised excitation of the packet after a lost one, if it is known; zeros if only its side information is.
         """
         spec = self.config.spec
         if not lost:
             zeros = np.zeros((spec.n_subframes + 1, spec.subframe), np.float32)
-            return state._replace(count=0, step=step), PacketLoss(False, 0, 0.0, zeros)
+            return state._replace(count=0, step=step), PacketLoss(False, False, 0, 0.0, zeros)
         lag, voicing, count = state.lag, state.voicing, state.count + 1
         if count == 1:
             lag, voicing = find_period(state.history)
-        periodic = repeat_period(state.history, lag, spec.hop + spec.subframe).reshape(-1, spec.subframe)
-        return state._replace(lag=lag, voicing=voicing, count=count), PacketLoss(True, count, voicing, periodic)
+        between, drift = following is not None, 0.0
+        if following is not None and voicing > VOICED:
+            drift = find_drift(state.history, lag, following)
+        periodic = repeat_period(state.history, lag, spec.hop + spec.subframe, drift).reshape(-1, spec.subframe)
+        loss = PacketLoss(True, between, count, voicing, periodic)
+        return state._replace(lag=lag, voicing=voicing, count=count), loss
 
     def conceal_side(
         self, state: ConcealmentState, lsf: np.ndarray, g: np.ndarray, loss: PacketLoss
     ) -> tuple[ConcealmentState, np.ndarray, np.ndarray]:
-        """Replace a lost envelope (1, M) and log gains (1, S) by predictions; update the noise floor.
+        """Replace a lost envelope (1, M) and log gains (1, S); update the noise floor.
 
         Returns
         -------
@@ -145,7 +160,7 @@ class Concealment:
         """
         floor, floor_lsf = state.floor, state.floor_lsf
         if loss.lost:
-            lsf, g = self.predict_side(state, loss)
+            lsf, g = interpolate_side(state, lsf, g) if loss.between else self.predict_side(state, loss)
         else:
             level = float(g.mean())
             floor = min(floor + FLOOR_RISE, level)
@@ -203,7 +218,7 @@ class Concealment:
         cond : float32 array (T*S, C+2)
         """
         c, (N, D) = self.config, latents.shape
-        lost, count, voicing, periodic = loss or PacketLoss(False, 0, 0.0, np.zeros((1, D), np.float32))
+        lost, _, count, voicing, periodic = loss or PacketLoss(False, False, 0, 0.0, np.zeros((1, D), np.float32))
         subframe = position // (c.spec.subframe // c.step)
         noise = np.float32(3**0.5) * uniform_noise(subframe + NOISE_OFFSET, N, D)
         inputs = np.empty((N, cond.shape[1] + 2), np.float32)
@@ -235,7 +250,7 @@ def comfort_noise_share(count: int) -> float:
 
 def find_period(history: np.ndarray) -> tuple[int, float]:
     """Return the lag with the largest normalised autocorrelation of a history (H,), and this correlation."""
-    h = np.convolve(np.asarray(history, np.float64), np.ones(SMOOTH))[:HISTORY]
+    h = smooth(history)
     lags = np.arange(MIN_LAG, MAX_LAG)
     at = HISTORY - WINDOW - lags  # start of the earlier window at each lag
     product = np.correlate(h, h[-WINDOW:])
@@ -246,6 +261,31 @@ def find_period(history: np.ndarray) -> tuple[int, float]:
     return int(lags[best]), float(np.clip(r[best], 0.0, 1.0))
 
 
-def repeat_period(history: np.ndarray, lag: int, n: int) -> np.ndarray:
-    """Return n samples that repeat the last `lag` samples of a history (H,)."""
-    return np.resize(history[HISTORY - lag :], n)
+def repeat_period(history: np.ndarray, lag: int, n: int, drift: float = 0.0) -> np.ndarray:
+    """Return n samples that repeat the last `lag` samples of a history (H,), at a period of lag / (1 + drift)."""
+    period = history[HISTORY - lag :]
+    if not drift:
+        return np.resize(period, n)
+    at = (np.float32(1 + drift) * np.arange(n, dtype=np.float32)) % np.float32(lag)
+    before = np.floor(at).astype(np.int64)
+    rest = at - before.astype(np.float32)
+    return (1 - rest) * period[before % lag] + rest * period[(before + 1) % lag]
+
+
+def find_drift(history: np.ndarray, lag: int, following: np.ndarray) -> float:
+    """Return the drift with which the repeated period meets what follows the lost packet: the excitation (S*L,)."""
+    n, e = len(following), smooth(following[:ALIGNED])
+    y = np.stack([smooth(repeat_period(history, lag, n + ALIGNED, drift)[n:]) for drift in DRIFTS])
+    r = (y @ e) / np.sqrt((y * y).sum(axis=1) * (e @ e) + 1e-6)
+    return float(DRIFTS[np.argmax(r - DRIFT_COST * np.abs(DRIFTS) / DRIFTS[-1])])
+
+
+def smooth(x: np.ndarray) -> np.ndarray:
+    """Return the moving sum of x (N,): pitch is estimated below 1 kHz."""
+    return np.convolve(np.asarray(x, np.float64), np.ones(SMOOTH))[: len(x)]
+
+
+def interpolate_side(state: ConcealmentState, lsf: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return envelope (1, M) and log gains (1, S) between the last packet in the state and a packet with these."""
+    S, last = g.shape[1], state.gain[1, -1]
+    return 0.5 * (state.lsf[1:] + lsf), last + (g[:, :1] - last) * np.arange(1, S + 1) / (S + 1)

@@ -4,6 +4,7 @@ Place in the chain: between `codec` or `stream`, which work on bytes and samples
 compiled: the first call is as fast as the others, and every number of packets is allowed.
 """
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -71,22 +72,35 @@ class LightSpeechModel:
         live = self._config.concealment and len(n.step) == 1
         return self._decode(state, n, lost=False if live else None)
 
-    def conceal(self, state: cq.DecoderState, last: Integers | None, lost: int) -> tuple[cq.DecoderState, np.ndarray]:
+    def conceal(
+        self, state: cq.DecoderState, last: Integers | None, lost: int, following: Integers | None = None
+    ) -> tuple[cq.DecoderState, np.ndarray]:
         """Conceal a lost packet, see `contract.SignalModel`: by `speech.concealment` if trained, else by repetition."""
         n = substitute(last, lost, self._gain_per_log_unit, self._entropy, self._config)
         if lost == 0:
             return self._checked(*comfort_noise(self._model, state, n.side))
-        return self._decode(state, n, lost=True) if self._config.concealment else self.synthesise(state, n)
+        if not self._config.concealment:
+            return self.synthesise(state, n)
+        if following is None:
+            return self._decode(state, n, lost=True)
+        n = replace(n, side=following.side)  # interpolated with that of the packet before
+        hop = self._config.spec.hop
+        trial, _ = self._decode(state, n, True, np.zeros(hop, np.float32))
+        concealment = self.synthesise(trial, following)[0].concealment  # it holds the excitation of the next packet
+        assert concealment is not None
+        return self._decode(state, n, True, concealment.history[-hop:])
 
-    def _decode(self, state, n, lost):
+    def _decode(self, state, n, lost, following=None):
         """Decode packets.
 
         `lost` is whether the one packet is lost, which then has the step index of the packet before; None for packets
-        that are not those of a live stream with concealment.
+        that are not those of a live stream with concealment. `following` is that of `track_loss`; with it, side
+        information is that of the next packet.
         """
         latents, step, loss = n.latents.reshape(-1, n.latents.shape[-1]).astype(np.float32), n.step, None
         if lost is not None:
-            concealment, loss = self._model.concealment.track_loss(state.concealment, lost, int(step[0]))
+            before = state.concealment, lost, int(step[0]), following
+            concealment, loss = self._model.concealment.track_loss(*before)
             state, step = state._replace(concealment=concealment), np.array([concealment.step])
         with np.errstate(over="ignore", invalid="ignore"):  # in `silu`, and where damaged streams make filters unstable
             return self._checked(*self._model.decode(state, n.side, latents, step, loss))
