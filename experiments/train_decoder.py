@@ -2,8 +2,9 @@
 
     python experiments/train_decoder.py FOLDER OUT --model WEIGHTS [--steps 4000] [--adversarial 1]
 
-Encoder, quantisers and entropy model stay as they are. With `--adversarial`, the weight of these terms, discriminators
-are trained as well. OUT/checkpoint.safetensors is resumed; OUT/weights.safetensors is written with each checkpoint.
+FOLDER holds the caches `train`, `dev` and, if wanted, `tones`, of which one crop in ten is taken. Encoder, quantisers
+and entropy model stay as they are. With `--adversarial`, the weight of these terms, discriminators are trained as well.
+OUT/checkpoint.safetensors is resumed; OUT/weights.safetensors is written with each checkpoint.
 """
 
 import argparse
@@ -42,6 +43,7 @@ ADVERSARIAL = {"adversarial": 0.5, "feature": 3.0}  # weights of these terms, re
 LEAD = 200  # steps during which only the discriminators learn
 JUDGED = slice(16, 48)  # packets of a crop that the discriminators see: fewer are faster
 JUDGED_CROPS = 4
+TONES = 0.1  # share of the crops that are tones
 NEXT_KNOWN = 0.7  # share of the crops in which the decoder knows the packet after a lost one
 COPIES = 0.2  # share of the crops that are decoded from the coarse packets of copies
 
@@ -90,12 +92,14 @@ def draw_between(rng: np.random.Generator, lost: np.ndarray) -> np.ndarray:
 
 
 class Crops(resets.Crops):
-    """Add the speech itself, its LSF and losses to the crops."""
+    """Add the speech itself, its LSF and losses to the crops, and crops of tones."""
 
     def __init__(self, folder: Path, batch: int, c):
         super().__init__(folder, batch)
         self.x, self.lsf = np.load(folder / "x.npy", "r"), np.load(folder / "lsf.npy", "r")
         self.hop = c.spec.hop
+        tones = folder.parent / "tones"
+        self.tones = Crops(tones, 1, c) if tones.exists() and folder.name == "train" else None
 
     def __call__(self, i: int):
         rng = np.random.Generator(np.random.Philox(key=np.array([17, i], np.uint64)))
@@ -107,7 +111,11 @@ class Crops(resets.Crops):
         side, z = (np.stack([a[take_] for take_ in take]).astype(np.float32) for a in (self.side, self.z))
         lost = draw_losses(rng, self.batch)
         losses = {"lost": lost, "side_lost": draw_repeats(rng, lost), "between": draw_between(rng, lost)}
-        return losses | {"x": x, "lsf": lsf, "side": side, "z": z}
+        crops = losses | {"x": x, "lsf": lsf, "side": side, "z": z}
+        if self.tones is not None and rng.random() < TONES * self.batch:
+            tone = self.tones(i)  # first of the batch, which the discriminators do not see
+            crops = {name: np.concatenate([tone[name], value[1:]]) for name, value in crops.items()}
+        return crops
 
 
 def objective(model: cq.Model, batch: dict, step, multiplier):

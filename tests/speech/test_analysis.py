@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from scipy.linalg import solve_toeplitz
-from scipy.signal import lfilter
+from scipy.signal import freqz, lfilter
 
 from dsp.frames import FrameSpec, frame
 from dsp.lsf import lsf_to_lpc
@@ -29,6 +29,16 @@ def test_envelope_solves_the_normal_equations():
         r[0] = r[0] * (1 + WHITE_NOISE) + 1e-9
         a = np.concatenate([[1], solve_toeplitz(r[:16], -r[1:])])
         np.testing.assert_allclose(lsf_to_lpc(lsf[n]), a, atol=2e-4)
+
+
+@pytest.mark.parametrize("frequency_hz", [100, 440, 1000, 2100, 5000, 7000])
+def test_resonance_of_a_tone_is_bounded(frequency_hz):
+    """1/A(z) has its peak near the tone; a sharper pole than 0.92 would amplify quantisation noise."""
+    x = 0.05 * np.sin(2 * np.pi * frequency_hz / SPEC.sample_rate_hz * np.arange(1600))
+    a = lsf_to_lpc(analyse_lsf(x, SPEC, 16)[3])
+    w, h = freqz([1], a, 4096, fs=SPEC.sample_rate_hz)
+    assert abs(w[np.argmax(np.abs(h))] - frequency_hz) < 130
+    assert np.abs(np.roots(a)).max() <= 0.921
 
 
 def test_windows_one_by_one_are_the_whole():
