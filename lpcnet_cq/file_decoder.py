@@ -3,6 +3,7 @@
 Place in the chain: below `codec`. Compiled code is made for chunks of 50 packets, never for a file's length.
 """
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -16,6 +17,7 @@ from lpcnet_cq.bitstream.segment_reader import ReadSegment, read_each
 from lpcnet_cq.checkpoint.weights import installed
 from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.file_encoder import CHUNK
+from lpcnet_cq.level import level_exponents, scale
 from lpcnet_cq.parts import CodecParts
 
 
@@ -52,8 +54,15 @@ def decode_file(parts: CodecParts, header: Header, file: BinaryIO) -> Decoding:
     check_header(parts, header)
     from_hz, to_hz = parts.config.spec.sample_rate_hz, header.sample_rate_hz
     n_samples = header.coding.n_samples if header.coding else -(-header.n_samples * to_hz // from_hz)
-    runs = (n for segment in read_checked(parts, header, file) for n in segment.parts)
-    coded = _cut_out(synthesise(parts, runs), parts.config.decoder_delay, header.n_samples)
+    levels: deque[int] = deque()  # of packets that were read and are not yet heard
+
+    def runs() -> Iterator[Integers]:
+        for segment in read_checked(parts, header, file):
+            levels.extend([segment.level] * len(segment.ends))
+            yield from segment.parts
+
+    heard = _restored(parts, synthesise(parts, runs()), levels)
+    coded = _cut_out(heard, parts.config.decoder_delay, header.n_samples)
     blocks = as_original(resampled((as_channels(y, header.channels) for y in coded), from_hz, to_hz))
     return Decoding(header, _cut_out(blocks, 0, n_samples), n_samples)  # resampling twice may have added samples
 
@@ -64,6 +73,8 @@ def read_checked(parts: CodecParts, header: Header, file: BinaryIO) -> Iterator[
     count = 0
     for segment in read_each(parts.reader, file, CHUNK, parts.record.max_layers - 1):
         count += len(segment.ends)
+        if segment.level and not parts.config.normalised:
+            raise BitstreamError(f"a segment has the level {segment.level}, `{parts.name}` has none")
         yield segment
     if count != need:
         raise BitstreamError(f"the stream has {count} packets, its {header.n_samples} samples need {need}")
@@ -75,6 +86,16 @@ def synthesise(parts: CodecParts, runs: Iterable[Integers]) -> Iterator[np.ndarr
     for run in in_runs(parts.entropy, runs, CHUNK):
         state, y = signal.synthesise(state, run.filled(CHUNK))
         yield y[: len(run.step) * parts.config.spec.hop]
+
+
+def _restored(parts: CodecParts, blocks: Iterable[np.ndarray], levels: deque[int]) -> Iterator[np.ndarray]:
+    """Yield blocks of whole packets at the level of the original; take the levels of their packets."""
+    hop, delay, before = parts.config.spec.hop, parts.config.decoder_delay, None
+    for y in blocks:
+        here = [levels.popleft() for _ in range(len(y) // hop)]
+        here = [here[0] if before is None else before, *here]
+        before = here[-1]
+        yield scale(y, level_exponents(np.array(here), hop, delay, delay)) if any(here) else y
 
 
 def as_channels(y: np.ndarray, channels: int) -> np.ndarray:

@@ -17,6 +17,7 @@ from lpcnet_cq.audio_blocks import resampled
 from lpcnet_cq.bitstream.container import Header, write_header
 from lpcnet_cq.bitstream.extension import Coding
 from lpcnet_cq.bitstream.packing import Block, Mode, write_segments
+from lpcnet_cq.level import LevelState, choose_level, level_exponents, scale, track_level
 from lpcnet_cq.parts import CodecParts
 
 CHUNK = 50  # packets per compiled call: one second of speech
@@ -90,13 +91,32 @@ def encode_blocks(
     heading = Coding(parts.coding_name, options.mode, spec.sample_rate_hz, spec.hop, 0)
     header = Header(0, sample_rate_hz, round(options.bitrate_bps), parts.sha256, 1, heading)
     write_header(file, header)
-    chunks = _shown(analyse(parts, coded), lambda: progress(original.n_samples, ANALYSED))
+    levels: list[int] = []
+    levelled = _normalised(parts, coded, levels) if parts.config.normalised else coded
+    chunks = _shown(analyse(parts, levelled), lambda: progress(original.n_samples, ANALYSED))
     packets = _packed(parts, chunks, coded, header, options)
     shown = _shown(packets, lambda: progress(original.n_samples, 1.0))
-    write_segments(file, shown, parts.config.segment_packets, options.mode == "constant")
+    write_segments(file, shown, parts.config.segment_packets, options.mode == "constant", levels)
     file.seek(0)
     heading = replace(heading, n_samples=original.n_samples)
     write_header(file, replace(header, n_samples=coded.n_samples, channels=original.channels, coding=heading))
+
+
+def _normalised(parts: CodecParts, blocks: Iterable[np.ndarray], levels: list[int]) -> Iterator[np.ndarray]:
+    """Yield the samples of one segment after the other, scaled; append the level of each to `levels`."""
+    spec, before, active = parts.config.spec, 0, 0.0
+    size = parts.config.segment_packets * spec.hop
+    for x in _in_sizes(blocks, size, size):
+        if not len(x):
+            continue
+        state = track_level(LevelState(0.0, active), x, spec.sample_rate_hz)
+        active, level = state.active, choose_level(state.active, before)
+        before = before if levels else level  # the first packet has no other before it
+        T = -(-len(x) // spec.hop)
+        exponents = level_exponents(np.array([before] + [level] * T), spec.hop, parts.config.decoder_delay)
+        levels.append(level)
+        yield scale(x, -exponents[: len(x)])
+        before = level
 
 
 def analyse(parts: CodecParts, blocks: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -53,7 +53,8 @@ def drop_layers(parts: CodecParts, data: bytes, layers: int) -> bytes:
     file = io.BytesIO()
     write_header(file, replace(header, bitrate_bps=rate_bps, coding=coding, live=live))
     if reader is None:
-        write_segments(file, packets, parts.config.segment_packets)
+        levels = [segment.level for segment in segments]
+        write_segments(file, packets, parts.config.segment_packets, levels=levels)
     else:
         _write_live(LiveWriter(file), packets, None if reader.is_cut_off else reader.n_samples)
     return file.getvalue()

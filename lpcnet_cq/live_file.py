@@ -14,6 +14,7 @@ import numpy as np
 from lpcnet_cq.bitstream import packet
 from lpcnet_cq.bitstream.container import Header, write_header
 from lpcnet_cq.bitstream.extension import Coding, Live
+from lpcnet_cq.bitstream.level import take_level
 from lpcnet_cq.bitstream.live_container import LiveReader, LiveWriter
 from lpcnet_cq.bitstream.protection import find_copy
 from lpcnet_cq.bitstream.segment_reader import ReadSegment
@@ -132,10 +133,14 @@ def read_live(parts: CodecParts, header: Header, file: BinaryIO) -> tuple[list[R
             finish()
             pasts = None
             continue
-        if packet.resets_context(parts.entropy, data):
+        resets = packet.resets_context(parts.entropy, data)
+        if resets:
             finish()
         pasts, n, (end,) = parts.reader.read(pasts, data, 0, 1, 1, layers - 1)
-        if any(data[end[-1] :]) and (layers > 1 or find_copy(parts.entropy, data, int(end[-1])) is None):
+        rest = bytes(data[end[-1] :])
+        if resets and layers == 1 and parts.config.normalised:
+            _, rest = take_level(rest)
+        if any(rest) and (layers > 1 or find_copy(parts.entropy, rest) is None):
             raise BitstreamError(f"a packet has {len(data) - end[-1]} bytes too many")
         ends.append((end + (ends[-1][-1] if ends else 0)).tolist())
         payloads.append(data[: end[-1]])

@@ -20,12 +20,14 @@ import numpy as np
 from dsp.signals import checked_signal
 from lpcnet_cq.bitstream import packet
 from lpcnet_cq.bitstream.descriptor import is_descriptor, make_descriptor
+from lpcnet_cq.bitstream.level import put_level, take_level
 from lpcnet_cq.bitstream.packet_fit import Fitter, padded
 from lpcnet_cq.bitstream.packet_reader import BUFFER_BYTES
 from lpcnet_cq.bitstream.packing import Mode
 from lpcnet_cq.bitstream.protection import OFFSETS, Protection, choose_protection, find_copy, make_copy
 from lpcnet_cq.bitstream.rate_control import Budget, operating_points
 from lpcnet_cq.errors import BitstreamError
+from lpcnet_cq.level import choose_level, level_exponents, scale, start_level, track_level
 from lpcnet_cq.parts import CodecParts
 from lpcnet_cq.pause import PauseDetector, check_pauses, finds_pauses
 
@@ -99,6 +101,7 @@ class Encoder(_Live):
         self._state = parts.signal.start_encoder(np.zeros(spec.look_ahead, np.float32))
         self._pending = np.zeros((0, self.channels) if self.channels > 1 else 0, np.float32)
         self._count = self._since_reset = 0  # packets
+        self._loudness, self._levels = start_level(), (0, 0)  # L of the last packet and of the next one
         self.expected_loss = expected_loss
         self.dtx = dtx
         self._flushed = False
@@ -221,13 +224,16 @@ class Encoder(_Live):
 
     def _packet(self, x: np.ndarray) -> tuple[bytes, ...]:
         """Return the layers of the next packet; x is a frame, or a part of it, or empty, at the end of the signal."""
-        parts = self._parts
-        self._state, side, z = parts.signal.analyse(self._state, x, 1)
-        pasts = None if self._since_reset >= self._protection.reset_interval else self._pasts
+        parts, before, level = self._parts, *self._levels
+        self._state, side, z = parts.signal.analyse(self._state, self._normalised(x), 1)
+        is_due = level != before or self._since_reset >= self._protection.reset_interval
+        pasts = None if is_due else self._pasts
         fitter = Fitter(parts.entropy, pasts, side, z, parts.packer.sizes, self._steps, self._layers - 1)
         if self._pauses and (pause := self._pauses.next(np.pad(x, (0, self.frame_size - len(x))), side)):
-            return (self._in_pause(fitter, pause.side),)
-        copy, size = self._copies[0], len(self._copies[0])
+            return (self._in_pause(fitter, pause.side, level),)
+        mark = b"" if pasts else put_level(level)
+        rest = mark + self._copies[0]
+        size = len(rest)
         if self._mode == "mean":
             fitted = fitter.at(self._budget.point(self._nominal_point, operating_points(self._steps)))
             if fitted.n_bytes + size < self._budget.least_bytes:
@@ -237,20 +243,37 @@ class Encoder(_Live):
             fitted = fitter.within(self._packet_bytes - size)
         self._copies.append(b"")
         if self._protection.copies:
-            self._copies[-1] = make_copy(replace(fitter, pasts=None), int(fitted.n.step[0]), self._packet_bytes)
+            copy = make_copy(replace(fitter, pasts=None), int(fitted.n.step[0]), self._packet_bytes)
+            self._copies[-1] = copy and copy + put_level(level)
         self._count += 1
         self._since_reset = 1 if pasts is None else self._since_reset + 1
         self._pasts = fitted.pasts
-        layers = (*fitted.packet[:-1], fitted.packet[-1] + copy)
+        layers = (*fitted.packet[:-1], fitted.packet[-1] + rest)
         return padded(layers, self._packet_bytes) if self._mode == "constant" else layers
 
-    def _in_pause(self, fitter: Fitter, side: np.ndarray | None) -> bytes:
+    def _normalised(self, x: np.ndarray) -> np.ndarray:
+        """Return the next samples at the nominal level; the last `look_ahead` of them belong to the next packet.
+
+        The level of the packet after that is chosen from all samples that are known. Packets of several layers have no
+        place for it.
+        """
+        if not self._parts.config.normalised or self._layers > 1:
+            return x
+        self._loudness = track_level(self._loudness, x, self.sample_rate_hz)
+        levels = np.array([*self._levels, choose_level(self._loudness.active, self._levels[1])])
+        exponents = level_exponents(levels, self.frame_size, self._parts.config.decoder_delay)
+        self._levels = int(levels[1]), int(levels[2])
+        ahead = self.delay_samples
+        return scale(x, -exponents[ahead : self.frame_size + ahead][: len(x)])
+
+    def _in_pause(self, fitter: Fitter, side: np.ndarray | None, level: int) -> bytes:
         """Return a silence descriptor with this side information, or nothing; the next packet resets the context."""
         self._pasts, self._count = None, self._count + 1
         self._copies.append(b"")
         if side is None:
             return b""
-        return make_descriptor(replace(fitter, side=side), None if self._mode == "mean" else self._packet_bytes)
+        most_bytes = None if self._mode == "mean" else self._packet_bytes
+        return make_descriptor(replace(fitter, side=side), level, most_bytes)
 
 
 class Decoder(_Live):
@@ -270,11 +293,17 @@ class Decoder(_Live):
         self._last: packet.Integers | None = None
         self._lost = 0
         self._background: packet.Integers | None = None  # in pauses: what describes it
+        self._levels = 0, 0  # L of the packet before and of this one
 
     @property
     def delay_samples(self) -> int:
         """Delay of frames relative to packets, in samples."""
         return self._parts.config.decoder_delay
+
+    @property
+    def _has_levels(self) -> bool:
+        """Whether packets have levels: those of several layers have no place for them."""
+        return self._parts.config.normalised and self._layers == 1
 
     @property
     def known_layers(self) -> int:
@@ -317,22 +346,26 @@ class Decoder(_Live):
                 kind = type(value).__name__
                 raise ValueError(f"`{name}` is of type {kind}, it must be the bytes of a packet, or None")
         n, pasts, is_background, unsent = None, self._pasts, False, data is not None and not len(data)
-        after = None
+        after, level = None, self._levels[1]
         if data is None:
-            n, after, pasts = self._read_copy(following), self._read_alone(next_packet), []
+            (n, level), after, pasts = self._read_copy(following), self._read_alone(next_packet), []
         elif unsent:
             if not finds_pauses(self._spec):
                 raise BitstreamError("a packet has no bytes; this codec sends the packets of pauses, too")
             pasts = []
         elif self._pasts or packet.resets_context(self._parts.entropy, data):
-            pasts, n, end = self._read(data)
-            is_background = is_descriptor(n, data[end:]) and packet.resets_context(self._parts.entropy, data)
-        self._pasts = pasts
+            pasts, n, level, rest = self._read(data)
+            is_background = packet.resets_context(self._parts.entropy, data) and is_descriptor(n, rest)
+        self._pasts, self._levels = pasts, (self._levels[1], level)
         if n is not None:
             self._last, self._lost, self._background = n, 0, n if is_background else None
         elif unsent and self._background is None and self._last is not None:
             self._background = replace(self._last, latents=np.zeros_like(self._last.latents))
-        return np.clip(self._frame(n, unsent, after), -1, 1)
+        y = self._frame(n, unsent, after)
+        if any(self._levels):
+            delay = self._parts.config.decoder_delay
+            y = scale(y, level_exponents(np.array(self._levels), self.frame_size, delay, delay))
+        return np.clip(y, -1, 1)
 
     def _frame(self, n: packet.Integers | None, unsent: bool, after: packet.Integers | None) -> np.ndarray:
         """Return the sound of a packet, if it was received, or what replaces it; `after` is the next packet."""
@@ -347,8 +380,11 @@ class Decoder(_Live):
         self._state, y = signal.conceal(self._state, self._last, self._lost, after if self._last is not None else None)
         return y if self._last is not None else np.zeros_like(y)  # before any packet, there is nothing to continue
 
-    def _read(self, data: bytes) -> tuple[list[packet.Past], packet.Integers, int]:
-        """Read all layers of a packet whose context is known, up to a byte; no layer consists of zero bytes only."""
+    def _read(self, data: bytes) -> tuple[list[packet.Past], packet.Integers, int, bytes]:
+        """Read all layers of a packet whose context is known, its level, and the bytes behind it.
+
+        No layer consists of zero bytes only.
+        """
         if len(data) > BUFFER_BYTES:
             raise BitstreamError(f"a packet has {len(data)} bytes, at most {BUFFER_BYTES} are allowed")
         resets = packet.resets_context(self._parts.entropy, data)
@@ -357,19 +393,22 @@ class Decoder(_Live):
             before = None if resets else self._pasts[:layers]
             pasts, n, ends = self._parts.reader.read(before, data, 0, 1, 1, layers - 1)
             end = int(ends[-1, -1])
-            if not any(data[end:]):  # nothing, or padding
-                return pasts, n, end
-        if known == self._layers and (known > 1 or find_copy(self._parts.entropy, data, end) is None):
+            level, rest = self._levels[1], bytes(data[end:])
+            if resets:
+                level, rest = take_level(rest) if self._has_levels else (0, rest)
+            if not any(rest):  # nothing, or padding
+                return pasts, n, level, rest
+        if known == self._layers and (known > 1 or find_copy(self._parts.entropy, rest) is None):
             raise BitstreamError(f"a packet has {len(data) - end} bytes after its last layer")
-        return pasts, n, end
+        return pasts, n, level, rest
 
-    def _read_copy(self, following: bytes | None) -> packet.Integers | None:
-        """Return the integers of the copy that a packet carries, if there is one that can be read."""
+    def _read_copy(self, following: bytes | None) -> tuple[packet.Integers | None, int]:
+        """Return integers and level of the copy that a packet carries; None and the last level if there is none."""
         entropy = self._parts.entropy
         if following is None or not packet.resets_context(entropy, following):
-            return None
-        copy = find_copy(entropy, following, self._read(following)[2])
-        return None if copy is None else self._read(copy)[1]
+            return None, self._levels[1]
+        copy = find_copy(entropy, self._read(following)[3])
+        return self._read(copy)[1:3] if copy else (None, self._levels[1])
 
     def _read_alone(self, data: bytes | None) -> packet.Integers | None:
         """Return the integers of a packet that resets the context; None of others, and where there is no packet."""

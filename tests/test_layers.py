@@ -24,6 +24,7 @@ ORDER = (
     "signal_check",
     "parts",
     "pause",
+    "level",
     "live_resampler",
     "stream",
     "channel",

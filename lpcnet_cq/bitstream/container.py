@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from lpcnet_cq.bitstream import extension
 from lpcnet_cq.bitstream.extension import Coding, Live
+from lpcnet_cq.bitstream.level import MAX_LEVEL, MIN_LEVEL
 from lpcnet_cq.errors import BitstreamError
 
 MAGIC = b"\xcfcq\n"  # not valid text; the newline detects transfers that convert line endings
@@ -31,6 +32,7 @@ SEGMENT_BYTES = SEGMENT_HEAD.size + CRC.size
 LAST = 0x8000
 CONSTANT = 0x4000  # all packets of the segment have the same size, including padding with zero bytes
 COUNT_BITS = 9
+LEVEL_SHIFT, LEVEL_BITS = 10, 4  # place and size of the level, a number in two's complement
 MAX_PACKETS = 500  # per segment: 10 s of speech
 MAX_ENHANCEMENTS = 1
 MAX_PAYLOAD_BYTES = 0xFFFF
@@ -133,6 +135,7 @@ class Segment:
     payload: bytes
     last: bool
     constant: bool = False
+    level: int = 0
 
     @property
     def packet_bytes(self) -> int:
@@ -206,7 +209,7 @@ def read_header(file: BinaryIO) -> Header:
 
 
 def write_segment(
-    file: BinaryIO, packets: Sequence[bytes], last: bool, enhancements: int = 0, constant: bool = False
+    file: BinaryIO, packets: Sequence[bytes], last: bool, enhancements: int = 0, constant: bool = False, level: int = 0
 ) -> None:
     """Write a segment of up to 500 packets after the header or after another segment.
 
@@ -221,14 +224,19 @@ def write_segment(
         Number of enhancement layers of each packet, 0 or 1.
     constant : bool
         Set the flag that all packets have the same size, including padding with zero bytes.
+    level : int
+        Exponent of the output's scale, -7..7, see `lpcnet_cq.level`.
 
     Raises
     ------
     ValueError
-        If there are too many packets, bytes or enhancements, or packets of constant size differ in size.
+        If there are too many packets, bytes or enhancements, packets of constant size differ in size, or the level is
+        out of range.
     """
     if not 0 <= enhancements <= MAX_ENHANCEMENTS:
         raise ValueError(f"enhancements {enhancements} must be 0..{MAX_ENHANCEMENTS}")
+    if not MIN_LEVEL <= level <= MAX_LEVEL:
+        raise ValueError(f"level {level} must be {MIN_LEVEL}..{MAX_LEVEL}")
     payload = b"".join(packets)
     if len(packets) > MAX_PACKETS or len(payload) > MAX_PAYLOAD_BYTES:
         most = f"{MAX_PACKETS} of {MAX_PAYLOAD_BYTES}"
@@ -236,8 +244,8 @@ def write_segment(
     if constant and len({len(packet) for packet in packets}) > 1:
         low, high = min(map(len, packets)), max(map(len, packets))
         raise ValueError(f"packets of constant size have {low} to {high} bytes, all must have the same size")
-    count = len(packets) | enhancements << COUNT_BITS | (LAST if last else 0) | (CONSTANT if constant else 0)
-    head = SEGMENT_HEAD.pack(count, len(payload))
+    count = len(packets) | enhancements << COUNT_BITS | (level % (1 << LEVEL_BITS)) << LEVEL_SHIFT
+    head = SEGMENT_HEAD.pack(count | (LAST if last else 0) | (CONSTANT if constant else 0), len(payload))
     file.write(head + CRC.pack(crc32(payload, crc32(head))) + payload)
 
 
@@ -255,14 +263,14 @@ def read_segment(file: BinaryIO) -> Segment:
     """
     head = read_exactly(file, SEGMENT_BYTES)
     count, n_bytes = SEGMENT_HEAD.unpack_from(head)
-    last, constant, count = bool(count & LAST), bool(count & CONSTANT), count & ~(LAST | CONSTANT)
-    enhancements, n_packets = count >> COUNT_BITS, count & ((1 << COUNT_BITS) - 1)
+    last, constant, n_packets = bool(count & LAST), bool(count & CONSTANT), count & ((1 << COUNT_BITS) - 1)
+    enhancements = count >> COUNT_BITS & 1
+    level = (count >> LEVEL_SHIFT) % (1 << LEVEL_BITS)
+    level -= level >> (LEVEL_BITS - 1) << LEVEL_BITS
     if n_packets > MAX_PACKETS:
         raise BitstreamError(f"a .cq segment is damaged: it has {n_packets} packets, at most {MAX_PACKETS} allowed")
-    if enhancements > MAX_ENHANCEMENTS:
-        raise BitstreamError(
-            f"a .cq segment is damaged: its packets have {enhancements} enhancement layers, {MAX_ENHANCEMENTS} allowed"
-        )
+    if level < MIN_LEVEL:
+        raise BitstreamError(f"a .cq segment is damaged: its level is {level}, at least {MIN_LEVEL} allowed")
     payload = read_exactly(file, n_bytes)
     if CRC.unpack_from(head, SEGMENT_HEAD.size)[0] != crc32(payload, crc32(head[: SEGMENT_HEAD.size])):
         raise BitstreamError("a .cq segment is damaged: its CRC does not match")
@@ -270,7 +278,7 @@ def read_segment(file: BinaryIO) -> Segment:
         raise BitstreamError(f"a .cq segment is damaged: {n_packets} packets of equal size cannot have {n_bytes} bytes")
     if last and file.read(1):
         raise BitstreamError("the .cq file has bytes after its last segment")
-    return Segment(n_packets, enhancements, payload, last, constant)
+    return Segment(n_packets, enhancements, payload, last, constant, level)
 
 
 def read_segments(file: BinaryIO) -> Iterator[Segment]:

@@ -10,28 +10,32 @@ from dataclasses import replace
 
 import numpy as np
 
+from lpcnet_cq.bitstream.level import put_level
 from lpcnet_cq.bitstream.packet import Integers
 from lpcnet_cq.bitstream.packet_fit import Fitter
 
 MARK = b"\0"
 
 
-def make_descriptor(fitter: Fitter, most_bytes: int | None = None) -> bytes:
+def make_descriptor(fitter: Fitter, level: int = 0, most_bytes: int | None = None) -> bytes:
     """Return a silence descriptor.
 
     Parameters
     ----------
     fitter : Fitter
         With the side information of the descriptor, and one layer.
+    level : int
+        See `bitstream.level`.
     most_bytes : int, optional
         Largest size; where the descriptor is larger, its side information is changed as `Fitter.within` does.
     """
     z = np.zeros_like(fitter.z)
     silent = replace(fitter, pasts=None, z=z)
     (data,) = silent.put(Integers(np.array([fitter.steps[-1]]), fitter.side, z.astype(np.int64))).packet
-    if most_bytes is not None and len(data + MARK) > most_bytes:
-        (data,) = silent.within(most_bytes - len(MARK)).packet
-    return data + MARK
+    mark = put_level(level) + MARK
+    if most_bytes is not None and len(data + mark) > most_bytes:
+        (data,) = silent.within(most_bytes - len(mark)).packet
+    return data + mark
 
 
 def is_descriptor(n: Integers, rest: bytes) -> bool:
@@ -42,7 +46,7 @@ def is_descriptor(n: Integers, rest: bytes) -> bool:
     n : Integers
         Of one packet.
     rest : bytes
-        What follows its symbols.
+        What follows its symbols and its level.
 
     Examples
     --------

@@ -6,7 +6,7 @@ same packet by packet.
 Letters: T packets, K side integers, S subframes, D latents, Q step sizes, L enhancements.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice, pairwise
@@ -279,14 +279,29 @@ def write_segments(
     packets: Iterable[tuple[bytes, ...]],
     segment_packets: int = MAX_PACKETS,
     constant: bool = False,
+    levels: Sequence[int] = (),
 ) -> None:
-    """Write packets as the segments of a file, of so many packets each; all of a segment have equally many layers."""
-    packets = iter(packets)
+    """Write packets as the segments of a file, of so many packets each; all of a segment have equally many layers.
+
+    Parameters
+    ----------
+    file : binary file open for writing
+    packets : iterable of tuples of bytes
+        Layers of each packet.
+    segment_packets : int
+    constant : bool
+        Whether packets have the same size.
+    levels : sequence of int
+        Level of each segment, see `bitstream.level`; it may grow while packets are read. Segments after its last have
+        the last level; without any, the level is 0.
+    """
+    packets, index = iter(packets), 0
     run = list(islice(packets, segment_packets))
     while True:
         following = list(islice(packets, segment_packets))
         enhancements = len(run[0]) - 1 if run else 0
-        write_segment(file, [b"".join(layers) for layers in run], not following, enhancements, constant)
+        level = levels[min(index, len(levels) - 1)] if levels else 0
+        write_segment(file, [b"".join(layers) for layers in run], not following, enhancements, constant, level)
         if not following:
             return
-        run = following
+        run, index = following, index + 1

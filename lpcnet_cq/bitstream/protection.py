@@ -87,7 +87,6 @@ def make_copy(fitter: Fitter, step: int, packet_bytes: int) -> bytes:
     return b""
 
 
-def find_copy(model: EntropyModel, data: bytes, end: int) -> bytes | None:
-    """Return the copy behind a packet that ends at byte `end`, or None if there is none."""
-    rest = data[end:]
+def find_copy(model: EntropyModel, rest: bytes) -> bytes | None:
+    """Return the copy in the bytes behind a packet and its level, or None if there is none."""
     return rest if any(rest) and resets_context(model, rest) else None

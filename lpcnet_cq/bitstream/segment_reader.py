@@ -16,12 +16,26 @@ from lpcnet_cq.errors import BitstreamError
 
 
 class ReadSegment(NamedTuple):
-    """Hold a segment: integers in runs of packets, payload without padding, offset after each layer of each packet."""
+    """Hold a segment.
+
+    Attributes
+    ----------
+    enhancements : int
+    payload : bytes
+        Without padding.
+    parts : list of Integers
+        In runs of packets.
+    ends : list of lists of int
+        Offset after each layer of each packet.
+    level : int
+        See `bitstream.level`.
+    """
 
     enhancements: int
     payload: bytes
     parts: list[packet.Integers]
     ends: list[list[int]]
+    level: int = 0
 
     def runs(self, model: EntropyModel) -> Iterator[packet.Integers]:
         """Yield the packets in runs; each run begins with a context reset."""
@@ -66,4 +80,4 @@ def read_each(reader: ReadsPackets, file: BinaryIO, chunk: int, max_enhancements
         payload = segment.payload
         if segment.packet_bytes:
             payload, ends = strip_padding(payload, ends, segment.packet_bytes)
-        yield ReadSegment(segment.enhancements, payload, parts, ends)
+        yield ReadSegment(segment.enhancements, payload, parts, ends, segment.level)

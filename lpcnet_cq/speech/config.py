@@ -58,4 +58,5 @@ class SpeechConfig(CodecConfig):
 
     kind: ClassVar[str] = "speech"
     channels: ClassVar[int] = 1
+    normalised: ClassVar[bool] = True
     segment_packets: ClassVar[int] = 500  # packets of a file between two context resets: 10 s

@@ -39,6 +39,6 @@ def test_other_packets_are_none(fitter):
 
 def test_the_largest_size_is_kept(fitter):
     whole = make_descriptor(fitter)
-    assert make_descriptor(fitter, len(whole)) == whole
-    smaller = make_descriptor(fitter, len(whole) - 1)
+    assert make_descriptor(fitter, most_bytes=len(whole)) == whole
+    smaller = make_descriptor(fitter, most_bytes=len(whole) - 1)
     assert len(smaller) < len(whole) and is_descriptor(*read(fitter, smaller))

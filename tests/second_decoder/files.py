@@ -45,8 +45,10 @@ def read_file(data, decoder, model, most=None):
     while not last:
         check(len(data) >= position + 8, "cut off")
         head, n_bytes, crc = struct.unpack(">HHI", data[position : position + 8])
-        last, constant, layers, n_packets = head >> 15, head >> 14 & 1, head >> 9 & 31, head & 511
+        last, constant, level = head >> 15, head >> 14 & 1, head >> 10 & 15
+        layers, n_packets = head >> 9 & 1, head & 511
         check(n_packets <= 500 and layers <= decoder.layers_allowed, "head of a segment")
+        check(level != 8 if decoder.codec == 1 else level == 0, "level of a segment")
         payload = data[position + 8 : position + 8 + n_bytes]
         check(len(payload) == n_bytes, "cut off")
         check(crc == crc32(data[position : position + 4] + payload), "CRC of a segment")
@@ -90,6 +92,8 @@ def read_live(data, position, decoder, most):
         elif size:
             packet, end = decoder.packet(body, 0, layers)
             check(end <= len(body), "end of a packet")
+            if decoder.codec == 1 and not layers and is_copy(decoder, body):  # a context reset: its level may follow
+                end += body[end : end + 1] in [bytes([level + 8]) for level in range(-7, 8) if level]
             check(not any(body[end:]) or (not layers and is_copy(decoder, body[end:])), "bytes after a packet")
             packets.append(packet)
         else:

@@ -1,0 +1,133 @@
+"""Level normalisation: what is coded does not depend on the level, and the output has the level of the input."""
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import lpcnet_cq
+from lpcnet_cq.bitstream.container import read_header, read_segments
+from lpcnet_cq.bitstream.level import MAX_LEVEL, MIN_LEVEL
+from lpcnet_cq.level import (
+    LEVEL_DB,
+    NOMINAL_DB,
+    RANGE_DB,
+    LevelState,
+    choose_level,
+    level_exponents,
+    scale,
+    start_level,
+    track_level,
+)
+
+FS = 16000
+
+
+def db(x):
+    return 10 * np.log10(np.mean(np.square(x, dtype=np.float64)) + 1e-20)
+
+
+@given(st.floats(-84, 3), st.integers(MIN_LEVEL, MAX_LEVEL))
+def test_chosen_level_is_near_the_nominal_one(active_db, before):
+    level = choose_level(10 ** (active_db / 10), before)
+    assert MIN_LEVEL <= level <= MAX_LEVEL
+    if MIN_LEVEL < level:
+        assert RANGE_DB[0] - 1e-9 <= active_db - LEVEL_DB * level <= RANGE_DB[1] + 1e-9
+
+
+def test_silence_does_not_change_the_level():
+    assert choose_level(0.0, 3) == 3
+
+
+def test_active_level_of_a_tone_is_its_own_and_falls_slowly():
+    x = 0.2 * np.sqrt(2) * np.sin(2 * np.pi * 440 / FS * np.arange(FS))
+    state = track_level(LevelState(0.0, 0.0), x, FS)
+    assert 10 * np.log10(state.active) == pytest.approx(20 * np.log10(0.2), abs=0.1)
+    later = track_level(state, np.zeros(2 * FS), FS)
+    assert 10 * np.log10(later.active / state.active) == pytest.approx(-10, abs=0.2)
+    assert 10 * np.log10(start_level().active) == pytest.approx(NOMINAL_DB)
+
+
+def test_the_active_level_does_not_depend_on_the_size_of_blocks():
+    x = np.random.default_rng(0).standard_normal(5000) * np.linspace(0, 1, 5000)
+    whole, state = track_level(start_level(), x, FS), start_level()
+    for part in np.split(x, [7, 800, 801, 4000]):
+        state = track_level(state, part, FS)
+    np.testing.assert_allclose(state, whole, rtol=1e-9)
+
+
+def test_the_decoder_undoes_what_the_encoder_did():
+    """Samples that pass a codec with a delay of 64 samples and no other change."""
+    levels, x = np.array([0, 0, 3, 3, -2, -2, -2]), np.random.default_rng(1).standard_normal(6 * 320)
+    coded = np.pad(scale(x, -level_exponents(levels, 320, 64)), (64, 0))
+    y = scale(coded[: len(x)], level_exponents(levels, 320, 64, 64))
+    np.testing.assert_allclose(y[64:], x[:-64], rtol=1e-6)
+    np.testing.assert_allclose(coded[64 + 640 : 64 + 960], x[640:960] / 8, rtol=1e-6)
+
+
+def test_nothing_changes_at_level_zero():
+    x = np.ones(640, np.float32)
+    assert scale(x, level_exponents(np.zeros(3, int), 320, 64)) is x
+
+
+@pytest.fixture(scope="module")
+def codec():
+    return lpcnet_cq.load("cq2")
+
+
+def voice(level_db, seconds=3.0):
+    """Return a harmonic sound in syllables at an RMS level, which no level clips."""
+    t = np.arange(int(seconds * FS)) / FS
+    f = 140 + 20 * np.sin(2 * np.pi * 0.7 * t)
+    x = sum(np.sin(2 * np.pi * k * np.cumsum(f) / FS) / k for k in range(1, 20)) * np.abs(np.sin(2 * np.pi * 2 * t))
+    return (x / np.std(x) * 10 ** (level_db / 20)).astype(np.float32)
+
+
+@pytest.mark.parametrize("steps", [-1, 1])
+def test_files_of_other_levels_hold_the_same_packets(codec, steps):
+    """The levels differ by a power of two, so that only the heads of the segments differ."""
+    near = voice(-50)
+    far = near * np.float32(2.0**steps)
+    files = [io.BytesIO(codec.encode(x, FS, 9000)) for x in (near, far)]
+    for file in files:
+        read_header(file)
+    (one,), (other,) = (list(read_segments(file)) for file in files)
+    assert one.level < -2 and other.level == one.level + steps
+    assert one.payload == other.payload
+    y, y_far = (codec.decode(file.getvalue())[0] for file in files)
+    np.testing.assert_allclose(y_far[320:], y[320:] * 2.0**steps, atol=1e-6)
+
+
+@pytest.mark.parametrize("setting", [{}, {"mode": "constant"}, {"expected_loss": 0.2}])
+def test_live_streams_follow_the_level(codec, setting):
+    """Quiet, loud, quiet: after a second the level of the output is right, and streams are read as files, too."""
+    x = np.concatenate([voice(-55, 3), voice(-14, 3), voice(-55, 12)])
+    encoder, decoder = codec.encoder(13000, **setting), codec.decoder()
+    packets = encoder.push(x) + encoder.flush()
+    y = np.concatenate([decoder.push(data) for data in packets])[encoder.delay_samples + decoder.delay_samples :]
+    for second in (1, 4, 17):
+        part = slice(second * FS, (second + 1) * FS)
+        assert db(y[part]) == pytest.approx(db(x[part]), abs=1.0)
+    if setting.get("mode") == "constant":
+        assert {len(data) for data in packets} == {13000 // 50 // 8}
+
+
+def test_a_live_file_is_decoded_as_its_packets(codec):
+    x = np.concatenate([voice(-26, 1), voice(-14, 2)])
+    file = io.BytesIO()
+    codec.encode_live(file, [x], FS, 1, 9000)
+    y, _ = codec.decode(file.getvalue())
+    assert len(y) == len(x) and db(y[2 * FS :]) == pytest.approx(db(x[2 * FS :]), abs=1.0)
+    assert codec.info(file.getvalue())["packets"] > 0
+
+
+def test_losses_leave_the_level(codec):
+    """Packets reset the context and name their level, so that one that is received after a loss is right."""
+    x = np.concatenate([voice(-26, 1), voice(-14, 2)])
+    encoder, decoder = codec.encoder(9000, expected_loss=0.1), codec.decoder()
+    packets = encoder.push(x)
+    lost = range(45, 75)  # the change of the level is lost, too
+    y = np.concatenate([decoder.push(None if t in lost else data) for t, data in enumerate(packets)])
+    assert db(y[2 * FS :]) == pytest.approx(db(x[2 * FS :]), abs=1.0)
