@@ -7,9 +7,11 @@ layers add biases (C,) to signals (B, T, C) everywhere, by NumPy's rule.
 
 import contextlib
 import ctypes
+import fcntl
 import gc
 import importlib.util
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -36,24 +38,36 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
 MOST_BYTES = 1_300_000_000  # of memory, with which another file of tests begins
+FEW_BYTES = 700_000_000  # the same for files that compile whole trainings, which takes a gigabyte
 
 
 @pytest.fixture(scope="module", autouse=True)
 def forget_compiled_code():
     """Give back the memory of compiled code, which would add up to gigabytes over all files."""
     yield
-    if "jax" in sys.modules and resident_bytes() > MOST_BYTES:
+    keep_below(MOST_BYTES)
+
+
+@pytest.fixture(scope="module")
+def little_memory(forget_compiled_code):
+    """Begin a file of tests with little memory."""
+    keep_below(FEW_BYTES)
+
+
+def keep_below(n_bytes):
+    """Forget compiled code if this process has more memory."""
+    if "jax" in sys.modules and resident_bytes() > n_bytes:
         sys.modules["jax"].clear_caches()
         gc.collect()
         return_freed_memory()
 
 
 def resident_bytes():
-    """Return the memory of this process; where it is not known, more than `MOST_BYTES`."""
+    """Return the memory of this process; where it is not known, a number that is too large."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except OSError:
-        return MOST_BYTES + 1
+        return sys.maxsize
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
@@ -61,6 +75,29 @@ def return_freed_memory():
     """Give freed memory back to the system, where the C library can be asked to: glibc keeps it otherwise."""
     with contextlib.suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory):
+    """Return a function that returns a folder by its name, and fills it if no process of the session has done so.
+
+    Tests must not change the folder: those of the other processes read it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def made(name, make):
+        folder, done = base / name, base / f"{name}.done"
+        with open(base / f"{name}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # of a process that failed
+                folder.mkdir()
+                make(folder)
+                done.touch()
+        return folder
+
+    return made
 
 
 @pytest.fixture(scope="module")

@@ -29,10 +29,12 @@ FS = PRESETS["audio-tiny"].codec.spec.sample_rate_hz
 STEPS = 24
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory, plucked):
-    """Train some steps on plucked chords; return configuration, batches and the run's folder."""
-    folder = tmp_path_factory.mktemp("music")
+def settings(folder):
+    return replace(PRESETS["audio-tiny"], data=str(folder / "data"), steps=STEPS, warmup_steps=3, annealing=0.01)
+
+
+def train_some(folder, plucked):
+    """Train some steps on plucked chords in a folder."""
     (folder / "data/audio/train/notes").mkdir(parents=True)
     for i in range(4):
         sound = np.interp(np.arange(0, len(plucked), 1 + i / 7), np.arange(len(plucked)), plucked[:, 0])
@@ -43,10 +45,16 @@ def run(tmp_path_factory, plucked):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LPCNET_CQ_CACHE", str(folder / "cache"))
         patch.setattr(loop, "LOG_EVERY", 4)
-        t = replace(PRESETS["audio-tiny"], data=str(folder / "data"), steps=STEPS, warmup_steps=3, annealing=0.01)
-        train(t, folder / "run", quiet=True)
-        clips = [clip for clip in open_corpus(folder / "data", "audio/") if clip.split == "train"]
-        material = MUSIC.material(clips, folder / "cache", t.codec.spec)
+        train(settings(folder), folder / "run", quiet=True)
+
+
+@pytest.fixture(scope="module")
+def run(made_once, plucked):
+    """Train some steps on plucked chords; return configuration, batches and the run's folder."""
+    folder = made_once("music", lambda folder: train_some(folder, plucked))
+    t = settings(folder)
+    clips = [clip for clip in open_corpus(folder / "data", "audio/") if clip.split == "train"]
+    material = MUSIC.material(clips, folder / "cache" / "shards", t.codec.spec)
     return t, MUSIC.batches(material, t), folder / "run"
 
 

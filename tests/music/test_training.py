@@ -20,7 +20,7 @@ from lpcnet_cq.training import loop
 from lpcnet_cq.training.presets import PRESETS, preset_for_weights
 from lpcnet_cq.training.train import train
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
+pytestmark = pytest.mark.usefixtures("little_memory", "quick_compilation")  # far less is run than compiled
 TINY = PRESETS["audio-tiny"]
 FS, Q = TINY.codec.spec.sample_rate_hz, TINY.codec.n_steps
 MEAN_RATES_BPS = [round(400000 * 0.9**q) for q in range(Q)]
@@ -33,30 +33,34 @@ def settings(init, purpose, data, steps):
     return replace(preset_for_weights(str(init), purpose), data=str(data), steps=steps, seconds=0.1)
 
 
-@pytest.fixture(scope="module")
-def paths(tmp_path_factory, plucked):
-    """Return the paths of dense weights, of those trained on, pruned by weights and by channels, and trained again."""
-    folder = tmp_path_factory.mktemp("music")
+def train_all(folder, plucked):
+    """Write dense weights and data; prune and train in folders of a folder."""
     (folder / "data").mkdir()
     for i in range(2):
         soundfile.write(folder / f"data/{i}.wav", plucked[:: i + 1, 0], FS)
     _, params = nnx.split(Model(TINY.codec, rngs=nnx.Rngs(0)), nnx.Param)
     integers = freeze(jax.tree.map(np.asarray, nnx.to_pure_dict(params)), TINY.codec)
-    paths = {"dense": folder / "dense.safetensors"}
-    save_weights(paths["dense"], params, integers, TINY.codec, NOTES)
+    dense = folder / "dense.safetensors"
+    save_weights(dense, params, integers, TINY.codec, NOTES)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LPCNET_CQ_CACHE", str(folder / "cache"))
         made = {}  # all runs share one compiled step
         make_step = loop.make_step
         patch.setattr(loop, "make_step", lambda *of: made.setdefault("step", make_step(*of)))
-        t = settings(paths["dense"], "prune", folder / "data", 6)
+        t = settings(dense, "prune", folder / "data", 6)
         p = PruneConfig(t, method="gradual", sparsity=SPARSITY, events=2)
-        paths["pruned"] = prune(p, folder / "pruned", quiet=True)
-        paths["narrow"] = prune(replace(p, method="csp", pattern="inputs"), folder / "narrow", quiet=True)
-        for name, init in (("trained", "dense"), ("again", "pruned")):
-            t = settings(paths[init], "continue", folder / "data", 3)
-            paths[name] = train(t, folder / name, quiet=True)
-    return paths
+        pruned = prune(p, folder / "pruned", quiet=True)
+        prune(replace(p, method="csp", pattern="inputs"), folder / "narrow", quiet=True)
+        for name, init in (("trained", dense), ("again", pruned)):
+            train(settings(init, "continue", folder / "data", 3), folder / name, quiet=True)
+
+
+@pytest.fixture(scope="module")
+def paths(made_once, plucked):
+    """Return the paths of dense weights, of those trained on, pruned by weights and by channels, and trained again."""
+    folder = made_once("music-training", lambda folder: train_all(folder, plucked))
+    trained = {name: folder / name / "weights.safetensors" for name in ("trained", "pruned", "narrow", "again")}
+    return {"dense": folder / "dense.safetensors"} | trained
 
 
 @pytest.mark.parametrize("name", ["trained", "pruned", "narrow", "again"])

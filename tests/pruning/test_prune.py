@@ -25,7 +25,7 @@ TINY = PRESETS["tiny"]
 NOTES = {"steps": [0, 17], "mean_rates_bps": [round(36000 * 0.9**q) for q in range(17)], "supported_bps": [9000, 24000]}
 STEPS, SPARSITY = 12, 0.75
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
+pytestmark = pytest.mark.usefixtures("little_memory", "quick_compilation")  # far less is run than compiled
 
 
 def settings(init, data, steps):
@@ -34,14 +34,12 @@ def settings(init, data, steps):
     return replace(t, data=str(data), steps=steps, batch=2, seconds=0.4)
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory, vowel, speech_model, speech_integers):
-    """Return the dense weights' path, and by pattern those of runs that pruned them."""
-    folder = tmp_path_factory.mktemp("prune")
+def prune_all(folder, vowel, params, integers):
+    """Write dense weights and data, and prune in folders of a folder by pattern."""
     for name, f0_hz in (("ann", 210), ("ben", 110)):
         (folder / "data" / name).mkdir(parents=True)
         soundfile.write(folder / "data" / name / "a.wav", vowel(f0_hz, (500, 1500, 2500), seconds=4), 16000)
-    save_weights(folder / "dense.safetensors", speech_model[1], speech_integers, TINY.codec, NOTES)
+    save_weights(folder / "dense.safetensors", params, integers, TINY.codec, NOTES)
     t = settings(folder / "dense.safetensors", folder / "data", STEPS)
     p = PruneConfig(t, method="gradual", sparsity=SPARSITY, events=2)
     with pytest.MonkeyPatch.context() as patch:
@@ -49,9 +47,15 @@ def runs(tmp_path_factory, vowel, speech_model, speech_integers):
         made = {}  # both runs share one compiled step
         make_step = loop.make_step
         patch.setattr(loop, "make_step", lambda *of: made.setdefault("step", make_step(*of)))
-        paths = {"single": prune(p, folder / "single", quiet=True)}
-        paths["inputs"] = prune(replace(p, method="csp", pattern="inputs"), folder / "inputs", quiet=True)
-    return folder / "dense.safetensors", paths
+        prune(p, folder / "single", quiet=True)
+        prune(replace(p, method="csp", pattern="inputs"), folder / "inputs", quiet=True)
+
+
+@pytest.fixture(scope="module")
+def runs(made_once, vowel, speech_model, speech_integers):
+    """Return the dense weights' path, and by pattern those of runs that pruned them."""
+    folder = made_once("prune", lambda folder: prune_all(folder, vowel, speech_model[1], speech_integers))
+    return folder / "dense.safetensors", {name: folder / name / "weights.safetensors" for name in ("single", "inputs")}
 
 
 def test_every_layer_is_as_sparse_as_asked(runs):

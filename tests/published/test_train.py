@@ -1,6 +1,8 @@
 """Training in small: three phases, a function of the seed, and an interruption leaves no trace."""
 
 import json
+import pickle
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,17 +36,13 @@ from lpcnet_cq.training.data import Clip
 from lpcnet_cq.training.loop import Position, start_state
 from lpcnet_cq.training.speech_data import Batches
 
+pytestmark = pytest.mark.usefixtures("little_memory")
 STEPS, STOP = 40, 28  # phases end at 24, 32 and 40
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory, tiny, vowel):
-    """Run once, and once more with an interruption; return the recipe, both folders, parameters at phases' ends."""
-    folder = tmp_path_factory.mktemp("train")
-    for name, f0_hz, formants_hz in (("ann", 210, (700, 1200, 2600)), ("ben", 110, (300, 2200, 3000))):
-        (folder / "data" / name).mkdir(parents=True)
-        soundfile.write(folder / "data" / name / "a.wav", vowel(f0_hz, formants_hz, seconds=3), 16000)
-    r = Recipe(
+def recipe(folder, tiny):
+    """Return the settings of the runs in a folder."""
+    return Recipe(
         tiny(n_modules=2, lpc="trained", level=1.0),
         bitrates_bps=(9e3, 18e3),
         learning_rates=(1e-2, 1e-2, 1e-3),
@@ -56,6 +54,13 @@ def runs(tmp_path_factory, tiny, vowel):
         frames=28,
         checkpoint_minutes=60.0,
     )
+
+
+def train_all(folder, r, vowel):
+    """Train in folders of a folder, see `runs`."""
+    for name, f0_hz, formants_hz in (("ann", 210, (700, 1200, 2600)), ("ben", 110, (300, 2200, 3000))):
+        (folder / "data" / name).mkdir(parents=True)
+        soundfile.write(folder / "data" / name / "a.wav", vowel(f0_hz, formants_hz, seconds=3), 16000)
     ends = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LPCNET_CQ_CACHE", str(folder / "cache"))
@@ -85,8 +90,16 @@ def runs(tmp_path_factory, tiny, vowel):
             train(replace(r, checkpoint_minutes=0.0), folder / "parts", quiet=True)
         assert not (folder / "parts" / "weights.safetensors").exists()
         train(r, folder / "parts", quiet=True)
-    ends = [*ends[:2], flatten(load_system(folder / "whole" / "weights.safetensors").floats)]
-    return r, folder / "whole", folder / "parts", ends
+    (folder / "ends.pickle").write_bytes(pickle.dumps(ends[:2]))
+
+
+@pytest.fixture(scope="module")
+def runs(made_once, tiny, vowel):
+    """Run once, and once more with an interruption; return the recipe, both folders, parameters at phases' ends."""
+    folder = made_once("published", lambda folder: train_all(folder, recipe(folder, tiny), vowel))
+    ends = pickle.loads((folder / "ends.pickle").read_bytes())
+    ends.append(flatten(load_system(folder / "whole" / "weights.safetensors").floats))
+    return recipe(folder, tiny), folder / "whole", folder / "parts", ends
 
 
 def parameters(state):
@@ -135,13 +148,14 @@ def test_an_interruption_leaves_no_trace(runs):
         np.testing.assert_array_equal(found[name], value, err_msg=name)
 
 
-def test_finished_run_is_left_as_it_is(runs, monkeypatch):
+def test_finished_run_is_left_as_it_is(runs, tmp_path, monkeypatch):
     r, whole, _, _ = runs
     monkeypatch.setenv("LPCNET_CQ_CACHE", str(whole.parent / "cache"))
     monkeypatch.setattr(training, "COUNT_BATCHES", 4)
-    before = (whole / "metrics.jsonl").read_text(), (whole / "weights.safetensors").read_bytes()
-    train(r, whole, quiet=True)
-    assert ((whole / "metrics.jsonl").read_text(), (whole / "weights.safetensors").read_bytes()) == before
+    copy = shutil.copytree(whole, tmp_path / "whole")  # other processes read the folder
+    train(r, copy, quiet=True)
+    for name in ("metrics.jsonl", "weights.safetensors"):
+        assert (copy / name).read_bytes() == (whole / name).read_bytes()
 
 
 def test_trained_weights_go_through_the_evaluation_of_our_own_codec(runs, tmp_path, monkeypatch):

@@ -4,6 +4,8 @@ The smallest preset, some thirty steps, on vowels that are made here.
 """
 
 import json
+import pickle
+import shutil
 from dataclasses import replace
 
 import jax
@@ -28,13 +30,11 @@ PHASES, PHASE_STOP = 16, 10  # phases end at 8, 12 and 16
 LATER = ("allocation", "postfilter")
 
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
+pytestmark = pytest.mark.usefixtures("little_memory", "quick_compilation")  # far less is run than compiled
 
 
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory, vowel):
-    """Return a folder of three speakers."""
-    folder = tmp_path_factory.mktemp("corpus")
+def write_corpus(folder, vowel):
+    """Write recordings of three speakers; return the folder."""
     for name, f0_hz, formants_hz in (
         ("ann", 210, (700, 1200, 2600)),
         ("ben", 110, (300, 2200, 3000)),
@@ -46,32 +46,60 @@ def corpus(tmp_path_factory, vowel):
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory, corpus):
-    """Run once, and once more with the same seed and an interruption, and both in phases too.
+def corpus(tmp_path_factory, vowel):
+    return write_corpus(tmp_path_factory.mktemp("corpus"), vowel)
 
-    Returns configuration and folders, whole and in parts, the same in phases, and parameters before the steps there.
-    """
-    folder = tmp_path_factory.mktemp("train")
-    t = replace(PRESETS["tiny"], data=str(corpus), steps=STEPS, warmup_steps=3, checkpoint_minutes=60.0)
+
+def settings(folder):
+    """Return the settings of the runs in a folder, and those in phases."""
+    t = replace(PRESETS["tiny"], data=str(folder / "corpus"), steps=STEPS, warmup_steps=3, checkpoint_minutes=60.0)
     t = replace(t, annealing=0.01, loss=SpeechLoss(pesq_from=0.0))  # the whole loss from the first step on
+    return t, replace(t, steps=PHASES, stages=Stages((LATER,)))
+
+
+def settings_again(t, whole):
+    """Return settings of a run that trains the weights of another one on, with a learning rate of next to nothing."""
+    again = preset_for_weights(str(whole))
+    return replace(again, data=t.data, batch=2, seconds=0.4, steps=2, learning_rate=1e-9)
+
+
+def train_all(folder, vowel):
+    """Train in folders of a folder, see `runs`."""
+    write_corpus(folder / "corpus", vowel)
+    t, phased = settings(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LPCNET_CQ_CACHE", str(folder / "cache"))
         patch.setattr(loop, "LOG_EVERY", 5)
-        made, before = {}, []  # runs with the same phases share compiled steps; parameters before each step
+        made, before = {}, []  # runs that train the same parts share compiled steps; parameters before each step
         make_step, take_step = loop.make_step, loop.take_step
-        patch.setattr(loop, "make_step", lambda run, phase: made.setdefault(phase, make_step(run, phase)))
+
+        def shared_step(run, phase):
+            return made.setdefault(frozenset(phase.trained), make_step(run, phase))
 
         def watched(run, state, *arguments):
             if len(run.phases) > 1:
                 before.append(flatten(jax.tree.map(np.array, nnx.to_pure_dict(state.params))))
             return take_step(run, state, *arguments)
 
+        patch.setattr(loop, "make_step", shared_step)
         patch.setattr(loop, "take_step", watched)
-        phased = replace(t, steps=PHASES, stages=Stages((LATER,)))
-        for t_, stop, name in ((t, STOP, ""), (phased, PHASE_STOP, "phases-")):
-            before.clear()
-            train(t_, folder / f"{name}whole", quiet=True)
-            interrupted_run(t_, stop, folder / f"{name}parts")
+        train(t, folder / "whole", quiet=True)
+        interrupted_run(t, STOP, folder / "parts")
+        train(settings_again(t, folder / "whole"), folder / "again", quiet=True)
+        train(phased, folder / "phases-whole", quiet=True)
+        (folder / "before.pickle").write_bytes(pickle.dumps(before))
+        interrupted_run(phased, PHASE_STOP, folder / "phases-parts")
+
+
+@pytest.fixture(scope="module")
+def runs(made_once, vowel):
+    """Run once, and once more with the same seed and an interruption, and both in phases too.
+
+    Returns configuration and folders, whole and in parts, the same in phases, and parameters before the steps there.
+    """
+    folder = made_once("train", lambda folder: train_all(folder, vowel))
+    before = pickle.loads((folder / "before.pickle").read_bytes())
+    t, phased = settings(folder)
     return t, folder / "whole", folder / "parts", phased, folder / "phases-whole", folder / "phases-parts", before
 
 
@@ -143,22 +171,21 @@ def test_trained_weights_make_a_codec(runs, vowel):
     assert len(y) == len(x) and np.isfinite(y).all() and np.abs(y).max() > 0.01
 
 
-def test_finished_run_is_left_as_it_is(runs, monkeypatch):
+def test_finished_run_is_left_as_it_is(runs, tmp_path, monkeypatch):
     t, whole, *_ = runs
     monkeypatch.setenv("LPCNET_CQ_CACHE", str(whole.parent / "cache"))
-    before = (whole / "metrics.jsonl").read_text()
-    again = load_weights(train(t, whole, quiet=True))
-    assert (whole / "metrics.jsonl").read_text() == before
+    copy = shutil.copytree(whole, tmp_path / "whole")  # other processes read the folder
+    again = load_weights(train(t, copy, quiet=True))
+    assert (copy / "metrics.jsonl").read_text() == (whole / "metrics.jsonl").read_text()
     assert again.notes["step"] == STEPS
 
 
-def test_weights_are_trained_on_with_settings_that_fit_them(runs, monkeypatch):
+def test_weights_are_trained_on_with_settings_that_fit_them(runs):
     """With a learning rate of next to nothing they stay as they are; and they name the weights they come from."""
     t, whole, *_ = runs
-    monkeypatch.setenv("LPCNET_CQ_CACHE", str(whole.parent / "cache"))
-    again = replace(preset_for_weights(str(whole)), data=t.data, batch=2, seconds=0.4, steps=2, learning_rate=1e-9)
+    again = settings_again(t, whole)
     assert again.codec == t.codec and again.loss == SpeechLoss(pesq_from=0.0) and again.annealing == 0
-    before, after = load_weights(whole / "weights.safetensors"), load_weights(train(again, whole / "again", quiet=True))
+    before, after = (load_weights(f / "weights.safetensors") for f in (whole, whole.parent / "again"))
     found = flatten(after.floats)
     for name, value in flatten(before.floats).items():
         np.testing.assert_allclose(found[name], value, atol=1e-6, err_msg=name)
