@@ -15,8 +15,11 @@ FULL_SCALE_FROM = 0.5  # signals with a smaller maximum do not count as clipped
 SECTION_S = 0.5
 WINDOW_S = 0.032
 EDGES_HZ = (80, 200, 400, 630, 920, 1270, 1720, 2320, 3150, 4400, 6400, 9500, 13500, 20000)
-FLOOR_DB = -75.0  # level relative to full scale; sections with a lower level are not compared
+FLOOR_DB, LOWEST_FLOOR_DB = -75.0, -90.0  # relative to full scale; sections with a lower level are not compared
+FLOOR_BELOW_LOUDEST_DB = 30.0  # the floor of faint signals
 MOST_ERROR_DB = 3.5  # largest mean over bands, weighted by energy; normal coding at the lowest bitrate has less
+MOST_TONE_ERROR_DB = 1.5  # of tones, which receivers of signals measure
+TONE_SHARE = 0.99  # of the energy in two bands makes a section a tone; 0.3 % of the sections of speech have more
 MOST_FAILED = 0.1  # largest share of failed sections
 
 
@@ -83,6 +86,8 @@ class ClippingMeter:
 def band_levels_db(x: np.ndarray, sample_rate_hz: int) -> np.ndarray:
     """Return band levels of sections of half a second, (sections, bands), in dB relative to full scale.
 
+    The last band ends at 0.48 of the sample rate.
+
     Parameters
     ----------
     x : float array (n,) or (n, channels)
@@ -101,7 +106,8 @@ class BandMeter:
         self._section = max(1, round(SECTION_S * sample_rate_hz / n)), n
         self._window = np.hanning(n)[:, None]
         hz = np.arange(n // 2 + 1) * sample_rate_hz / n
-        self._edges = np.searchsorted(hz, [edge for edge in EDGES_HZ if edge < 0.48 * sample_rate_hz])
+        end_hz = 0.48 * sample_rate_hz
+        self._edges = np.searchsorted(hz, [*(edge for edge in EDGES_HZ if edge < end_hz), end_hz])
         self._held: np.ndarray | None = None  # the last whole section and what follows it
         self._measured = 0  # samples of those held that are in `_levels`
         self._levels: list[list[float]] = []
@@ -135,8 +141,9 @@ class BandMeter:
 def coding_fault(x: np.ndarray, y: np.ndarray, sample_rate_hz: int) -> str | None:
     """Compare decoded with original band levels; return a sentence on failed sections, or None.
 
-    A section fails if the mean error of its band levels exceeds `MOST_ERROR_DB`; the weight of a band is its energy in
-    both signals. The result is a sentence if more than one section in ten fails.
+    A section fails if the mean error of its band levels exceeds `MOST_ERROR_DB`, or that of a tone
+    `MOST_TONE_ERROR_DB`; the weight of a band is its energy in both signals. The result is a sentence if more than one
+    section in ten fails. Pauses below `FLOOR_DB` are not compared, but faint signals are, down to `LOWEST_FLOOR_DB`.
 
     Parameters
     ----------
@@ -161,10 +168,12 @@ def coding_fault(x: np.ndarray, y: np.ndarray, sample_rate_hz: int) -> str | Non
 def level_fault(x_db: np.ndarray, y_db: np.ndarray) -> str | None:
     """Compare band levels, (sections, bands), as `coding_fault` does those of signals."""
     a, b = 10 ** (x_db / 10), 10 ** (y_db / 10)
-    active = 10 * np.log10(a.sum(axis=1)) > FLOOR_DB
+    level_db = 10 * np.log10(a.sum(axis=1))
+    active = level_db > np.clip(level_db.max() - FLOOR_BELOW_LOUDEST_DB, LOWEST_FLOOR_DB, FLOOR_DB)
     weights = (a + b) / (a + b).sum(axis=1, keepdims=True)
     error_db = (weights * np.abs(10 * np.log10(b / a))).sum(axis=1)
-    failed = active & (error_db > MOST_ERROR_DB)
+    is_tone = np.sort(a, axis=1)[:, -2:].sum(axis=1) > TONE_SHARE * a.sum(axis=1)
+    failed = active & (error_db > np.where(is_tone, MOST_TONE_ERROR_DB, MOST_ERROR_DB))
     if failed.sum() <= MOST_FAILED * active.sum():
         return None
     share = f"{failed.sum()} of {active.sum()} half-seconds, first at {SECTION_S * np.argmax(failed):.1f} s"

@@ -63,6 +63,32 @@ def test_bad_coding_is_said(noise, name):
     assert said is not None and said.startswith("coding failed") and "4 of 4 half-seconds" in said
 
 
+@pytest.mark.parametrize("tones_hz", [(2100,), (6900,), (350, 440), (697, 1209)])
+@pytest.mark.parametrize("change_db", [-1.8, -1.2, 1.2, 1.8])
+def test_levels_of_tones_are_measured_closely(tones_hz, change_db):
+    """Receivers of fax and dial tones measure them; noise may change more."""
+    x = 0.1 * sum(np.sin(2 * np.pi * hz * TIME) for hz in tones_hz)
+    said = coding_fault(x, 10 ** (change_db / 20) * x, FS)
+    assert (said is not None) is (abs(change_db) > 1.5)
+
+
+def test_noise_may_change_more_than_tones(noise):
+    assert coding_fault(noise, 10 ** (-1.8 / 20) * noise, FS) is None
+
+
+@pytest.mark.parametrize(("level_db", "is_said"), [(-60, True), (-85, True), (-95, False)])
+def test_faint_signals_are_compared_but_not_the_noise_of_digital_silence(noise, level_db, is_said):
+    faint = 10 ** ((level_db + 20) / 20) * noise
+    assert (coding_fault(faint, 0.45 * faint, FS) is not None) is is_said
+
+
+def test_faint_pauses_are_not_compared(noise):
+    """What a decoder makes of the noise in pauses of speech is masked."""
+    x = np.concatenate([noise, 10 ** (-60 / 20) * noise])
+    y = np.concatenate([noise, 10 ** (-66 / 20) * noise])
+    assert coding_fault(x, y, FS) is None
+
+
 def test_the_first_fault_is_named_and_few_faults_are_none():
     x = 0.1 * np.random.default_rng(4).standard_normal(20 * FS)
     y = x.copy()
