@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dsp._audio_mapping import first_match
+from dsp._audio_mp3 import begins_mp3
 from dsp._audio_samples import WIDTHS
 
 _W64_RIFF = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
@@ -218,6 +219,9 @@ def _placed(data, found: Samples, start: int, claimed: int | None, align: int, f
     found.start, found.n_bytes, found.claimed_bytes, found.next_file = start, max(end - start, 0), claimed, end
     if claimed is not None and claimed <= found.n_bytes:
         after = start + claimed + -claimed % align
+        if claimed and begins_mp3(data, after):  # it has no mark that `_NEXT_FILE` could find
+            found.n_bytes, found.next_file = claimed, after
+            return found
         is_end = claimed > 0 and (after > end - 8 or (after == file_end and end - after <= _MAX_TRAILING_BYTES))
         if after >= end or is_end or _begins_chunk(data, after):
             found.n_bytes = claimed

@@ -52,9 +52,8 @@ class Mp3Stream:
     endless: bool
 
 
-def after_id3(data) -> int:
-    """Return the position after the ID3 tags at the start of a file; a tag that is longer than the file is ignored."""
-    at = 0
+def after_id3(data, at: int = 0) -> int:
+    """Return the position after the ID3 tags at a position; a tag that is longer than the data is ignored."""
     while data[at : at + 3] == b"ID3" and at + 10 <= len(data):
         a, b, c, d = (byte & 127 for byte in data[at + 6 : at + 10])
         end = at + 10 + (a << 21 | b << 14 | c << 7 | d) + 10 * (data[at + 5] >> 4 & 1)
@@ -62,6 +61,12 @@ def after_id3(data) -> int:
             break
         at = end
     return at
+
+
+def begins_mp3(data, at: int) -> bool:
+    """Return whether a stream begins exactly at a position, or behind the ID3 tags there."""
+    at = after_id3(data, at)
+    return _next_frame(data, at, None, at + 1) is not None
 
 
 def ends_with_tag(data) -> bool:

@@ -56,12 +56,16 @@ def test_samples_in_parts_are_refused(audio_files):
         audio_files.read(listed)
 
 
-@pytest.mark.parametrize("kind", ["FLAC", "OGG"])
-def test_what_follows_in_another_format_is_joined(audio_files, kind):
+@pytest.mark.parametrize("n", [2000, 64000], ids="{} samples".format)
+@pytest.mark.parametrize("kind", ["FLAC", "OGG", "MP3", "MP3 behind a tag"])
+def test_what_follows_in_another_format_is_joined(audio_files, kind, n):
     file = io.BytesIO()
-    soundfile.write(file, audio_files.PCM, audio_files.RATE_HZ, format=kind)
-    found = audio_files.read(audio_files.wav(audio_files.SMALL) + file.getvalue())
-    assert len(found.x) == 4 + len(audio_files.PCM)
+    soundfile.write(file, audio_files.PCM[:n], audio_files.RATE_HZ, format=kind[:4].strip())
+    tag = b"ID3\4\0\0\0\0\0\x0a" + bytes(10) if kind.endswith("tag") else b""
+    first = audio_files.wav(audio_files.SMALL, riff=36 + 8)
+    found = audio_files.read(first + tag + file.getvalue())
+    assert len(found.x) == 4 + n
+    np.testing.assert_array_equal(found.x[:4], audio_files.SMALL / 32768)
     assert found.notes == ["joined 2 recordings that follow each other in the file"]
 
 
