@@ -72,6 +72,8 @@ def checked_signal(
         y = np.asarray(x)
     except ValueError:  # nested lists of unequal lengths
         raise ValueError(f"`{name}` has rows of unequal lengths, it must be an array of samples") from None
+    if y.ndim == 0 and y.dtype.kind in "SUO":
+        raise ValueError(f"`{name}` is of type {type(x).__name__}, it must be an array of samples")
     if np.ma.is_masked(x):
         raise ValueError(f"`{name}` has masked samples, it must have none")
     _check_shape(name, y.shape, channels_last, max_channels)

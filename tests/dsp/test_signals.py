@@ -47,6 +47,12 @@ def test_types_without_a_known_full_scale_are_refused(dtype):
         checked_signal("signal", np.zeros(4, dtype))
 
 
+@pytest.mark.parametrize("x", [b"aa", "aa", None, {1: 2}])
+def test_what_is_no_array_is_named_by_its_type(x):
+    with pytest.raises(ValueError, match=rf"^`signal` is of type {type(x).__name__}, it must be an array of samples$"):
+        checked_signal("signal", x)
+
+
 def layouts(passes):
     """Return the shapes and axis orders that pass, or those that do not."""
     orders = [(shape, last, LAYOUTS[shape][not last]) for shape in LAYOUTS for last in (True, False)]
