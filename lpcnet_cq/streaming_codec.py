@@ -14,6 +14,7 @@ from lpcnet_cq.codec_properties import CodecProperties
 from lpcnet_cq.file_decoder import Decoding, decode_file
 from lpcnet_cq.file_encoder import Options, Progress, checked_progress, encode_blocks
 from lpcnet_cq.live_file import decode_live, live_header, write_live
+from lpcnet_cq.pause import check_pauses
 from lpcnet_cq.stream import Decoder, Encoder
 
 
@@ -54,6 +55,8 @@ class StreamingCodec(CodecProperties):
         bitrate_bps = self._parts.checked_bitrate_bps(bitrate_bps)
         layers = self._parts.checked_layers(layers)
         check_mode(mode)
+        if dtx is True:  # before the bitrate, which other layers would make wrong
+            check_pauses(self._parts, layers, mode)
         if layers > (most := self._parts.packer.most_layers(bitrate_bps)):
             raise ValueError(f"`layers` is {layers}, at {bitrate_bps} bit/s it must be at most {most}")
         return Encoder(self._parts, bitrate_bps, layers, mode, expected_loss, copy_offset, dtx)
