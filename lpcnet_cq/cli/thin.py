@@ -2,7 +2,7 @@
 
 import argparse
 
-from lpcnet_cq.cli.arguments import add_output, output_of
+from lpcnet_cq.cli.arguments import add_output, output_of, say
 from lpcnet_cq.cli.models import check_layers, load_for, read_stream
 from lpcnet_cq.cli.paths import CODED_SUFFIX, check_output
 
@@ -25,7 +25,10 @@ def run_thin(args: argparse.Namespace) -> int:
     data, header = read_stream(args.input)
     from lpcnet_cq.audio import replacing
 
-    data = load_for(header, args.model, args.backend).thin(data, args.layers)
+    thinned = load_for(header, args.model, args.backend).thin(data, args.layers)
     with replacing(target) as file:
-        file.write(data)
+        file.write(thinned)
+    if thinned == data:
+        most = "one layer" if args.layers == 1 else f"at most {args.layers} layers"
+        say(f"the packets have {most}, there is nothing to drop")
     return 0
