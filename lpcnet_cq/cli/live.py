@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 if TYPE_CHECKING:
@@ -142,7 +143,9 @@ def encode_live(
 
     audio = open_audio(cast(BinaryIO, source), codec.channels, arriving=isinstance(source, ReadAhead))
     channels = min(audio.n_channels, 2) if codec.channels == 2 else 1
+    blocks = iter(audio.blocks)
+    first = next(blocks)  # raises if there are no samples, before a header is written
     with replacing(target) as file:
         options = bitrate_bps, layers, mode, expected_loss, dtx
-        codec.encode_live(file, audio.blocks, audio.sample_rate_hz, channels, *options)
+        codec.encode_live(file, chain([first], blocks), audio.sample_rate_hz, channels, *options)
     return audio.notes
