@@ -11,7 +11,7 @@ from lpcnet_cq.bitstream.container import Header, read_header, write_header
 from lpcnet_cq.bitstream.live_container import LiveReader, LiveWriter
 from lpcnet_cq.bitstream.packing import cut, write_segments
 from lpcnet_cq.bitstream.segment_reader import ReadSegment
-from lpcnet_cq.bitstream.summary import summarise
+from lpcnet_cq.bitstream.summary import LEAST_S, summarise
 from lpcnet_cq.file_decoder import check_header, read_checked
 from lpcnet_cq.live_file import read_live
 from lpcnet_cq.parts import CodecParts
@@ -47,7 +47,7 @@ def drop_layers(parts: CodecParts, data: bytes, layers: int) -> bytes:
     packets = [p for segment in segments for p in cut(segment.payload, segment.ends, layers)]
     n_bytes = sum(len(part) for layers in packets for part in layers)
     seconds = summarise(data, parts.config.spec.sample_rate_hz)["duration_s"]
-    rate_bps = max(1, round(8 * n_bytes / seconds)) if seconds else 1
+    rate_bps = max(1, round(8 * n_bytes / max(seconds, LEAST_S))) if seconds else 1
     coding = replace(header.coding, mode="mean") if header.coding else None
     live = replace(header.live, enhancements=layers - 1) if header.live else None
     file = io.BytesIO()

@@ -8,6 +8,8 @@ import io
 from lpcnet_cq.bitstream.container import Header, read_header, read_segments
 from lpcnet_cq.bitstream.live_container import LiveReader
 
+LEAST_S = 0.02  # about a packet: the bitrate of a shorter file is that over this time
+
 
 def summarise(data: bytes, coding_hz: int | None = None) -> dict:
     """Return the properties of a file that header and segment headers contain.
@@ -22,10 +24,10 @@ def summarise(data: bytes, coding_hz: int | None = None) -> dict:
     Returns
     -------
     dict
-        Names end with the unit. `bitrate_bps` includes all bytes of the file. `duration_s` and `bitrate_bps` are None
-        if the coding sample rate is not known; `codec` and `mode` are None if the file does not contain them. Live
-        streams also have `unsent_packets`, those of pauses, which `packets` includes, and `complete`: whether they
-        contain their end.
+        Names end with the unit. `bitrate_bps` includes all bytes of the file, and is that over 20 ms if the file is
+        shorter. `duration_s` and `bitrate_bps` are None if the coding sample rate is not known; `codec` and `mode` are
+        None if the file does not contain them. Live streams also have `unsent_packets`, those of pauses, which
+        `packets` includes, and `complete`: whether they contain their end.
 
     Raises
     ------
@@ -65,7 +67,7 @@ def summarise(data: bytes, coding_hz: int | None = None) -> dict:
         "channels": header.channels,
         "codec": header.coding.codec if header.coding else None,
         "mode": header.coding.mode if header.coding else None,
-        "bitrate_bps": None if seconds is None else 8 * len(data) / seconds if seconds else 0.0,
+        "bitrate_bps": None if seconds is None else 8 * len(data) / max(seconds, LEAST_S) if seconds else 0.0,
         "nominal_bps": header.bitrate_bps,
         "size_bytes": len(data),
         "packets": n_packets,

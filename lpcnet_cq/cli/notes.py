@@ -48,8 +48,10 @@ class SignalMeter:
 
 def file_notes(codec: "Codec", options: EncodeOptions, meter: SignalMeter, file: BinaryIO) -> list[str]:
     """Return notes on a coded file: sample rate, layers, bitrate, and defects if they are checked."""
+    from lpcnet_cq.bitstream.summary import LEAST_S
+
     notes, original_hz, rate_bps = [], meter.sample_rate_hz, options.rate_bps
-    seconds, n_bytes = meter.n_samples / original_hz, size_bytes(file)
+    seconds, n_bytes = max(meter.n_samples / original_hz, LEAST_S), size_bytes(file)
     if original_hz != codec.sample_rate_hz:
         notes.append(f"resampled {original_hz} -> {codec.sample_rate_hz} Hz")
     if options.layers > 1 and (layers := layers_of(file)) < options.layers:

@@ -52,6 +52,14 @@ def test_nothing_lasts_no_time():
     assert found["duration_s"] == found["bitrate_bps"] == found["packets"] == 0
 
 
+def test_the_bitrate_of_a_few_samples_is_that_over_a_packet():
+    file = io.BytesIO()
+    write_header(file, Header(1, 16000, 9000, "0123456789abcdef", coding=Coding("speech", "mean", 16000, 320, 1)))
+    write_segment(file, [20 * b"a"], last=True)
+    found = summarise(file.getvalue())
+    assert found["duration_s"] == 1 / 16000 and found["bitrate_bps"] == 50 * 8 * len(file.getvalue())
+
+
 def test_damage_is_an_error():
     data = stream(CODING)
     for damaged in (data[:-1], data + b"x", data[:40] + b"x" + data[41:]):
