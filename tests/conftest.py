@@ -37,6 +37,17 @@ settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
+# JAX makes many objects that live on while it traces: with the default of 700 a tenth of the time goes into the search
+# for garbage among them.
+gc.set_threshold(20_000, 20, 20)
+
+
+def pytest_collection_finish():
+    """Leave modules and tests out of all searches for garbage."""
+    gc.collect()
+    gc.freeze()
+
+
 MOST_BYTES = 1_300_000_000  # of memory, with which another file of tests begins
 FEW_BYTES = 700_000_000  # the same for files that compile whole trainings, which takes a gigabyte
 
