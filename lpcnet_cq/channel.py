@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from lpcnet_cq.stream import Decoder
+    from lpcnet_cq.live_decoder import Decoder
 
 
 def random_losses(n: int, loss: float, seed: int) -> np.ndarray:

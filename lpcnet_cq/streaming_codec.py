@@ -13,9 +13,10 @@ from lpcnet_cq.bitstream.packing import Mode, check_mode
 from lpcnet_cq.codec_properties import CodecProperties
 from lpcnet_cq.file_decoder import Decoding, decode_file
 from lpcnet_cq.file_encoder import Options, Progress, checked_progress, encode_blocks
+from lpcnet_cq.live_decoder import Decoder
+from lpcnet_cq.live_encoder import Encoder
 from lpcnet_cq.live_file import decode_live, live_header, write_live
 from lpcnet_cq.pause import check_pauses
-from lpcnet_cq.stream import Decoder, Encoder
 
 
 class StreamingCodec(CodecProperties):

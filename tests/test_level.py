@@ -33,8 +33,9 @@ def db(x):
 def test_chosen_level_is_near_the_nominal_one(active_db, before):
     level = choose_level(10 ** (active_db / 10), before)
     assert MIN_LEVEL <= level <= MAX_LEVEL
-    if MIN_LEVEL < level:
-        assert RANGE_DB[0] - 1e-9 <= active_db - LEVEL_DB * level <= RANGE_DB[1] + 1e-9
+    normalised_db = active_db - LEVEL_DB * level
+    assert normalised_db <= RANGE_DB[1] + 1e-9
+    assert normalised_db >= RANGE_DB[0] - 1e-9 or level == MIN_LEVEL
 
 
 def test_silence_does_not_change_the_level():
@@ -110,8 +111,8 @@ def test_live_streams_follow_the_level(codec, setting):
     for second in (1, 4, 17):
         part = slice(second * FS, (second + 1) * FS)
         assert db(y[part]) == pytest.approx(db(x[part]), abs=1.0)
-    if setting.get("mode") == "constant":
-        assert {len(data) for data in packets} == {13000 // 50 // 8}
+    sizes = {len(data) for data in packets}
+    assert sizes == {13000 // 50 // 8} or setting.get("mode") != "constant"
 
 
 def test_a_live_file_is_decoded_as_its_packets(codec):

@@ -1,6 +1,6 @@
 """Signal model of speech on NumPy arrays: the front end of the encoder, and the JAX functions of the model.
 
-Place in the chain: between `codec` or `stream`, which work on bytes and NumPy arrays, and `model`. A call for a file
+Place in the chain: between `codec` or live coders, which work on bytes and NumPy arrays, and `model`. A call for a file
 codes many packets, a call for a live stream codes one. The state is passed from call to call, so that both run the same
 code.
 """

@@ -1,6 +1,6 @@
 """Signal model of music in NumPy: fulfils `contract.SignalModel` as `lpcnet_cq.music.runtime` does.
 
-Place in the chain: between `codec` or `stream`, which work on bytes and samples, and `light.music.model`. Nothing is
+Place in the chain: between `codec` or live coders, which work on bytes and samples, and `light.music.model`. Nothing is
 compiled: the first call is as fast as the others, and every number of packets is allowed.
 """
 

@@ -1,7 +1,7 @@
 """Signal model of speech in NumPy and SciPy: fulfils `contract.SignalModel` as `lpcnet_cq.speech.runtime` does.
 
-Place in the chain: between `codec` or `stream`, which work on bytes and samples, and `light.speech.model`. Nothing is
-compiled: the first call is as fast as the others, and every number of packets is allowed.
+Place in the chain: between `codec` or live coders, which work on bytes and samples, and `light.speech.model`. Nothing
+is compiled: the first call is as fast as the others, and every number of packets is allowed.
 """
 
 from dataclasses import replace

@@ -1,13 +1,8 @@
-"""Live coding: the encoder turns samples into packets, the decoder turns each packet into a frame of samples.
+"""Live encoder: turns samples into packets as soon as they are complete.
 
-Place in the chain: replaces `files` for signals that are still being recorded. The encoder takes any number of samples
-per call and returns the packets that they complete. Every call of the decoder takes one packet and returns `frame_size`
-samples. With `dtx`, the encoder leaves out the packets of pauses, which are then `b""`. Both objects keep their state
-between calls. Delay: `codec.delay_ms`, which includes one frame: 20 ms for speech, 23 ms for music.
-
-Alignment: the decoded frames are delayed by `encoder.delay_samples + decoder.delay_samples` relative to the input.
-Remove this number of samples at the beginning to align them with the input. After `flush`, the aligned output is at
-least as long as the input.
+Place in the chain: between the signal model and the packets, for signals that are still being recorded. It takes any
+number of samples per call and returns the packets that they complete. With `dtx`, it leaves out the packets of pauses,
+which are then `b""`. Delay: the look-ahead; `live_coder` describes the alignment.
 """
 
 from collections import deque
@@ -19,42 +14,19 @@ import numpy as np
 
 from dsp.signals import checked_signal
 from lpcnet_cq.bitstream import packet
-from lpcnet_cq.bitstream.descriptor import is_descriptor, make_descriptor
-from lpcnet_cq.bitstream.level import put_level, take_level
+from lpcnet_cq.bitstream.descriptor import make_descriptor
+from lpcnet_cq.bitstream.level import put_level
 from lpcnet_cq.bitstream.packet_fit import Fitter, padded
-from lpcnet_cq.bitstream.packet_reader import BUFFER_BYTES
 from lpcnet_cq.bitstream.packing import Mode
-from lpcnet_cq.bitstream.protection import OFFSETS, Protection, choose_protection, find_copy, make_copy
+from lpcnet_cq.bitstream.protection import OFFSETS, Protection, choose_protection, make_copy
 from lpcnet_cq.bitstream.rate_control import Budget, operating_points
-from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.level import choose_level, level_exponents, scale, start_level, track_level
+from lpcnet_cq.live_coder import LiveCoder
 from lpcnet_cq.parts import CodecParts
-from lpcnet_cq.pause import PauseDetector, check_pauses, finds_pauses
+from lpcnet_cq.pause import PauseDetector, check_pauses
 
 
-class _Live:
-    """Hold what encoder and decoder have in common."""
-
-    def __init__(self, parts: CodecParts, layers: int):
-        self._parts, self._spec, self._layers = parts, parts.config.spec, layers
-
-    @property
-    def frame_size(self) -> int:
-        """Samples of a frame, per channel."""
-        return self._spec.hop
-
-    @property
-    def sample_rate_hz(self) -> int:
-        """Sample rate of the frames in Hz."""
-        return self._spec.sample_rate_hz
-
-    @property
-    def channels(self) -> int:
-        """Channels of a frame: its shape is (frame_size,) for 1 channel, else (frame_size, channels)."""
-        return self._parts.config.channels
-
-
-class Encoder(_Live):
+class Encoder(LiveCoder):
     """Turn samples at the codec's sample rate into packets of `frame_size` samples each.
 
     A packet is complete when `delay_samples` more samples than its own are known; the first packet therefore begins
@@ -274,142 +246,3 @@ class Encoder(_Live):
             return b""
         most_bytes = None if self._mode == "mean" else self._packet_bytes
         return make_descriptor(replace(fitter, side=side), level, most_bytes)
-
-
-class Decoder(_Live):
-    """Turn packets into frames of samples at the codec's sample rate.
-
-    Parameters
-    ----------
-    parts : CodecParts
-    layers : int
-        Maximum number of layers of a packet.
-    """
-
-    def __init__(self, parts: CodecParts, layers: int = 1):
-        super().__init__(parts, layers)
-        self._pasts: list[packet.Past] = []  # of the layers that are known, coarsest first
-        self._state = parts.signal.start_decoder()
-        self._last: packet.Integers | None = None
-        self._lost = 0
-        self._background: packet.Integers | None = None  # in pauses: what describes it
-        self._levels = 0, 0  # L of the packet before and of this one
-
-    @property
-    def delay_samples(self) -> int:
-        """Delay of frames relative to packets, in samples."""
-        return self._parts.config.decoder_delay
-
-    @property
-    def _has_levels(self) -> bool:
-        """Whether packets have levels: those of several layers have no place for them."""
-        return self._parts.config.normalised and self._layers == 1
-
-    @property
-    def known_layers(self) -> int:
-        """Layers of the next packet whose context is known; 0 after a loss, up to the next context reset."""
-        return len(self._pasts)
-
-    def push(self, data: bytes | None, following: bytes | None = None, next_packet: bytes | None = None) -> np.ndarray:
-        """Take a packet, or None for a lost one, or `b""` for one that was not sent, and return a frame.
-
-        A packet that was not sent is comfort noise with envelope and level of the last silence descriptor, or of the
-        last packet, if the descriptor was lost. After a descriptor, a lost packet is treated as one that was not sent.
-
-        A lost packet is replaced by the copy in `following`, or by concealment (`SignalModel.conceal`), which sounds
-        better if `next_packet` is known and resets the context. The packets after it need its context; they are
-        concealed too, up to the next context reset. The last layers of a packet may be missing. A layer that was
-        missing once is decoded again from the next context reset on.
-
-        Parameters
-        ----------
-        data : bytes or None
-        following : bytes, optional
-            The packet that may carry a copy of the lost one: the encoder's `copy_offset` packets later.
-        next_packet : bytes, optional
-            The packet directly after the lost one.
-
-        Returns
-        -------
-        float32 array (frame_size,) or (frame_size, channels)
-            In [-1, 1].
-
-        Raises
-        ------
-        BitstreamError
-            If a packet is damaged; the state of the decoder does not change.
-        ValueError
-            If an argument is of another type.
-        """
-        for name, value in (("data", data), ("following", following), ("next_packet", next_packet)):
-            if not isinstance(value, bytes | bytearray | memoryview | None):
-                kind = type(value).__name__
-                raise ValueError(f"`{name}` is of type {kind}, it must be the bytes of a packet, or None")
-        n, pasts, is_background, unsent = None, self._pasts, False, data is not None and not len(data)
-        after, level = None, self._levels[1]
-        if data is None:
-            (n, level), after, pasts = self._read_copy(following), self._read_alone(next_packet), []
-        elif unsent:
-            if not finds_pauses(self._spec):
-                raise BitstreamError("a packet has no bytes; this codec sends the packets of pauses, too")
-            pasts = []
-        elif self._pasts or packet.resets_context(self._parts.entropy, data):
-            pasts, n, level, rest = self._read(data)
-            is_background = packet.resets_context(self._parts.entropy, data) and is_descriptor(n, rest)
-        self._pasts, self._levels = pasts, (self._levels[1], level)
-        if n is not None:
-            self._last, self._lost, self._background = n, 0, n if is_background else None
-        elif unsent and self._background is None and self._last is not None:
-            self._background = replace(self._last, latents=np.zeros_like(self._last.latents))
-        y = self._frame(n, unsent, after)
-        if any(self._levels):
-            delay = self._parts.config.decoder_delay
-            y = scale(y, level_exponents(np.array(self._levels), self.frame_size, delay, delay))
-        return np.clip(y, -1, 1)
-
-    def _frame(self, n: packet.Integers | None, unsent: bool, after: packet.Integers | None) -> np.ndarray:
-        """Return the sound of a packet, if it was received, or what replaces it; `after` is the next packet."""
-        signal = self._parts.signal
-        if self._background is not None or unsent:
-            self._state, y = signal.conceal(self._state, self._background, 0)
-            return y if self._background is not None else np.zeros_like(y)
-        if n is not None:
-            self._state, y = signal.synthesise(self._state, n)
-            return y
-        self._lost += 1
-        self._state, y = signal.conceal(self._state, self._last, self._lost, after if self._last is not None else None)
-        return y if self._last is not None else np.zeros_like(y)  # before any packet, there is nothing to continue
-
-    def _read(self, data: bytes) -> tuple[list[packet.Past], packet.Integers, int, bytes]:
-        """Read all layers of a packet whose context is known, its level, and the bytes behind it.
-
-        No layer consists of zero bytes only.
-        """
-        if len(data) > BUFFER_BYTES:
-            raise BitstreamError(f"a packet has {len(data)} bytes, at most {BUFFER_BYTES} are allowed")
-        resets = packet.resets_context(self._parts.entropy, data)
-        known = self._layers if resets else len(self._pasts)
-        for layers in range(1, known + 1):
-            before = None if resets else self._pasts[:layers]
-            pasts, n, ends = self._parts.reader.read(before, data, 0, 1, 1, layers - 1)
-            end = int(ends[-1, -1])
-            level, rest = self._levels[1], bytes(data[end:])
-            if resets:
-                level, rest = take_level(rest) if self._has_levels else (0, rest)
-            if not any(rest):  # nothing, or padding
-                return pasts, n, level, rest
-        if known == self._layers and (known > 1 or find_copy(self._parts.entropy, rest) is None):
-            raise BitstreamError(f"a packet has {len(data) - end} bytes after its last layer")
-        return pasts, n, level, rest
-
-    def _read_copy(self, following: bytes | None) -> tuple[packet.Integers | None, int]:
-        """Return integers and level of the copy that a packet carries; None and the last level if there is none."""
-        entropy = self._parts.entropy
-        if following is None or not packet.resets_context(entropy, following):
-            return None, self._levels[1]
-        copy = find_copy(entropy, self._read(following)[3])
-        return self._read(copy)[1:3] if copy else (None, self._levels[1])
-
-    def _read_alone(self, data: bytes | None) -> packet.Integers | None:
-        """Return the integers of a packet that resets the context; None of others, and where there is no packet."""
-        return self._read(data)[1] if data and packet.resets_context(self._parts.entropy, data) else None
