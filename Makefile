@@ -38,7 +38,7 @@ bench: $(VENV)/.train ## measure the speed of the codec and of dsp on this machi
 	OMP_NUM_THREADS=1 $(BIN)/python experiments/bench_dsp.py
 
 benchmark: export OMP_NUM_THREADS = 1
-benchmark: $(VENV)/.bench ## compare quality with Opus, LACE, AMR-WB, LC3, Speex, Lyra on held-out speakers: DATA=folder MODEL=weights
+benchmark: $(VENV)/.judges ## compare quality with Opus, LACE, AMR-WB, LC3, Speex, Lyra on held-out speakers: DATA=folder MODEL=weights
 	$(BIN)/python experiments/benchmark.py "$(DATA)" $(call option,MODEL,model)
 	$(BIN)/python experiments/benchmark.py "$(DATA)" $(call option,MODEL,model) --speed
 
@@ -73,6 +73,12 @@ $(VENV)/.train: pyproject.toml | $(BIN)/python
 # The libraries of the other codecs come from the system, LACE from npm; the table names the codecs that are missing.
 $(VENV)/.bench: pyproject.toml $(VENV)/.train
 	$(PIP) -e '.[bench]' || echo "some codecs are not installed; continuing without them" >&2
+	@touch $@
+
+# pyclarity (HASPI, HASQI) asks for PyTorch and much else that these two do not need.
+$(VENV)/.judges: pyproject.toml $(VENV)/.bench
+	$(PIP) -e '.[judges]' || echo "some judges are not installed; continuing without them" >&2
+	$(PIP) --no-deps pyclarity==0.9.0 || echo "HASPI and HASQI are not installed; continuing without them" >&2
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml $(VENV)/.train

@@ -1,19 +1,22 @@
 """Compare our codec with its peers on the same recordings, at rates counted in payload bytes.
 
-    python experiments/benchmark.py DATA [--peers opus,amr-wb] [--rates 9k,24k] [--model NAME] [--label NAME]
+    python experiments/benchmark.py DATA [--peers opus,amr-wb] [--rates 9k,24k] [--model NAME] [--judges warpq]
 
 Codes the held-out speech of the corpus folder DATA and scores the decoded signals. Every row of
 `results/benchmark.csv` is written as it is measured and is not measured again: an interrupted run continues where it
-stopped, `--redo CODEC` deletes the rows of a codec, and scores that lacked a package are added once it is installed.
-At the end the program writes the table (`benchmark.md`), the curves (`benchmark.png`) and the recordings on which
-Opus is furthest ahead of ours (`worst.csv`); `--peers none --model none` writes these alone. `--recogniser WEIGHTS`
-adds a column: the letter error rate of a recogniser (`recognise.py`) on recordings with a transcript. `--speed`
-measures delay and speed instead, on one core.
+stopped, `--redo CODEC` deletes the rows of a codec, and scores that rows lack are added without the others: those
+whose package was missing, and those of a new judge. Judges (`lpcnet_cq.evaluation.judges`) are slow: they score 7.68 s
+from the middle of `--judged` recordings only. Lines in decoded white noise are written to `results/noise_lines.csv`.
+At the end the program writes the tables (`benchmark.md`), the curves (`benchmark.png`) and the recordings on which
+Opus is furthest ahead of ours (`worst.csv`); `--peers none --model none --judges none` writes these alone.
+`--recogniser WEIGHTS` adds the letter error rate of a recogniser (`recognise.py`) on recordings with a transcript to
+the rows. `--speed` measures delay and speed instead, on one core.
 
 Ours: bytes of the whole `.cq` file, decoded from those bytes. Peers: see `peers.py`. All are scored as 16-bit samples.
 """
 
 import argparse
+import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,27 +30,57 @@ from peers import PEERS, RATE_HZ, PacketPeer
 from report import RESULTS, make_parser
 
 import lpcnet_cq
+from dsp.frames import FrameSpec
 from lpcnet_cq.cli.arguments import bitrate_bps
 from lpcnet_cq.evaluation import metrics, tables
 from lpcnet_cq.evaluation.evaluate import held_out
+from lpcnet_cq.evaluation.judges import JUDGED_S, JUDGES
+from lpcnet_cq.evaluation.noise_lines import LEVELS_DB, noise_line_excess_db
 from lpcnet_cq.training.data import Clip, read_clip
 
 OWN = "lpcnet_cq"
 PCM_KBPS = 16 * RATE_HZ / 1000
+STEP_HZ = RATE_HZ / FrameSpec().subframe
 ACCEPTED = 0.97, np.inf  # share of the requested rate that needs no correction: a peer may use more than requested
 
 Key = tuple[str, float, str]  # codec, requested kbps, clip
 Read = Callable[[np.ndarray], float]  # samples (n,) to the letter error rate
 
 METRICS = {name: metrics.METRICS[name] for name in ("pesq", "visqol", "estoi", "si_sdr_db", "dnsmos")}
-CER = {"cer": metrics.Metric("letters wrong", lambda *_: np.nan, decimals=3)}  # measured by a recogniser instead
-COLUMNS = ["codec", "kbps_asked", "kbps", "clip", "seconds", *METRICS, *CER]
+LEVELS = ("level_100_hz_db", "level_1000_hz_db", "level_2000_hz_db", "level_4000_hz_db")
+SIGNALS = {name: metrics.METRICS[name] for name in ("pause_lines_db", *LEVELS, "modulation_db")}
+COLUMNS = ["codec", "kbps_asked", "kbps", "clip", "seconds", *METRICS, "cer", *SIGNALS, *JUDGES]
 TEXT_COLUMNS = ("codec", "clip")
+NOISE_COLUMNS = ["codec", "kbps_asked", "level_db", "line_excess_db"]
 
 
-def score(x: np.ndarray, y: np.ndarray, wanted: Iterable[str]) -> dict[str, float]:
-    """Score `y` (n,) against `x` (n,) by the metrics `wanted`; digital silence has no score."""
-    return {k: METRICS[k].score(x, y, RATE_HZ) if x.any() else float("nan") for k in wanted}
+def score(x: np.ndarray, y: np.ndarray, wanted: Iterable[str], step_hz: float) -> dict[str, float]:
+    """Score `y` (n,) against `x` (n,) by the metrics and judges `wanted`; digital silence has no score.
+
+    Lines in pauses are those at multiples of `step_hz`.
+    """
+    lines = SIGNALS["pause_lines_db"]._replace(score=partial(metrics.pause_lines_db, step_hz=step_hz))
+    known, middle = METRICS | SIGNALS | {"pause_lines_db": lines}, excerpt(len(x))
+    found = {}
+    for k in wanted if x.any() else ():
+        found[k] = JUDGES[k].score(x[middle], y[middle], RATE_HZ) if k in JUDGES else known[k].score(x, y, RATE_HZ)
+    return dict.fromkeys(wanted, float("nan")) | found
+
+
+def excerpt(n: int) -> slice:
+    """Return the samples of a recording of `n` that judges score.
+
+    >>> excerpt(160000), excerpt(1000)
+    (slice(18560, 141440, None), slice(0, 1000, None))
+    """
+    kept = min(n, round(JUDGED_S * RATE_HZ))
+    return slice((n - kept) // 2, (n - kept) // 2 + kept)
+
+
+def judged_clips(clips: Iterable[Clip], count: int) -> set[Path]:
+    """Choose the recordings that judges score, by a hash of their names: fewer are a part of more."""
+    by_hash = sorted(clips, key=lambda clip: hashlib.sha256(f"{clip.speaker}/{clip.path.name}".encode()).hexdigest())
+    return {clip.path for clip in by_hash[:count]}
 
 
 def readers(recogniser: Path, data: str) -> dict[Path, Read]:
@@ -107,48 +140,80 @@ class Point:
     codec: str
     kbps_asked: float
     prepare: Callable[[], Code]
+    step_hz: float
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Hold which scores a run adds: of all clips, of those that are judged, and by a recogniser."""
+
+    scores: Sequence[str]
+    judges: Sequence[str]
+    judged: set[Path]
+    readers: Mapping[Path, Read]
+
+    def lacking(self, row: Mapping, clip: Clip) -> tuple[list[str], Read | None]:
+        """Return which of the scores a row lacks, and what reads the clip if its letter error rate is missing."""
+        names = [*self.scores, *(self.judges if clip.path in self.judged else ())]
+        return [k for k in names if k not in row], self.readers.get(clip.path) if "cer" not in row else None
 
 
 def points_at(kbps: float, names: Sequence[str], codec, label: str, clips: Sequence[Clip]) -> list[Point]:
     """List what is measured at one point of comparison: ours first, then the peers that have a rate near it."""
-    own = [Point(label, kbps, lambda: own_code(codec, kbps))] if codec else []
+    own = [Point(label, kbps, lambda: own_code(codec, kbps), STEP_HZ)] if codec else []
     theirs = [(name, rate) for name in names for rate in PEERS[name].rates if plots.nearest_point(rate) == kbps]
     return own + [
-        Point(name, rate, lambda p=PEERS[name], rate=rate: steered_code(p, rate, clips)) for name, rate in theirs
+        Point(name, rate, lambda p=PEERS[name], rate=rate: steered_code(p, rate, clips), PEERS[name].subframe_hz)
+        for name, rate in theirs
     ]
 
 
-def measure(point: Point, clips: Sequence[Clip], path: Path, scored: Sequence[str], reads: Mapping[Path, Read]) -> None:
+def measure_noise(point: Point, path: Path) -> None:
+    """Add the lines in decoded white noise to the file, unless it has those of the codec at the rate."""
+    known = {(row["codec"], row["kbps_asked"], row["level_db"]) for row in tables.read_rows(path, TEXT_COLUMNS)}
+    levels_db = [level for level in LEVELS_DB if (point.codec, point.kbps_asked, level) not in known]
+    if not levels_db:
+        return
+    code = point.prepare()
+    for level_db in levels_db:
+        excess_db = noise_line_excess_db(lambda x: as_pcm16(code(x)[0]), level_db, RATE_HZ, point.step_hz)
+        row = {"codec": point.codec, "kbps_asked": point.kbps_asked, "level_db": level_db, "line_excess_db": excess_db}
+        tables.append_rows([row], NOISE_COLUMNS, path)
+
+
+def measure(point: Point, clips: Sequence[Clip], path: Path, wanted: Wanted) -> None:
     """Add to the file what it lacks of one codec at one rate: recordings, or scores of recordings."""
     rows, code = read_rows(path), None
     for i, clip in enumerate(clips):
         name = f"{clip.source}/{clip.speaker}/{clip.path.name}"
         row = rows.get((point.codec, point.kbps_asked, name), {})
-        wanted = [k for k in scored if k not in row]
-        reader = reads.get(clip.path) if "cer" not in row else None
-        if row and not wanted and not reader:
+        lacks, reader = wanted.lacking(row, clip)
+        if row and not lacks and not reader:
             continue
         code = code or point.prepare()
         x = read_clip(clip, RATE_HZ)
         y, kbps = code(x)
         row |= {"codec": point.codec, "kbps_asked": point.kbps_asked, "kbps": kbps, "clip": name}
-        row |= {"seconds": len(x) / RATE_HZ} | score(x.astype(np.float64), as_pcm16(y), wanted)
+        row |= {"seconds": len(x) / RATE_HZ} | score(x.astype(np.float64), as_pcm16(y), lacks, point.step_hz)
         row |= {"cer": reader(y)} if reader else {}
         tables.append_rows([row], COLUMNS, path)
-        scores = ", ".join(f"{k} {row[k]:.3f}" for k in (*scored, *CER) if k in row)
+        scores = ", ".join(f"{k} {row[k]:.3f}" for k in COLUMNS[5:] if k in row)
         print(f"{point.codec} {point.kbps_asked:g} kbps, {i + 1}/{len(clips)}: {kbps:.2f} kbps, {scores}", flush=True)
 
 
 def measure_all(args, clips: Sequence[Clip], path: Path) -> dict[str, str]:
     """Measure every codec asked for at every rate; return what could not be measured, with reasons."""
-    gone, lacks = {name: PEERS[name].missing() for name in args.peers}, metrics.missing_modules(METRICS)
+    known = METRICS | SIGNALS | {name: JUDGES[name] for name in args.judges}
+    gone, lacks = {name: PEERS[name].missing() for name in args.peers}, metrics.missing_modules(known)
     absent = {PEERS[name].title: reason for name, reason in gone.items() if reason}
-    absent |= {METRICS[k].title: f"module {module} is not installed" for k, module in lacks.items()}
+    absent |= {known[k].title: f"module {module} is not installed" for k, module in lacks.items()}
     names = [name for name in args.peers if not gone[name]]
     codec = None if args.model == "none" else lpcnet_cq.load(args.model)
-    scored = [k for k in METRICS if k not in lacks]
+    scores = [k for k in (*METRICS, *SIGNALS) if k not in lacks]
+    judges = [k for k in args.judges if k not in lacks]
     reads = readers(args.recogniser, args.data) if args.recogniser else {}
-    measure(Point(plots.UNCODED, PCM_KBPS, lambda: lambda x: (x, PCM_KBPS)), clips, path, scored, reads)
+    wanted = Wanted(scores, judges, judged_clips(clips, args.judged), reads)
+    measure(Point(plots.UNCODED, PCM_KBPS, lambda: lambda x: (x, PCM_KBPS), STEP_HZ), clips, path, wanted)
     for kbps in args.rates:
         usable = codec
         if codec and not codec.bitrates_bps[0] <= 1000 * kbps <= codec.bitrates_bps[1]:
@@ -156,7 +221,8 @@ def measure_all(args, clips: Sequence[Clip], path: Path) -> dict[str, str]:
             usable = None
         for point in points_at(kbps, names, usable, args.label, clips):
             try:
-                measure(point, clips, path, scored, reads)
+                measure(point, clips, path, wanted)
+                measure_noise(point, path.with_name("noise_lines.csv"))
             except (OSError, RuntimeError) as error:  # a library or a network that breaks down is named, others go on
                 absent[f"{point.codec} at {point.kbps_asked:g} kbps"] = str(error)
                 print(f"{point.codec} at {point.kbps_asked:g} kbps: {error}", flush=True)
@@ -216,6 +282,19 @@ def names_of(text: str) -> list[str]:
     return names
 
 
+def judges_of(text: str) -> list[str]:
+    """Parse names of judges.
+
+    >>> judges_of("none"), judges_of("warpq,haspi")
+    ([], ['warpq', 'haspi'])
+    """
+    names = {"all": list(JUDGES), "none": []}.get(text, text.split(","))
+    unknown = [name for name in names if name not in JUDGES]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is no judge; there are all, none, {', '.join(JUDGES)}")
+    return names
+
+
 def rates_of(text: str) -> list[float]:
     """Parse rates, to kbps.
 
@@ -232,6 +311,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--rates", type=rates_of, default="9k,12k,16k,20k,24k", help="in the order to measure them")
     parser.add_argument("--model", help="weights of ours; none: measure peers only (default: the released ones)")
     parser.add_argument("--label", default=OWN, help="name of ours in rows and tables (default: %(default)s)")
+    parser.add_argument("--judges", type=judges_of, default="all", help=f"all, none, or some of {', '.join(JUDGES)}")
+    parser.add_argument("--judged", type=int, default=12, help="number of recordings that judges score (%(default)s)")
     parser.add_argument("--redo", metavar="CODEC", help="delete the rows of this codec first")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder to write to")
     parser.add_argument(
@@ -247,16 +328,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     path = args.results / "benchmark.csv"
     args.results.mkdir(parents=True, exist_ok=True)
     clips = held_out(args.data)
+    noise = args.results / "noise_lines.csv"
     if args.redo:
         rewrite({key: row for key, row in read_rows(path).items() if row["codec"] != args.redo}, path)
+        kept = [row for row in tables.read_rows(noise, TEXT_COLUMNS) if row["codec"] != args.redo]
+        noise.unlink(missing_ok=True)
+        tables.append_rows(kept, NOISE_COLUMNS, noise)
     if not is_tidy(path):
         rewrite(read_rows(path), path)
     absent = measure_all(args, clips, path)
     rows = read_rows(path)
     if not is_tidy(path):  # scores were filled in
         rewrite(rows, path)
-    shown = METRICS | (CER if any("cer" in row for row in rows.values()) else {})
-    plots.write_summary(rows.values(), args.label, shown, absent, args.results)
+    noise_rows = tables.read_rows(noise, TEXT_COLUMNS)
+    columns = plots.Columns(METRICS, SIGNALS, JUDGES)
+    plots.write_summary(rows.values(), noise_rows, args.label, columns, absent, args.results)
 
 
 if __name__ == "__main__":

@@ -56,6 +56,8 @@ class PacketPeer(Peer):
         Algorithmic delay: frame, look-ahead, overlap of filter banks.
     hop : int
         Samples per packet.
+    subframe_hz : float
+        Rate of the codec's shortest unit with parameters of its own, at whose multiples it may put lines.
     n_bits : callable
         Payload bits of a packet.
     """
@@ -65,6 +67,7 @@ class PacketPeer(Peer):
     lag: int
     delay_ms: float
     hop: int = HOP_20_MS
+    subframe_hz: float = 200.0
     n_bits: Callable[[bytes], int] = lambda packet: 8 * len(packet)
 
     def packets(self, x: np.ndarray, kbps: float) -> list[bytes]:
@@ -370,7 +373,7 @@ PEERS = {
     "opus-lace": replace(OPUS, title="Opus 1.6 + LACE", rates=POINTS[:2], load=load_enhancer, decode=LACE),
     "opus-nolace": replace(OPUS, title="Opus 1.6 + NoLACE", load=load_enhancer, decode=NOLACE),
     "amr-wb": PacketPeer("AMR-WB", AMR_RATES, amr_wb, amr_encode, amr_decode, 95, 25.94, n_bits=amr_bits),
-    "lc3": PacketPeer("LC3, 10 ms", POINTS[2:], lc3_coders, lc3_encode, lc3_decode, 40, 12.5, hop=HOP_20_MS // 2),
+    "lc3": PacketPeer("LC3, 10 ms", POINTS[2:], lc3_coders, lc3_encode, lc3_decode, 40, 12.5, HOP_20_MS // 2, 100.0),
     "speex-wb": PacketPeer("Speex wideband", SPEEX_RATES, speex, speex_encode, speex_decode, 222, 34.0),
-    "lyra-v2": PacketPeer("Lyra v2", (9.2,), lyra, lyra_encode, lyra_decode, 0, 20.0),
+    "lyra-v2": PacketPeer("Lyra v2", (9.2,), lyra, lyra_encode, lyra_decode, 0, 20.0, subframe_hz=50.0),
 }

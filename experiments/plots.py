@@ -6,6 +6,7 @@ codec at one rate: its rows by clip.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +56,19 @@ def group(rows: Iterable[Mapping]) -> Points:
 
 
 def title_of(codec: str) -> str:
-    return PEERS[codec].title if codec in PEERS else codec
+    return "original" if codec == UNCODED else PEERS[codec].title if codec in PEERS else codec
+
+
+def in_order(points: Iterable[tuple[str, float]], own: str) -> list[tuple[str, float]]:
+    """Sort codecs and rates by the point of comparison, ours first."""
+    points = list(points)
+    place = {codec: i for i, codec in enumerate(dict.fromkeys([own, *PEERS, *(codec for codec, _ in points)]))}
+    return sorted(points, key=lambda p: (nearest_point(p[1]), place[p[0]], p[1]))
+
+
+def strong(cells: Sequence[str], codec: str, own: str) -> list[str]:
+    """Return the cells of a line, in bold if the codec is ours."""
+    return [f"**{cell}**" for cell in cells] if codec == own else list(cells)
 
 
 # ------------------------------------------------------------------------------------------------ table
@@ -63,19 +76,64 @@ def title_of(codec: str) -> str:
 
 def table(points: Points, own: str, metrics: Mapping[str, Metric], absent: Mapping[str, str]) -> str:
     """Return means with 95 % intervals as Markdown, by rate, ours first; codecs that are absent with the reason."""
-    order = [own, *PEERS]
-    place = {codec: i for i, codec in enumerate(dict.fromkeys([*order, *(codec for codec, _ in points)]))}
     whole = max(map(len, points.values()), default=0)
     lines = []
-    for codec, asked in sorted(points, key=lambda p: (nearest_point(p[1]), place[p[0]], p[1])):
+    for codec, asked in in_order(points, own):
         rows = list(points[codec, asked].values())
         short = f" ({len(rows)} of {whole} clips)" if len(rows) < whole else ""
         cells = [title_of(codec) + short, f"{mean_kbps(rows):.2f}"]
         cells += [mean_cell((row.get(k, np.nan) for row in rows), metric.decimals) for k, metric in metrics.items()]
-        lines.append([f"**{cell}**" for cell in cells] if codec == own else cells)
+        lines.append(strong(cells, codec, own))
     blank = [""] * (len(metrics) - 1)
     lines += [[name, "", f"not measured here: {reason}", *blank] for name, reason in absent.items()]
     return markdown(["codec", "kbps", *(metric.title for metric in metrics.values())], lines)
+
+
+def measured_by(rows: Iterable[Mapping], metrics: Mapping[str, Metric]) -> tuple[Points, dict[str, Metric]]:
+    """Return the points of the rows that have a value of one of these metrics, and the metrics that have values."""
+    kept = [row for row in rows if any(k in row for k in metrics)]
+    return group(kept), {k: metric for k, metric in metrics.items() if any(k in row for row in kept)}
+
+
+def judges_table(rows: Sequence[Mapping], own: str, judges: Mapping[str, Metric]) -> str:
+    """Return the means of the judges as Markdown, with the number of recordings that each one has scored."""
+    points, known = measured_by(rows, judges)
+    if not known:
+        return ""
+    counts = {k: len({row["clip"] for row in rows if k in row}) for k in known}
+    told = ", ".join(f"{known[k].title} {n}" for k, n in counts.items())
+    return f"Judges; recordings that each one has scored: {told}.\n\n{table(points, own, known, {})}"
+
+
+def signals_table(rows: Sequence[Mapping], own: str, signals: Mapping[str, Metric]) -> str:
+    """Return the means of what compares signals with the originals, as Markdown."""
+    points, known = measured_by((row for row in rows if row["codec"] != UNCODED), signals)
+    return f"Differences from the originals.\n\n{table(points, own, known, {})}" if known else ""
+
+
+def noise_table(rows: Iterable[Mapping], own: str) -> str:
+    """Return the lines in decoded white noise as Markdown, by the level of the noise.
+
+    >>> row = {"codec": "opus", "kbps_asked": 9.0, "level_db": -60.0, "line_excess_db": 0.25}
+    >>> print(noise_table([row, row | {"level_db": -40.0, "line_excess_db": 1.0}], "mine"))
+    Lines in decoded white noise at multiples of each codec's subframe rate, dB, by the level of the noise.
+    <BLANKLINE>
+    | codec | kbps asked | -60 dB | -40 dB |
+    | --- | ---: | ---: | ---: |
+    | Opus 1.6 | 9 | 0.2 | 1.0 |
+    <BLANKLINE>
+    """
+    found = {(row["codec"], row["kbps_asked"], row["level_db"]): row["line_excess_db"] for row in rows}
+    levels_db = sorted({level for *_, level in found})
+    lines = []
+    for codec, asked in in_order({(codec, asked) for codec, asked, _ in found}, own):
+        values = [found.get((codec, asked, level), np.nan) for level in levels_db]
+        cells = [title_of(codec), f"{asked:g}", *(mean_cell([v], 1) for v in values)]
+        lines.append(strong(cells, codec, own))
+    if not lines:
+        return ""
+    caption = "Lines in decoded white noise at multiples of each codec's subframe rate, dB, by the level of the noise."
+    return f"{caption}\n\n" + markdown(["codec", "kbps asked", *(f"{v:g} dB" for v in levels_db)], lines)
 
 
 # ------------------------------------------------------------------------------------------------ equal quality
@@ -200,16 +258,30 @@ def draw_codec(ax, points: Sequence[Sequence[Mapping]], metric: str, codec: str)
         return
     r, q, half = np.array(kept).T
     colour, marker = STYLES.get(codec, (INK, "o"))
-    strong = codec not in STYLES
-    style = {"linewidth": 3.2 if strong else 1.4, "markersize": 9 if strong else 6, "zorder": 5 if strong else 3}
+    ours = codec not in STYLES
+    style = {"linewidth": 3.2 if ours else 1.4, "markersize": 9 if ours else 6, "zorder": 5 if ours else 3}
     ax.errorbar(r, q, half, color=colour, marker=marker, label=title_of(codec), elinewidth=0.8, capsize=2, **style)
 
 
 # ------------------------------------------------------------------------------------------------ files
 
 
+@dataclass(frozen=True)
+class Columns:
+    """Hold the metrics of the three tables by their columns: scores, differences of signals, judges."""
+
+    scores: Mapping[str, Metric]
+    signals: Mapping[str, Metric]
+    judges: Mapping[str, Metric]
+
+
 def write_summary(
-    rows: Iterable[Mapping], own: str, metrics: Mapping[str, Metric], absent: Mapping[str, str], folder: Path
+    rows: Iterable[Mapping],
+    noise: Iterable[Mapping],
+    own: str,
+    columns: Columns,
+    absent: Mapping[str, str],
+    folder: Path,
 ) -> None:
     """Write `benchmark.md`, `benchmark.png` and `worst.csv`; print the first."""
     rows = list(rows)
@@ -218,13 +290,15 @@ def write_summary(
     absent = {PEERS[codec].title: "not asked for yet" for codec in PEERS if codec not in present} | dict(absent)
     clips = {clip: row["seconds"] for rows in points.values() for clip, row in rows.items()}
     text = f"{len(clips)} recordings, {sum(clips.values()) / 60:.1f} minutes; means with 95 % intervals.\n\n"
-    text += "\n".join(filter(None, [table(points, own, metrics, absent), savings_table(points, own, metrics)]))
+    parts = [table(points, own, columns.scores, absent), savings_table(points, own, columns.scores)]
+    parts += [judges_table(rows, own, columns.judges), signals_table(rows, own, columns.signals)]
+    text += "\n".join(filter(None, [*parts, noise_table(noise, own)]))
     scores = [row["dnsmos"] for row in rows if row["codec"] == UNCODED and "dnsmos" in row]
     if scores:
         text += "\nThe recordings themselves have DNSMOS {:.2f} ± {:.2f}.\n".format(*mean_and_interval(scores))
-    draw(points, own, metrics, folder / "benchmark.png")
+    draw(points, own, columns.scores, folder / "benchmark.png")
     entries = worst(points, own)
     (folder / "worst.csv").unlink(missing_ok=True)
-    columns = list(entries[0]) if entries else ["codec", "kbps_asked", "clip"]
-    append_rows(entries, columns, folder / "worst.csv")
+    listed = list(entries[0]) if entries else ["codec", "kbps_asked", "clip"]
+    append_rows(entries, listed, folder / "worst.csv")
     publish(text, folder / "benchmark.md")

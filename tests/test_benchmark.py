@@ -23,6 +23,7 @@ import plots
 
 from lpcnet_cq.evaluation.bench import speech_like
 from lpcnet_cq.evaluation.metrics import Metric
+from lpcnet_cq.training.data import Clip
 
 RATE_HZ = peers.RATE_HZ
 
@@ -210,11 +211,16 @@ def bench(tmp_path, monkeypatch):
     monkeypatch.setattr("lpcnet_cq.load", lambda name: codec)
     monkeypatch.setattr("lpcnet_cq.evaluation.plots.DPI", 30)
     monkeypatch.setattr(benchmark, "METRICS", dict.fromkeys(METRICS, Metric("Score", mean_product)))
-    monkeypatch.setattr(benchmark, "COLUMNS", ["codec", "kbps_asked", "kbps", "clip", "seconds", *METRICS])
+    monkeypatch.setattr(benchmark, "SIGNALS", {"pause_lines_db": benchmark.SIGNALS["pause_lines_db"]})
+    monkeypatch.setattr(benchmark, "JUDGES", {})
+    monkeypatch.setattr(benchmark, "LEVELS_DB", ())
+    columns = ["codec", "kbps_asked", "kbps", "clip", "seconds", *METRICS, "pause_lines_db"]
+    monkeypatch.setattr(benchmark, "COLUMNS", columns)
     monkeypatch.setattr(benchmark, "PEERS", {k: replace(p, load=cannot_load) for k, p in peers.PEERS.items()})
 
     def run(*options):
-        benchmark.main([str(tmp_path / "data"), "--rates", "64k", "--results", str(tmp_path / "out"), *options])
+        here = ["--rates", "64k", "--results", str(tmp_path / "out")]
+        benchmark.main([str(tmp_path / "data"), *here, *options])
         with open(tmp_path / "out" / "benchmark.csv", newline="") as file:
             return [row for row in csv.DictReader(file) if row["codec"] != plots.UNCODED]
 
@@ -276,14 +282,14 @@ def test_scores_that_lacked_a_package_are_filled_in(bench, monkeypatch, capsys):
 def test_letters_are_counted_where_there_is_a_transcript_and_only_if_asked(bench, monkeypatch, capsys):
     run, codec, out = bench
     before = [dict(row) for row in run()]
-    assert "letters wrong" not in capsys.readouterr().out
+    assert "cer" not in capsys.readouterr().out
     monkeypatch.setattr(benchmark, "COLUMNS", [*benchmark.COLUMNS, "cer"])  # the file has fewer: it is of before
     told = out.parent / "data" / "dev" / "s2" / "a.wav"
     monkeypatch.setattr(benchmark, "readers", lambda recogniser, data: {told: lambda y: round(len(y) / 16000, 3)})
     rows = run("--recogniser", "weights")
     assert [row.pop("cer") for row in rows] == ["", "0.5"] and rows == before
     assert codec.calls == 3  # only the recording with a transcript is coded again
-    assert "letters wrong" in capsys.readouterr().out
+    assert "cer 0.500" in capsys.readouterr().out
 
 
 def test_peers_that_cannot_run_are_named_and_rates_out_of_reach_too(bench, capsys):
@@ -311,7 +317,55 @@ def test_a_peer_that_breaks_down_is_named_and_the_others_go_on(bench, monkeypatc
     assert "| opus at 9 kbps |  | not measured here: it broke |" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("wrong", [("--peers", "opsu"), ("--rates", "nine")])
+def test_judges_score_the_middle_of_some_recordings_and_are_added_to_rows(bench, monkeypatch, capsys):
+    run, codec, _ = bench
+    before = run()
+    seconds = Metric("Seconds judged", lambda x, y, sample_rate_hz: len(y) / sample_rate_hz)
+    judges = {"seconds_judged": seconds, "odd": Metric("Odd", mean_product, ("no_such_module",))}
+    monkeypatch.setattr(benchmark, "JUDGES", judges)
+    monkeypatch.setattr(benchmark, "JUDGED_S", 0.25)
+    monkeypatch.setattr(benchmark, "COLUMNS", [*benchmark.COLUMNS, *judges])
+    assert [row["seconds_judged"] for row in run("--judges", "none")] == ["", ""] and codec.calls == 2
+    rows = run("--judged", "1")
+    assert sorted(row["seconds_judged"] for row in rows) == ["", "0.25"] and codec.calls == 3
+    assert [{k: row[k] for k in before[0]} for row in rows] == before
+    told = capsys.readouterr().out
+    assert "recordings that each one has scored: Seconds judged 1." in told
+    assert "| Odd |  | not measured here: module no_such_module is not installed |" in told
+    assert [row["seconds_judged"] for row in run("--judges", "seconds_judged")] == ["0.25", "0.25"]
+    assert codec.calls == 4  # the row that has a score is not coded again
+
+
+def test_fewer_judged_recordings_are_a_part_of_more():
+    clips = [Clip(Path(f"{name}.wav"), "s", "dev") for name in "abcdefgh"]
+    chosen = [benchmark.judged_clips(clips, n) for n in (0, 3, 5, 99)]
+    assert [len(c) for c in chosen] == [0, 3, 5, 8] and chosen[1] < chosen[2]
+    assert benchmark.judged_clips(clips[::-1], 3) == chosen[1]
+
+
+def test_noise_is_coded_once_for_each_level_and_in_the_table(bench, monkeypatch, capsys):
+    run, codec, out = bench
+    monkeypatch.setattr(benchmark, "LEVELS_DB", (-60, -20))
+    run()
+    rows = list(csv.DictReader((out / "noise_lines.csv").read_text().splitlines()))
+    assert [row["level_db"] for row in rows] == ["-60", "-20"] and codec.calls == 4
+    assert abs(float(rows[-1]["line_excess_db"])) < 0.5  # of a codec without subframes
+    assert "| **lpcnet_cq** | **64** |" in capsys.readouterr().out
+    run()
+    assert codec.calls == 4
+    run("--redo", "lpcnet_cq")
+    assert len((out / "noise_lines.csv").read_text().splitlines()) == 3 and codec.calls == 8
+
+
+def test_lines_in_pauses_are_at_the_rate_of_the_codec(monkeypatch):
+    asked = []
+    monkeypatch.setattr(benchmark.metrics, "pause_lines_db", lambda x, y, fs, step_hz: asked.append(step_hz) or 0.0)
+    for point in benchmark.points_at(9.0, ["opus", "lyra-v2"], Coarse(), "ours", []):
+        benchmark.score(np.ones(4), np.ones(4), ["pause_lines_db"], point.step_hz)
+    assert asked == [250.0, 200.0, 50.0]
+
+
+@pytest.mark.parametrize("wrong", [("--peers", "opsu"), ("--rates", "nine"), ("--judges", "justice")])
 def test_wrong_words_are_named(wrong, capsys):
     with pytest.raises(SystemExit):
         benchmark.main(["data", *wrong])

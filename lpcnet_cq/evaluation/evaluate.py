@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from lpcnet_cq.evaluation import plots
 from lpcnet_cq.evaluation.metrics import METRICS, Metric, metrics_for, mid, missing_modules
+from lpcnet_cq.evaluation.noise_lines import codec_noise_lines, noise_table, subframe_rate_hz
 from lpcnet_cq.evaluation.tables import by_source, markdown, mean_and_interval, mean_cell, mean_kbps, write_rows
 from lpcnet_cq.registry import record_named
 from lpcnet_cq.training.corpus import default_corpus
@@ -154,12 +155,17 @@ def summary(rows: Sequence[dict]) -> dict[str, float]:
 def report(codec, data: str | Path | None, bitrate_bps: float, workdir: Path, limit_s: float | None = None) -> None:
     """Evaluate on the held-out clips of the folder `data` (None: the default corpus) and print the table.
 
-    If `workdir` contains a training log, `metrics.jsonl`, its curves are also plotted.
+    Below the table are the lines in decoded white noise, which are also written to `noise_lines.csv`. If `workdir`
+    contains a training log, `metrics.jsonl`, its curves are plotted.
     """
     part = record_named(codec.kind).task.part
     rows = evaluate(codec, held_out(data or default_corpus(part), part), bitrate_bps, workdir, limit_s)
     if (workdir / "metrics.jsonl").is_file():
         plots.training_curves(workdir / "metrics.jsonl", workdir / "training.png", bitrate_bps)
+    lines_db = codec_noise_lines(codec, bitrate_bps)
+    write_rows([{"level_db": k, "line_excess_db": v} for k, v in lines_db.items()], workdir / "noise_lines.csv")
     metrics = metrics_for(codec)
-    print(table(rows, metrics, missing_modules(metrics)))
+    text = table(rows, metrics, missing_modules(metrics)) + "\n" + noise_table(lines_db, subframe_rate_hz(codec))
+    (workdir / "evaluation.md").write_text(text, encoding="utf-8")
+    print(text)
     print(f"table, rows, plots and sound samples are in {workdir}")

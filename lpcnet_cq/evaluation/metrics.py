@@ -11,12 +11,19 @@ import importlib
 import importlib.util
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 import soxr
 
+from dsp.band_levels import band_level_differences_db
+from dsp.frames import FrameSpec
+from dsp.line_excess import pause_line_excess_db
+from dsp.modulation import modulation_distance_db
 from dsp.psychoacoustics import noise_to_mask_ratio_db
+from lpcnet_cq.music.config import MusicConfig
 from lpcnet_cq.registry import record_named
 from lpcnet_cq.training.psychoacoustic_loss import FULL_SCALE_DB, HOP
 
@@ -24,6 +31,8 @@ METRIC_RATE_HZ = 16000  # PESQ-WB, ESTOI, DNSMOS and the speech mode of ViSQOL s
 VISQOL_AUDIO_RATE_HZ = 48000  # of ViSQOL's audio mode
 VISQOL_AUDIO_MIN_S = 1.2  # shorter signals have no score in audio mode
 DNSMOS_S = 9.01  # input length of the DNSMOS network
+LEAST_S = 1.1  # shorter signals have no line excess and no modulation spectrum
+BAND_EDGES_HZ = (100, 1000, 2000, 4000, 7000, 16000)  # of the levels; codecs for speech have the first four bands
 
 
 class Metric(NamedTuple):
@@ -66,7 +75,7 @@ def pesq_wb(x: np.ndarray, y: np.ndarray, sample_rate_hz: int = METRIC_RATE_HZ) 
     """Return wideband PESQ, 1.04 to 4.64 (ITU-T P.862.2, 2007; without its second corrigendum, as in most papers)."""
     from pesq import PesqError, pesq
 
-    _check_rate("PESQ-WB", sample_rate_hz)
+    check_rate("PESQ-WB", sample_rate_hz)
     try:
         return float(pesq(sample_rate_hz, x, y, "wb"))
     except PesqError:  # no speech detected
@@ -77,7 +86,7 @@ def estoi(x: np.ndarray, y: np.ndarray, sample_rate_hz: int = METRIC_RATE_HZ) ->
     """Return ESTOI, extended short-time objective intelligibility (Jensen and Taal, 2016), at most 1."""
     from pystoi import stoi
 
-    _check_rate("ESTOI", sample_rate_hz)
+    check_rate("ESTOI", sample_rate_hz)
     with warnings.catch_warnings():  # with less than 0.4 s of speech, pystoi warns and returns 1e-5
         warnings.simplefilter("error", RuntimeWarning)
         try:
@@ -88,7 +97,7 @@ def estoi(x: np.ndarray, y: np.ndarray, sample_rate_hz: int = METRIC_RATE_HZ) ->
 
 def visqol_speech(x: np.ndarray, y: np.ndarray, sample_rate_hz: int = METRIC_RATE_HZ) -> float:
     """Return ViSQOL in speech mode with the lattice mapping of its version 3 (Chinen et al., 2020), 1 to 5."""
-    _check_rate("ViSQOL in speech mode", sample_rate_hz)
+    check_rate("ViSQOL in speech mode", sample_rate_hz)
     return float(_visqol("speech").measure_from_arrays(x, y, sample_rate_hz).moslqo)
 
 
@@ -127,14 +136,45 @@ def nmr_db(x: np.ndarray, y: np.ndarray, sample_rate_hz: int) -> float:
 def dnsmos(x: np.ndarray, y: np.ndarray, sample_rate_hz: int = METRIC_RATE_HZ) -> float:
     """Return DNSMOS OVRL (Reddy et al., 2022) of the first 9.01 s of y, 1 to 5; a shorter y is repeated."""
     network = importlib.import_module("speechmos.dnsmos")
-    _check_rate("DNSMOS", sample_rate_hz)
+    check_rate("DNSMOS", sample_rate_hz)
     window = np.resize(y, round(DNSMOS_S * sample_rate_hz)).clip(-1, 1).astype(np.float32)
     return float(network.run(window, sr=sample_rate_hz)["ovrl_mos"])
 
 
-def _check_rate(name: str, sample_rate_hz: int) -> None:
+def pause_lines_db(x: np.ndarray, y: np.ndarray, sample_rate_hz: int, step_hz: float) -> float:
+    """Return the lines at multiples of `step_hz` that a codec adds in pauses, in dB, (n,) or (n, 2).
+
+    It is the `pause_line_excess_db` of y, less that of x, whose hum is no error of the codec.
+    """
+    if len(x) < LEAST_S * sample_rate_hz:
+        return float("nan")
+    a, b = (pause_line_excess_db(channels(x), channels(v), sample_rate_hz, step_hz) for v in (x, y))
+    return float(np.mean(b - a))
+
+
+def band_level_db(x: np.ndarray, y: np.ndarray, sample_rate_hz: int, band: tuple[float, float]) -> float:
+    """Return by how many dB the level of y within a band of frequencies exceeds that of x, (n,) or (n, 2)."""
+    if len(x) < LEAST_S * sample_rate_hz:
+        return float("nan")
+    return float(np.mean(band_level_differences_db(channels(x), channels(y), sample_rate_hz, band)))
+
+
+def modulation_db(x: np.ndarray, y: np.ndarray, sample_rate_hz: int) -> float:
+    """Return the `modulation_distance_db` of y, (n,) or (n, 2), the mean of all channels."""
+    if len(x) < LEAST_S * sample_rate_hz:
+        return float("nan")
+    return float(np.mean(modulation_distance_db(channels(x), channels(y), sample_rate_hz)))
+
+
+def check_rate(name: str, sample_rate_hz: int) -> None:
+    """Raise a ValueError unless a metric is given signals of the one rate that it scores."""
     if sample_rate_hz != METRIC_RATE_HZ:
         raise ValueError(f"`sample_rate_hz` is {sample_rate_hz}, for {name} it must be {METRIC_RATE_HZ}")
+
+
+def _step_hz(spec: FrameSpec) -> float:
+    """Return the rate of subframes in Hz."""
+    return spec.sample_rate_hz / spec.subframe
 
 
 METRICS: dict[str, Metric] = {
@@ -147,6 +187,17 @@ METRICS: dict[str, Metric] = {
     "si_sdr_db": Metric("SI-SDR, dB", lambda x, y, _: si_sdr_db(x, y), decimals=1),
     "snr_db": Metric("SNR, dB", lambda x, y, _: snr_db(x, y), decimals=1),
     "dnsmos": Metric("DNSMOS", dnsmos, ("speechmos", "onnxruntime", "librosa")),
+    "pause_lines_db": Metric("lines in pauses, dB", partial(pause_lines_db, step_hz=_step_hz(FrameSpec())), decimals=1),
+    "block_lines_db": Metric(
+        "lines in quiet parts, dB", partial(pause_lines_db, step_hz=_step_hz(MusicConfig().spec)), decimals=1
+    ),
+    **{
+        f"level_{low}_hz_db": Metric(
+            f"level {low / 1000:g}-{high / 1000:g} kHz, dB", partial(band_level_db, band=(low, high)), decimals=1
+        )
+        for low, high in pairwise(BAND_EDGES_HZ)
+    },
+    "modulation_db": Metric("modulation, dB", modulation_db, decimals=1),
 }
 
 

@@ -27,7 +27,11 @@ MUSIC = CodecRecord(
     max_layers=1,
     weights="audio",
     tensor_shapes=tensor_shapes,
-    metrics=("visqol_audio", "nmr_db", "snr_db"),
+    metrics=(
+        *("visqol_audio", "nmr_db", "snr_db", "block_lines_db"),
+        *("level_100_hz_db", "level_1000_hz_db", "level_2000_hz_db", "level_4000_hz_db", "level_7000_hz_db"),
+        "modulation_db",
+    ),
     task_name="lpcnet_cq.training.music_task:MUSIC",
     complexity_name="lpcnet_cq.evaluation.complexity:music_macs_per_second",
 )

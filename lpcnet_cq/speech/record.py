@@ -21,7 +21,11 @@ SPEECH = CodecRecord(
     max_layers=2,
     weights="cq2",
     tensor_shapes=tensor_shapes,
-    metrics=("pesq", "estoi", "visqol", "si_sdr_db", "snr_db"),
+    metrics=(
+        *("pesq", "estoi", "visqol", "si_sdr_db", "snr_db"),
+        *("pause_lines_db", "level_100_hz_db", "level_1000_hz_db", "level_2000_hz_db", "level_4000_hz_db"),
+        "modulation_db",
+    ),
     task_name="lpcnet_cq.training.speech_task:SPEECH",
     complexity_name="lpcnet_cq.evaluation.complexity:speech_macs_per_second",
 )

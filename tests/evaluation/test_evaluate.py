@@ -8,6 +8,7 @@ import soundfile
 
 from lpcnet_cq.evaluation import evaluate as ev
 from lpcnet_cq.evaluation import metrics
+from lpcnet_cq.speech.config import SpeechConfig
 from lpcnet_cq.training.data import Clip
 
 pictures = pytest.importorskip("lpcnet_cq.evaluation.plots", reason="needs matplotlib")
@@ -41,7 +42,7 @@ def write_log(path):
 class EightBit:
     """A codec of one byte a sample: known rate, known distortion."""
 
-    kind, sample_rate_hz, channels = "speech", RATE_HZ, 1
+    kind, sample_rate_hz, channels, config = "speech", RATE_HZ, 1, SpeechConfig()
 
     def encode(self, x, sample_rate_hz, bitrate_bps):
         return struct.pack("<II", sample_rate_hz, len(x)) + np.round(x * 127).astype(np.int8).tobytes()
@@ -107,7 +108,11 @@ def test_report_scores_held_out_speakers_and_draws_the_training(tmp_path, fast, 
     out.mkdir()
     write_log(out / "metrics.jsonl")
     ev.report(EightBit(), tmp_path / "corpus", 9000, out)
-    assert "| all | 1 | 1 |" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "| all | 1 | 1 |" in told and told.startswith((out / "evaluation.md").read_text())
+    assert "Lines in decoded white noise at multiples of 250 Hz" in told
+    with open(out / "noise_lines.csv", newline="") as f:
+        assert [row["level_db"] for row in csv.DictReader(f)] == ["-70", "-60", "-50", "-40", "-30", "-20"]
     assert (out / "training.png").is_file()
 
 

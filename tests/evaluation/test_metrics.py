@@ -98,6 +98,38 @@ def test_speech_metrics_refuse_other_sample_rates(name):
         metrics.METRICS[name].score(np.ones(FS), np.ones(FS), FS)
 
 
+def test_lines_in_pauses_are_those_that_the_original_has_not():
+    n = 4 * RATE_HZ
+    x = np.repeat([1.0, 0.001], n // 2) * np.random.default_rng(4).standard_normal(n)
+    hum, pulses = 0.003 * np.sin(2 * np.pi * 500 * np.arange(n) / RATE_HZ), 0.005 * (np.arange(n) % 64 == 0)
+    score = metrics.METRICS["pause_lines_db"].score
+    assert score(x + hum, x + hum, RATE_HZ) == 0
+    assert score(x, x + pulses, RATE_HZ) > 10 and score(x + pulses, x, RATE_HZ) < -10
+    assert np.isnan(score(x[:RATE_HZ], x[:RATE_HZ], RATE_HZ))
+
+
+def test_lines_at_the_block_rate_of_music():
+    n = 4 * FS
+    x = 0.001 * np.random.default_rng(5).standard_normal((n, 2))
+    pulses = 0.05 * (np.arange(n) % 1024 == 0)[:, None]
+    assert metrics.METRICS["block_lines_db"].score(x, x + pulses, FS) > 10
+
+
+def test_band_levels_are_signed_and_of_their_band():
+    t = np.arange(2 * RATE_HZ) / RATE_HZ
+    low, high = np.sin(2 * np.pi * 500 * t), np.sin(2 * np.pi * 3000 * t)
+    found = {k: metrics.METRICS[f"level_{k}_hz_db"].score(low + high, low + 0.5 * high, RATE_HZ) for k in (100, 2000)}
+    assert found == {100: pytest.approx(0, abs=0.01), 2000: pytest.approx(20 * np.log10(0.5), abs=0.01)}
+
+
+def test_modulation_of_both_channels_counts(music):
+    still = 0.1 * np.sin(2 * np.pi * 1500 * np.arange(len(music)) / FS)
+    moved = still * np.sqrt(1 + 0.5 * np.cos(2 * np.pi * 8 * np.arange(len(music)) / FS))
+    one = metrics.modulation_db(np.stack([still, still], 1), np.stack([moved, still], 1), FS)
+    both = metrics.modulation_db(np.stack([still, still], 1), np.stack([moved, moved], 1), FS)
+    assert both == pytest.approx(2 * one) and one > 0.5
+
+
 @pytest.mark.parametrize("kind", kinds())
 def test_each_kind_of_codec_has_its_metrics(kind):
     found = metrics.metrics_for(SimpleNamespace(kind=kind))
