@@ -9,7 +9,7 @@ import importlib
 
 import numpy as np
 
-from lpcnet_cq.evaluation.metrics import check_rate
+from lpcnet_cq.evaluation.metrics import METRIC_RATE_HZ, check_rate
 
 
 def changed(x: np.ndarray, y: np.ndarray, sample_rate_hz: int) -> float:
@@ -47,4 +47,4 @@ def _heard(pcm: bytes) -> tuple[str, ...]:
 @functools.cache
 def _decoder():
     """Load the recogniser."""
-    return importlib.import_module("pocketsphinx").Decoder(samprate=16000, loglevel="FATAL")
+    return importlib.import_module("pocketsphinx").Decoder(samprate=METRIC_RATE_HZ, loglevel="FATAL")
