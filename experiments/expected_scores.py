@@ -21,8 +21,11 @@ import soundfile
 from scipy.signal import lfilter
 
 import lpcnet_cq
+from dsp.band_levels import band_level_differences_db
 from dsp.metrics import log_spectral_distance_db
-from lpcnet_cq.evaluation.metrics import metrics_for, missing_modules
+from dsp.modulation import modulation_distance_db
+from lpcnet_cq.evaluation.metrics import BAND_EDGES_HZ, metrics_for, missing_modules
+from lpcnet_cq.evaluation.noise_lines import codec_noise_lines
 from lpcnet_cq.training.losses import mel_loss
 
 ROOT = Path(__file__).parents[1]
@@ -40,10 +43,16 @@ TOLERANCES = {
     "nmr_db": -0.3,
     "log_spectral_distance_db": -0.25,
     "mel_distance": -0.02,
+    "band_error_db": -0.3,
+    "modulation_distance_db": -0.3,
+    "line_excess_db": -0.6,
 }
 SYNTHETIC_METRICS = ("pesq", "snr_db", "nmr_db")  # the others are made for recordings, or slow
 BYTES_TOLERANCE = 0.02  # relative, both ways
 MEAN_SHARE = 0.4  # of a tolerance, for means over all signals
+
+NOISE_LEVELS_DB = (-60, -40, -20)
+MOST_LINES_DB = {"audio": 1.0, "cq": 9.0, "cq-sparse": 9.0, "cq2": 1.0}  # at any rate and level; inaudible below 1 dB
 
 SPEECH_RATES_BPS, MUSIC_RATES_BPS = (9000, 16000, 24000), (64000, 96000)
 SPEECH_CLIPS = (  # of the development split: one speaker each
@@ -105,11 +114,17 @@ def clips(codec) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def spectral_scores(x: np.ndarray, y: np.ndarray, sample_rate_hz: int) -> dict[str, float]:
-    """Return two spectral distances of signals (n,) or (n, 2): in dB, and in neper per mel band."""
+    """Return distances of spectra of signals (n,) or (n, 2): in dB, and in neper per mel band.
+
+    The error of bands is the largest difference of their levels.
+    """
     x, y = (np.atleast_2d(v.T) for v in (x, y))
     window = round(0.032 * sample_rate_hz)
     distance_db = log_spectral_distance_db(x, y, window, window // 2)
+    edges_hz = [edge for edge in BAND_EDGES_HZ if edge < sample_rate_hz / 2]
     return {
+        "band_error_db": float(np.abs(band_level_differences_db(x, y, sample_rate_hz, edges_hz)).max()),
+        "modulation_distance_db": float(modulation_distance_db(x, y, sample_rate_hz).mean()),
         "log_spectral_distance_db": float(distance_db.mean()),
         "mel_distance": float(mel_loss(jnp.asarray(x), jnp.asarray(y), sample_rate_hz, (512, 2048))),
     }
@@ -139,6 +154,16 @@ def development(codec) -> dict[str, dict[str, float]]:
     """Return the scores of the development clips that are present, by clip and rate."""
     rate_bps = CLIP_RATES_BPS[codec.channels]
     return {f"{name} at {rate_bps} bit/s": score(codec, x, rate_bps, tuple(TOLERANCES)) for name, x in clips(codec)}
+
+
+def noise(codec) -> dict[str, dict[str, float]]:
+    """Return the lines in decoded white noise, by level and rate; gaps in the place of lines count as none."""
+    rates_bps = SPEECH_RATES_BPS if codec.channels == 1 else MUSIC_RATES_BPS
+    return {
+        f"white noise of {level_db} dB at {rate_bps} bit/s": {"line_excess_db": round(max(excess_db, 0.0), 4)}
+        for rate_bps in rates_bps
+        for level_db, excess_db in codec_noise_lines(codec, rate_bps, NOISE_LEVELS_DB).items()
+    }
 
 
 def worse(found: dict[str, float], expected: dict[str, float], share: float = 1.0) -> list[str]:
@@ -185,9 +210,9 @@ def main() -> int:
     for name in args.names:
         codec = lpcnet_cq.load(name)
         path = EXPECTED / f"{name}.json"
-        found = {"synthetic": synthetic(codec), "development": development(codec)}
-        before = json.loads(path.read_text()) if path.exists() else {"synthetic": {}, "development": {}}
-        wrong = {k: v for part in found for k, v in compare(found[part], before[part]).items()}
+        found = {"synthetic": synthetic(codec), "noise": noise(codec), "development": development(codec)}
+        before = json.loads(path.read_text()) if path.exists() else {}
+        wrong = {k: v for part in found for k, v in compare(found[part], before.get(part, {})).items()}
         if wrong and not args.accept:
             print(f"{path.name} stays as it is, for these are worse: {wrong}; --accept takes them", file=sys.stderr)
             return 1

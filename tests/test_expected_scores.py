@@ -46,6 +46,15 @@ def test_synthetic_signals_score_as_expected(released):
     assert expected_scores.compare(found, expected["synthetic"]) == {}
 
 
+def test_noise_is_decoded_without_lines(released):
+    codec, expected = released
+    found = expected_scores.noise(codec)
+    assert found.keys() == expected["noise"].keys()
+    assert expected_scores.compare(found, expected["noise"]) == {}
+    most_db = max(scores["line_excess_db"] for scores in found.values())
+    assert most_db <= expected_scores.MOST_LINES_DB[codec.name]
+
+
 def test_development_clips_score_as_expected(released):
     codec, expected = released
     found = expected_scores.development(codec)
