@@ -41,6 +41,12 @@ def test_resonance_of_a_tone_is_bounded(frequency_hz):
     assert np.abs(np.roots(a)).max() <= 0.921
 
 
+@pytest.mark.parametrize("period", [8, 12, 14])
+def test_resonances_of_pulses_are_bounded(period):
+    x = 0.05 * (np.arange(1600) % period == 0)
+    assert np.abs(np.roots(lsf_to_lpc(analyse_lsf(x, SPEC, 16)[3]))).max() <= 0.921
+
+
 def test_windows_one_by_one_are_the_whole():
     padded = np.concatenate([np.zeros(33, np.float32), SPEECH])
     for n in range(2):
