@@ -2,7 +2,7 @@
 
     python experiments/train_decoder.py FOLDER OUT --model WEIGHTS [--steps 4000] [--adversarial 1]
 
-FOLDER holds the caches `train`, `dev` and, if wanted, `tones`, of which one crop in ten is taken. Encoder, quantisers
+FOLDER holds the caches `train`, `dev` and, if wanted, `tones`, of which one crop in 33 is taken. Encoder, quantisers
 and entropy model stay as they are. With `--adversarial`, the weight of these terms, discriminators are trained as well.
 OUT/checkpoint.safetensors is resumed; OUT/weights.safetensors is written with each checkpoint.
 """
@@ -38,12 +38,12 @@ from lpcnet_cq.training.step_sizes import draw_steps
 T = resets.FIRST + resets.T  # packets of a crop
 LEARNING_RATE, WARMUP = 1.5e-3, 100
 REPEATS = 16  # subframes whose mean shows what repeats
-WEIGHTS = {"mel": 2.5, "spectrum": 10.0, "nsr": 2.0, "heard": 1.0, "side": 0.5, "lines": 3.0, "level": 0.5}
+WEIGHTS = {"mel": 2.5, "spectrum": 10.0, "nsr": 2.0, "heard": 1.0, "side": 0.5, "lines": 3.0, "level": 1.0}
 ADVERSARIAL = {"adversarial": 0.5, "feature": 3.0}  # weights of these terms, relative to `--adversarial`
 LEAD = 200  # steps during which only the discriminators learn
 JUDGED = slice(16, 48)  # packets of a crop that the discriminators see: fewer are faster
 JUDGED_CROPS = 4
-TONES = 0.1  # share of the crops that are tones
+TONES = 0.03  # share of the crops that are tones
 NEXT_KNOWN = 0.7  # share of the crops in which the decoder knows the packet after a lost one
 COPIES = 0.2  # share of the crops that are decoded from the coarse packets of copies
 
