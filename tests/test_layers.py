@@ -19,6 +19,7 @@ ORDER = (
     "light",
     "registry",
     "checkpoint",
+    "export",
     "audio",
     "audio_blocks",
     "signal_check",

@@ -1,4 +1,4 @@
-"""The command line: `lpcnet-cq encode | decode | thin | info | channel | bench | train | prune | evaluate`.
+"""The command line: `lpcnet-cq encode | decode | thin | info | channel | export | bench | evaluate | train | prune`.
 
 Exit status: 0 success, 1 error in data or machine, 2 error in the command line. Errors print one sentence to standard
 error.
@@ -12,12 +12,14 @@ from lpcnet_cq.cli.arguments import PROGRAM, Parser, UsageError, flush_output, s
 from lpcnet_cq.cli.channel import add_channel
 from lpcnet_cq.cli.decode import add_decode
 from lpcnet_cq.cli.encode import add_encode
+from lpcnet_cq.cli.export import add_export
 from lpcnet_cq.cli.info import add_info
 from lpcnet_cq.cli.paths import quoted
 from lpcnet_cq.cli.thin import add_thin
 from lpcnet_cq.cli.training import add_bench, add_evaluate, add_train
 
 EXTRAS = {
+    "export": "export",
     "bench": "train",
     "train": "train",
     "prune": "train,eval",
@@ -101,5 +103,6 @@ def build_parser() -> argparse.ArgumentParser:
         )
         text = "library that runs the networks (default: numpy)"
         command.add_argument("--backend", choices=("numpy", "jax"), help=text)
+    add_export(commands)
     add_train(commands)
     return parser

@@ -19,16 +19,16 @@ class TransformQuantiser:
     def __init__(self, params: dict, scale: float):
         basis = np.asarray(params["basis"], np.float32) * np.float32(scale)
         self.mean = np.asarray(params["mean"], np.float64)
-        self._synthesis = np.ascontiguousarray(basis.T, np.float64)
-        self._analysis = np.linalg.inv(self._synthesis)
+        self.synthesis = np.ascontiguousarray(basis.T, np.float64)
+        self.analysis = np.linalg.inv(self.synthesis)
 
     def quantise(self, w: np.ndarray) -> np.ndarray:
         """Return the integers n nearest to B^-1 (w - mu), stored as float64, shape (..., M)."""
-        return np.rint((w - self.mean) @ self._analysis)
+        return np.rint((w - self.mean) @ self.analysis)
 
     def synthesise(self, n: np.ndarray) -> np.ndarray:
         """Return codewords mu + B n, float64 (..., M)."""
-        return n @ self._synthesis + self.mean
+        return n @ self.synthesis + self.mean
 
 
 def latent_steps(n_steps: int, step_ratio: float) -> np.ndarray:

@@ -29,7 +29,7 @@ VERSION = 2  # of this analysis; part of the key of cached features
 
 
 @lru_cache
-def _windows(spec: FrameSpec, order: int) -> tuple[np.ndarray, np.ndarray]:
+def analysis_windows(spec: FrameSpec, order: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the window of the samples, and that of the autocorrelation with the white noise correction."""
     lags = lag_window(order, LAG_WINDOW_HZ, spec.sample_rate_hz)
     lags[0] *= 1 + WHITE_NOISE
@@ -55,7 +55,7 @@ def analyse_windows(windows: np.ndarray, spec: FrameSpec, order: int = 16) -> np
     ----------
     3GPP TS 26.190 (AMR-WB), 5.1 and 5.2.
     """
-    hamming, lags = _windows(spec, order)
+    hamming, lags = analysis_windows(spec, order)
     w = np.asarray(windows, np.float64)
     w = (w[..., 1:] - PREEMPHASIS * w[..., :-1]) * hamming
     r = autocorrelation(w, order) * lags

@@ -42,7 +42,7 @@ class Blocks(NamedTuple):
 
 
 @lru_cache
-def _blocks(sample_rate_hz: int) -> Blocks:
+def filter_matrices(sample_rate_hz: int) -> Blocks:
     """Return the matrices of a Butterworth filter of second order, by the bilinear transform.
 
     The state z of the transposed direct form II is y = b_0 x + z_0, z_0' = b_1 x - a_1 y + z_1, z_1' = b_2 x - a_2 y.
@@ -89,7 +89,7 @@ def highpass(state: np.ndarray, x: np.ndarray, sample_rate_hz: int) -> tuple[np.
     ----------
     3GPP TS 26.190 (AMR-WB), 5.1, pre-processing: a high pass of second order at 50 Hz.
     """
-    blocks = _blocks(sample_rate_hz)
+    blocks = filter_matrices(sample_rate_hz)
     whole = len(x) // BLOCK
     rows = np.zeros((whole + 1, BLOCK))
     rows.reshape(-1)[: len(x)] = x

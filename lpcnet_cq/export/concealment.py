@@ -1,0 +1,182 @@
+"""Concealment of lost packets as ONNX nodes: `lpcnet_cq.light.speech.concealment`, for one packet.
+
+Both branches are computed for every packet, and `lost` selects. States have the prefix `concealment.`.
+
+Letters: S subframes per packet, L samples per subframe, M order, D latents, H samples of history.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from lpcnet_cq.export.graph import Graph, Tensor
+from lpcnet_cq.export.noise import uniform_noise
+from lpcnet_cq.light.speech import concealment as light
+from lpcnet_cq.speech.constants import (
+    FADE_FROM,
+    FADE_TO,
+    FLOOR_MARGIN,
+    FLOOR_RISE,
+    HISTORY,
+    LAG_COST,
+    MAX_LAG,
+    MIN_LAG,
+    NOISE_OFFSET,
+    SMOOTH,
+    WINDOW,
+)
+
+
+class Loss(NamedTuple):
+    """Hold what is known of a loss; all but `periodic` have the shape (1,), and are 0 for a received packet.
+
+    Attributes
+    ----------
+    lost : Tensor of bool
+    count, voicing : float64 Tensor
+    step : int64 Tensor
+        Index of the step size of the last received packet.
+    periodic : float32 Tensor (S + 1, L)
+        Periodic excitation; it starts one subframe before the packet.
+    """
+
+    lost: Tensor
+    count: Tensor
+    voicing: Tensor
+    step: Tensor
+    periodic: Tensor
+
+
+class Concealment:
+    """Add the nodes of one packet; the states are added with the object.
+
+    Parameters
+    ----------
+    g : Graph
+    model : light.Concealment
+    """
+
+    def __init__(self, g: Graph, model: light.Concealment):
+        self.g, self.model, start = g, model, model.start()
+        self.before: dict[str, Tensor] = {}
+        for name in ("lsf", "gain", "floor", "floor_lsf", "history"):
+            self.before[name] = g.state(f"concealment.{name}", np.atleast_1d(getattr(start, name)))
+        for name, dtype in (("lag", np.int64), ("voicing", np.float64), ("count", np.float64), ("step", np.int64)):
+            self.before[name] = g.state(f"concealment.{name}", np.array([getattr(start, name)], dtype))
+
+    def next(self, **values: Tensor) -> None:
+        """Add the next states."""
+        for name, value in values.items():
+            self.g.next(f"concealment.{name}", value)
+
+    def track_loss(self, lost: Tensor, step: Tensor) -> Loss:
+        """Return the loss of a packet, of which `lost` (1,) and its step index (1,) are given."""
+        g, before, spec = self.g, self.before, self.model.config.spec
+        count = g.where(lost, before["count"] + 1, before["count"] * 0.0)
+        first = count.op("Equal", 1.0, dtype=bool)
+        lag, voicing = find_period(g, before["history"])
+        lag, voicing = g.where(first, lag, before["lag"]), g.where(first, voicing, before["voicing"])
+        step = g.where(lost, before["step"], step)
+        self.next(lag=lag, voicing=voicing, count=count, step=step)
+        at = HISTORY - lag + g.constant(np.arange(spec.hop + spec.subframe)) % lag
+        share = lost.astype(np.float32)
+        periodic = (before["history"].take(at) * share).reshape(-1, spec.subframe)
+        return Loss(lost, count, voicing * lost.astype(np.float64), step, periodic)
+
+    def conceal_side(self, lsf: Tensor, gain: Tensor, loss: Loss) -> tuple[Tensor, Tensor]:
+        """Return envelope (M,) and log gains (S,) of the packet, predicted if it is lost; update the noise floor."""
+        g, before, S = self.g, self.before, self.model.config.spec.n_subframes
+        level = gain.sum(0, keepdims=True) * (1 / S)
+        floor = (before["floor"] + FLOOR_RISE).op("Min", level)
+        floor_lsf = g.where(level < floor + FLOOR_MARGIN, lsf, before["floor_lsf"])
+        predicted_lsf, predicted_gain = self.predict_side(loss)
+        lsf, gain = g.where(loss.lost, predicted_lsf, lsf), g.where(loss.lost, predicted_gain, gain)
+        self.next(
+            lsf=g.concat([before["lsf"].slice(1), lsf.reshape(1, -1)]),
+            gain=g.concat([before["gain"].slice(1), gain.reshape(1, -1)]),
+            floor=g.where(loss.lost, before["floor"], floor),
+            floor_lsf=g.where(loss.lost, before["floor_lsf"], floor_lsf),
+        )
+        return lsf, gain
+
+    def predict_side(self, loss: Loss) -> tuple[Tensor, Tensor]:
+        """Return predicted envelope (M,) and log gains (S,) of the packet after the two packets in the state."""
+        g, before, model, M = self.g, self.before, self.model, self.model.config.order
+        lsf, gain = 5 * (before["lsf"] - model.mean), 0.3 * (before["gain"] + 6)
+        fades = (loss.count >= FADE_FROM).astype(np.float64)
+        u = g.concat([lsf.reshape(-1), gain.reshape(-1), loss.count / 4, fades, loss.voicing]).reshape(1, -1)
+        out = ((u @ model.w1 + model.b1).silu() @ model.w2 + model.b2).reshape(-1)
+        lsf = before["lsf"].take(np.array(1)) + 0.1 * out.slice(0, M)
+        gain = before["gain"].take(np.array(1)).slice(-1) + out.slice(M)
+        w, quiet = comfort_noise_share(loss.count), gain.op("Min", before["floor"])
+        return lsf + w * (before["floor_lsf"] - lsf), gain + w * (quiet - gain)
+
+    def conceal_latents(
+        self, forward: np.ndarray, loss: Loss, latents: Tensor, cond: Tensor, scale: Tensor, position: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return latents, the same with noise for zeros, and conditions: `light.Concealment.conceal_latents`.
+
+        Parameters
+        ----------
+        forward : array (2L, D)
+            Matrix of the lapped transform.
+        loss : Loss
+        latents, scale : float32 Tensor (S, D)
+        cond : float32 Tensor (S, C)
+        position : int64 Tensor (1,)
+        """
+        g, model, c = self.g, self.model, self.model.config
+        S, D = c.n_vectors, c.n_latents
+        subframe = position / (c.spec.subframe // c.step) + NOISE_OFFSET
+        noise = uniform_noise(subframe, S, D) * 3**0.5
+        count, voicing = loss.count.astype(np.float32), loss.voicing.astype(np.float32)
+        ones = g.constant(np.ones((S, 1), np.float32))
+        h = (g.concat([cond, ones * (count / 4), ones * voicing], axis=1) @ model.v1 + model.c1).silu()
+        correction = h @ model.v2[:, :D] + model.c2[:D]
+        extended = [cond, ones * loss.lost.astype(np.float32), ones * (count.op("Min", 8.0) / 8)]
+        log_size = cond.slice(-1, axis=1)
+        fill = log_size.op("Exp") * (h @ model.v2[:, D:] + model.c2[D:]) * noise
+        filled = g.where(latents.op("Equal", 0.0, dtype=bool), fill, latents)
+        share = (voicing * 6 - 2 - model.tilt + correction).op("Sigmoid")
+        share = share * (1 - comfort_noise_share(loss.count)).astype(np.float32)
+        pairs = g.concat([loss.periodic.slice(0, -1), loss.periodic.slice(1)], axis=1)
+        concealed = scale * (share * (pairs @ forward) + (1 - share * share + 1e-6).op("Sqrt") * noise)
+        chosen = [g.where(loss.lost, concealed, received) for received in (latents, filled)]
+        return chosen[0], chosen[1], g.concat(extended, axis=1)
+
+    def update_history(self, loss: Loss, e: Tensor) -> None:
+        """Add the excitation (S*L,) of the packet to the history; if it is lost, the periodic one."""
+        periodic = loss.periodic.reshape(-1).slice(0, self.model.config.spec.hop)
+        e = self.g.where(loss.lost, periodic, e)
+        self.next(history=self.g.concat([self.before["history"], e]).slice(-HISTORY))
+
+
+def comfort_noise_share(count: Tensor) -> Tensor:
+    """Return the share of comfort noise after `count` consecutive lost packets."""
+    return ((count - FADE_FROM) / (FADE_TO - FADE_FROM)).clip(0, 1)
+
+
+def find_period(g: Graph, history: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the lag with the largest normalised autocorrelation of a history (H,), and this correlation, (1,) each."""
+    sums = g.op("CumSum", history.astype(np.float64), np.array(0), dtype=np.float64)
+    h = g.concat([sums.slice(0, SMOOTH), sums.slice(SMOOTH) - sums.slice(0, -SMOOTH)])
+    lags = np.arange(MIN_LAG, MAX_LAG)
+    at = HISTORY - WINDOW - lags
+    product = correlate(g, h.slice(at[-1], at[0] + WINDOW), h.slice(-WINDOW), len(lags)).take(at - at[-1])
+    sums = g.concat([g.constant(np.zeros(1)), g.op("CumSum", h * h, np.array(0), dtype=np.float64)])
+    earlier, present = sums.take(at + WINDOW) - sums.take(at), sums.slice(-1) - sums.slice(-WINDOW - 1, -WINDOW)
+    r = product / (present * earlier + 1e-6).op("Sqrt")
+    best = (r - LAG_COST * lags / MAX_LAG).op("ArgMax", dtype=np.int64, axis=0, keepdims=1)
+    return best + MIN_LAG, r.take(best).clip(0.0, 1.0)
+
+
+def correlate(g: Graph, x: Tensor, v: Tensor, n: int) -> Tensor:
+    """Return the correlations (n,) of x (n + k - 1,) and v (k,), without padding; n is a multiple of 16, k is `WINDOW`.
+
+    Output 16 i + j is a product of x from 16 i on with v delayed by j: two small matrices instead of a large one.
+    """
+    step = 16
+    rows = x.take(np.arange(0, n, step)[:, None] + np.arange(WINDOW + step - 1))
+    zeros = g.constant(np.zeros(step - 1))
+    columns = g.concat([zeros, v, zeros]).take(np.arange(WINDOW + step - 1)[:, None] + np.arange(step - 1, -1, -1))
+    return (rows @ columns).reshape(n)

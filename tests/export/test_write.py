@@ -1,0 +1,32 @@
+"""The files of an export."""
+
+import onnx
+import pytest
+
+from lpcnet_cq.export.write import onnx_files
+
+NAMES = {"encoder_start.onnx", "encoder.onnx", "decoder_start.onnx", "decoder.onnx", "comfort_noise.onnx"}
+
+
+def names(values):
+    return {value.name.split(".", 1)[-1] for value in values if "." in value.name}
+
+
+def test_files_hold_checked_graphs_that_hand_on_their_states():
+    files = {name: onnx.load_from_string(content) for name, content in onnx_files("cq2").items()}
+    assert set(files) == NAMES
+    for model in files.values():
+        assert {p.key: p.value for p in model.metadata_props}["weights"] == "cq2"
+        assert {node.domain for node in model.graph.node} == {""}
+    for kind in ("encoder", "decoder"):
+        start, step = files[f"{kind}_start.onnx"].graph, files[f"{kind}.onnx"].graph
+        assert names(start.output) == names(step.input) == names(step.output)
+    noise = files["comfort_noise.onnx"].graph
+    assert names(noise.output) <= names(files["decoder.onnx"].graph.input)
+
+
+def test_music_is_refused():
+    with pytest.raises(
+        ValueError, match="`audio` are weights for music, ONNX files can be made from weights for speech"
+    ):
+        onnx_files("audio")
