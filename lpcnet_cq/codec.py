@@ -18,7 +18,7 @@ from lpcnet_cq.bitstream.segment_reader import ReadSegment
 from lpcnet_cq.bitstream.summary import summarise
 from lpcnet_cq.checkpoint.weights import find_weights, installed
 from lpcnet_cq.file_encoder import Progress, checked_progress
-from lpcnet_cq.files import count_file_bits, drop_layers, read_file
+from lpcnet_cq.files import count_file_bits, drop_layers, packet_table, read_file
 from lpcnet_cq.registry import record_named
 from lpcnet_cq.signal_check import coding_fault
 from lpcnet_cq.sources import samples_of, stream_bytes
@@ -161,6 +161,31 @@ class Codec(StreamingCodec):
             "n_parameters": self.n_parameters,
             "delay_ms": self.delay_ms,
         }
+
+    def packet_table(self, data: bytes) -> list[dict]:
+        """Return the size of every packet of a `.cq` file, and the bits of its parts.
+
+        Parameters
+        ----------
+        data : bytes
+            A file, no live stream.
+
+        Returns
+        -------
+        list of dict
+            The first row is that of all headers, "headers", the others are those of the packets: `packet`, `time_s`
+            (of the first sample at the encoder), `step_index`, `bytes`, the bits of each part, named as in `info`, and
+            `overhead`, the bits of headers, of padding and of the rounding to bytes. The bytes of all rows are those of
+            the file, and the bits of a row are its bytes.
+
+        Raises
+        ------
+        BitstreamError
+            In the same cases as `decode`.
+        ValueError
+            If the stream is live.
+        """
+        return packet_table(self._parts, stream_bytes(data))
 
     def thin(self, data: bytes, layers: int) -> bytes:
         """Drop enhancement layers from the packets of a `.cq` file by removing bytes, without encoding again.

@@ -1,4 +1,4 @@
-"""What `.cq` files and live streams hold, without their sound: for `info` and `thin`.
+"""What `.cq` files and live streams hold, without their sound: for `info`, `thin` and tables of packets.
 
 Place in the chain: below `codec`, which checks arguments.
 """
@@ -6,9 +6,12 @@ Place in the chain: below `codec`, which checks arguments.
 import io
 from dataclasses import replace
 
-from lpcnet_cq.bitstream.bit_counts import count_bits
-from lpcnet_cq.bitstream.container import Header, read_header, write_header
+import numpy as np
+
+from lpcnet_cq.bitstream.bit_counts import bits_per_packet, count_bits
+from lpcnet_cq.bitstream.container import Header, read_header, read_segments, write_header
 from lpcnet_cq.bitstream.live_container import LiveReader, LiveWriter
+from lpcnet_cq.bitstream.packet import join
 from lpcnet_cq.bitstream.packing import cut, write_segments
 from lpcnet_cq.bitstream.segment_reader import ReadSegment
 from lpcnet_cq.bitstream.summary import LEAST_S, summarise
@@ -37,6 +40,28 @@ def count_file_bits(parts: CodecParts, segments: list[ReadSegment], n_bytes: int
     """Return the bits of each part of a file, see `bit_counts.count_bits`."""
     runs = (run for segment in segments for run in segment.runs(parts.entropy))
     return count_bits(parts.entropy, runs, max((segment.enhancements for segment in segments), default=0), n_bytes)
+
+
+def packet_table(parts: CodecParts, data: bytes) -> list[dict]:
+    """Return one row per packet of a file, and a first row for all headers: see `Codec.packet_table`."""
+    _, segments, reader = read_file(parts, data)
+    if reader is not None:
+        raise ValueError("the stream is live, a table of packets needs a file")
+    runs = (run for segment in segments for run in segment.runs(parts.entropy))
+    bits = bits_per_packet(parts.entropy, runs, max(segment.enhancements for segment in segments))
+    steps = join(parts.entropy, [n for segment in segments for n in segment.parts]).step
+    file = io.BytesIO(data)
+    read_header(file)
+    sizes = []  # with padding, which the segments that were read lack
+    for raw, segment in zip(read_segments(file), segments, strict=True):
+        padded = [raw.packet_bytes] * raw.n_packets
+        sizes += padded if raw.constant else np.diff([0, *(ends[-1] for ends in segment.ends)]).tolist()
+    spec, none = parts.config.spec, dict.fromkeys(bits, 0.0)
+    rows = [{"packet": "headers", "time_s": "", "step_index": "", "bytes": len(data) - sum(sizes)} | none]
+    for t, size in enumerate(sizes):
+        row = {"packet": t, "time_s": round(t * spec.hop / spec.sample_rate_hz, 6), "step_index": int(steps[t])}
+        rows.append(row | {"bytes": size} | {name: round(float(values[t]), 3) for name, values in bits.items()})
+    return [row | {"overhead": round(8 * row["bytes"] - sum(row[name] for name in bits), 3)} for row in rows]
 
 
 def drop_layers(parts: CodecParts, data: bytes, layers: int) -> bytes:

@@ -126,6 +126,28 @@ def test_info_accounts_for_every_bit(codec, stream):
     assert info["n_parameters"] == codec.n_parameters > 0
 
 
+@pytest.mark.parametrize("options", [{}, {"layers": 2, "bitrate_bps": 24000}, {"mode": "constant"}])
+def test_table_of_packets_accounts_for_every_byte(codec, options):
+    data = codec.encode(voice(40000), FS, **options)
+    head, *rows = codec.packet_table(data)
+    assert head["packet"] == "headers" and [row["packet"] for row in rows] == list(range(len(rows)))
+    assert len(rows) == codec.info(data)["packets"] and rows[1]["time_s"] == 0.02
+    assert head["bytes"] + sum(row["bytes"] for row in rows) == len(data)
+    names = list(head)[4:]
+    assert names == list(codec.info(data)["bits"])
+    for row in (head, *rows):
+        assert sum(row[name] for name in names) == pytest.approx(8 * row["bytes"])
+    assert {row["step_index"] for row in rows} <= set(range(17))
+
+
+def test_table_of_packets_is_of_files_only(codec):
+    assert [row["bytes"] for row in codec.packet_table(codec.encode(np.zeros(0), FS))] == [44]
+    live = io.BytesIO()
+    codec.encode_live(live, [np.zeros(640, np.float32)], FS, 1)
+    with pytest.raises(ValueError, match="live"):
+        codec.packet_table(live.getvalue())
+
+
 def test_info_says_how_a_file_is_coded(codec):
     info = codec.info(codec.encode(voice(9001, 44100), 44100, 20000, mode="capped"))
     assert info["duration_s"] == 9001 / 44100 and info["sample_rate_hz"] == 44100 and info["channels"] == 1

@@ -30,15 +30,22 @@ def count_bits(model: EntropyModel, runs: Iterable[packet.Integers], L: int, n_b
         `step` (with the reset flag), the parts of the side information by name, `latents`, `layer 2` and so on, and
         `overhead`: headers and the rounding of packets to bytes. The sum is 8 `n_bytes`, up to rounding to 0.1.
     """
-    K = model.K
-    bits, enhancements = np.zeros(1 + K + model.S * model.D), np.zeros(L)
-    for n in runs:
-        for layer in reversed(range(L)):
-            enhancements[layer] += packet.enhancement_bits(model, None, n).sum()
-            n = packet.coarser(model, n)
-        bits += packet.n_bits(model, None, n).sum(axis=0)
-    parts = {"step": bits[0]} | {name: bits[1:][k].sum() for name, k in model.side_parts.items()}
-    parts["latents"] = bits[1 + K :].sum()
-    parts |= {f"layer {i + 2}": value for i, value in enumerate(enhancements)}
+    parts = {name: bits.sum() for name, bits in bits_per_packet(model, runs, L).items()}
     parts["overhead"] = 8 * n_bytes - sum(parts.values())
     return {name: round(float(value), 1) for name, value in parts.items()}
+
+
+def bits_per_packet(model: EntropyModel, runs: Iterable[packet.Integers], L: int) -> dict[str, np.ndarray]:
+    """Return the bits of each part of every packet, (T,) each, without the rounding to bytes; see `count_bits`."""
+    columns = {"step": slice(1)} | {name: np.add(1, k) for name, k in model.side_parts.items()}
+    columns["latents"] = slice(1 + model.K, None)
+    found: list[list[np.ndarray]] = []
+    for n in runs:
+        finer = []
+        for _ in range(L):
+            finer.insert(0, packet.enhancement_bits(model, None, n).sum(axis=1))
+            n = packet.coarser(model, n)
+        bits = packet.n_bits(model, None, n)
+        found.append([*(bits[:, k].sum(axis=1) for k in columns.values()), *finer])
+    names = [*columns, *(f"layer {i + 2}" for i in range(L))]
+    return dict(zip(names, np.concatenate([np.zeros((len(names), 0)), *found], axis=1), strict=True))

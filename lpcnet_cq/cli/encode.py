@@ -15,6 +15,7 @@ from lpcnet_cq.cli.models import check_layers, chosen_bitrate_bps, loaded
 from lpcnet_cq.cli.notes import EncodeOptions, SignalMeter, file_notes, size_note
 from lpcnet_cq.cli.paths import CODED_SUFFIX, check_folder, check_output, coded_pairs, is_folder, quoted
 from lpcnet_cq.cli.progress import progress_bar
+from lpcnet_cq.cli.tables import check_table, write_table
 
 SPOOL_BYTES = 1 << 24  # of a coded file, beyond which it waits on disk until it is whole
 
@@ -28,6 +29,8 @@ def add_encode(commands) -> argparse.ArgumentParser:
     modes = encode.add_mutually_exclusive_group()
     modes.add_argument("--cap", action="store_const", dest="mode", const="capped", help="no packet above the bitrate")
     modes.add_argument("--cbr", action="store_const", dest="mode", const="constant", help="all packets of equal size")
+    stats = "also write a table of packets: bytes, and bits of their parts (files only)"
+    encode.add_argument("--stats", metavar="FILE.csv", help=stats)
     encode.add_argument("--no-check", action="store_true", help="do not compare decoded signal and input")
     live = "write each packet at once (default: if input and output are pipes)"
     encode.add_argument("--live", action=argparse.BooleanOptionalAction, help=live)
@@ -51,6 +54,8 @@ def run_encode(args: argparse.Namespace) -> int:
     if is_folder(args.input, target):
         if args.live or args.dtx or args.expected_loss is not None:
             raise UsageError(f"a live stream is one signal, {quoted(args.input)} is a folder")
+        if args.stats:
+            raise UsageError(f"--stats is the table of one file, {quoted(args.input)} is a folder")
         pairs = coded_pairs(args.input, target, args.writes)
         check_folder(pairs, target, args.force)
         from lpcnet_cq.cli.folders import code_folder
@@ -58,10 +63,14 @@ def run_encode(args: argparse.Namespace) -> int:
         options = encode_options(args)
         return code_folder(pairs, partial(encode_file, options=options), args.jobs, "encoding")
     check_output(args.input, target, args.force, writes=args.writes)
+    if args.stats:
+        check_table(args.stats, target, args.force)
     from lpcnet_cq.cli.live import encode_live, is_pipe, reading_ahead
 
     arrives = is_pipe(args.input, "r")
     if args.live or (args.live is None and arrives and is_pipe(target, "w")):
+        if args.stats:
+            raise UsageError("--stats is for files, the output is a live stream: --no-live writes a file")
         with reading_ahead(args.input) if arrives else nullcontext(args.input) as source:
             options, loss = encode_options(args), (args.expected_loss or 0.0) / 100
             coding = options.rate_bps, options.layers, options.mode, loss, args.dtx
@@ -70,7 +79,7 @@ def run_encode(args: argparse.Namespace) -> int:
         option = "--dtx" if args.dtx else "--expected-loss"
         raise UsageError(f"{option} is for live streams: --live writes one")
     else:
-        notes = encode_file(args.input, target, encode_options(args))
+        notes = encode_file(args.input, target, encode_options(args), args.stats)
     for note in notes:
         say(note)
     return 0
@@ -90,8 +99,8 @@ def encode_options(args: argparse.Namespace) -> EncodeOptions:
     return options
 
 
-def encode_file(source: str, target: str, options: EncodeOptions) -> list[str]:
-    """Encode one file and return notes on it."""
+def encode_file(source: str, target: str, options: EncodeOptions, stats: str | None = None) -> list[str]:
+    """Encode one file, write its table of packets to `stats`, and return notes on it."""
     from lpcnet_cq.audio import replacing
     from lpcnet_cq.audio_blocks import open_audio
 
@@ -106,4 +115,7 @@ def encode_file(source: str, target: str, options: EncodeOptions) -> list[str]:
         file.seek(0)
         with replacing(target) as out:
             shutil.copyfileobj(file, out)
+        if stats:
+            file.seek(0)
+            write_table(stats, codec.packet_table(file.read()))
     return notes

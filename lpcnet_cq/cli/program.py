@@ -7,7 +7,7 @@ error.
 import argparse
 from collections.abc import Sequence
 
-from lpcnet_cq import __version__
+from lpcnet_cq.cli.about import add_about
 from lpcnet_cq.cli.arguments import PROGRAM, Parser, UsageError, flush_output, say
 from lpcnet_cq.cli.channel import add_channel
 from lpcnet_cq.cli.decode import add_decode
@@ -94,7 +94,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands; `args.run` is the function of the command."""
     what = "Codec for speech (9 to 24 kbps, 16 kHz, mono) and music (44.1 kHz)."
     parser = Parser(PROGRAM, description=what)
-    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    add_about(parser)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add in (add_encode, add_decode, add_thin, add_info, add_channel, add_bench, add_evaluate):
         command = add(commands)

@@ -8,7 +8,9 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from lpcnet_cq.cli.arguments import bitrate_bps, bitrates_bps, positive, put
+from lpcnet_cq.cli.arguments import UsageError, bitrate_bps, bitrates_bps, positive, put
+from lpcnet_cq.cli.paths import quoted
+from lpcnet_cq.cli.tables import check_table, write_table
 
 EVALUATION_S = 240.0  # approximate duration of held-out speech for the evaluation
 POINTS_BPS = (9000, 12000, 16000, 20000, 24000, 64000, 80000, 96000, 128000)  # bitrates to evaluate within a range
@@ -23,7 +25,15 @@ def add_bench(commands) -> argparse.ArgumentParser:
 
 def add_evaluate(commands) -> argparse.ArgumentParser:
     """Add `evaluate`."""
-    evaluate = commands.add_parser("evaluate", help="measure bitrate and quality on held-out speakers")
+    text = "measure bitrate and quality on held-out speakers, or compare any two files or folders"
+    evaluate = commands.add_parser("evaluate", help=text)
+    evaluate.add_argument("reference", metavar="REF", nargs="?", help="original audio file, or a folder of them")
+    evaluate.add_argument("degraded", metavar="DEG", nargs="?", help="what a codec made of it: scores these instead")
+    evaluate.add_argument(
+        "--metrics", default="pesq,estoi,visqol,si_sdr_db,snr_db", help="of REF and DEG (%(default)s)"
+    )
+    evaluate.add_argument("--csv", metavar="FILE.csv", help="also write the scores of REF and DEG to a table")
+    evaluate.add_argument("-f", "--force", action="store_true", help="overwrite an existing table")
     evaluate.add_argument("--data", metavar="FOLDER", help="audio files (default: the default corpus)")
     evaluate.add_argument("--bitrate", type=bitrate_bps, help="bits per second (default: that of the model)")
     evaluate.add_argument("--out", metavar="FOLDER", help="folder for tables and plots")
@@ -140,12 +150,35 @@ def report_run(path: Path, data: str, low: float, high: float) -> None:
 
 
 def run_evaluate(args: argparse.Namespace) -> int:
-    """Evaluate the model on the held-out speakers of a folder."""
+    """Evaluate the model on the held-out speakers of a folder, or compare two files or folders."""
+    if args.reference is not None:
+        return run_compare(args)
     import lpcnet_cq
     from lpcnet_cq.evaluation.evaluate import report
 
     codec = lpcnet_cq.load(args.model, args.backend)
     report(codec, args.data, args.bitrate or codec.default_bitrate_bps, Path(args.out or "runs/evaluation"))
+    return 0
+
+
+def run_compare(args: argparse.Namespace) -> int:
+    """Print the scores of files or folders, and write them to a table."""
+    if args.degraded is None:
+        raise UsageError(f"evaluate needs two files or folders, only {quoted(args.reference)} is given")
+    if args.data or args.bitrate or args.out or args.model:
+        raise UsageError("--data, --bitrate, --out and --model are for the evaluation of a model, not for REF and DEG")
+    if args.csv:
+        check_table(args.csv, args.degraded, args.force)
+    from lpcnet_cq.evaluation.compare import chosen_metrics, compare, pairs_of, score_table
+    from lpcnet_cq.evaluation.metrics import missing_modules
+
+    asked, pairs = chosen_metrics(args.metrics), pairs_of(args.reference, args.degraded)
+    missing = missing_modules(asked)
+    metrics = {name: metric for name, metric in asked.items() if name not in missing}
+    rows = [{"file": name} | compare(*pair, metrics) for name, pair in pairs.items()]
+    if args.csv:
+        write_table(args.csv, rows)
+    put(score_table(rows, metrics, missing).rstrip())
     return 0
 
 

@@ -22,10 +22,10 @@ from dsp.band_levels import band_level_differences_db
 from dsp.frames import FrameSpec
 from dsp.line_excess import pause_line_excess_db
 from dsp.modulation import modulation_distance_db
-from dsp.psychoacoustics import noise_to_mask_ratio_db
+from dsp.psychoacoustics import N_FFT, noise_to_mask_ratio_db
 from lpcnet_cq.music.config import MusicConfig
+from lpcnet_cq.music.constants import FULL_SCALE_DB
 from lpcnet_cq.registry import record_named
-from lpcnet_cq.training.psychoacoustic_loss import FULL_SCALE_DB, HOP
 
 METRIC_RATE_HZ = 16000  # PESQ-WB, ESTOI, DNSMOS and the speech mode of ViSQOL score signals of this rate only
 VISQOL_AUDIO_RATE_HZ = 48000  # of ViSQOL's audio mode
@@ -36,12 +36,27 @@ BAND_EDGES_HZ = (100, 1000, 2000, 4000, 7000, 16000)  # of the levels; codecs fo
 
 
 class Metric(NamedTuple):
-    """Describe a metric: title in tables, score(x, y, sample_rate_hz), packages it needs, decimals in tables."""
+    """Describe a metric.
+
+    Attributes
+    ----------
+    title : str
+        In tables.
+    score : callable
+        (x, y, sample_rate_hz) to a number.
+    modules : tuple of str
+        Packages that it needs.
+    decimals : int
+        In tables.
+    of_speech : bool
+        Whether it scores one channel of `METRIC_RATE_HZ` only.
+    """
 
     title: str
     score: Callable[[np.ndarray, np.ndarray, int], float]
     modules: tuple[str, ...] = ()
     decimals: int = 2
+    of_speech: bool = False
 
 
 def channels(x: np.ndarray) -> np.ndarray:
@@ -129,7 +144,7 @@ def nmr_db(x: np.ndarray, y: np.ndarray, sample_rate_hz: int) -> float:
     ----------
     ITU-R BS.1387-1 (2001), annex 2, 4.5: Total NMR, with the thresholds of `dsp.psychoacoustics`.
     """
-    ratio_db = noise_to_mask_ratio_db(channels(x), channels(y), sample_rate_hz, FULL_SCALE_DB, HOP)
+    ratio_db = noise_to_mask_ratio_db(channels(x), channels(y), sample_rate_hz, FULL_SCALE_DB, N_FFT)
     return float(10 * np.log10(np.mean(10 ** (ratio_db / 10))))
 
 
@@ -178,15 +193,15 @@ def _step_hz(spec: FrameSpec) -> float:
 
 
 METRICS: dict[str, Metric] = {
-    "pesq": Metric("PESQ-WB", pesq_wb, ("pesq",)),
-    "estoi": Metric("ESTOI", estoi, ("pystoi",), 3),
+    "pesq": Metric("PESQ-WB", pesq_wb, ("pesq",), of_speech=True),
+    "estoi": Metric("ESTOI", estoi, ("pystoi",), 3, of_speech=True),
     # Without LiteRT, ViSQOL uses another mapping and gives no warning.
-    "visqol": Metric("ViSQOL", visqol_speech, ("visqol", "ai_edge_litert")),
+    "visqol": Metric("ViSQOL", visqol_speech, ("visqol", "ai_edge_litert"), of_speech=True),
     "visqol_audio": Metric("ViSQOL audio", visqol_audio, ("visqol",)),
     "nmr_db": Metric("NMR, dB", nmr_db),
     "si_sdr_db": Metric("SI-SDR, dB", lambda x, y, _: si_sdr_db(x, y), decimals=1),
     "snr_db": Metric("SNR, dB", lambda x, y, _: snr_db(x, y), decimals=1),
-    "dnsmos": Metric("DNSMOS", dnsmos, ("speechmos", "onnxruntime", "librosa")),
+    "dnsmos": Metric("DNSMOS", dnsmos, ("speechmos", "onnxruntime", "librosa"), of_speech=True),
     "pause_lines_db": Metric("lines in pauses, dB", partial(pause_lines_db, step_hz=_step_hz(FrameSpec())), decimals=1),
     "block_lines_db": Metric(
         "lines in quiet parts, dB", partial(pause_lines_db, step_hz=_step_hz(MusicConfig().spec)), decimals=1

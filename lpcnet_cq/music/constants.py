@@ -14,6 +14,9 @@ MAX_NOISE = 0.5  # largest noise amplitude, in step sizes
 NOISE_BIAS = -1.0  # the sigmoid of this value is the initial noise level
 MAX_GAIN_CHANGE = 0.2  # largest relative change of a line's magnitude
 
+# psychoacoustics
+FULL_SCALE_DB = 96.0  # SPL of a full-scale sinusoid
+
 # mdct
 ANGLE_UNIT = 0.1  # unit in which angles are trained: a small unit makes training steps small
 

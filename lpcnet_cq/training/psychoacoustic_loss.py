@@ -15,9 +15,9 @@ import numpy as np
 
 from dsp.psychoacoustics import N_FFT, masking
 from dsp.psychoacoustics_maskers import spectral_lines
+from lpcnet_cq.music.constants import FULL_SCALE_DB
 from lpcnet_cq.training.config import Loss
 
-FULL_SCALE_DB = 96.0  # SPL of a full-scale sinusoid
 HOP = N_FFT  # samples between frames, without overlap to save time; crops begin at random positions
 FLOOR = 0.1  # power, -10 dB SPL: below every threshold, so that the level of a silent line is finite
 WINDOW = np.sqrt(8 / 3) * np.hanning(N_FFT + 1)[:-1] / N_FFT * 2 * 10 ** (FULL_SCALE_DB / 20)

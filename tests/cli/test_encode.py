@@ -95,3 +95,32 @@ def test_a_failed_encoding_leaves_the_old_file(wav, codec, monkeypatch, error):
     assert main(["encode", wav, "a.cq", "-f"]) == 1
     assert error() == "no" and Path("a.cq").read_bytes() == before
     assert sorted(os.listdir()) == ["a.cq", "in.wav"]
+
+
+def test_table_of_packets(wav, error):
+    assert main(["encode", wav, "a.cq", "--stats", "a.csv"]) == 0
+    assert Path("a.csv").read_text() == f"packet,bytes\nheaders,44\n0,{os.path.getsize('a.cq') - 44}\n"
+    assert main(["encode", wav, "b.cq", "--stats", "a.csv"]) == 2
+    assert error() == "`a.csv` exists; -f overwrites it" and not os.path.exists("b.cq")
+    assert main(["encode", wav, "a.cq", "--stats", "a.csv", "-f"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["b.cq", "--stats", "b.txt"], "the table `b.txt` must have the suffix .csv and a name of its own"),
+        (["b.csv", "--stats", "b.csv"], "the table `b.csv` must have the suffix .csv and a name of its own"),
+        (
+            ["b.cq", "--live", "--stats", "b.csv"],
+            "--stats is for files, the output is a live stream: --no-live writes a file",
+        ),
+    ],
+)
+def test_tables_that_cannot_be_are_refused(wav, error, arguments, message):
+    assert main(["encode", wav, *arguments]) == 2
+    assert error() == message and not os.path.exists(arguments[0])
+
+
+def test_a_folder_has_no_table(wav, tmp_path, error):
+    assert main(["encode", str(tmp_path), "coded", "--stats", "b.csv"]) == 2
+    assert "--stats is the table of one file" in error()

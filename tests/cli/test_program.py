@@ -5,7 +5,6 @@ import sys
 
 import pytest
 
-import lpcnet_cq
 from lpcnet_cq.cli import main, training
 
 pytestmark = pytest.mark.usefixtures("codec")
@@ -68,9 +67,3 @@ def test_help_imports_nothing_heavy(arguments, environment):
     code += "print(sorted({'jax', 'flax', 'numpy', 'scipy', 'soundfile'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
     assert done.stdout.startswith("usage: lpcnet-cq") and done.stdout.endswith("[]\n")
-
-
-def test_version(capsys):
-    with pytest.raises(SystemExit) as stop:
-        main(["--version"])
-    assert stop.value.code == 0 and capsys.readouterr().out == f"lpcnet-cq {lpcnet_cq.__version__}\n"

@@ -1,0 +1,108 @@
+"""Score degraded recordings against their references: any two files or folders, of any codec.
+
+Place in the chain: none; the command `lpcnet-cq evaluate REF DEG`. Pairs must be aligned in time; the longer file of a
+pair is cut. Metrics of speech score the mean of the channels at 16 kHz, other metrics the mean of the channels at the
+sample rate of the reference.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from lpcnet_cq.audio import read_audio, resample
+from lpcnet_cq.evaluation.metrics import METRIC_RATE_HZ, METRICS, Metric
+from lpcnet_cq.evaluation.tables import markdown, mean_cell
+
+AUDIO_SUFFIXES = frozenset({".aif", ".aiff", ".au", ".caf", ".flac", ".mp3", ".ogg", ".opus", ".wav"})
+MEAN = "mean"
+
+
+def pairs_of(reference: str | Path, degraded: str | Path) -> dict[str, tuple[Path, Path]]:
+    """Return pairs of a reference and a degraded file, by name.
+
+    Files of two folders belong together if their paths below the folders are equal without suffix.
+
+    Raises
+    ------
+    ValueError
+        If one is a file and the other a folder, a folder has no audio files, or a file has no partner.
+    """
+    a, b = Path(reference), Path(degraded)
+    if a.is_dir() != b.is_dir():
+        raise ValueError(f"`{a}` and `{b}` must be two files or two folders")
+    if not a.is_dir():
+        return {b.name: (a, b)}
+    found = [_audio_files(folder) for folder in (a, b)]
+    for folder, here, there in ((b, *found), (a, *reversed(found))):
+        if alone := sorted(here.keys() - there.keys()):
+            raise ValueError(f"`{here[alone[0]]}` has no file of the same name in `{folder}`")
+    return {name: (path, found[1][name]) for name, path in found[0].items()}
+
+
+def _audio_files(folder: Path) -> dict[str, Path]:
+    """Return the audio files of a folder and of its sub-folders, by relative path without suffix."""
+    paths = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file()]
+    if not paths:
+        raise ValueError(f"the folder `{folder}` contains no audio files")
+    return {os.fspath(path.relative_to(folder).with_suffix("")): path for path in paths}
+
+
+def compare(reference: Path, degraded: Path, metrics: Mapping[str, Metric]) -> dict[str, float]:
+    """Return the scores of a degraded file by name; NaN where a metric is not defined, as for digital silence."""
+    x, y = (read_audio(path) for path in (reference, degraded))
+    rates_hz = {METRIC_RATE_HZ if metric.of_speech else x.sample_rate_hz for metric in metrics.values()}
+    at_rate = {hz: _cut(*(resample(r.x, r.sample_rate_hz, hz).astype(np.float64) for r in (x, y))) for hz in rates_hz}
+    scores = {}
+    for name, metric in metrics.items():
+        hz = METRIC_RATE_HZ if metric.of_speech else x.sample_rate_hz
+        a, b = at_rate[hz]
+        scores[name] = round(metric.score(a, b, hz), 4) if a.any() and b.any() else float("nan")
+    return scores
+
+
+def _cut(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    n = min(len(x), len(y))
+    return x[:n], y[:n]
+
+
+def chosen_metrics(names: str) -> dict[str, Metric]:
+    """Return metrics by their names, which commas separate.
+
+    Raises
+    ------
+    ValueError
+        If there is no such metric.
+
+    Examples
+    --------
+    >>> list(chosen_metrics("snr_db,pesq"))
+    ['snr_db', 'pesq']
+    """
+    for name in names.split(","):
+        if name not in METRICS:
+            raise ValueError(f"there is no metric `{name}`, known are: {', '.join(METRICS)}")
+    return {name: METRICS[name] for name in names.split(",")}
+
+
+def score_table(rows: Sequence[Mapping], metrics: Mapping[str, Metric], missing: Mapping[str, str]) -> str:
+    """Return a table of files and means in Markdown, and a line on metrics whose package is missing.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        `file` and a score per metric.
+    metrics : dict
+    missing : dict
+        Missing packages of further metrics by name.
+    """
+    head = ["file", *(metric.title for metric in metrics.values())]
+    lines = [[row["file"], *(mean_cell([row[k]], m.decimals) for k, m in metrics.items())] for row in rows]
+    if len(rows) > 1:
+        lines.append([MEAN, *(mean_cell((row[k] for row in rows), m.decimals) for k, m in metrics.items())])
+    text = markdown(head, lines)
+    if missing:
+        left_out = ", ".join(f"{METRICS[k].title} (package {module})" for k, module in missing.items())
+        text += f"\nNot measured: {left_out}; `pip install 'lpcnet-cq[eval]'` installs them.\n"
+    return text

@@ -1,0 +1,97 @@
+"""Scores of any two files or folders."""
+
+import csv
+
+import numpy as np
+import pytest
+import soundfile
+
+from lpcnet_cq.cli import main
+from lpcnet_cq.evaluation.compare import chosen_metrics, compare, pairs_of, score_table
+from lpcnet_cq.evaluation.metrics import METRICS
+
+FS = 22050
+
+
+def write(path, x, sample_rate_hz=FS):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, x, sample_rate_hz, subtype="FLOAT")
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Return folders of two references and of versions with noise of -20 dB and -40 dB, one of them longer."""
+    random, x = np.random.default_rng(0), np.sin(np.arange(FS) / 9)
+    for name, gain in (("a", 0.1), ("deep/b", 0.01)):
+        write(tmp_path / "ref" / f"{name}.wav", 0.1 * x)
+        noise = gain * np.sqrt(0.5) * random.standard_normal(FS)
+        write(tmp_path / "deg" / f"{name}.aiff", np.append(0.1 * (x + noise), np.ones(5)))
+    return tmp_path / "ref", tmp_path / "deg"
+
+
+def test_folders_are_paired_by_name_and_scored(folders):
+    pairs, metrics = pairs_of(*folders), chosen_metrics("snr_db,si_sdr_db")
+    assert list(pairs) == ["a", "deep/b"]
+    found = [compare(*pair, metrics) for pair in pairs.values()]
+    assert [score["snr_db"] for score in found] == pytest.approx([20, 40], abs=0.3)
+    assert found[0]["si_sdr_db"] == pytest.approx(20, abs=0.3)
+    text = score_table([{"file": name} | score for name, score in zip(pairs, found, strict=True)], metrics, {})
+    assert "| mean | 30.0 ±" in text
+
+
+def test_metrics_of_speech_get_16_khz(folders, monkeypatch):
+    asked = {}
+
+    def keep(name, x, y, sample_rate_hz):
+        asked[name] = x.shape, y.shape, sample_rate_hz
+        return 1.0
+
+    metrics = {
+        name: METRICS[name]._replace(score=lambda *args, name=name: keep(name, *args)) for name in ("pesq", "nmr_db")
+    }
+    compare(*pairs_of(*folders)["a"], metrics)
+    assert asked == {"pesq": ((16000,), (16000,), 16000), "nmr_db": ((FS,), (FS,), FS)}
+
+
+def test_silence_has_no_score(tmp_path):
+    write(tmp_path / "x.wav", np.zeros(100))
+    assert np.isnan(compare(tmp_path / "x.wav", tmp_path / "x.wav", chosen_metrics("snr_db"))["snr_db"])
+
+
+def test_files_without_partner_and_mixtures_are_refused(folders, tmp_path):
+    ref, deg = folders
+    with pytest.raises(ValueError, match="two files or two folders"):
+        pairs_of(ref, deg / "a.aiff")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="contains no audio files"):
+        pairs_of(ref, tmp_path / "empty")
+    (ref / "a.wav").unlink()
+    with pytest.raises(ValueError, match=r"a\.aiff` has no file of the same name in `.*ref`"):
+        pairs_of(ref, deg)
+    with pytest.raises(ValueError, match="there is no metric `mos`, known are: pesq"):
+        chosen_metrics("mos")
+
+
+def test_command_prints_and_writes_a_table(folders, tmp_path, capsys):
+    ref, deg = map(str, folders)
+    table = tmp_path / "scores.csv"
+    command = ["evaluate", ref, deg, "--metrics", "snr_db", "--csv", str(table)]
+    assert main(command) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("| file | SNR, dB |") and "| deep/b | 39.9 |" in out
+    rows = list(csv.DictReader(table.read_text().splitlines()))
+    assert [row["file"] for row in rows] == ["a", "deep/b"] and float(rows[1]["snr_db"]) == pytest.approx(40, abs=0.3)
+    assert main(command) == 2 and "exists; -f overwrites it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["a.wav"], "needs two files or folders, only `a.wav` is given"),
+        (["a.wav", "b.wav", "--bitrate", "9k"], "not for REF and DEG"),
+        (["a.wav", "b.wav", "--csv", "b.wav"], "must have the suffix .csv"),
+    ],
+)
+def test_wrong_uses_are_refused(arguments, message, capsys):
+    assert main(["evaluate", *arguments]) == 2
+    assert message in capsys.readouterr().err
