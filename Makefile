@@ -11,10 +11,10 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # $(call option,VARIABLE,name) gives the option --name if VARIABLE is set.
 option = $(if $($(1)),--$(2) "$($(1))")
 
-.PHONY: help train prune evaluate scale bench benchmark experiment test check clean
+.PHONY: help train prune evaluate scale bench benchmark experiment test wheel-test check clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 train: $(VENV)/.train ## train a codec: BITRATE=9k-24k (or one rate) MINUTES=60 DATA=folder INIT=weights SEED=0 OUT=runs/9k PRESET=audio
 	$(BIN)/lpcnet-cq train --bitrate $(BITRATE) --out "$(OUT)" $(call option,PRESET,preset) $(call option,MINUTES,minutes) \
@@ -48,6 +48,10 @@ experiment: $(VENV)/.train ## train and score a published system: NAME=cq-2020 (
 test: export OMP_NUM_THREADS = 1
 test: check ## check style and types, run doctests and tests
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal
+
+wheel-test: | $(BIN)/python ## install the wheel in empty environments and test it there: each Python found, lowest and newest dependencies
+	$(PIP) uv
+	$(BIN)/python experiments/wheel_test.py
 
 check: $(VENV)/.dev ## check style and types
 	$(BIN)/ruff check .
