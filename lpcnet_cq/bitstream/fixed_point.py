@@ -14,8 +14,8 @@ CLIP = 7  # decoded latents are clipped to +-CLIP before they enter a context
 SIDE_CLIP = 31
 ACT_MAX = 8.0  # activations are clipped to 0..ACT_MAX, so that fixed-point integers can represent them
 SIDE_SCALE = 1 / 8  # scale of side integers as network inputs, because they are larger than latents
-HALF = float(1 << (SUM_BITS - ACT_BITS - 1))  # half an activation
-UNIT = 2.0 ** (ACT_BITS - SUM_BITS)
+UNIT = 2.0 ** (ACT_BITS - SUM_BITS)  # of a sum, in activations
+HALF = 0.5  # activation
 NONE, MOST = np.array(0.0), np.array(ACT_MAX * (1 << ACT_BITS))
 
 
@@ -40,11 +40,17 @@ def activate(total: Array) -> Array:
     return clip((total + half) >> (SUM_BITS - ACT_BITS), 0, int(ACT_MAX) << ACT_BITS)
 
 
-def activate_floats(total: np.ndarray) -> np.ndarray:
-    """Do as `activate`, on integers that are stored as float64: faster for few values, and ready for products."""
-    rounded = total + HALF
-    rounded *= UNIT
-    np.floor(rounded, out=rounded)
+def activate_floats(total: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """Do as `activate`, in float64: faster than with integers, and ready for products.
+
+    Parameters
+    ----------
+    total : float64 array
+        Sums multiplied by `UNIT`, to which `HALF` is added; exact, because `UNIT` is a power of two.
+    out : float64 array, optional
+        For the result; may be `total`.
+    """
+    rounded = np.floor(total, out=out)
     np.maximum(rounded, NONE, out=rounded)
     return np.minimum(rounded, MOST, out=rounded)
 

@@ -130,7 +130,7 @@ def contexts(model: EntropyModel, past: Past, n: Integers) -> tuple[np.ndarray, 
     before = np.stack([sides[:T], sides[1 : T + 1]], axis=1)
     known = known_before(past, n)
     mean, scale = np.empty_like(n.side), np.empty_like(n.side)
-    for state in np.unique(known):
+    for state in sorted(set(known.tolist())):  # `np.unique` imports all of `numpy.ma`
         at = known == state
         mean[at], scale[at] = model.side_context(state).batch_sums(model.side(before[at], state), n.side[at])
     vectors = np.concatenate([past.latents, n.latents.reshape(T * S, D)])

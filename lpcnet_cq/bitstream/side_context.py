@@ -9,8 +9,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lpcnet_cq.bitstream.fixed_point import ACT_BITS, SIDE_CLIP, Array, activate, activate_floats, clip, product
-from lpcnet_cq.bitstream.vector_sums import HiddenSums, Terms, TriangleSums
+from lpcnet_cq.bitstream.fixed_point import (
+    ACT_BITS,
+    HALF,
+    SIDE_CLIP,
+    UNIT,
+    Array,
+    activate,
+    activate_floats,
+    clip,
+    product,
+)
+from lpcnet_cq.bitstream.vector_sums import HiddenSums, Terms, TriangleSums, windows_of_weights
+
+BLOCK = 8  # packets whose hidden layers are computed at once, so that they fit in the cache
 
 State = tuple[Array, Array, Array]  # sums of the hidden layer (..., H), of the means and of the scales (..., K)
 
@@ -48,13 +60,24 @@ class SideNetwork(NamedTuple):
         K = n.shape[-1]
         c = clip(n, -SIDE_CLIP, SIDE_CLIP)
         if self.within.any():
-            terms = (c << ACT_BITS)[..., None] * self.within
-            h = activate(hidden[:, None] + np.cumsum(terms, axis=1) - terms).astype(np.float64)
-            out = [np.einsum("tkh,hk->tk", h, w.astype(np.float64)).astype(np.int64) for w in self.halves()]
+            out = self._hidden_sums(hidden, c)
         else:
             both = product(activate(hidden), self.w2)
             out = [both[:, :K], both[:, K:]]
         return mean + out[0] + product(c, self.tri_mean), scale + out[1] + product(abs(c), self.tri_scale)
+
+    def _hidden_sums(self, hidden: Array, c: Array) -> np.ndarray:
+        """Return what the hidden layer adds to means and scales, int64 (2, T, K); `c` (T, K) are clipped integers."""
+        within, weights = self.within * (UNIT * (1 << ACT_BITS)), np.stack(self.halves()).astype(np.float64)
+        first, out = hidden * UNIT + HALF, np.empty((2, *c.shape))
+        for i in range(0, len(c), BLOCK):
+            part = slice(i, i + BLOCK)
+            terms = c[part, :, None] * within
+            h = np.cumsum(terms, axis=1)
+            h -= terms
+            h += first[part, None]
+            np.einsum("tkh,ghk->gtk", activate_floats(h, h), weights, out=out[:, part])
+        return out.astype(np.int64)
 
     def predict(self, state: State, k: Array) -> tuple[Array, Array]:
         """Return the sums of mean and scale for integer k of one vector."""
@@ -86,10 +109,12 @@ class SideReader:
 
     def __init__(self, network: SideNetwork):
         self._depends = bool(network.within.any())  # whether the hidden layer depends on integers of the packet
-        self._within = network.within * float(1 << ACT_BITS)
+        self._within = network.within * (UNIT * (1 << ACT_BITS))
         self._terms = Terms(network.tri_mean, network.tri_scale, SIDE_CLIP)
-        self._w1, self._b1, self._skip = network.w1 * float(1 << ACT_BITS), network.b1, network.skip << ACT_BITS
-        self._w2, self._b2 = network.w2.astype(np.float64), network.b2
+        self._w1, self._b1 = network.w1 * (UNIT * (1 << ACT_BITS)), network.b1 * UNIT + HALF
+        self._skip, self._b2 = network.skip << ACT_BITS, network.b2
+        self._w2 = network.w2.astype(np.float64)
+        self._windows = windows_of_weights(self._w2)
 
     def sums(self, before: np.ndarray) -> TriangleSums | HiddenSums:
         """Return the sums, given the two vectors before, (2, K), oldest first."""
@@ -98,7 +123,7 @@ class SideReader:
         sums = self._b2.reshape(2, -1).copy()
         sums[0] += past @ self._skip
         if self._depends:
-            return HiddenSums(sums, self._terms, hidden, self._within, self._w2)
+            return HiddenSums(sums, self._terms, hidden, self._within, self._windows)
         sums += (activate_floats(hidden) @ self._w2).astype(np.int64).reshape(2, -1)
         return TriangleSums(sums, self._terms)
 

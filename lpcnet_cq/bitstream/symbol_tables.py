@@ -11,6 +11,7 @@ from lpcnet_cq.bitstream.frequency_tables import ESCAPE, HALF_WIDTH, MEAN_BITS, 
 from lpcnet_cq.bitstream.vector_sums import FIRST_FLOOR
 
 N_MEANS = (1 - 2 * FIRST_FLOOR) << MEAN_BITS  # rounded means whose floors are FIRST_FLOOR..-FIRST_FLOOR
+MOST_KEPT = 256
 FRACTION_MASK = (1 << MEAN_BITS) - 1
 
 Slots = list[tuple[int, int]]  # begin and frequency of a symbol, by rounded means above FIRST_FLOOR
@@ -41,7 +42,8 @@ class SymbolTables:
 class ByScale(dict):
     """Compute a value for each scale when it is first asked for; other integers are clipped to the scales.
 
-    Only scales are kept, so that packets with other integers need no more memory.
+    Most scales of silent latents are slightly below zero: integers up to `MOST_KEPT` are kept, too. Others are not, so
+    that packets with any integers need no more memory.
     """
 
     def __init__(self, make: Callable[[int], list]):
@@ -52,7 +54,8 @@ class ByScale(dict):
         """Return the value of a scale for the first time."""
         if 0 <= scale < N_SCALES:
             return self.setdefault(scale, self._make(scale))
-        return self[min(max(scale, 0), N_SCALES - 1)]
+        value = self[min(max(scale, 0), N_SCALES - 1)]
+        return self.setdefault(scale, value) if abs(scale) <= MOST_KEPT else value
 
 
 def zero_slots(cumulative: np.ndarray) -> Slots:

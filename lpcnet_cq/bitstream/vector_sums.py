@@ -15,6 +15,7 @@ from lpcnet_cq.bitstream.fixed_point import SUM_BITS, activate_floats
 from lpcnet_cq.bitstream.frequency_tables import HALF_WIDTH, MEAN_BITS
 
 WINDOW = 16  # integers whose sums are returned at once; more would mostly be returned again behind the next change
+SIDE_WINDOW = 3  # of side integers, of which few are zero and whose sums cost more
 FIRST_FLOOR = -HALF_WIDTH - 1  # floor of a mean whose table does not contain zero; it is subtracted from all means
 MEAN_SHIFT = SUM_BITS - MEAN_BITS
 SHIFTS = np.array([[MEAN_SHIFT], [SUM_BITS]])  # of sums of means and scales, to rounded ones
@@ -90,6 +91,13 @@ class TriangleSums:
         self._sums += self._terms.sums(k, value)
 
 
+def windows_of_weights(weights: np.ndarray) -> list[np.ndarray]:
+    """Return the columns (H, 2 w) of weights (H, 2 n) for the `SIDE_WINDOW` integers from each one on."""
+    both = weights.reshape(len(weights), 2, -1)
+    parts = (both[:, :, k : k + SIDE_WINDOW] for k in range(both.shape[2]))
+    return [np.ascontiguousarray(part.reshape(len(weights), -1)) for part in parts]
+
+
 class HiddenSums:
     """Sums with triangular terms and a hidden layer to which every integer adds, as in `side_context.SideNetwork`.
 
@@ -99,22 +107,26 @@ class HiddenSums:
         As for `TriangleSums`, without those from the hidden layer.
     terms : Terms
     hidden : float64 array (H,)
-        Sums of the hidden layer from other vectors; integers.
+        Sums of the hidden layer from other vectors, as for `activate_floats`; changed in place.
     within : float64 array (n, H)
         Terms of the hidden layer per unit of an integer.
-    weights : float64 array (H, 2 n)
-        From the hidden layer to means and scales.
+    weights : list of n float64 arrays (H, 2 w)
+        From the hidden layer to means and scales of the next w integers: of `windows_of_weights`.
     """
 
-    def __init__(self, sums: np.ndarray, terms: Terms, hidden: np.ndarray, within: np.ndarray, weights: np.ndarray):
+    def __init__(
+        self, sums: np.ndarray, terms: Terms, hidden: np.ndarray, within: np.ndarray, weights: list[np.ndarray]
+    ):
         sums += ROUNDING
         self._sums, self._terms = sums, terms
         self._hidden, self._within, self._weights = hidden, within, weights
 
     def ahead(self, k: int) -> list[list[int]]:
         """Return rounded means and scales of the integers from k on, see `VectorSums`."""
-        out = activate_floats(self._hidden) @ self._weights
-        return ((self._sums + out.astype(np.int64).reshape(2, -1))[:, k : k + WINDOW] >> SHIFTS).tolist()
+        out = (activate_floats(self._hidden) @ self._weights[k]).astype(np.int64).reshape(2, -1)
+        out += self._sums[:, k : k + SIDE_WINDOW]
+        out >>= SHIFTS
+        return out.tolist()
 
     def put(self, k: int, value: int) -> None:
         """Take the value of integer k."""

@@ -1,7 +1,5 @@
 """Tables on the command line: rows as CSV files."""
 
-import csv
-import io
 import os
 from collections.abc import Mapping, Sequence
 
@@ -29,6 +27,9 @@ def check_table(path: str, other: str, force: bool) -> None:
 
 def write_table(path: str, rows: Sequence[Mapping]) -> None:
     """Write rows, at least one, as a CSV file; the columns are those of the first row."""
+    import csv  # every command imports this module
+    import io
+
     from lpcnet_cq.audio import replacing
 
     text = io.StringIO()

@@ -5,13 +5,23 @@ model of latents. The latents of a subframe depend on the side information, the 
 subframes.
 """
 
-from collections.abc import Iterable
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from lpcnet_cq.bitstream.fixed_point import ACT_BITS, CLIP, SIDE_CLIP, Array, activate, activate_floats, clip, product
+from lpcnet_cq.bitstream.fixed_point import (
+    ACT_BITS,
+    CLIP,
+    HALF,
+    SIDE_CLIP,
+    UNIT,
+    Array,
+    activate,
+    activate_floats,
+    clip,
+    product,
+)
 from lpcnet_cq.bitstream.integer_model import IntegerModel, Triangle
 from lpcnet_cq.bitstream.vector_sums import Terms, TriangleSums
 
@@ -66,40 +76,45 @@ class SubframeModel(IntegerModel):
 
     def latents(self, before: Array, side: Array, step: Array, known: Array, vectors: Array, n: Array):
         """Return what `IntegerModel.latents` returns, computed in NumPy with integers that are stored as doubles."""
-        D, context = self.D, self.packet_context(before, side, step, known)
+        D, w, context = self.D, self._doubles, self.packet_context(before, side, step, known)
         c = clip(vectors, -CLIP, CLIP).astype(np.float64)
-        earlier = [c[i : i - self.context] for i in range(self.context)]
-        sums = self._network(context.reshape(-1, context.shape[-1]), earlier)
-        c = c[self.context :]
-        sums[:, :D] += c @ self._doubles.tri_mean
-        sums[:, D:] += np.abs(c) @ self._doubles.tri_scale
+        total = context.reshape(-1, context.shape[-1]) * UNIT
+        total += HALF
+        for i, wy in enumerate(w.wy):
+            total += c[i : i - self.context] @ wy
+        sums, c = self._sums(total), c[self.context :]
+        sums[:, :D] += c @ w.tri_mean
+        sums[:, D:] += np.abs(c) @ w.tri_scale
         sums = sums.astype(np.int64).reshape(*n.shape[:-1], 2 * D)
         return sums[..., :D], sums[..., D:]
 
     def latent_sums(self, context: Any, i: int, before: np.ndarray) -> TriangleSums:
         """Return the running sums of the latents of subframe i, see `IntegerModel.latent_sums`."""
-        sums = self._network(context[i], clip(before, -CLIP, CLIP).astype(np.float64))
-        return TriangleSums(sums.astype(np.int64).reshape(2, -1), self._terms)
+        y = clip(before, -CLIP, CLIP).ravel().astype(np.float64)
+        total = context[i] * UNIT
+        total += HALF
+        total += y @ self._doubles.wy.reshape(len(y), -1)
+        return TriangleSums(self._sums(total).astype(np.int64).reshape(2, -1), self._terms)
 
-    def _network(self, context: np.ndarray, earlier: Iterable[np.ndarray]) -> np.ndarray:
-        """Do as `latent`, in NumPy with integers that are stored as doubles; return both sums in a row, (..., 2 D).
+    def _sums(self, total: np.ndarray) -> np.ndarray:
+        """Return sums of means and scales in a row, float64 (..., 2 D), from the first layer as for `activate_floats`.
 
-        `earlier` has the clipped vectors before, (..., D) each, oldest first.
+        The layer is changed in place.
         """
         w = self._doubles
-        total = context.astype(np.float64)
-        for y, wy in zip(earlier, w.wy, strict=True):
-            total += y @ wy
-        h = activate_floats(total)
-        h = activate_floats(h @ w.w2 + w.b2)
-        return h @ w.w3 + w.b3
+        h = activate_floats(total, total) @ w.w2
+        h += w.b2
+        out = activate_floats(h, h) @ w.w3
+        out += w.b3
+        return out
 
     @cached_property
     def _doubles(self) -> "Doubles":
         w, b, tri = self.w, self.b, self.tri
-        wy = (w["latent_wy"] * (1 << ACT_BITS)).reshape(self.context, self.D, -1)
-        named = b["latent_b2"], w["latent_w3"], b["latent_b3"], tri["latent_tri_mean"], tri["latent_tri_scale"]
-        return Doubles(wy, w["latent_w2"], *(tensor.astype(np.float64) for tensor in named))
+        wy = (w["latent_wy"] * (UNIT * (1 << ACT_BITS))).reshape(self.context, self.D, -1)
+        named = w["latent_w3"], b["latent_b3"], tri["latent_tri_mean"], tri["latent_tri_scale"]
+        hidden = w["latent_w2"] * UNIT, b["latent_b2"] * UNIT + HALF
+        return Doubles(wy, *hidden, *(tensor.astype(np.float64) for tensor in named))
 
     @cached_property
     def _terms(self) -> Terms:
@@ -107,7 +122,10 @@ class SubframeModel(IntegerModel):
 
 
 class Doubles(NamedTuple):
-    """Hold the parameters behind the side information as float64; `wy` (context, D, H) has one matrix per vector."""
+    """Hold the parameters behind the side information as float64, those before activations as `activate_floats` needs.
+
+    `wy` (context, D, H) has one matrix per vector.
+    """
 
     wy: np.ndarray
     w2: np.ndarray

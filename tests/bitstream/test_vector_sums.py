@@ -6,7 +6,7 @@ import pytest
 from lpcnet_cq.bitstream.fixed_point import SIDE_CLIP
 from lpcnet_cq.bitstream.integer_model import Triangle
 from lpcnet_cq.bitstream.side_context import SideNetwork, SideReader
-from lpcnet_cq.bitstream.vector_sums import ROUNDING, SHIFTS, WINDOW, Terms, TriangleSums
+from lpcnet_cq.bitstream.vector_sums import ROUNDING, SHIFTS, SIDE_WINDOW, WINDOW, Terms, TriangleSums
 
 K, H = 21, 12
 
@@ -22,12 +22,12 @@ def vector(random):
     return n
 
 
-def sums_while_decoding(sums, n):
+def sums_while_decoding(sums, n, window=WINDOW):
     """Return the rounded sums of each integer as they were when it was decoded, (2, K); zeros are not put."""
     found = []
     for k, value in enumerate(n.tolist()):
         ahead = sums.ahead(k)
-        assert [len(row) for row in ahead] == [min(WINDOW, K - k)] * 2
+        assert [len(row) for row in ahead] == [min(window, K - k)] * 2
         found.append([row[0] for row in ahead])
         if value:
             sums.put(k, value)
@@ -61,5 +61,5 @@ def test_side_integers(depends):
     )
     before, n = np.stack([vector(random), vector(random)]), vector(random)
     expected = network.batch_sums(network.start(before[None], np), n[None])
-    found = sums_while_decoding(SideReader(network).sums(before), n)
+    found = sums_while_decoding(SideReader(network).sums(before), n, SIDE_WINDOW if depends else WINDOW)
     np.testing.assert_array_equal(found, (np.concatenate(expected) + ROUNDING) >> SHIFTS)

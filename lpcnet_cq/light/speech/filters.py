@@ -77,6 +77,8 @@ def synthesise(state: np.ndarray, e: np.ndarray, a: np.ndarray) -> tuple[np.ndar
 def _responses(a: np.ndarray, M: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the matrices from the excitation of a block to its output, and from the M samples before it.
 
+    The impulse response is computed by doubling: its second half is the response to what the first half feeds back.
+
     Returns
     -------
     to_output : array (S, BLOCK, BLOCK)
@@ -88,9 +90,13 @@ def _responses(a: np.ndarray, M: int) -> tuple[np.ndarray, np.ndarray]:
     feedback = np.zeros((S, 2 * BLOCK + M))  # between zeros, -a_M to -a_1
     feedback[:, BLOCK : BLOCK + M] = -a[:, :0:-1]
     h[:, first] = 1.0
-    for n in range(first + 1, first + BLOCK):
-        h[:, n] = np.einsum("sk,sk->s", feedback[:, BLOCK : BLOCK + M], h[:, n - M : n])
-    to_output = _toeplitz(h[:, first:], (S, BLOCK, BLOCK), 1)
+    to_output = _toeplitz(h[:, first:], (S, BLOCK, BLOCK), 1)  # a view, which has what `h` has so far
+    within = _toeplitz(feedback[:, BLOCK + M :], (S, BLOCK, BLOCK), -1)
+    size = 1
+    while size < BLOCK:
+        fed_back = within[:, size : 2 * size, :size] @ h[:, first : first + size, None]
+        h[:, first + size : first + 2 * size] = (to_output[:, :size, :size] @ fed_back)[..., 0]
+        size *= 2
     return to_output, to_output @ _toeplitz(feedback[:, BLOCK:], (S, BLOCK, M), -1)
 
 
