@@ -33,8 +33,9 @@ scale: $(VENV)/.train ## measure quality from 9 to 24 kbps: MODEL=weights DATA=f
 	$(BIN)/python experiments/scale.py --rates $(RATES) $(call option,MODEL,model) $(call option,DATA,data) \
 	  $(call option,MINUTES,minutes) $(call option,INIT,init)
 
-bench: $(VENV)/.train ## measure the speed of the codec and of dsp on this machine: MODEL=weights
+bench: $(VENV)/.train ## measure the speed of the codec, beside Opus and Lyra, and of dsp on this machine: MODEL=weights
 	$(BIN)/lpcnet-cq bench $(call option,MODEL,model)
+	$(BIN)/python experiments/bench_peers.py $(call option,MODEL,model)
 	OMP_NUM_THREADS=1 $(BIN)/python experiments/bench_dsp.py
 
 benchmark: export OMP_NUM_THREADS = 1
