@@ -10,7 +10,7 @@ import numpy as np
 from dsp._symmetric import divide_minus, divide_plus
 from dsp.frames import FrameSpec
 from lpcnet_cq.export.graph import Graph, Tensor
-from lpcnet_cq.speech.analysis import PREEMPHASIS, analysis_windows
+from lpcnet_cq.speech.analysis import PREEMPHASIS, TONE_GAIN_DB, TONE_GAMMA, TONE_WHITE_NOISE, analysis_windows
 from lpcnet_cq.speech.highpass import BLOCK, filter_matrices
 
 CELLS = 128  # of the grid on which the search for zeros starts
@@ -36,19 +36,28 @@ def analyse(g: Graph, x: Tensor, spec: FrameSpec, M: int) -> Tensor:
     padded = g.concat([w, g.constant(np.zeros(M))])
     delayed = padded.take(np.arange(M + 1)[:, None] + np.arange(spec.window))
     r = (delayed @ w.reshape(-1, 1)).reshape(-1) * lags + 1e-9 * np.eye(M + 1)[0]
-    return lsf_of(g, levinson_durbin(g, r, M), M).astype(np.float32).astype(np.float64)
+    return lsf_of(g, predictor(g, r, M), M).astype(np.float32).astype(np.float64)
+
+
+def predictor(g: Graph, r: Tensor, M: int) -> Tensor:
+    """Return the predictor (M+1,) for an autocorrelation (M+1,), less sharp for tones."""
+    corrections = np.stack([np.ones(M + 1), 1 + TONE_WHITE_NOISE * np.eye(M + 1)[0]])
+    a = levinson_durbin(g, r * corrections, M)
+    plain, of_tone = a.take(np.array(0)), a.take(np.array(1)) * TONE_GAMMA ** np.arange(M + 1)
+    residual = (r * plain).sum(0, keepdims=True)
+    return g.where(residual < 10 ** (-TONE_GAIN_DB / 10) * r.slice(0, 1), of_tone, plain)
 
 
 def levinson_durbin(g: Graph, r: Tensor, M: int) -> Tensor:
-    """Return the coefficients (M+1,) of the predictor for an autocorrelation (M+1,): `dsp.lpc.levinson_durbin`.
+    """Return the predictors (2, M+1) for two autocorrelations (2, M+1): `dsp.lpc.levinson_durbin`.
 
     The white noise correction keeps the error power above zero.
     """
-    a, E, zero = g.constant(np.ones(1)), r.slice(0, 1), g.constant(np.zeros(1))
+    a, E, zeros = g.constant(np.ones((2, 1))), r.slice(0, 1, axis=1), g.constant(np.zeros((2, 1)))
     for m in range(1, M + 1):
-        k = -((a * r.take(np.arange(m, 0, -1))).sum(0, keepdims=True) / E)
-        longer = g.concat([a, zero])
-        a = longer + k * longer.take(np.arange(m, -1, -1))
+        k = -((a * r.take(np.arange(m, 0, -1), axis=1)).sum(1, keepdims=True) / E)
+        longer = g.concat([a, zeros], axis=1)
+        a = longer + k * longer.take(np.arange(m, -1, -1), axis=1)
         E = E * (1 - k * k)
     return a
 
@@ -80,7 +89,7 @@ def lsf_of(g: Graph, a: Tensor, M: int) -> Tensor:
     x = x.clip(-1.0, 1.0)
     # onnxruntime computes arc cosines in single precision only; one step of Newton's method follows.
     w = x.astype(np.float32).op("Acos").astype(np.float64)
-    w = w + (w.op("Cos") - x) / w.op("Sin")
+    w = w + (w.cos() - x) / w.op("Sin")
     return g.lowest(w.reshape(-1), M)
 
 

@@ -5,14 +5,19 @@ Both branches are computed for every packet, and `lost` selects. States have the
 Letters: S subframes per packet, L samples per subframe, M order, D latents, H samples of history.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import onnx
 
 from lpcnet_cq.export.graph import Graph, Tensor
 from lpcnet_cq.export.noise import uniform_noise
 from lpcnet_cq.light.speech import concealment as light
 from lpcnet_cq.speech.constants import (
+    ALIGNED,
+    DRIFT_COST,
+    DRIFTS,
     FADE_FROM,
     FADE_TO,
     FLOOR_MARGIN,
@@ -23,6 +28,7 @@ from lpcnet_cq.speech.constants import (
     MIN_LAG,
     NOISE_OFFSET,
     SMOOTH,
+    VOICED,
     WINDOW,
 )
 
@@ -32,7 +38,8 @@ class Loss(NamedTuple):
 
     Attributes
     ----------
-    lost : Tensor of bool
+    lost, between : Tensor of bool
+        `between`: side information is that of the next packet, for interpolation.
     count, voicing : float64 Tensor
     step : int64 Tensor
         Index of the step size of the last received packet.
@@ -41,6 +48,7 @@ class Loss(NamedTuple):
     """
 
     lost: Tensor
+    between: Tensor
     count: Tensor
     voicing: Tensor
     step: Tensor
@@ -54,34 +62,45 @@ class Concealment:
     ----------
     g : Graph
     model : light.Concealment
+    names : sequence of str
+        States that are needed.
     """
 
-    def __init__(self, g: Graph, model: light.Concealment):
+    def __init__(self, g: Graph, model: light.Concealment, names: Sequence[str] = light.ConcealmentState._fields):
         self.g, self.model, start = g, model, model.start()
         self.before: dict[str, Tensor] = {}
-        for name in ("lsf", "gain", "floor", "floor_lsf", "history"):
-            self.before[name] = g.state(f"concealment.{name}", np.atleast_1d(getattr(start, name)))
-        for name, dtype in (("lag", np.int64), ("voicing", np.float64), ("count", np.float64), ("step", np.int64)):
-            self.before[name] = g.state(f"concealment.{name}", np.array([getattr(start, name)], dtype))
+        for name in names:
+            value = np.atleast_1d(getattr(start, name))
+            value = value.astype(np.int64 if name in ("lag", "step") else value.dtype)
+            value = value.astype(np.float64 if name == "count" else value.dtype)
+            self.before[name] = g.state(f"concealment.{name}", value)
 
     def next(self, **values: Tensor) -> None:
         """Add the next states."""
         for name, value in values.items():
             self.g.next(f"concealment.{name}", value)
 
-    def track_loss(self, lost: Tensor, step: Tensor) -> Loss:
-        """Return the loss of a packet, of which `lost` (1,) and its step index (1,) are given."""
-        g, before, spec = self.g, self.before, self.model.config.spec
+    def track_loss(self, kind: Tensor, step: Tensor, drift: Tensor) -> Loss:
+        """Return the loss of a packet.
+
+        Parameters
+        ----------
+        kind : Tensor (1,)
+            0: received, 1: lost, 2: lost, with the side information of the next packet.
+        step : int64 Tensor (1,)
+            Step index.
+        drift : float64 Tensor (1,)
+            Relative change of the period, from `find_drift`.
+        """
+        g, before, spec, lost = self.g, self.before, self.model.config.spec, kind >= 1
         count = g.where(lost, before["count"] + 1, before["count"] * 0.0)
-        first = count.op("Equal", 1.0, dtype=bool)
-        lag, voicing = find_period(g, before["history"])
-        lag, voicing = g.where(first, lag, before["lag"]), g.where(first, voicing, before["voicing"])
+        lag, voicing = period(g, before["history"], before["lag"], before["voicing"], count)
         step = g.where(lost, before["step"], step)
         self.next(lag=lag, voicing=voicing, count=count, step=step)
-        at = HISTORY - lag + g.constant(np.arange(spec.hop + spec.subframe)) % lag
-        share = lost.astype(np.float32)
-        periodic = (before["history"].take(at) * share).reshape(-1, spec.subframe)
-        return Loss(lost, count, voicing * lost.astype(np.float64), step, periodic)
+        places = g.constant(np.arange(spec.hop + spec.subframe, dtype=np.float32))
+        repeated = repeat_period(g, before["history"], lag, (1 + drift).astype(np.float32) * places)
+        periodic = (repeated * lost.astype(np.float32)).reshape(-1, spec.subframe)
+        return Loss(lost, kind >= 2, count, voicing * lost.astype(np.float64), step, periodic)
 
     def conceal_side(self, lsf: Tensor, gain: Tensor, loss: Loss) -> tuple[Tensor, Tensor]:
         """Return envelope (M,) and log gains (S,) of the packet, predicted if it is lost; update the noise floor."""
@@ -89,8 +108,9 @@ class Concealment:
         level = gain.sum(0, keepdims=True) * (1 / S)
         floor = (before["floor"] + FLOOR_RISE).op("Min", level)
         floor_lsf = g.where(level < floor + FLOOR_MARGIN, lsf, before["floor_lsf"])
-        predicted_lsf, predicted_gain = self.predict_side(loss)
-        lsf, gain = g.where(loss.lost, predicted_lsf, lsf), g.where(loss.lost, predicted_gain, gain)
+        concealed = zip(self.interpolate_side(lsf, gain), self.predict_side(loss), strict=True)
+        instead_lsf, instead_gain = (g.where(loss.between, a, b) for a, b in concealed)
+        lsf, gain = g.where(loss.lost, instead_lsf, lsf), g.where(loss.lost, instead_gain, gain)
         self.next(
             lsf=g.concat([before["lsf"].slice(1), lsf.reshape(1, -1)]),
             gain=g.concat([before["gain"].slice(1), gain.reshape(1, -1)]),
@@ -98,6 +118,13 @@ class Concealment:
             floor_lsf=g.where(loss.lost, before["floor_lsf"], floor_lsf),
         )
         return lsf, gain
+
+    def interpolate_side(self, lsf: Tensor, gain: Tensor) -> tuple[Tensor, Tensor]:
+        """Return envelope (M,) and log gains (S,) between the last packet and a packet with these."""
+        before, S = self.before, self.model.config.spec.n_subframes
+        last = before["gain"].take(np.array(1)).slice(-1)
+        between = last + (gain.slice(0, 1) - last) * (np.arange(1, S + 1) / (S + 1))
+        return 0.5 * (before["lsf"].take(np.array(1)) + lsf), between
 
     def predict_side(self, loss: Loss) -> tuple[Tensor, Tensor]:
         """Return predicted envelope (M,) and log gains (S,) of the packet after the two packets in the state."""
@@ -156,10 +183,52 @@ def comfort_noise_share(count: Tensor) -> Tensor:
     return ((count - FADE_FROM) / (FADE_TO - FADE_FROM)).clip(0, 1)
 
 
+def period(g: Graph, history: Tensor, lag: Tensor, voicing: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
+    """Return lag and voicing of a lost packet: those of the history for the first one, else those before."""
+    first = count.op("Equal", 1.0, dtype=bool)
+    found_lag, found_voicing = find_period(g, history)
+    return g.where(first, found_lag, lag), g.where(first, found_voicing, voicing)
+
+
+def repeat_period(g: Graph, history: Tensor, lag: Tensor, places: Tensor) -> Tensor:
+    """Return the last `lag` samples of a history (H,), repeated, at float32 places from 0 on, with interpolation."""
+    at = places.op("Mod", lag.astype(np.float32), fmod=1)
+    whole = at.op("Floor")
+    before, rest = whole.astype(np.int64), at - whole
+    first, second = (history.take(HISTORY - lag + index % lag) for index in (before, before + 1))
+    return (1 - rest) * first + rest * second
+
+
+def drift_model(model: light.Concealment) -> onnx.ModelProto:
+    """Return the graph `drift`: the change of the period with which a lost packet meets the packet after it.
+
+    Its state is a part of that of the decoder; it has no next one.
+    """
+    g = Graph("drift")
+    hidden, n = Concealment(g, model, ("history", "lag", "voicing", "count")), model.config.spec.hop
+    before, following = hidden.before, g.input("following", [n], np.float32)
+    lag, voicing = period(g, before["history"], before["lag"], before["voicing"], before["count"] + 1)
+    places = (1 + DRIFTS).astype(np.float32)[:, None] * np.arange(n, n + ALIGNED, dtype=np.float32)
+    y = smooth(g, repeat_period(g, before["history"], lag, g.constant(places)), 1)
+    e = smooth(g, following.slice(0, ALIGNED), 0)
+    power = (y * y).sum(1) * (e * e).sum(0, keepdims=True)
+    r = (y @ e.reshape(ALIGNED, 1)).reshape(-1) / (power + 1e-6).op("Sqrt")
+    best = (r - DRIFT_COST * np.abs(DRIFTS) / DRIFTS[-1]).op("ArgMax", dtype=np.int64, axis=0, keepdims=1)
+    found = g.constant(DRIFTS).take(best)
+    g.output("drift", g.where(voicing.op("Greater", VOICED, dtype=bool), found, found * 0.0), [1])
+    return g.model()
+
+
+def smooth(g: Graph, x: Tensor, axis: int) -> Tensor:
+    """Return the moving sum of x, float64, along its last axis."""
+    sums = g.op("CumSum", x.astype(np.float64), np.array(axis), dtype=np.float64)
+    moving = sums.slice(SMOOTH, axis=axis) - sums.slice(0, -SMOOTH, axis=axis)
+    return g.concat([sums.slice(0, SMOOTH, axis=axis), moving], axis=axis)
+
+
 def find_period(g: Graph, history: Tensor) -> tuple[Tensor, Tensor]:
     """Return the lag with the largest normalised autocorrelation of a history (H,), and this correlation, (1,) each."""
-    sums = g.op("CumSum", history.astype(np.float64), np.array(0), dtype=np.float64)
-    h = g.concat([sums.slice(0, SMOOTH), sums.slice(SMOOTH) - sums.slice(0, -SMOOTH)])
+    h = smooth(g, history, 0)
     lags = np.arange(MIN_LAG, MAX_LAG)
     at = HISTORY - WINDOW - lags
     product = correlate(g, h.slice(at[-1], at[0] + WINDOW), h.slice(-WINDOW), len(lags)).take(at - at[-1])

@@ -7,7 +7,7 @@ K = M + S side integers.
 import numpy as np
 import onnx
 
-from lpcnet_cq.export.concealment import Concealment
+from lpcnet_cq.export.concealment import Concealment, Loss, drift_model
 from lpcnet_cq.export.envelope import envelope
 from lpcnet_cq.export.filters import synthesise
 from lpcnet_cq.export.graph import Graph, Tensor, start_model
@@ -20,21 +20,30 @@ from lpcnet_cq.speech.constants import HISTORY, LOG_GAINS
 
 
 def decoder_models(model: Model) -> dict[str, onnx.ModelProto]:
-    """Return the graphs `decoder_start`, `decoder` and `comfort_noise`."""
+    """Return the graphs `decoder_start`, `decoder`, `comfort_noise` and, of weights with concealment, `drift`."""
     g, c = Graph("decoder"), model.config
     side = g.input("side", [c.n_side], np.int32)
     latents = g.input("latents", [c.n_vectors, c.n_latents], np.int32)
     step = g.input("step", [1], np.int32).astype(np.int64)
-    lost = (g.input("lost", [1], np.int32) >= 1) if model.concealment else None
-    g.output("samples", received_or_lost(g, model, side, latents, step, lost), [c.spec.hop])
-    noise = comfort_noise_model(model)
-    return {"decoder_start": start_model("decoder_start", g.initial), "decoder": g.model(), "comfort_noise": noise}
+    loss, models = None, {"comfort_noise": comfort_noise_model(model)}
+    hidden = Concealment(g, model.concealment) if model.concealment else None
+    if hidden:
+        kind, drift = g.input("lost", [1], np.int32), g.input("drift", [1], np.float64)
+        loss, models = hidden.track_loss(kind, step, drift), models | {"drift": drift_model(model.concealment)}
+    g.output("samples", received_or_lost(g, model, side, latents, step, hidden, loss), [c.spec.hop])
+    return models | {"decoder_start": start_model("decoder_start", g.initial), "decoder": g.model()}
 
 
 def received_or_lost(
-    g: Graph, model: Model, side: Tensor, latents: Tensor, step: Tensor, lost: Tensor | None
+    g: Graph,
+    model: Model,
+    side: Tensor,
+    latents: Tensor,
+    step: Tensor,
+    hidden: Concealment | None,
+    loss: Loss | None,
 ) -> Tensor:
-    """Return the samples, float32 (N,), of a packet; if it is lost, its other inputs do not matter.
+    """Return the samples, float32 (N,), of a packet; if it is lost, latents and step index do not matter.
 
     Parameters
     ----------
@@ -42,16 +51,14 @@ def received_or_lost(
     model : Model
     side : Tensor (K,)
     latents : Tensor (S, D)
-    step, lost : Tensor (1,)
-        `lost` is None for weights without concealment.
+    step : Tensor (1,)
+    hidden, loss
+        None for weights without concealment.
     """
     c, start = model.config, model.start_decoder()
     S, L, F = c.spec.n_subframes, c.spec.subframe, c.spec.subframe // c.step
     lsf, gain = codewords(model, side)
-    hidden, loss = None, None
-    if lost is not None:
-        hidden = Concealment(g, model.concealment)
-        loss = hidden.track_loss(lost, step)
+    if hidden is not None and loss is not None:
         step, (lsf, gain) = loss.step, hidden.conceal_side(lsf, gain, loss)
     env = envelope(g, model.envelope, start.lsf, lsf)
     gains = window(g, "gain", start.gain, gain)

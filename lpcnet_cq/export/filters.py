@@ -38,7 +38,7 @@ def synthesise(g: Graph, past: Tensor, e: Tensor, a: Tensor, S: int, M: int, L: 
     matrix = padded.take(np.where((lag >= 0) & (lag <= M), lag, M + 1), axis=1)
     response = inverse(g, matrix.slice(M, axis=2))
     later = response @ matrix.slice(0, M, axis=2)
-    own = (e.reshape(S, -1, BLOCK) @ response.transpose(0, 2, 1)).reshape(S, -1)
+    own = (response.reshape(S, 1, BLOCK, BLOCK) @ e.reshape(S, -1, BLOCK, 1)).reshape(S, -1)
     parts = []
     for s in range(S):
         to_later, of_subframe = later.take(np.array(s)), own.take(np.array(s))

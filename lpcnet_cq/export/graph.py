@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-OPSET, IR_VERSION = 18, 8  # 18: BitwiseXor; onnxruntime knows both since version 1.14
+OPSET, IR_VERSION = 18, 8  # 18 has BitwiseXor
 
 
 class Tensor:
@@ -110,6 +110,10 @@ class Tensor:
         """Return the elements limited to a range."""
         return self.op("Clip", low, high)
 
+    def cos(self) -> "Tensor":
+        """Return the cosine; earlier versions of onnxruntime have only the sine in double precision."""
+        return (self + np.pi / 2).op("Sin")
+
     def silu(self) -> "Tensor":
         """Return x / (1 + exp(-x)); x * Sigmoid(x) would be fused to an operator that browsers lack."""
         return self / (1 + (-self).op("Exp"))
@@ -148,7 +152,8 @@ class Graph:
         """Add a node with outputs of these types."""
         names = [(i if isinstance(i, Tensor) else self.constant(np.asarray(i))).name for i in inputs]
         outputs = [Tensor(self, f"v{len(self._nodes)}.{i}", dtype) for i, dtype in enumerate(dtypes)]
-        self._nodes.append(helper.make_node(kind, names, [out.name for out in outputs], **attributes))
+        name = f"n{len(self._nodes)}"  # versions of onnxruntime need one
+        self._nodes.append(helper.make_node(kind, names, [out.name for out in outputs], name, **attributes))
         return outputs
 
     def constant(self, value: np.ndarray) -> Tensor:
@@ -176,7 +181,7 @@ class Graph:
 
     def output(self, name: str, value: Tensor, shape: Sequence[int]) -> None:
         """Add an output."""
-        self._nodes.append(helper.make_node("Identity", [value.name], [name]))
+        self._nodes.append(helper.make_node("Identity", [value.name], [name], f"n{len(self._nodes)}"))
         self._outputs.append(_info(name, value.dtype, shape))
 
     def state(self, name: str, initial: np.ndarray) -> Tensor:

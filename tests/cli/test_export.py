@@ -7,7 +7,7 @@ def test_files_are_written_and_not_overwritten(tmp_path, capsys):
     folder = tmp_path / "new" / "onnx"
     assert main(["export", "--onnx", str(folder)]) == 0
     written = sorted(folder.iterdir())
-    assert len(written) == 5 and sorted(capsys.readouterr().out.split()) == [str(path) for path in written]
+    assert len(written) == 6 and sorted(capsys.readouterr().out.split()) == [str(path) for path in written]
     assert main(["export", "--onnx", str(folder)]) == 2
     assert "exists; -f overwrites it" in capsys.readouterr().err
     assert main(["export", "--onnx", str(folder), "-f", "--model", "cq"]) == 0

@@ -33,7 +33,9 @@ class Steps:
         outputs = dict(
             zip(names, session.run(None, {v.name: given[v.name] for v in session.get_inputs()}), strict=True)
         )
-        self.state |= {"state." + k.removeprefix("next."): v for k, v in outputs.items() if k.startswith("next.")}
+        self.state = self.state | {
+            "state." + k.removeprefix("next."): v for k, v in outputs.items() if k.startswith("next.")
+        }
         return {k: v for k, v in outputs.items() if not k.startswith("next.")}
 
 

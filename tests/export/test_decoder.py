@@ -6,7 +6,8 @@ import pytest
 from lpcnet_cq.bitstream.packet import Integers
 
 STEP = 1 / 32768  # one 16-bit step
-LOST, UNSENT = (3, 4, 20, *range(50, 64)), (30, 31, 32, 80)
+LOST, UNSENT = (3, 4, 20, *range(50, 64), *range(90, 110, 3)), (30, 31, 32, 80)
+BETWEEN = (4, 20, 63, *range(90, 110, 3))  # lost packets for which the next packet is known
 
 
 @pytest.fixture
@@ -31,20 +32,41 @@ def as_int32(values, **others):
     return {name: np.asarray(value, np.int32) for name, value in (values | others).items()}
 
 
+def run_decoder(run, values, lost=0, drift=0.0):
+    return run("decoder", **as_int32(values, lost=[lost]), drift=np.array([drift]))["samples"]
+
+
+def run_between(run, n, t):
+    """Return the samples of a lost packet, given the next one: docs/onnx.md describes these calls."""
+    before, values = run.state, inputs(n, t) | {"side": n.side[t + 1]}
+    run_decoder(run, values, lost=2)
+    run_decoder(run, inputs(n, t + 1))
+    following = run.state["state.concealment.history"][-320:]
+    run.state = before
+    drift = float(run("drift", following=following)["drift"][0])
+    return run_decoder(run, values, lost=2, drift=drift), drift
+
+
 def test_received_lost_and_unsent_packets(light, steps, packets):
     (model, _), run, n = light("cq2"), steps("cq2"), packets("cq2")
-    state, last, lost = model.start_decoder(), None, 0
+    state, last, lost, drifts = model.start_decoder(), None, 0, []
     assert run("decoder_start") == {}
     for t in range(len(n.step)):
         lost = lost + 1 if t in LOST else 0
         last = last if lost else n[t : t + 1]
-        call = (
-            ("comfort_noise", {"side": n.side[t]}) if t in UNSENT else ("decoder", inputs(n, t) | {"lost": [lost > 0]})
-        )
-        state, y = model.conceal(state, last, lost) if lost or t in UNSENT else model.synthesise(state, last)
-        found = run(call[0], **as_int32(call[1]))["samples"]
+        following = n[t + 1 : t + 2] if t in BETWEEN else None
+        concealed = lost or t in UNSENT
+        state, y = model.conceal(state, last, lost, following) if concealed else model.synthesise(state, last)
+        if t in UNSENT:
+            found = run("comfort_noise", **as_int32({"side": n.side[t]}))["samples"]
+        elif t in BETWEEN:
+            found, drift = run_between(run, n, t)
+            drifts.append(drift)
+        else:
+            found = run_decoder(run, inputs(n, t), int(lost > 0))
         assert found.dtype == np.float32
         np.testing.assert_allclose(found, y, rtol=0, atol=0.5 * STEP, err_msg=f"packet {t}")
+    assert len(set(drifts)) > 3
 
 
 def test_integers_of_a_lost_packet_do_not_matter(steps, packets):
@@ -54,7 +76,7 @@ def test_integers_of_a_lost_packet_do_not_matter(steps, packets):
         run("decoder_start")
         for t in range(5):
             given = inputs(n, t if t < 4 else other)
-            y = run("decoder", **as_int32(given, lost=[t == 4]))["samples"]
+            y = run_decoder(run, given, int(t == 4))
         found.append(y)
     np.testing.assert_array_equal(*found)
 
@@ -77,6 +99,6 @@ def test_noise_goes_on_where_the_position_wraps(light, steps, packets):
     run.state["state.position"] = np.array([2**32 - 30])
     for t in range(4):
         state, y = model.synthesise(state, n[t : t + 1])
-        found = run("decoder", **as_int32(inputs(n, t), lost=[0]))["samples"]
+        found = run_decoder(run, inputs(n, t))
         np.testing.assert_allclose(found, y, rtol=0, atol=0.5 * STEP)
     assert run.state["state.position"] == state.position == 50

@@ -5,7 +5,7 @@ import pytest
 
 from lpcnet_cq.export.write import onnx_files
 
-NAMES = {"encoder_start.onnx", "encoder.onnx", "decoder_start.onnx", "decoder.onnx", "comfort_noise.onnx"}
+NAMES = {"encoder_start.onnx", "encoder.onnx", "decoder_start.onnx", "decoder.onnx", "comfort_noise.onnx", "drift.onnx"}
 
 
 def names(values):
@@ -21,8 +21,9 @@ def test_files_hold_checked_graphs_that_hand_on_their_states():
     for kind in ("encoder", "decoder"):
         start, step = files[f"{kind}_start.onnx"].graph, files[f"{kind}.onnx"].graph
         assert names(start.output) == names(step.input) == names(step.output)
-    noise = files["comfort_noise.onnx"].graph
-    assert names(noise.output) <= names(files["decoder.onnx"].graph.input)
+    for name in ("comfort_noise", "drift"):
+        part = files[f"{name}.onnx"].graph
+        assert names(part.output) <= names(part.input) <= names(files["decoder.onnx"].graph.input)
 
 
 def test_music_is_refused():
