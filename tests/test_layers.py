@@ -136,13 +136,16 @@ print(*sys.modules, file=sys.stderr)
 
 
 @pytest.mark.parametrize("arguments", [("cq", "2", "24000"), ("audio", "1", "96000")])
-def test_coding_needs_no_jax(tmp_path, arguments):
-    """All that a plain install does with speech and music: from Python and from the command line, files and live."""
+def test_coding_imports_neither_jax_nor_scipy(tmp_path, arguments):
+    """All that a plain install does with speech and music: from Python and from the command line, files and live.
+
+    SciPy takes longer to import than ten seconds of speech to code.
+    """
     command = [sys.executable, "-c", CODES_WITHOUT_JAX, str(tmp_path), *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     loaded = {name.partition(".")[0] for name in done.stderr.split()}
-    assert "numpy" in loaded and loaded.isdisjoint({"jax", "jaxlib", "flax", *TRAINING_ONLY})
+    assert "numpy" in loaded and loaded.isdisjoint({"jax", "jaxlib", "flax", "scipy", *TRAINING_ONLY})
 
 
 @pytest.mark.parametrize("path", [p for p in SOURCES if room_of(p) in CODING], ids=identity)
