@@ -10,7 +10,15 @@ import numpy as np
 from dsp._symmetric import divide_minus, divide_plus
 from dsp.frames import FrameSpec
 from lpcnet_cq.export.graph import Graph, Tensor
-from lpcnet_cq.speech.analysis import PREEMPHASIS, TONE_GAIN_DB, TONE_GAMMA, TONE_WHITE_NOISE, analysis_windows
+from lpcnet_cq.speech.analysis import (
+    CLOSE,
+    CLOSE_PAIRS,
+    PREEMPHASIS,
+    TONE_GAIN_DB,
+    TONE_GAMMA,
+    TONE_WHITE_NOISE,
+    analysis_windows,
+)
 from lpcnet_cq.speech.highpass import BLOCK, filter_matrices
 
 CELLS = 128  # of the grid on which the search for zeros starts
@@ -36,16 +44,15 @@ def analyse(g: Graph, x: Tensor, spec: FrameSpec, M: int) -> Tensor:
     padded = g.concat([w, g.constant(np.zeros(M))])
     delayed = padded.take(np.arange(M + 1)[:, None] + np.arange(spec.window))
     r = (delayed @ w.reshape(-1, 1)).reshape(-1) * lags + 1e-9 * np.eye(M + 1)[0]
-    return lsf_of(g, predictor(g, r, M), M).astype(np.float32).astype(np.float64)
-
-
-def predictor(g: Graph, r: Tensor, M: int) -> Tensor:
-    """Return the predictor (M+1,) for an autocorrelation (M+1,), less sharp for tones."""
     corrections = np.stack([np.ones(M + 1), 1 + TONE_WHITE_NOISE * np.eye(M + 1)[0]])
     a = levinson_durbin(g, r * corrections, M)
-    plain, of_tone = a.take(np.array(0)), a.take(np.array(1)) * TONE_GAMMA ** np.arange(M + 1)
-    residual = (r * plain).sum(0, keepdims=True)
-    return g.where(residual < 10 ** (-TONE_GAIN_DB / 10) * r.slice(0, 1), of_tone, plain)
+    residual = (r * a.take(np.array(0))).sum(0, keepdims=True)
+    both = lsf_of(g, a * np.stack([np.ones(M + 1), TONE_GAMMA ** np.arange(M + 1)]), M)
+    plain, of_tone = (both.take(np.array(i)) for i in range(2))
+    close = ((plain.slice(1) - plain.slice(0, -1)) < CLOSE).astype(np.float64).sum(0, keepdims=True)
+    small = residual < 10 ** (-TONE_GAIN_DB / 10) * r.slice(0, 1)
+    tone = small.op("Or", close >= CLOSE_PAIRS, dtype=bool)
+    return g.where(tone, of_tone, plain).astype(np.float32).astype(np.float64)
 
 
 def levinson_durbin(g: Graph, r: Tensor, M: int) -> Tensor:
@@ -63,7 +70,7 @@ def levinson_durbin(g: Graph, r: Tensor, M: int) -> Tensor:
 
 
 def lsf_of(g: Graph, a: Tensor, M: int) -> Tensor:
-    """Return the LSFs (M,) of a predictor (M+1,), ascending: `dsp.lsf.lpc_to_lsf`.
+    """Return the LSFs (2, M) of two predictors (2, M+1), ascending: `dsp.lsf.lpc_to_lsf`.
 
     The search starts in the cells of a grid where a polynomial in x = cos w changes its sign, and in any other cells
     for zeros that share a cell. All zeros are found at once, with the third order of convergence.
@@ -73,7 +80,7 @@ def lsf_of(g: Graph, a: Tensor, M: int) -> Tensor:
     O. Aberth, "Iteration methods for finding all zeros of a polynomial simultaneously", Math. Comp. 27 (1973).
     """
     n = M // 2
-    coefficients = (a.reshape(1, -1) @ polynomials_of_lpc(M)).reshape(2, n + 1, 2)  # of P and Q: p, p'
+    coefficients = (a @ polynomials_of_lpc(M)).reshape(4, n + 1, 2)  # of P and Q of each: p, p'
     grid = np.cos(np.pi * np.arange(CELLS + 1) / CELLS)
     values = coefficients.take(np.array(0), axis=2) @ (grid ** np.arange(n + 1.0)[:, None])
     negative = (values < 0).astype(np.float32)
@@ -81,16 +88,16 @@ def lsf_of(g: Graph, a: Tensor, M: int) -> Tensor:
     cells = g.highest_at(changes, n)
     x = g.constant(np.cos(np.pi * (np.arange(CELLS) + 0.5) / CELLS)).take(cells)
     for _ in range(ITERATIONS):
-        powers = x.reshape(2, n, 1).op("Pow", np.arange(n + 1.0))
+        powers = x.reshape(4, n, 1).op("Pow", np.arange(n + 1.0))
         values = powers @ coefficients
-        p, derivative = (values.slice(i, i + 1, axis=2).reshape(2, n) for i in range(2))
-        distances = x.reshape(2, n, 1) - x.reshape(2, 1, n) + FAR * np.eye(n)
+        p, derivative = (values.slice(i, i + 1, axis=2).reshape(4, n) for i in range(2))
+        distances = x.reshape(4, n, 1) - x.reshape(4, 1, n) + FAR * np.eye(n)
         x = x - p / (derivative - p * (1 / distances).sum(2))
     x = x.clip(-1.0, 1.0)
     # onnxruntime computes arc cosines in single precision only; one step of Newton's method follows.
     w = x.astype(np.float32).op("Acos").astype(np.float64)
     w = w + (w.cos() - x) / w.op("Sin")
-    return g.lowest(w.reshape(-1), M)
+    return g.lowest(w.reshape(2, M), M)
 
 
 def polynomials_of_lpc(M: int) -> np.ndarray:

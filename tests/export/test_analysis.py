@@ -30,6 +30,8 @@ def lsf():
         lambda n, random: np.sin(3.1 * n),
         lambda n, random: 0.5 * np.sin(0.4 * n) + 0.5 * np.sin(0.43 * n),
         lambda n, random: np.sign(np.sin(0.08 * n)),
+        lambda n, random: np.sign(np.sin(np.pi / 8 * n + 0.1)),
+        lambda n, random: (n % 12 == 0) * 0.5,
         lambda n, random: (n == 200).astype(float),
         lambda n, random: 1e-4 * random.standard_normal(n.size),
         lambda n, random: random.standard_normal(n.size),
