@@ -1,18 +1,20 @@
 """Seeds of the fuzzer: the test vectors cut to a few packets, and live streams of all released weights for speech.
 
-Short streams make short cases, and mutations meet the header and the ends more often.
+Short streams make short cases, and mutations meet the header and the ends more often. The live streams have context
+resets, copies, levels, pauses and layers.
 """
 
 import io
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 import lpcnet_cq
 from lpcnet_cq.bitstream import packet
-from lpcnet_cq.bitstream.container import read_header, read_segment, write_header, write_segment
+from lpcnet_cq.bitstream.container import Header, read_header, read_segment, write_header, write_segment
 from lpcnet_cq.bitstream.live_container import LiveReader, LiveWriter
 from lpcnet_cq.bitstream.packet import Integers
 from lpcnet_cq.codec import Codec
@@ -20,7 +22,14 @@ from lpcnet_cq.file_encoder import CHUNK
 
 VECTORS = Path(__file__).parents[1] / "tests" / "vectors"
 MUSIC_PACKETS = 3  # the first two are skipped
-LIVE = {"cq": (9000, 0.0), "cq-sparse": (12000, 0.02), "cq2": (16000, 0.05)}  # bitrate and expected loss
+LIVE = {  # weights, amplitude of the noise, and settings of `encode_live`
+    "cq-live": ("cq", 0.1, {"bitrate_bps": 9000}),
+    "cq-sparse-live": ("cq-sparse", 0.1, {"bitrate_bps": 12000, "expected_loss": 0.02}),
+    "cq2-live": ("cq2", 0.1, {"bitrate_bps": 16000, "expected_loss": 0.05, "copy_offset": 1}),
+    "cq2-layers": ("cq2", 0.1, {"bitrate_bps": 24000, "layers": 2}),
+    "cq2-level": ("cq2", 3.0, {"bitrate_bps": 9000}),  # clipped: from the second packet on, it has a level
+    "cq2-level-copies": ("cq2", 3.0, {"bitrate_bps": 24000, "expected_loss": 0.05, "copy_offset": 1}),
+}
 
 
 @dataclass(frozen=True)
@@ -45,16 +54,8 @@ def shortened(codec: Codec, data: bytes, n_packets: int) -> bytes:
     source, file = io.BytesIO(data), io.BytesIO()
     header = read_header(source)
     spec, rate_hz = codec.config.spec, header.sample_rate_hz
-    if header.live and header.coding:
-        n_samples = (n_packets * spec.hop - header.live.pre_skip) * rate_hz // spec.sample_rate_hz
-        packets = list(LiveReader(source, header).packets())[:n_packets]
-        write_header(file, header)
-        writer = LiveWriter(file)
-        writer.length(n_samples)
-        for unit in packets:
-            writer.packet(unit)
-        writer.end()
-        return file.getvalue()
+    if header.live:
+        return live_file(codec, header, list(LiveReader(source, header).packets())[:n_packets])
     segment = read_segment(source)
     n = min(n_packets, segment.n_packets)
     if n == segment.n_packets:
@@ -72,13 +73,39 @@ def shortened(codec: Codec, data: bytes, n_packets: int) -> bytes:
     return file.getvalue()
 
 
-def live_stream(codec: Codec, n_packets: int, bitrate_bps: float, expected_loss: float, layers: int = 1) -> bytes:
+def live_file(codec: Codec, header: Header, packets: list[bytes]) -> bytes:
+    """Return the live stream of packets, with the length that fits them."""
+    file, spec = io.BytesIO(), codec.config.spec
+    skip = header.live.pre_skip if header.live else 0
+    write_header(file, header)
+    writer = LiveWriter(file)
+    writer.length((len(packets) * spec.hop - skip) * header.sample_rate_hz // spec.sample_rate_hz)
+    for data in packets:
+        writer.packet(data)
+    writer.end()
+    return file.getvalue()
+
+
+def live_stream(codec: Codec, n_packets: int, amplitude: float, settings: dict) -> bytes:
     """Return a live stream of noise in bursts, with one packet more for the delay."""
     random, n = np.random.default_rng(1), n_packets * codec.config.spec.hop
-    x = (0.1 * random.standard_normal(n) * (np.arange(n) // 320 % 2)).astype(np.float32)
+    x = (amplitude * random.standard_normal(n) * (np.arange(n) // 320 % 2 == 0)).clip(-1, 1).astype(np.float32)
     file = io.BytesIO()
-    codec.encode_live(file, [x], codec.sample_rate_hz, 1, bitrate_bps, layers, expected_loss=expected_loss)
+    codec.encode_live(file, [x], codec.sample_rate_hz, 1, **settings)
     return file.getvalue()
+
+
+def stream_with_pause(codec: Codec) -> bytes:
+    """Return a live stream of a silence descriptor, a packet that was not sent, and the first one after the pause."""
+    random, hop, file = np.random.default_rng(1), codec.config.spec.hop, io.BytesIO()
+    x = random.standard_normal(100 * hop) * np.repeat([0.001, 0.1], (70 * hop, 30 * hop))
+    codec.encode_live(file, [x.astype(np.float32)], codec.sample_rate_hz, 1, 9000, dtx=True)
+    file.seek(0)
+    header = read_header(file)
+    packets = list(LiveReader(file, header).packets())
+    descriptor = next(a for a, b in pairwise(packets) if a and not b)
+    speech = next(b for a, b in pairwise(packets[packets.index(b"") :]) if not a and len(b) > 2 * len(descriptor))
+    return live_file(codec, header, [descriptor, b"", speech])
 
 
 def make_seeds(music: bool = True, n_packets: int = 4) -> list[Seed]:
@@ -93,7 +120,7 @@ def make_seeds(music: bool = True, n_packets: int = 4) -> list[Seed]:
             found.append(
                 Seed(path.stem, codec, shortened(codec, data, n_packets if codec.kind == "speech" else MUSIC_PACKETS))
             )
-    for name, (rate_bps, loss) in LIVE.items():
-        found.append(Seed(f"{name}-live", codecs[name], live_stream(codecs[name], n_packets, rate_bps, loss)))
-    found.append(Seed("cq2-layers", codecs["cq2"], live_stream(codecs["cq2"], n_packets, 24000, 0.0, 2)))
+    for name, (weights, amplitude, settings) in LIVE.items():
+        found.append(Seed(name, codecs[weights], live_stream(codecs[weights], n_packets, amplitude, settings)))
+    found.append(Seed("cq2-pause", codecs["cq2"], stream_with_pause(codecs["cq2"])))
     return found

@@ -15,10 +15,10 @@ from random import Random
 import numpy as np
 from fuzz_format import take_apart
 from fuzz_mutations import BYTES, STREAM, mutate
-from fuzz_seeds import Seed
+from fuzz_seeds import Seed, live_file
 
 from lpcnet_cq.bitstream.container import read_header, write_header
-from lpcnet_cq.bitstream.live_container import LiveReader, LiveWriter
+from lpcnet_cq.bitstream.live_container import LiveReader
 from lpcnet_cq.bitstream.packet import LIMIT, Integers, put_layers
 from lpcnet_cq.bitstream.packing import write_segments
 from lpcnet_cq.codec import Codec
@@ -107,21 +107,25 @@ class Targets:
         )
 
     def _push(self, random: Random) -> Case:
-        """Packets to a live decoder: whole ones, damaged ones, lost ones, and damaged ones as `following`."""
+        """Packets to a live decoder: whole ones, damaged ones, and lost ones with others, whole or damaged, to help."""
         seed = random.choice([seed for seed in self._speech if take_apart(seed.data).live])
         packets, layers = live_packets(seed)
         others = live_packets(random.choice([s for s in self._speech if take_apart(s.data).live]))[0]
         mutations, given = [], []
+
+        def damaged(data: bytes) -> bytes:
+            mutation, data = mutate(random, data, random.choice(others), BYTES, repair=False)
+            mutations.append(mutation)
+            return data
+
         for data in packets:
-            pair, kind = [data, None], random.randrange(6)
-            if kind == 0:
-                pair = [None, random.choice(packets)]
-            elif kind < 4:
-                mutation, damaged = mutate(random, data, random.choice(others), BYTES, repair=False)
-                mutations.append(mutation)
-                pair = [None, damaged] if kind == 1 else [damaged, None]
-            given.append(pair)
-        n_bytes = sum(len(data or b"") for pair in given for data in pair)
+            kind = random.randrange(6)
+            if kind < 3:  # lost: `following` and `next_packet` are missing, whole or damaged
+                later = (random.choice((None, damaged, bytes)) for _ in range(2))
+                given.append([None, *(change and change(random.choice(packets)) for change in later)])
+            else:
+                given.append([damaged(data) if kind < 5 else data, None, None])
+        n_bytes = sum(len(data or b"") for arguments in given for data in arguments)
         layers, seconds = random.randint(1, layers), len(given) * 0.02
         return Case("push", (mutations or ["none"])[0], lambda: push(seed.codec, layers, given), n_bytes, seconds)
 
@@ -144,7 +148,7 @@ class Targets:
             datagrams += [data] * random.choice((1, 1, 1, 2, 0))
         if random.random() < 0.3:
             random.shuffle(datagrams)
-        codec, offset = seed.codec, random.choice((0, 2))
+        codec, offset = seed.codec, random.choice((0, 1, 2))
         n_bytes = sum(map(len, datagrams))
         return Case("rtp", first, lambda: receive(codec, datagrams, offset), n_bytes, (len(datagrams) + 5) * 0.02)
 
@@ -170,19 +174,11 @@ def with_other_integers(random: Random, seed: Seed) -> bytes:
         steps = range(model.n_steps - L * model.layer_steps)
         step[:] = [random.choice(steps) if random.random() < 0.3 else min(int(q), steps[-1]) for q in step]
         packets += put_layers(model, None, Integers(step, side, latents), L)[1]
-    source, file = io.BytesIO(seed.data), io.BytesIO()
-    header = read_header(source)
+    header, file = read_header(io.BytesIO(seed.data)), io.BytesIO()
+    if header.live:
+        return live_file(seed.codec, header, [b"".join(layers) for layers in packets])
     write_header(file, header)
-    if not header.live:
-        write_segments(file, packets)
-        return file.getvalue()
-    reader = LiveReader(source, header)
-    list(reader.packets())
-    writer = LiveWriter(file)
-    writer.length(reader.n_samples or 0)
-    for layers in packets:
-        writer.packet(b"".join(layers))
-    writer.end()
+    write_segments(file, packets)
     return file.getvalue()
 
 
@@ -215,9 +211,9 @@ def decode_blocks(codec: Codec, data: bytes) -> str:
 
 def push(codec: Codec, layers: int, given: list[list[bytes | None]]) -> str:
     decoder, first = codec.decoder(layers), ""
-    for data, following in given:
+    for arguments in given:
         before = _state_of(decoder)
-        refused = accepts(lambda data=data, following=following: checked(decoder.push(data, following)))
+        refused = accepts(lambda arguments=arguments: checked(decoder.push(*arguments)))
         if refused and _state_of(decoder) != before:
             raise Broken("a damaged packet changes the decoder")
         first = first or refused

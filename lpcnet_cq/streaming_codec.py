@@ -133,6 +133,7 @@ class StreamingCodec(CodecProperties):
         layers: int = 1,
         mode: Mode = "mean",
         expected_loss: float = 0.0,
+        copy_offset: int = 2,
         dtx: bool = False,
     ) -> None:
         """Write a live stream: the header at once, and every packet as soon as its samples are there.
@@ -144,10 +145,10 @@ class StreamingCodec(CodecProperties):
             In [-1, 1].
         sample_rate_hz, channels : int
             Of the blocks; channels at most those of the codec.
-        bitrate_bps, layers, mode, expected_loss, dtx
+        bitrate_bps, layers, mode, expected_loss, copy_offset, dtx
             As for `encoder`.
         """
-        encoder, spare = (self.encoder(bitrate_bps, layers, mode, expected_loss, dtx=dtx) for _ in range(2))
+        encoder, spare = (self.encoder(bitrate_bps, layers, mode, expected_loss, copy_offset, dtx) for _ in range(2))
         rate_bps = self._parts.checked_bitrate_bps(bitrate_bps)
         header = live_header(self._parts, encoder, sample_rate_hz, channels, rate_bps, layers, mode)
         write_live(file, header, encoder, spare, blocks)

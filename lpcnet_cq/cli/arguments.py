@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import NoReturn, TextIO
 
 PROGRAM = "lpcnet-cq"
+DEFAULT_OFFSET, MOST_OFFSET = 2, 8  # packets from a packet to the one that carries its copy
 
 
 class UsageError(Exception):
@@ -158,6 +159,25 @@ def add_output(command: argparse.ArgumentParser) -> None:
     command.add_argument("output", metavar="OUT", nargs="?", help="file, - for standard output, or a folder")
     command.add_argument("-o", dest="out", metavar="OUT", help="same as OUT")
     command.add_argument("-f", "--force", action="store_true", help="overwrite existing files")
+
+
+def add_copy_offset(command: argparse.ArgumentParser) -> None:
+    """Add the offset of copies of a command that codes live."""
+    text = f"packets from one to that with its copy, if there are copies, 1 to {MOST_OFFSET} (default: {DEFAULT_OFFSET})"
+    command.add_argument("--copy-offset", type=copy_offset, metavar="N", help=text)
+
+
+def copy_offset(text: str) -> int:
+    """Parse an offset of copies, 1 to 8 packets.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If the text is none.
+    """
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= MOST_OFFSET):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of packets, 1 to {MOST_OFFSET}")
+    return int(text)
 
 
 def add_jobs(command: argparse.ArgumentParser) -> None:

@@ -10,7 +10,16 @@ from contextlib import nullcontext
 from functools import partial
 from typing import BinaryIO, cast
 
-from lpcnet_cq.cli.arguments import UsageError, add_jobs, add_output, output_of, percent, say
+from lpcnet_cq.cli.arguments import (
+    DEFAULT_OFFSET,
+    UsageError,
+    add_copy_offset,
+    add_jobs,
+    add_output,
+    output_of,
+    percent,
+    say,
+)
 from lpcnet_cq.cli.models import check_layers, chosen_bitrate_bps, loaded
 from lpcnet_cq.cli.notes import EncodeOptions, SignalMeter, file_notes, size_note
 from lpcnet_cq.cli.paths import CODED_SUFFIX, check_folder, check_output, coded_pairs, is_folder, quoted
@@ -36,6 +45,7 @@ def add_encode(commands) -> argparse.ArgumentParser:
     encode.add_argument("--live", action=argparse.BooleanOptionalAction, help=live)
     loss = "packets that the channel will lose, in percent (default: 0; live only)"
     encode.add_argument("--expected-loss", type=percent, metavar="PERCENT", help=loss)
+    add_copy_offset(encode)
     encode.add_argument("--dtx", action="store_true", help="send no packets in pauses, except their noise (live only)")
     encode.set_defaults(run=run_encode, mode="mean", writes=CODED_SUFFIX)
     add_output(encode)
@@ -52,7 +62,7 @@ def run_encode(args: argparse.Namespace) -> int:
     if args.dtx and args.layers > 1:
         raise UsageError(f"--dtx needs packets of one layer, --layers is {args.layers}")
     if is_folder(args.input, target):
-        if args.live or args.dtx or args.expected_loss is not None:
+        if args.live or live_option(args):
             raise UsageError(f"a live stream is one signal, {quoted(args.input)} is a folder")
         if args.stats:
             raise UsageError(f"--stats is the table of one file, {quoted(args.input)} is a folder")
@@ -73,16 +83,21 @@ def run_encode(args: argparse.Namespace) -> int:
             raise UsageError("--stats is for files, the output is a live stream: --no-live writes a file")
         with reading_ahead(args.input) if arrives else nullcontext(args.input) as source:
             options, loss = encode_options(args), (args.expected_loss or 0.0) / 100
-            coding = options.rate_bps, options.layers, options.mode, loss, args.dtx
+            coding = options.rate_bps, options.layers, options.mode, loss, args.copy_offset or DEFAULT_OFFSET, args.dtx
             notes = encode_live(loaded(args.model, args.backend), source, target, *coding)
-    elif args.dtx or args.expected_loss is not None:
-        option = "--dtx" if args.dtx else "--expected-loss"
+    elif option := live_option(args):
         raise UsageError(f"{option} is for live streams: --live writes one")
     else:
         notes = encode_file(args.input, target, encode_options(args), args.stats)
     for note in notes:
         say(note)
     return 0
+
+
+def live_option(args: argparse.Namespace) -> str:
+    """Return an option given that is for live streams only; an empty string if there is none."""
+    given = {"--dtx": args.dtx, "--expected-loss": args.expected_loss is not None, "--copy-offset": args.copy_offset}
+    return next((option for option, value in given.items() if value), "")
 
 
 def encode_options(args: argparse.Namespace) -> EncodeOptions:

@@ -135,6 +135,7 @@ def encode_live(
     layers: int,
     mode: "Mode",
     expected_loss: float,
+    copy_offset: int,
     dtx: bool,
 ) -> list[str]:
     """Code an input while it arrives, or a file as if it did, and return notes."""
@@ -146,6 +147,6 @@ def encode_live(
     blocks = iter(audio.blocks)
     first = next(blocks)  # raises if there are no samples, before a header is written
     with replacing(target) as file:
-        options = bitrate_bps, layers, mode, expected_loss, dtx
+        options = bitrate_bps, layers, mode, expected_loss, copy_offset, dtx
         codec.encode_live(file, chain([first], blocks), audio.sample_rate_hz, channels, *options)
     return audio.notes

@@ -46,8 +46,8 @@ class StandIn:
     def packet_bytes(self, bitrate_bps):
         return int(bitrate_bps * 0.02 / 8)
 
-    def encode_live(self, file, blocks, sample_rate_hz, channels, bitrate_bps, layers, mode, expected_loss, dtx):
-        self.live, self.expected_loss, self.dtx = True, expected_loss, dtx
+    def encode_live(self, file, blocks, sample_rate_hz, channels, bitrate_bps, layers, mode, loss, copy_offset, dtx):
+        self.live, self.expected_loss, self.copy_offset, self.dtx = True, loss, copy_offset, dtx
         self.encode_blocks(file, blocks, sample_rate_hz, bitrate_bps, layers, mode)
 
     def decode_blocks(self, file, header=None):
