@@ -16,7 +16,7 @@ import numpy as np
 
 from dsp._arguments import integer_in
 from dsp._audio_blocks import AudioBlocks, arriving, checked_blocks, downmix, open_recordings
-from dsp._audio_headers import find_samples
+from dsp._audio_headers import Samples, find_samples
 from dsp._audio_source import HEAD_BYTES, Continued, contents, read_chunk
 
 __all__ = [
@@ -152,6 +152,35 @@ def open_audio_stream(file: BinaryIO, name: str, channels: int = 1) -> AudioBloc
     notes: list[str] = []
     blocks = arriving(found, head[found.start :], file, notes)
     return checked_blocks(blocks, name, found.sample_rate_hz, found.channels, channels, notes)
+
+
+def open_raw_audio(
+    source: str | os.PathLike[str] | BinaryIO, sample_rate_hz: int, n_channels: int = 1, channels: int = 1
+) -> AudioBlocks:
+    """Read 16-bit samples without a header, little-endian and interleaved, as they arrive.
+
+    Parameters
+    ----------
+    source : str, Path or binary file object
+        Of an object, `read(n)` returns at most n bytes as soon as there are any, and none at the end.
+    sample_rate_hz, n_channels : int
+        Of the samples.
+    channels : int, 1 or 2
+        As for `read_audio_file`.
+
+    Raises
+    ------
+    ValueError
+        From the blocks, if the source cannot be read or holds no samples.
+    """
+    channels, name = integer_in("channels", channels, 1, 2), source_name(source)
+    notes: list[str] = []
+
+    def blocks() -> Iterator[np.ndarray]:
+        with open_source(source, name) as file:
+            yield from arriving(Samples(sample_rate_hz, n_channels, "<i2"), b"", file, notes)
+
+    return checked_blocks(blocks(), name, sample_rate_hz, n_channels, channels, notes)
 
 
 def source_name(source: str | os.PathLike[str] | BinaryIO) -> str:

@@ -214,16 +214,39 @@ def write_wav_blocks(
     with replacing(target) as file:
         file.write(wav_header(channels, sample_rate_hz, n_samples))
         file.flush()
-        n = 0
-        for y in blocks:
-            if not np.isfinite(y).all():
-                raise ValueError("y contains NaN or infinite samples; all samples must be finite")
-            file.write(to_pcm16(y).tobytes())
-            file.flush()
-            n += len(y)
+        n = _write_samples(file, blocks)
         if n_samples is None and str(target) != "-" and file.seekable() and width * n <= WAV_MAX_BYTES:
             file.seek(0)
             file.write(wav_header(channels, sample_rate_hz, n))
+
+
+def write_raw_blocks(target: str | Path, blocks: Iterable[np.ndarray]) -> None:
+    """Write blocks of samples as 16-bit PCM without a header, little-endian and interleaved, each at once.
+
+    Parameters
+    ----------
+    target : str or Path
+    blocks : iterable of float arrays (n,) or (n, 2)
+
+    Raises
+    ------
+    ValueError, OSError
+        As `write_wav`.
+    """
+    with replacing(target) as file:
+        _write_samples(file, blocks)
+
+
+def _write_samples(file: BinaryIO, blocks: Iterable[np.ndarray]) -> int:
+    """Write blocks as 16-bit samples; return the number of samples per channel."""
+    n = 0
+    for y in blocks:
+        if not np.isfinite(y).all():
+            raise ValueError("y contains NaN or infinite samples; all samples must be finite")
+        file.write(to_pcm16(y).tobytes())
+        file.flush()
+        n += len(y)
+    return n
 
 
 def wav_header(channels: int, sample_rate_hz: int, n_samples: int | None) -> bytes:

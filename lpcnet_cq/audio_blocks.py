@@ -11,11 +11,16 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
-from dsp.audio_file import AudioBlocks, open_audio_file, open_audio_stream, source_name
+from dsp.audio_file import AudioBlocks, open_audio_file, open_audio_stream, open_raw_audio, source_name
 from lpcnet_cq.bitstream.container import SAMPLE_RATES_HZ
 
 
-def open_audio(source: str | os.PathLike[str] | BinaryIO, channels: int = 1, arriving: bool = False) -> AudioBlocks:
+def open_audio(
+    source: str | os.PathLike[str] | BinaryIO,
+    channels: int = 1,
+    arriving: bool = False,
+    raw: tuple[int, int] | None = None,
+) -> AudioBlocks:
     """Open any audio file or pipe: as `audio.read_audio`, with the samples in blocks.
 
     Parameters
@@ -25,6 +30,8 @@ def open_audio(source: str | os.PathLike[str] | BinaryIO, channels: int = 1, arr
         1, or 2 to keep both channels of a file that has two.
     arriving : bool
         True for an open pipe, of which each block is what was there when it was asked for.
+    raw : (int, int), optional
+        Sample rate in Hz and channels of 16-bit samples without a header; by default the header says what there is.
 
     Raises
     ------
@@ -32,7 +39,12 @@ def open_audio(source: str | os.PathLike[str] | BinaryIO, channels: int = 1, arr
         If the source cannot be read or is no audio file; from the blocks, as `read_audio` does.
     """
     name = source_name(source)
-    audio = open_audio_stream(cast(BinaryIO, source), name, channels) if arriving else open_audio_file(source, channels)
+    if raw:
+        audio = open_raw_audio(source, *raw, channels)
+    elif arriving:
+        audio = open_audio_stream(cast(BinaryIO, source), name, channels)
+    else:
+        audio = open_audio_file(source, channels)
     if audio.sample_rate_hz not in SAMPLE_RATES_HZ:
         raise ValueError(f"{name} has {audio.sample_rate_hz} Hz; sample rates must be 1000..768000 Hz")
     return replace(audio, blocks=_clipped(audio))

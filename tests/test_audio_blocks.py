@@ -56,6 +56,17 @@ def test_pipes_give_what_is_there(format, size):
     assert audio.notes == []
 
 
+@pytest.mark.parametrize("size", [1, 5, 4096])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_samples_without_a_header(size, channels):
+    """A last sample that is not whole is left out."""
+    x = np.random.default_rng(0).integers(-32768, 32768, (500, 2)).astype("<i2")
+    audio = open_audio(Trickle(x.tobytes() + b"\1", size), channels, raw=(44100, 2))
+    expected = (x if channels == 2 else x.mean(axis=1)) / 32768
+    np.testing.assert_array_equal(np.concatenate(list(audio.blocks)), expected.astype(np.float32))
+    assert audio.sample_rate_hz == 44100 and audio.n_channels == 2
+
+
 def test_the_first_samples_are_there_before_the_last():
     data = encoded(TONE[:3000])
     source = Trickle(data, 44)

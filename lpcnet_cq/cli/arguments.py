@@ -139,6 +139,23 @@ def percent(text: str) -> float:
     return value
 
 
+def whole_number(least: int, most: int) -> Callable[[str], int]:
+    """Return a parser of whole numbers in a range.
+
+    Examples
+    --------
+    >>> whole_number(1, 8)("8")
+    8
+    """
+
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdecimal() and least <= int(text) <= most):
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most}")
+        return int(text)
+
+    return parse
+
+
 def positive(number: type) -> Callable[[str], float]:
     """Return a parser of positive numbers of the given type."""
 
@@ -163,21 +180,8 @@ def add_output(command: argparse.ArgumentParser) -> None:
 
 def add_copy_offset(command: argparse.ArgumentParser) -> None:
     """Add the offset of copies of a command that codes live."""
-    text = f"packets from one to that with its copy, if there are copies, 1 to {MOST_OFFSET} (default: {DEFAULT_OFFSET})"
-    command.add_argument("--copy-offset", type=copy_offset, metavar="N", help=text)
-
-
-def copy_offset(text: str) -> int:
-    """Parse an offset of copies, 1 to 8 packets.
-
-    Raises
-    ------
-    argparse.ArgumentTypeError
-        If the text is none.
-    """
-    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= MOST_OFFSET):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of packets, 1 to {MOST_OFFSET}")
-    return int(text)
+    text = f"packets from one to that which carries its copy, if there are copies (default: {DEFAULT_OFFSET})"
+    command.add_argument("--copy-offset", type=whole_number(1, MOST_OFFSET), metavar="N", help=text)
 
 
 def add_jobs(command: argparse.ArgumentParser) -> None:

@@ -8,9 +8,19 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lpcnet_cq.cli.arguments import UsageError, add_output, output_of, percent, positive, put, say
+from lpcnet_cq.cli.arguments import (
+    DEFAULT_OFFSET,
+    UsageError,
+    add_copy_offset,
+    add_output,
+    output_of,
+    percent,
+    positive,
+    put,
+    say,
+)
 from lpcnet_cq.cli.info import info_lines
-from lpcnet_cq.cli.models import chosen_bitrate_bps, loaded
+from lpcnet_cq.cli.models import check_dtx, chosen_bitrate_bps, loaded
 from lpcnet_cq.cli.paths import check_output
 
 if TYPE_CHECKING:
@@ -28,6 +38,8 @@ def add_channel(commands) -> argparse.ArgumentParser:
     channel.add_argument("--burst", type=positive(float), metavar="N", help=text)
     channel.add_argument("--seed", type=int, default=0, metavar="N", help="another one loses others (default: 0)")
     channel.add_argument("--bitrate", help="bits per second: 9k, 9.6k or 9000 (default: 9k of speech, 96k of music)")
+    add_copy_offset(channel)
+    channel.add_argument("--dtx", action="store_true", help="send no packets in pauses, except their noise")
     add_output(channel)
     channel.set_defaults(run=run_channel, writes=".wav")
     return channel
@@ -39,37 +51,43 @@ def run_channel(args: argparse.Namespace) -> int:
     check_output(args.input, target, args.force, writes=args.writes)
     lose = losses(args.loss / 100, args.burst, args.seed)
     codec = loaded(args.model, args.backend)
+    check_dtx(args.dtx, codec)
     rate_bps = chosen_bitrate_bps(args.bitrate, codec)
 
     from lpcnet_cq.audio import prepare, read_audio, resample, write_wav
-    from lpcnet_cq.channel import mean_burst, receive, share_lost
+    from lpcnet_cq.channel import receive
 
     audio = read_audio(args.input, channels=codec.channels)
     for note in audio.notes:
         say(note)
     x = prepare(audio.x, audio.sample_rate_hz, codec.sample_rate_hz, codec.channels)
     expected = args.loss if args.expected_loss is None else args.expected_loss
-    encoder = codec.encoder(rate_bps, expected_loss=expected / 100)
+    protection = {"expected_loss": expected / 100, "copy_offset": args.copy_offset or DEFAULT_OFFSET}
+    encoder = codec.encoder(rate_bps, **protection, dtx=args.dtx)
     packets = encoder.push(x) + encoder.flush()
-    lost = lose(len(packets))
+    lost, counts = lose_sent(packets, lose)
     y = receive(codec.decoder(), packets, lost, encoder.copy_offset)[encoder.delay_samples :][: len(x)]
     write_wav(target, resample(y, codec.sample_rate_hz, audio.sample_rate_hz)[: len(audio.x)], audio.sample_rate_hz)
     seconds = len(packets) * codec.config.spec.hop / codec.sample_rate_hz
-    lines = info_lines(
-        {
-            "packets": len(packets),
-            "lost_packets": int(lost.sum()),
-            "share_lost_percent": 100 * share_lost(lost),
-            "mean_burst_packets": mean_burst(lost),
-            "bitrate_bps": 8 * sum(map(len, packets)) / seconds,
-        }
-    )
+    lines = info_lines({**counts, "bitrate_bps": 8 * sum(map(len, packets)) / seconds})
     if target == "-":
         for line in lines:
             say(line)
     else:
         put("\n".join(lines))
     return 0
+
+
+def lose_sent(packets: list[bytes], lose: "Callable[[int], np.ndarray]") -> "tuple[np.ndarray, dict[str, float]]":
+    """Return which packets are lost, and what to print of it; a packet that is not sent cannot be lost."""
+    import numpy as np
+
+    from lpcnet_cq.channel import mean_burst, share_lost
+
+    sent, lost = np.array([len(data) > 0 for data in packets], bool), np.zeros(len(packets), bool)
+    lost[sent] = pattern = lose(int(sent.sum()))
+    counts = {"packets": len(packets), "not_sent_packets": int((~sent).sum()), "lost_packets": int(lost.sum())}
+    return lost, counts | {"share_lost_percent": 100 * share_lost(pattern), "mean_burst_packets": mean_burst(pattern)}
 
 
 def losses(loss: float, burst: float | None, seed: int) -> "Callable[[int], np.ndarray]":

@@ -1,11 +1,11 @@
-"""The command `lpcnet-cq decode`: `.cq` files and live streams to WAV files."""
+"""The command `lpcnet-cq decode`: `.cq` files and live streams to WAV files, or to samples without a header."""
 
 import argparse
 from functools import partial
 
 from lpcnet_cq.cli.arguments import add_jobs, add_output, output_of, say
 from lpcnet_cq.cli.models import load_for
-from lpcnet_cq.cli.paths import check_folder, check_output, coded_pairs, is_folder, quoted
+from lpcnet_cq.cli.paths import RAW_SUFFIX, check_folder, check_output, coded_pairs, is_folder, quoted
 from lpcnet_cq.cli.progress import shown
 
 
@@ -13,7 +13,9 @@ def add_decode(commands) -> argparse.ArgumentParser:
     """Add `decode`; return its parser."""
     decode = commands.add_parser("decode", help=".cq file to WAV file, or a folder of them")
     decode.add_argument("input", metavar="IN", help=".cq file, - for standard input, or a folder")
-    decode.set_defaults(run=run_decode, writes=".wav")
+    raw = "write 16-bit PCM without a header (s16le), with the sample rate and the channels of the original"
+    decode.add_argument("--raw", action="store_true", help=raw)
+    decode.set_defaults(run=run_decode)
     add_output(decode)
     add_jobs(decode)
     return decode
@@ -22,23 +24,24 @@ def add_decode(commands) -> argparse.ArgumentParser:
 def run_decode(args: argparse.Namespace) -> int:
     """Decode a .cq file, or all .cq files of a folder."""
     target = output_of(args)
-    work = partial(decode_file, model=args.model, backend=args.backend)
+    writes = RAW_SUFFIX if args.raw else ".wav"
+    work = partial(decode_file, model=args.model, backend=args.backend, raw=args.raw)
     if is_folder(args.input, target):
         from lpcnet_cq.cli.folders import code_folder
 
-        pairs = coded_pairs(args.input, target, args.writes)
+        pairs = coded_pairs(args.input, target, writes)
         check_folder(pairs, target, args.force)
         return code_folder(pairs, work, args.jobs, "decoding")
-    check_output(args.input, target, args.force, writes=args.writes)
+    check_output(args.input, target, args.force, writes=writes)
     for note in work(args.input, target):
         say(note)
     return 0
 
 
-def decode_file(source: str, target: str, model: str | None, backend: str | None) -> list[str]:
+def decode_file(source: str, target: str, model: str | None, backend: str | None, raw: bool) -> list[str]:
     """Decode one file and return notes on it."""
     from dsp.audio_file import open_source
-    from lpcnet_cq.audio import write_wav_blocks
+    from lpcnet_cq.audio import write_raw_blocks, write_wav_blocks
     from lpcnet_cq.bitstream.container import read_header
     from lpcnet_cq.cli.live import is_pipe
 
@@ -48,5 +51,8 @@ def decode_file(source: str, target: str, model: str | None, backend: str | None
         header = read_header(file)
         decoding = load_for(header, model, backend).decode_blocks(file, header)
         blocks = shown(decoding.blocks, "decoding", decoding.n_samples or 0, header.sample_rate_hz)
-        write_wav_blocks(target, blocks, header.channels, header.sample_rate_hz, decoding.n_samples)
+        if raw:
+            write_raw_blocks(target, blocks)
+        else:
+            write_wav_blocks(target, blocks, header.channels, header.sample_rate_hz, decoding.n_samples)
     return decoding.notes

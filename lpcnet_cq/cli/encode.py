@@ -19,8 +19,9 @@ from lpcnet_cq.cli.arguments import (
     output_of,
     percent,
     say,
+    whole_number,
 )
-from lpcnet_cq.cli.models import check_layers, chosen_bitrate_bps, loaded
+from lpcnet_cq.cli.models import check_dtx, check_layers, chosen_bitrate_bps, loaded
 from lpcnet_cq.cli.notes import EncodeOptions, SignalMeter, file_notes, size_note
 from lpcnet_cq.cli.paths import CODED_SUFFIX, check_folder, check_output, coded_pairs, is_folder, quoted
 from lpcnet_cq.cli.progress import progress_bar
@@ -46,6 +47,10 @@ def add_encode(commands) -> argparse.ArgumentParser:
     loss = "packets that the channel will lose, in percent (default: 0; live only)"
     encode.add_argument("--expected-loss", type=percent, metavar="PERCENT", help=loss)
     add_copy_offset(encode)
+    raw = "the input is 16-bit PCM without a header (s16le) at this sample rate"
+    encode.add_argument("--raw", type=whole_number(1000, 768000), metavar="HZ", help=raw)
+    channels = "channels of --raw, one sample of each after the other (default: 1)"
+    encode.add_argument("--raw-channels", type=whole_number(1, 8), metavar="N", help=channels)
     encode.add_argument("--dtx", action="store_true", help="send no packets in pauses, except their noise (live only)")
     encode.set_defaults(run=run_encode, mode="mean", writes=CODED_SUFFIX)
     add_output(encode)
@@ -56,12 +61,10 @@ def add_encode(commands) -> argparse.ArgumentParser:
 def run_encode(args: argparse.Namespace) -> int:
     """Encode an audio file, or all audio files of a folder."""
     target = output_of(args)
-    check_layers(args.layers)
-    if args.dtx and args.mode == "constant":
-        raise UsageError("--dtx leaves out packets, which --cbr does not allow")
-    if args.dtx and args.layers > 1:
-        raise UsageError(f"--dtx needs packets of one layer, --layers is {args.layers}")
+    check_options(args)
     if is_folder(args.input, target):
+        if args.raw:
+            raise UsageError(f"--raw is for one signal, {quoted(args.input)} is a folder")
         if args.live or live_option(args):
             raise UsageError(f"a live stream is one signal, {quoted(args.input)} is a folder")
         if args.stats:
@@ -83,8 +86,9 @@ def run_encode(args: argparse.Namespace) -> int:
             raise UsageError("--stats is for files, the output is a live stream: --no-live writes a file")
         with reading_ahead(args.input) if arrives else nullcontext(args.input) as source:
             options, loss = encode_options(args), (args.expected_loss or 0.0) / 100
-            coding = options.rate_bps, options.layers, options.mode, loss, args.copy_offset or DEFAULT_OFFSET, args.dtx
-            notes = encode_live(loaded(args.model, args.backend), source, target, *coding)
+            protection = loss, args.copy_offset or DEFAULT_OFFSET
+            coding = options.rate_bps, options.layers, options.mode, *protection, args.dtx
+            notes = encode_live(loaded(args.model, args.backend), source, target, *coding, options.raw)
     elif option := live_option(args):
         raise UsageError(f"{option} is for live streams: --live writes one")
     else:
@@ -92,6 +96,17 @@ def run_encode(args: argparse.Namespace) -> int:
     for note in notes:
         say(note)
     return 0
+
+
+def check_options(args: argparse.Namespace) -> None:
+    """Raise `UsageError` if options contradict each other, whatever the input is."""
+    check_layers(args.layers)
+    if args.dtx and args.mode == "constant":
+        raise UsageError("--dtx leaves out packets, which --cbr does not allow")
+    if args.dtx and args.layers > 1:
+        raise UsageError(f"--dtx needs packets of one layer, --layers is {args.layers}")
+    if args.raw_channels and not args.raw:
+        raise UsageError("--raw-channels is for --raw, which gives the sample rate")
 
 
 def live_option(args: argparse.Namespace) -> str:
@@ -105,10 +120,10 @@ def encode_options(args: argparse.Namespace) -> EncodeOptions:
     codec = loaded(args.model, args.backend)
     if args.layers > codec.max_layers:
         raise UsageError(f"--layers {args.layers} must be at most {codec.max_layers} with `{codec.name}`")
-    if args.dtx and not codec.supports_dtx:
-        raise UsageError(f"--dtx is for speech, `{codec.name}` codes music")
+    check_dtx(args.dtx, codec)
     rate_bps = chosen_bitrate_bps(args.bitrate, codec)
-    options = EncodeOptions(args.model, args.backend, rate_bps, args.layers, args.mode, not args.no_check)
+    raw = (args.raw, args.raw_channels or 1) if args.raw else None
+    options = EncodeOptions(args.model, args.backend, rate_bps, args.layers, args.mode, not args.no_check, raw)
     if args.mode != "mean" and (note := size_note(codec, rate_bps)):
         say(note)
     return options
@@ -120,7 +135,7 @@ def encode_file(source: str, target: str, options: EncodeOptions, stats: str | N
     from lpcnet_cq.audio_blocks import open_audio
 
     codec, rate_bps = loaded(options.model, options.backend), options.rate_bps
-    audio = open_audio(source, codec.channels)
+    audio = open_audio(source, codec.channels, raw=options.raw)
     meter, original_hz = SignalMeter(audio.blocks, audio.sample_rate_hz, options.check), audio.sample_rate_hz
     progress = progress_bar("encoding", (audio.expected_samples or 0) / original_hz)
     with tempfile.SpooledTemporaryFile(SPOOL_BYTES) as file:

@@ -137,12 +137,13 @@ def encode_live(
     expected_loss: float,
     copy_offset: int,
     dtx: bool,
+    raw: tuple[int, int] | None,
 ) -> list[str]:
     """Code an input while it arrives, or a file as if it did, and return notes."""
     from lpcnet_cq.audio import replacing
     from lpcnet_cq.audio_blocks import open_audio
 
-    audio = open_audio(cast(BinaryIO, source), codec.channels, arriving=isinstance(source, ReadAhead))
+    audio = open_audio(cast(BinaryIO, source), codec.channels, arriving=isinstance(source, ReadAhead), raw=raw)
     channels = min(audio.n_channels, 2) if codec.channels == 2 else 1
     blocks = iter(audio.blocks)
     first = next(blocks)  # raises if there are no samples, before a header is written

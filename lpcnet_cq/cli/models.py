@@ -69,6 +69,12 @@ def allowed_bitrate_bps(text: str, bitrates_bps: tuple[int, int]) -> int:
     return value
 
 
+def check_dtx(dtx: bool, codec: "Codec") -> None:
+    """Raise `UsageError` if pauses shall be left out by a codec that finds none."""
+    if dtx and not codec.supports_dtx:
+        raise UsageError(f"--dtx is for speech, `{codec.name}` codes music")
+
+
 def check_layers(layers: int) -> None:
     """Raise `UsageError` if packets cannot have this number of layers."""
     from lpcnet_cq.bitstream.container import MAX_ENHANCEMENTS

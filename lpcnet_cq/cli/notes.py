@@ -18,7 +18,10 @@ MOST_EXCESS = 1.02  # ratio of bitrate to requested bitrate above which a note i
 
 @dataclass(frozen=True)
 class EncodeOptions:
-    """Hold the options of encoding; None stands for the default model and for the default backend."""
+    """Hold the options of encoding; None stands for the default model, the default backend, and inputs with headers.
+
+    `raw` has sample rate in Hz and channels of an input without a header.
+    """
 
     model: str | None
     backend: str | None
@@ -26,6 +29,7 @@ class EncodeOptions:
     layers: int
     mode: "Mode"
     check: bool
+    raw: tuple[int, int] | None = None
 
 
 class SignalMeter:

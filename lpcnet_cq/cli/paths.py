@@ -16,7 +16,7 @@ AUDIO_SUFFIXES = frozenset(
     ".aac .aif .aifc .aiff .amr .au .caf .flac .m4a .mp2 .mp3 .mp4 .oga .ogg .opus .rf64 .snd .sph .w64 .wav .wave "
     ".webm .wma".split()
 )
-CODED_SUFFIX = ".cq"
+CODED_SUFFIX, RAW_SUFFIX = ".cq", ".raw"
 WAV_SUFFIXES = frozenset({".wav", ".wave"})
 
 
@@ -42,7 +42,7 @@ def check_output(source: str, target: str, force: bool, *, writes: str) -> None:
     force : bool
         Allow overwriting an existing file.
     writes : str
-        Suffix of the written format: .cq or .wav.
+        Suffix of the written format: .cq, .wav or .raw.
 
     Raises
     ------
@@ -68,8 +68,8 @@ def check_place(source: str, target: str, writes: str) -> None:
     if not target or os.path.isdir(target):
         raise UsageError(f"the output {quoted(target)} must be a file, as the input {quoted(source)} is")
     suffix = os.path.splitext(target)[1].lower()
-    foreign = AUDIO_SUFFIXES if writes == CODED_SUFFIX else AUDIO_SUFFIXES - WAV_SUFFIXES | {CODED_SUFFIX}
-    if suffix in foreign:
+    own = WAV_SUFFIXES if writes in WAV_SUFFIXES else {writes}
+    if suffix in (AUDIO_SUFFIXES | {CODED_SUFFIX}) - own:
         raise UsageError(f"{quoted(target)} must have the suffix {writes}, the format that is written")
     folder = os.path.dirname(os.path.abspath(target))
     if not os.path.isdir(folder):
@@ -106,14 +106,14 @@ def is_same_file(source: str, target: str) -> bool:
 def coded_pairs(folder: str | Path, out: str | Path, writes: str) -> list[tuple[Path, Path]]:
     """Return input and output path of all files to code in a folder and its sub-folders.
 
-    Inputs are files with a suffix of audio (if .cq is written) or .cq (if .wav is written), except hidden files. If two
+    Inputs are files with a suffix of audio (if .cq is written) or .cq (otherwise), except hidden files. If two
     outputs would have the same name, such as those of a.wav and a.flac, the suffix is kept: a.wav.cq and a.flac.cq.
 
     Parameters
     ----------
     folder, out : str or Path
     writes : str
-        Suffix of the written format: .cq or .wav.
+        Suffix of the written format: .cq, .wav or .raw.
 
     Raises
     ------

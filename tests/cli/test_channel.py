@@ -17,16 +17,19 @@ SECONDS = 4
 
 
 class Encoder:
-    delay_samples, copy_offset = AHEAD, 2
+    """With `dtx`, silent packets are not sent."""
 
-    def __init__(self):
-        self.held = np.zeros(AHEAD, np.float32)
+    delay_samples = AHEAD
+
+    def __init__(self, copy_offset, dtx):
+        self.copy_offset, self.dtx, self.held = copy_offset, dtx, np.zeros(AHEAD, np.float32)
 
     def push(self, x):
         x = np.concatenate([self.held, x])
         whole = len(x) // HOP * HOP
         self.held = x[whole:]
-        return [to_pcm16(frame).tobytes() for frame in x[:whole].reshape(-1, HOP)]
+        frames = x[:whole].reshape(-1, HOP)
+        return [to_pcm16(frame).tobytes() if frame.any() or not self.dtx else b"" for frame in frames]
 
     def flush(self):
         return self.push(np.zeros(2 * HOP - len(self.held), np.float32))
@@ -39,7 +42,7 @@ class Decoder:
         self.held = np.zeros(LATE, np.float32)
 
     def push(self, data, following=None, next_packet=None):
-        pcm = np.zeros(HOP) if data is None else np.frombuffer(data, "<i2")
+        pcm = np.frombuffer(data, "<i2") if data else np.zeros(HOP)
         y = np.concatenate([self.held, pcm / 32768])
         self.held = y[HOP:]
         return y[:HOP].astype(np.float32)
@@ -50,9 +53,11 @@ class StandIn:
     sample_rate_hz, channels, name = FS, 1, "stand-in"
     config = SimpleNamespace(spec=SimpleNamespace(hop=HOP))
 
-    def encoder(self, bitrate_bps, expected_loss):
+    supports_dtx = True
+
+    def encoder(self, bitrate_bps, expected_loss, copy_offset, dtx):
         self.asked_bps, self.told = bitrate_bps, expected_loss
-        return Encoder()
+        return Encoder(copy_offset, dtx)
 
     def decoder(self):
         return Decoder()
@@ -104,6 +109,36 @@ def test_nothing_is_lost_at_zero_percent_and_all_at_hundred(codec, capsys):
 def test_the_encoder_is_told_of_the_loss(codec, more, told):
     assert main(["channel", "in.wav", "out.wav", "--loss", "5", *more]) == 0
     assert codec.told == told
+
+
+def test_packets_that_are_not_sent_are_not_lost(capsys):
+    x = 0.3 * np.random.default_rng(0).uniform(0.1, 1, SECONDS * FS)
+    x[FS : 3 * FS] = 0  # 99 packets of silence; the last one is silent, too
+    soundfile.write("pause.wav", x, FS)
+    assert main(["channel", "pause.wav", "out.wav", "--loss", "20", "--dtx"]) == 0
+    said = numbers(capsys.readouterr().out)
+    lost = random_losses(int(said["packets"] - said["not sent"]), 0.2, 0)
+    assert said["not sent"] == 100 and said["lost"] == lost.sum()
+    assert said["share lost"] == pytest.approx(100 * lost.mean(), abs=0.01)
+
+
+@pytest.mark.parametrize(("more", "offset"), [([], 2), (["--copy-offset", "5"], 5)])
+def test_the_decoder_gets_the_packet_with_the_copy(monkeypatch, more, offset):
+    """And the next one."""
+    given, sent, push = [], [], Encoder.push
+    monkeypatch.setattr(Encoder, "push", lambda self, x: sent.extend(packets := push(self, x)) or packets)
+    monkeypatch.setattr(Decoder, "push", lambda self, *arguments: given.append(arguments) or np.zeros(HOP, np.float32))
+    assert main(["channel", "in.wav", "out.wav", "--loss", "20", *more]) == 0
+    repaired = [(t, later) for t, (data, *later) in enumerate(given[:-offset]) if data is None]
+    assert len(repaired) > 20
+    for t, later in repaired:
+        assert later == [given[t + offset][0] and sent[t + offset], given[t + 1][0] and sent[t + 1]]
+
+
+def test_music_has_no_pauses(codec, capsys):
+    codec.supports_dtx = False
+    assert main(["channel", "in.wav", "out.wav", "--loss", "5", "--dtx"]) == 2
+    assert "--dtx is for speech" in capsys.readouterr().err
 
 
 def test_other_sample_rates_come_back_with_their_length(capsys):

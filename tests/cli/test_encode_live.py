@@ -53,6 +53,18 @@ def test_expected_loss_is_percent_and_for_live_streams(wav, codec, error):
             main(["encode", wav, "b.cq", "--live", f"--expected-loss={text}"])
 
 
+def test_copies_have_an_offset_in_live_streams(wav, codec, error, capsys):
+    for options, offset in (([], 2), (["--copy-offset", "8"], 8)):
+        assert main(["encode", wav, "a.cq", "--live", "-f", *options]) == 0
+        assert codec.copy_offset == offset
+    assert main(["encode", wav, "b.cq", "--copy-offset", "3"]) == 2
+    assert error() == "--copy-offset is for live streams: --live writes one"
+    for text in ("0", "9", "-1", "1.5", "x", "\u0663"):
+        with pytest.raises(SystemExit):
+            main(["encode", wav, "b.cq", "--live", f"--copy-offset={text}"])
+        assert f"{text!r} is not a whole number from 1 to 8" in capsys.readouterr().err
+
+
 def test_pauses_are_left_out_of_live_streams_only(wav, codec, error):
     assert main(["encode", wav, "a.cq", "--live", "--dtx"]) == 0
     assert codec.dtx is True
