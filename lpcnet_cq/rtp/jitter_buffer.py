@@ -89,6 +89,7 @@ class JitterBuffer:
         """Forget all packets."""
         self._frames: dict[int, bytes] = {}  # by index
         self._next: int | None = None  # index of the frame that is due; None before the first is played
+        self._awaits_next = False  # whether the frame popped last only filled the time until the one that is due
         self._seen: set[int] = set()  # sequence numbers
         self._spans: dict[int, range] = {}  # indices of the frames of a packet, by its sequence number
         self._distinct = 0  # packets of this stream
@@ -182,7 +183,8 @@ class JitterBuffer:
         missing = self._next not in self._frames
         self.delay_ms = now_ms - self._due_ms(self._next)
         excess = (self.delay_ms - self.target_ms) / self._frame_ms
-        if missing and excess < 0:
+        self._awaits_next = missing and excess < 0
+        if self._awaits_next:
             self.counts.concealed += 1
             return [None]
         self._since_left_out += 1
@@ -196,7 +198,9 @@ class JitterBuffer:
 
     def following(self) -> bytes | None:
         """Return the frame whose packet carries the copy of the frame that `pop` returned last, if it is there."""
-        return self._frames.get(self._next - 1 + self._copy_offset) if self._next is not None else None
+        if self._next is None or self._awaits_next:
+            return None
+        return self._frames.get(self._next - 1 + self._copy_offset)
 
     def next_frame(self) -> bytes | None:
         """Return the frame after the one that `pop` returned last, if it is there."""

@@ -66,6 +66,33 @@ def test_reordered_and_doubled_packets_are_played_in_order():
     assert (buffer.counts.received, buffer.counts.doubled, buffer.counts.late, buffer.lost) == (100, 100, 0, 0)
 
 
+def test_a_missing_frame_has_the_next_one_and_the_one_with_its_copy():
+    buffer, lost, found = JitterBuffer(HOP, FS, copy_offset=3), {30, 50, 51}, {}
+    arrivals = [(i, 30 + i * FRAME_MS) for i in range(100) if i not in lost]
+    for tick in range(120):
+        now_ms, index = 35 + tick * FRAME_MS, buffer._next
+        for i, at_ms in arrivals:
+            if now_ms - FRAME_MS < at_ms <= now_ms:
+                put(buffer, i, at_ms)
+        if buffer.pop(now_ms) == [None] and index in lost:
+            found[index] = buffer.next_frame(), buffer.following()
+    assert found == {30: (frame(31), frame(33)), 50: (None, frame(53)), 51: (frame(52), frame(54))}
+
+
+def test_a_concealed_frame_that_may_still_come_has_no_copy():
+    """The packet three behind the frame before has come, but its copy is of a frame that was played."""
+    buffer = JitterBuffer(HOP, FS, copy_offset=3)
+    for i in range(20):
+        put(buffer, i, i * FRAME_MS)
+        buffer.pop(i * FRAME_MS)
+    put(buffer, 40, 40 * FRAME_MS + 300)  # the target grows
+    due = buffer._next
+    assert due is not None
+    buffer._frames.pop(due)
+    assert buffer.pop(20 * FRAME_MS) == [None] and buffer._next == due, "it may still come"
+    assert due + 2 in buffer._frames and buffer.following() is buffer.next_frame() is None
+
+
 def test_lost_frames_are_missing_at_their_places():
     buffer, lost = JitterBuffer(HOP, FS), {10, 40, 41, 42, 90}
     found = numbers(play(buffer, jittered(100, 0, lost), 102))

@@ -111,6 +111,29 @@ def test_the_packet_with_the_copy_of_a_lost_one_is_given_to_the_decoder():
     assert given == packets(len(given)) and len(given) > 50, "all of them, in order"
 
 
+def test_the_next_frame_reaches_the_decoder_for_a_lost_one():
+    """It is there, because the buffer holds a frame at least; of two lost in a row, the first has none."""
+
+    class Interpolator(Recorder):
+        def push(self, data, following=None, next_packet=None):
+            super().push(data)
+            self.given[-1] = data, next_packet
+            return np.zeros(HOP, np.float32)
+
+    receiver, sender = Receiver(Interpolator()), Sender(HOP)
+    lost = {20, 40, 41}
+    for k, packet in enumerate(packets(60)):
+        for data in sender.push(packet):
+            if k not in lost:
+                receiver.receive(data, k * FRAME_MS)
+        receiver.play(k * FRAME_MS)
+    given = receiver._decoder.given
+    expected = [
+        (None, b"%d" % (k + 1) if k + 1 not in lost else None) if k in lost else (b"%d" % k, None) for k in range(60)
+    ]
+    assert given == expected[: len(given)] and len(given) > 50
+
+
 def test_pauses_reach_the_decoder_as_packets_that_were_not_sent():
     """The packet behind each pause has come before the pause is played, so that it is known."""
     receiver = Receiver(Recorder(), copy_offset=5)  # for which the buffer waits
