@@ -5,7 +5,7 @@ import pytest
 
 import lpcnet_cq
 from lpcnet_cq.bitstream import packet
-from lpcnet_cq.bitstream.protection import choose_protection
+from lpcnet_cq.bitstream.protection import Protection, choose_protection
 from lpcnet_cq.file_decoder import synthesise
 
 
@@ -52,6 +52,17 @@ def test_live_streams_are_those_of_files_but_for_rate_control(name, rate_bps, vo
     y = np.concatenate([decoder.push(data) for data in packets])
     expected = np.clip(np.concatenate(list(synthesise(codec._parts, [live]))), -1, 1)
     np.testing.assert_allclose(y, expected, rtol=0, atol=2.0**-15)
+
+
+@pytest.mark.parametrize(("rate_bps", "protection"), [(9000, Protection(1)), (16000, Protection(1, copies=True))])
+def test_any_ten_seconds_have_the_rate_however_packets_are_protected(rate_bps, protection, vowel):
+    x = vowel(seconds=11.0)
+    x *= np.abs(np.sin(np.arange(len(x)) * 2 * np.pi / 8000))  # syllables
+    encoder = lpcnet_cq.load("cq2").encoder(rate_bps)
+    encoder.protection = protection
+    bits = np.array([8 * len(data) for data in encoder.push(x)])
+    ten_seconds = np.convolve(bits, np.ones(500), "valid") / (500 * 0.02 * rate_bps)
+    assert len(ten_seconds) == 51 and np.abs(ten_seconds - 1).max() < 0.02
 
 
 def test_streams_of_music_survive_losses(plucked):
