@@ -24,7 +24,7 @@ VECTORS = Path(__file__).parents[1] / "tests" / "vectors"
 MUSIC_PACKETS = 3  # the first two are skipped
 LIVE = {  # weights, amplitude of the noise, and settings of `encode_live`
     "cq-live": ("cq", 0.1, {"bitrate_bps": 9000}),
-    "cq-sparse-live": ("cq-sparse", 0.1, {"bitrate_bps": 12000, "expected_loss": 0.02}),
+    "cq-sparse-live": ("cq-sparse", 0.1, {"bitrate_bps": 12000, "expected_loss": 0.01}),
     "cq2-live": ("cq2", 0.1, {"bitrate_bps": 16000, "expected_loss": 0.05, "copy_offset": 1}),
     "cq2-layers": ("cq2", 0.1, {"bitrate_bps": 24000, "layers": 2}),
     "cq2-level": ("cq2", 3.0, {"bitrate_bps": 9000}),  # clipped: from the second packet on, it has a level

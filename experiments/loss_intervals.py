@@ -18,15 +18,16 @@ from loss import HOP, RATE_HZ, decode, encode_all, numbers, recordings
 from report import RESULTS
 
 import lpcnet_cq
-from lpcnet_cq.bitstream.protection import COPY_LEAST_BPS, Protection
+from lpcnet_cq.bitstream.protection import Protection
 from lpcnet_cq.channel import random_losses
 from lpcnet_cq.evaluation.evaluate import METRICS
 from lpcnet_cq.evaluation.tables import append_rows, markdown, read_rows
 
 LOSSES = (0.0, 0.005, 0.01, 0.02, 0.03, 0.05)
-PROTECTIONS = (*(Protection(interval) for interval in (1, 2, 3, 5, 10, 25)), Protection(1, copies=True))
+PROTECTIONS = (Protection(1), Protection(1, copies=True), *(Protection(interval) for interval in (2, 5, 3, 10, 25)))
 COLUMNS = ["codec", "kbps_asked", "setting", "kbps", *(f"loss {100 * loss:g} %" for loss in LOSSES)]
 SEED = 16
+COPIES_KBPS = 12.0  # below, there are no bits for copies
 
 
 def setting_of(protection: Protection) -> str:
@@ -39,9 +40,9 @@ def run(data: str, path: Path, model: str, rates_kbps: list[float]) -> None:
     codec, sounds = lpcnet_cq.load(model), recordings(data)[::2]
     counts = [-(-len(x) // HOP) for _, x in sounds]
     done = {(row["codec"], row["kbps_asked"], row["setting"]) for row in read_rows(path, ["codec", "setting"])}
-    for kbps, protection in product(rates_kbps, PROTECTIONS):
+    for protection, kbps in product(PROTECTIONS, rates_kbps):
         row = {"codec": codec.name, "kbps_asked": kbps, "setting": setting_of(protection)}
-        if tuple(row.values()) in done or (protection.copies and 1000 * kbps < COPY_LEAST_BPS):
+        if tuple(row.values()) in done or (protection.copies and kbps < COPIES_KBPS):
             continue
         coded, row["kbps"] = encode_all(codec, sounds, kbps, protection)
         for loss, column in zip(LOSSES, COLUMNS[4:], strict=True):

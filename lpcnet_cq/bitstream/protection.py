@@ -14,9 +14,6 @@ from lpcnet_cq.bitstream.packet import resets_context
 from lpcnet_cq.bitstream.packet_fit import Fitter
 from lpcnet_cq.bitstream.rate_control import operating_points
 
-RESET_INTERVALS = ((0.04, 1), (0.015, 2), (0.005, 5), (0.0, 25))  # lowest expected loss, packets
-COPY_LOSS = 0.03  # lowest expected loss at which copies are sent
-COPY_LEAST_BPS = 12000.0  # lowest bitrate at which copies are sent: below, they cost more than they repair
 COPY_SHARE = 0.4  # of the bitrate: mean share of the copies
 MAX_COPY_SHARE = 0.6  # of the mean size of a packet: largest copy
 COPY_COARSER = 8  # operating points between a packet and its copy
@@ -43,6 +40,19 @@ class Protection:
         return bitrate_bps * (1 - COPY_SHARE) if self.copies else bitrate_bps
 
 
+# lowest bitrate, lowest expected loss, protection: the first that applies, by experiments/results/loss/intervals.md
+CHOICES = (
+    (20000.0, 0.0075, Protection(1, copies=True)),
+    (15000.0, 0.03, Protection(1, copies=True)),
+    (12000.0, 0.04, Protection(1, copies=True)),
+    (15000.0, 0.001, Protection(1)),
+    (0.0, 0.0125, Protection(1)),
+    (0.0, 0.002, Protection(2)),
+    (0.0, 0.0005, Protection(5)),
+    (0.0, 0.0, Protection(25)),
+)
+
+
 def choose_protection(expected_loss: float, bitrate_bps: float) -> Protection:
     """Return the protection for a channel and a bitrate.
 
@@ -57,14 +67,12 @@ def choose_protection(expected_loss: float, bitrate_bps: float) -> Protection:
 
     Examples
     --------
-    >>> choose_protection(0.02, 9000)
+    >>> choose_protection(0.01, 9000)
     Protection(reset_interval=2, copies=False)
     >>> choose_protection(0.05, 16000).packet_bps(16000)
     9600.0
     """
-    if expected_loss >= COPY_LOSS and bitrate_bps >= COPY_LEAST_BPS:
-        return Protection(1, copies=True)
-    return Protection(next(interval for least, interval in RESET_INTERVALS if expected_loss >= least))
+    return next(protection for bps, loss, protection in CHOICES if bitrate_bps >= bps and expected_loss >= loss)
 
 
 def make_copy(fitter: Fitter, step: int, packet_bytes: int) -> bytes:
