@@ -1,6 +1,6 @@
 """Speed of our codec beside Opus and Lyra, paired in one run, on one core: a part of `make bench`.
 
-    python experiments/bench_peers.py [--model cq2] [--rounds 5]
+    python experiments/bench_peers.py [--model cq3] [--rounds 5]
 
 Every round encodes and decodes the same 10 s of speech-like sound with all codecs, one after the other, so that other
 work on the machine slows all of them alike. The table has the median speed of the rounds in CPU time, and the median of
@@ -90,7 +90,7 @@ def table(times: dict[str, list[tuple[float, float]]]) -> str:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="Speed of our codec beside Opus and Lyra.")
-    parser.add_argument("--model", help="weights for speech (default: cq2)")
+    parser.add_argument("--model", help="weights for speech (default: cq3)")
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
     if hasattr(os, "sched_setaffinity"):

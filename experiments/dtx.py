@@ -1,6 +1,6 @@
 """Pauses: bits, quality and level of the background with discontinuous transmission and without it.
 
-    python experiments/dtx.py run DATA [--model cq2] [--kbps 9,24]
+    python experiments/dtx.py run DATA [--model cq3] [--kbps 9,24]
     python experiments/dtx.py table
 
 `run` codes the recordings of `loss.py` as one side of a conversation: five seconds of speech between pauses that are as
@@ -152,7 +152,7 @@ def main():
     p.add_argument("what", choices=["run", "table"])
     p.add_argument("source", nargs="?", help="corpus of `run`")
     p.add_argument("--out", type=Path, default=RESULTS / "dtx", metavar="FOLDER")
-    p.add_argument("--model", default="cq2")
+    p.add_argument("--model", default="cq3")
     p.add_argument("--kbps", type=numbers(float), default=[9.0, 24.0])
     args = p.parse_args()
     if (args.source is None) != (args.what == "table"):

@@ -52,7 +52,7 @@ BYTES_TOLERANCE = 0.02  # relative, both ways
 MEAN_SHARE = 0.4  # of a tolerance, for means over all signals
 
 NOISE_LEVELS_DB = (-60, -40, -20)
-MOST_LINES_DB = {"audio": 1.0, "cq": 9.0, "cq-sparse": 9.0, "cq2": 1.0}  # at any rate and level; inaudible below 1 dB
+MOST_LINES_DB = {"audio": 1.0, "cq": 9.0, "cq-sparse": 9.0, "cq3": 1.0}  # at any rate and level; inaudible below 1 dB
 
 SPEECH_RATES_BPS, MUSIC_RATES_BPS = (9000, 16000, 24000), (64000, 96000)
 SPEECH_CLIPS = (  # of the development split: one speaker each

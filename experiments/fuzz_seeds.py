@@ -25,10 +25,10 @@ MUSIC_PACKETS = 3  # the first two are skipped
 LIVE = {  # weights, amplitude of the noise, and settings of `encode_live`
     "cq-live": ("cq", 0.1, {"bitrate_bps": 9000}),
     "cq-sparse-live": ("cq-sparse", 0.1, {"bitrate_bps": 12000, "expected_loss": 0.01}),
-    "cq2-live": ("cq2", 0.1, {"bitrate_bps": 16000, "expected_loss": 0.05, "copy_offset": 1}),
-    "cq2-layers": ("cq2", 0.1, {"bitrate_bps": 24000, "layers": 2}),
-    "cq2-level": ("cq2", 3.0, {"bitrate_bps": 9000}),  # clipped: from the second packet on, it has a level
-    "cq2-level-copies": ("cq2", 3.0, {"bitrate_bps": 24000, "expected_loss": 0.05, "copy_offset": 1}),
+    "cq3-live": ("cq3", 0.1, {"bitrate_bps": 16000, "expected_loss": 0.05, "copy_offset": 1}),
+    "cq3-layers": ("cq3", 0.1, {"bitrate_bps": 24000, "layers": 2}),
+    "cq3-level": ("cq3", 3.0, {"bitrate_bps": 9000}),  # clipped: from the second packet on, it has a level
+    "cq3-level-copies": ("cq3", 3.0, {"bitrate_bps": 24000, "expected_loss": 0.05, "copy_offset": 1}),
 }
 
 
@@ -110,7 +110,7 @@ def stream_with_pause(codec: Codec) -> bytes:
 
 def make_seeds(music: bool = True, n_packets: int = 4) -> list[Seed]:
     """Return all seeds, with so many packets at most; those of music need JAX and have three packets."""
-    found, names = [], ["cq", "cq-sparse", "cq2", *(["audio"] if music else [])]
+    found, names = [], ["cq", "cq-sparse", "cq3", *(["audio"] if music else [])]
     codecs = {name: lpcnet_cq.load(name) for name in names}
     by_hash = {codec.sha256[:16]: codec for codec in codecs.values()}
     for path in sorted(VECTORS.glob("*.cq")):
@@ -122,5 +122,5 @@ def make_seeds(music: bool = True, n_packets: int = 4) -> list[Seed]:
             )
     for name, (weights, amplitude, settings) in LIVE.items():
         found.append(Seed(name, codecs[weights], live_stream(codecs[weights], n_packets, amplitude, settings)))
-    found.append(Seed("cq2-pause", codecs["cq2"], stream_with_pause(codecs["cq2"])))
+    found.append(Seed("cq3-pause", codecs["cq3"], stream_with_pause(codecs["cq3"])))
     return found

@@ -24,7 +24,7 @@ import lpcnet_cq
 from lpcnet_cq.checkpoint.weights import find_weights, read_tensors
 
 Tensors = dict[str, np.ndarray]
-NAMES = ("cq-sparse", "cq2")  # packed files: each has sparse tensors and frequencies in place of tables
+NAMES = ("cq-sparse", "cq3")  # packed files: each has sparse tensors and frequencies in place of tables
 ODD = (0, 1, -1, 17, 1 << 15, 1 << 31, -(1 << 31), 1 << 62, -(1 << 62))
 
 

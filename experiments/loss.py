@@ -1,6 +1,6 @@
 """Packet loss: our codec and others under the same random and bursty losses, by PESQ, ESTOI and PLCMOS.
 
-    python experiments/loss.py run DATA [--model cq2] [--kbps 9,16] [--expected-loss 5,20] [--rates 3,5,10,20]
+    python experiments/loss.py run DATA [--model cq3] [--kbps 9,16] [--expected-loss 5,20] [--rates 3,5,10,20]
     python experiments/loss.py peers DATA [--names opus,lc3]
     python experiments/loss.py merge ROWS.csv
     python experiments/loss.py table
@@ -264,7 +264,7 @@ def main():
     p.add_argument("what", choices=["run", "peers", "merge", "table", "resets"])
     p.add_argument("source", nargs="?", help="corpus of `run`, `peers` and `resets`; CSV file of `merge`")
     p.add_argument("--out", type=Path, default=RESULTS / "loss", metavar="FOLDER")
-    p.add_argument("--model", default="cq2")
+    p.add_argument("--model", default="cq3")
     p.add_argument("--kbps", type=numbers(float), default=[9.0])
     p.add_argument("--expected-loss", type=numbers(float), default=[0.0], help="percent")
     p.add_argument("--interval", type=numbers(int), help="packets from one context reset to the next")

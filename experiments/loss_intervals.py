@@ -1,6 +1,6 @@
 """Interval of context resets: which one is best at an expected loss, at equal total rate, by PESQ.
 
-    python experiments/loss_intervals.py run DATA [--model cq2] [--kbps 9,16,24]
+    python experiments/loss_intervals.py run DATA [--model cq3] [--kbps 9,16,24]
     python experiments/loss_intervals.py table
 
 `run` codes four of the recordings of `loss.py` live with each interval, and with copies, loses random packets, and adds
@@ -73,7 +73,7 @@ def main() -> None:
     p.add_argument("what", choices=["run", "table"])
     p.add_argument("data", nargs="?", help="corpus of `run`")
     p.add_argument("--out", type=Path, default=RESULTS / "loss", metavar="FOLDER")
-    p.add_argument("--model", default="cq2")
+    p.add_argument("--model", default="cq3")
     p.add_argument("--kbps", type=numbers(float), default=[9.0, 16.0, 24.0])
     args = p.parse_args()
     if (args.data is None) != (args.what == "table"):

@@ -1,6 +1,6 @@
 """How long one lost packet is heard: the time until decoded speech is within 20 dB of what it would have been.
 
-    python experiments/loss_recovery.py DATA [--model cq2] [--kbps 9,24] [--interval 1,5]
+    python experiments/loss_recovery.py DATA [--model cq3] [--kbps 9,24] [--interval 1,5]
 
 Codes the recordings of `loss.py` live with context resets every `--interval` packets, decodes them without loss and
 with single losses, and prints mean and longest time from the start of the lost frame to the end of the last 5 ms whose
@@ -50,7 +50,7 @@ def recovery_ms(codec, packets: list[bytes]) -> list[float]:
 def main():
     p = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     p.add_argument("data")
-    p.add_argument("--model", default="cq2")
+    p.add_argument("--model", default="cq3")
     p.add_argument("--kbps", type=numbers(float), default=[9.0, 24.0])
     p.add_argument("--interval", type=numbers(int), default=[1, 5])
     args = p.parse_args()

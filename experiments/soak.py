@@ -1,6 +1,6 @@
 """Soak test of live coding: memory over time, drift, and whether threads and processes give the same packets.
 
-Run: python experiments/soak.py [--model cq2] [--minutes 60] [--audio FILE]
+Run: python experiments/soak.py [--model cq3] [--minutes 60] [--audio FILE]
 
 The signal goes frame by frame through a live encoder and a live decoder, as fast as they can. Every minute of audio one
 line says the memory of the process, by how many samples the decoded sound lags the input beyond the stated delay, and
@@ -131,7 +131,7 @@ def same_in_parallel(codec: Codec, x: np.ndarray, minutes: float, bitrate_bps: f
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="cq2")
+    parser.add_argument("--model", default="cq3")
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--parallel-minutes", type=float, default=1.0)
     parser.add_argument("--bitrate", type=float)

@@ -17,7 +17,7 @@ __version__ = "0.1.0"
 
 
 def load(name_or_path: str | os.PathLike | None = None, backend: str | None = None) -> "Codec":
-    """Load a codec from released weights by name (by default `cq2`), a weights file, or the folder of a training run.
+    """Load a codec from released weights by name (by default `cq3`), a weights file, or the folder of a training run.
 
     Every call reads the weights again and returns a new codec. The networks run in NumPy (`backend="numpy"`, the
     default if the codec has it) or in JAX ("jax"); both read and write the same streams.

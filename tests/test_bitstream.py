@@ -162,7 +162,7 @@ def test_the_page_suffices_to_decode_music(second_decoder, name):
 @pytest.fixture(scope="module")
 def released(second_decoder):
     """Return a maker of second decoders for released weights, and the weights' names in streams."""
-    loaded = {name: load_weights(find_weights(name)) for name in ("cq", "cq2", "cq-sparse", "audio")}
+    loaded = {name: load_weights(find_weights(name)) for name in ("cq", "cq3", "cq-sparse", "audio")}
     lists = {name: plain(weights.integers) for name, weights in loaded.items()}
 
     def make(name):

@@ -136,7 +136,7 @@ def test_a_live_stream_begins_with_a_context_reset(stream):
 
 def test_a_packet_of_a_live_stream_has_all_its_layers(stream):
     """One without its enhancement layer was decoded, but refused by `info` and `thin`."""
-    seed = stream("cq2-layers")
+    seed = stream("cq3-layers")
     codec, parts = seed.codec, take_apart(seed.data)
     packet = live_packets(seed)[0][0]
     end = int(codec._parts.reader.read(None, packet, 0, 1, 1)[2][0, 0])

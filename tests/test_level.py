@@ -75,7 +75,7 @@ def test_nothing_changes_at_level_zero():
 
 @pytest.fixture(scope="module")
 def codec():
-    return lpcnet_cq.load("cq2")
+    return lpcnet_cq.load("cq3")
 
 
 def voice(level_db, seconds=3.0):

@@ -58,7 +58,7 @@ def test_live_streams_are_those_of_files_but_for_rate_control(name, rate_bps, vo
 def test_any_ten_seconds_have_the_rate_however_packets_are_protected(rate_bps, protection, vowel):
     x = vowel(seconds=11.0)
     x *= np.abs(np.sin(np.arange(len(x)) * 2 * np.pi / 8000))  # syllables
-    encoder = lpcnet_cq.load("cq2").encoder(rate_bps)
+    encoder = lpcnet_cq.load("cq3").encoder(rate_bps)
     encoder.protection = protection
     bits = np.array([8 * len(data) for data in encoder.push(x)])
     ten_seconds = np.convolve(bits, np.ones(500), "valid") / (500 * 0.02 * rate_bps)
@@ -86,7 +86,7 @@ def test_streams_of_music_survive_losses(plucked):
         mono.push(np.zeros((size, 3)))
 
 
-@pytest.mark.parametrize("name", ["cq2", "audio"])
+@pytest.mark.parametrize("name", ["cq3", "audio"])
 def test_losses_before_any_packet_are_silent(name):
     decoder = lpcnet_cq.load(name).decoder()
     assert not any(decoder.push(None).any() for _ in range(4))

@@ -19,10 +19,10 @@ def test_the_best_of_each_rate_is_bold(tmp_path):
     for (kbps, setting), (none, lost) in scores.items():
         row = dict.fromkeys(COLUMNS[4:], lost) | {COLUMNS[4]: none}
         append_rows(
-            [row | {"codec": "cq2", "kbps_asked": kbps, "setting": setting, "kbps": kbps}], COLUMNS, tmp_path / "i"
+            [row | {"codec": "cq3", "kbps_asked": kbps, "setting": setting, "kbps": kbps}], COLUMNS, tmp_path / "i"
         )
     write_table(read_rows(tmp_path / "i", ["codec", "setting"]), tmp_path / "i.md")
-    lines = [line for line in (tmp_path / "i.md").read_text().splitlines() if line.startswith("| `cq2`")]
+    lines = [line for line in (tmp_path / "i.md").read_text().splitlines() if line.startswith("| `cq3`")]
     assert [line.split("|")[4:6] for line in lines] == [
         [" 3.80 ", " **3.70** "],
         [" **3.90** ", " 3.60 "],
@@ -32,8 +32,8 @@ def test_the_best_of_each_rate_is_bold(tmp_path):
 
 def test_what_has_a_row_is_not_measured_again(tmp_path, monkeypatch):
     rates = (9.0, 16.0)
-    rows = [{"codec": "cq2", "kbps_asked": kbps, "setting": setting_of(p)} for kbps in rates for p in PROTECTIONS]
+    rows = [{"codec": "cq3", "kbps_asked": kbps, "setting": setting_of(p)} for kbps in rates for p in PROTECTIONS]
     append_rows(rows, COLUMNS, tmp_path / "i.csv")
     monkeypatch.setattr(loss_intervals, "recordings", lambda data: [])
-    loss_intervals.run("nowhere", tmp_path / "i.csv", "cq2", list(rates))
+    loss_intervals.run("nowhere", tmp_path / "i.csv", "cq3", list(rates))
     assert len(read_rows(tmp_path / "i.csv", ["codec", "setting"])) == len(rows)

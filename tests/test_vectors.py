@@ -50,7 +50,7 @@ def test_headers_with_extension_give_the_exact_length(name, vector_maker):
 def test_vectors_cover_the_format():
     """All modes, layers, segments, losses, sample rates, no audio; and files that are in the index, and no others."""
     weights = {recipe["weights"] for recipe in INDEX.values()}
-    assert weights == {"cq", "cq2", "cq-sparse", "audio"}
+    assert weights == {"cq", "cq3", "cq-sparse", "audio"}
     assert {recipe["mode"] for recipe in INDEX.values()} == {"mean", "capped", "constant", "thinned", "live", "stream"}
     assert {path.stem for path in FOLDER.glob("*.npz")} == set(INDEX)
     assert {path.stem for path in FOLDER.glob("*.cq")} - {"audio"} <= set(INDEX)

@@ -13,7 +13,7 @@ def add_export(commands) -> None:
     export = commands.add_parser("export", help="write coding steps as ONNX files, for other languages")
     text = "folder for the files, see docs/onnx.md"
     export.add_argument("--onnx", metavar="FOLDER", type=Path, required=True, help=text)
-    export.add_argument("--model", metavar="NAME", default="cq2", help="name or file of the weights (default: cq2)")
+    export.add_argument("--model", metavar="NAME", default="cq3", help="name or file of the weights (default: cq3)")
     export.add_argument("-f", "--force", action="store_true", help="overwrite existing files")
     export.set_defaults(run=run_export)
 

@@ -99,7 +99,7 @@ def build_parser() -> argparse.ArgumentParser:
     for add in (add_encode, add_decode, add_thin, add_info, add_channel, add_bench, add_evaluate):
         command = add(commands)
         command.add_argument(
-            "--model", metavar="NAME", help="name or file of the weights (default: `cq2`, or those that made the file)"
+            "--model", metavar="NAME", help="name or file of the weights (default: `cq3`, or those that made the file)"
         )
         text = "library that runs the networks (default: numpy)"
         command.add_argument("--backend", choices=("numpy", "jax"), help=text)

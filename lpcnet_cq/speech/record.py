@@ -19,7 +19,7 @@ SPEECH = CodecRecord(
     default_bitrate_bps=9000,
     training_bps=(9000, 24000),
     max_layers=2,
-    weights="cq2",
+    weights="cq3",
     tensor_shapes=tensor_shapes,
     metrics=(
         *("pesq", "estoi", "visqol", "si_sdr_db", "snr_db"),

@@ -211,7 +211,7 @@ def test_conformance_vectors_are_read(name, released):
         np.testing.assert_array_equal(np.concatenate(found) if found else expected[key][:0], expected[key])
 
 
-@pytest.mark.parametrize("weights", ["cq", "cq2", "cq-sparse", "audio"])
+@pytest.mark.parametrize("weights", ["cq", "cq3", "cq-sparse", "audio"])
 def test_released_weights_are_read_alike(weights, released):
     """Packets with large and small integers, whole and damaged."""
     (light, model), random = released(weights), np.random.default_rng(7)

@@ -63,7 +63,7 @@ def test_damaged_tensors_are_refused(plain, tmp_path, name, change, text):
 
 
 def test_tables_of_packed_files_are_checked(tmp_path):
-    tensors, metadata = read_tensors(find_weights("cq2"))
+    tensors, metadata = read_tensors(find_weights("cq3"))
     for name in ("integer/flag", "integer/reset_steps"):
         write_tensors(tmp_path / "a", {**tensors, name: tensors[name][::-1]}, metadata)
         with pytest.raises(ValueError, match=f"`{name}` does not increase strictly"):

@@ -17,7 +17,7 @@ def test_version_names_package_bitstream_and_weights(capsys):
     assert stop.value.code == 0
     assert lines[:2] == [f"lpcnet-cq {lpcnet_cq.__version__}", "bitstream 1 (files), 2 (live streams)"]
     assert lines[2:] == [f"weights {path.stem} {model_hash}" for model_hash, path in installed().items()]
-    assert any(line.startswith("weights cq2 ") for line in lines)
+    assert any(line.startswith("weights cq3 ") for line in lines)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -53,7 +53,7 @@ def light():
 @pytest.fixture(scope="session")
 def steps():
     """Return a function: name of weights to new `Steps`."""
-    files = {name: onnx_files(name) for name in ("cq", "cq2")}
+    files = {name: onnx_files(name) for name in ("cq", "cq3")}
     return lambda weights: Steps(files[weights])
 
 

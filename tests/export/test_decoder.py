@@ -48,7 +48,7 @@ def run_between(run, n, t):
 
 
 def test_received_lost_and_unsent_packets(light, steps, packets):
-    (model, _), run, n = light("cq2"), steps("cq2"), packets("cq2")
+    (model, _), run, n = light("cq3"), steps("cq3"), packets("cq3")
     state, last, lost, drifts = model.start_decoder(), None, 0, []
     assert run("decoder_start") == {}
     for t in range(len(n.step)):
@@ -70,9 +70,9 @@ def test_received_lost_and_unsent_packets(light, steps, packets):
 
 
 def test_integers_of_a_lost_packet_do_not_matter(steps, packets):
-    n, found = packets("cq2"), []
+    n, found = packets("cq3"), []
     for other in (0, 5):
-        run = steps("cq2")
+        run = steps("cq3")
         run("decoder_start")
         for t in range(5):
             given = inputs(n, t if t < 4 else other)
@@ -93,7 +93,7 @@ def test_weights_without_concealment(light, steps, packets):
 
 
 def test_noise_goes_on_where_the_position_wraps(light, steps, packets):
-    (model, _), run, n = light("cq2"), steps("cq2"), packets("cq2")
+    (model, _), run, n = light("cq3"), steps("cq3"), packets("cq3")
     state = model.start_decoder()._replace(position=2**32 - 30)
     run("decoder_start")
     run.state["state.position"] = np.array([2**32 - 30])

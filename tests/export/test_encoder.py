@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 
-@pytest.mark.parametrize("weights", ["cq", "cq2"])
+@pytest.mark.parametrize("weights", ["cq", "cq3"])
 def test_encoder(light, steps, speech, weights):
     (model, config), run = light(weights), steps(weights)
     ahead, hop = config.spec.look_ahead, config.spec.hop

@@ -13,10 +13,10 @@ def names(values):
 
 
 def test_files_hold_checked_graphs_that_hand_on_their_states():
-    files = {name: onnx.load_from_string(content) for name, content in onnx_files("cq2").items()}
+    files = {name: onnx.load_from_string(content) for name, content in onnx_files("cq3").items()}
     assert set(files) == NAMES
     for model in files.values():
-        assert {p.key: p.value for p in model.metadata_props}["weights"] == "cq2"
+        assert {p.key: p.value for p in model.metadata_props}["weights"] == "cq3"
         assert {node.domain for node in model.graph.node} == {""}
     for kind in ("encoder", "decoder"):
         start, step = files[f"{kind}_start.onnx"].graph, files[f"{kind}.onnx"].graph

@@ -57,6 +57,8 @@ class Recipe:
     channels: int = 1
     lost: tuple[int, ...] = ()  # packets of a live stream that the decoder does not get
     expected_loss: float = 0.0  # of a live stream
+    peak: float = 0.5  # of the input
+    dtx: bool = False  # of a live stream with header
 
 
 RECIPES = (
@@ -103,11 +105,15 @@ RECIPES = (
     Recipe("cq-24k-layers-stream", "cq", "vowel", 0.7, 24000, 2, "stream"),
     Recipe("audio-96k-stream", "audio", "chords", 0.4, 96000, 1, "stream", 48000, 2),
     # weights that are trained for context resets and losses
-    Recipe("cq2-9k", "cq2", "syllables", 1.0, 9000),
-    Recipe("cq2-16k-capped", "cq2", "bursts", 0.7, 16000, 1, "capped"),
-    Recipe("cq2-24k-layers", "cq2", "vowel", 0.7, 24000, 2),
-    Recipe("cq2-9k-live", "cq2", "syllables", 1.2, 9000, mode="live", lost=(20, 21, 40), expected_loss=0.05),
-    Recipe("cq2-16k-copies-live", "cq2", "vowel", 1.0, 16000, mode="live", lost=(20, 30, 31), expected_loss=0.05),
+    Recipe("cq3-9k", "cq3", "syllables", 1.0, 9000),
+    Recipe("cq3-16k-capped", "cq3", "bursts", 0.7, 16000, 1, "capped"),
+    Recipe("cq3-24k-layers", "cq3", "vowel", 0.7, 24000, 2),
+    Recipe("cq3-9k-live", "cq3", "syllables", 1.2, 9000, mode="live", lost=(20, 21, 40), expected_loss=0.05),
+    Recipe("cq3-16k-copies-live", "cq3", "vowel", 1.0, 16000, mode="live", lost=(20, 30, 31), expected_loss=0.05),
+    # levels far from the usual one, and pauses
+    Recipe("cq3-9k-faint", "cq3", "syllables", 1.0, 9000, peak=0.001),
+    Recipe("cq3-12k-loud-live", "cq3", "clicks", 1.0, 12000, mode="live", lost=(35,), expected_loss=0.05, peak=1.0),
+    Recipe("cq3-9k-pause-stream", "cq3", "pause", 1.5, 9000, mode="stream", dtx=True),
 )
 
 
@@ -118,7 +124,7 @@ def signal(recipe: Recipe) -> np.ndarray:
     x = globals()[recipe.signal](time, fs) if len(time) else np.zeros((0, 2))
     x = x if recipe.channels == x.shape[1] else x.mean(axis=1, keepdims=True)
     x = x if recipe.channels == 2 else x[:, 0]
-    return np.float32(0.5 * x / max(np.abs(x).max(initial=0), 1e-9))
+    return np.float32(recipe.peak * x / max(np.abs(x).max(initial=0), 1e-9))
 
 
 def vowel(time, fs, f0_hz=130):
@@ -178,7 +184,8 @@ def encode(recipe: Recipe) -> tuple[bytes, list[int]]:
         return b"".join(packets), [len(packet) for packet in packets]
     if recipe.mode == "stream":
         file = io.BytesIO()
-        codec.encode_live(file, [x], recipe.sample_rate_hz, recipe.channels, recipe.bitrate_bps, recipe.layers)
+        given = recipe.sample_rate_hz, recipe.channels, recipe.bitrate_bps, recipe.layers
+        codec.encode_live(file, [x], *given, dtx=recipe.dtx)
         return file.getvalue(), []
     mode = "mean" if recipe.mode == "thinned" else recipe.mode
     data = codec.encode(x, recipe.sample_rate_hz, recipe.bitrate_bps, recipe.layers, mode)

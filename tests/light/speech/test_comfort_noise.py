@@ -14,7 +14,7 @@ STEP = 1 / 32768  # one 16-bit step
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
-@pytest.mark.parametrize("weights", ["cq", "cq2"])
+@pytest.mark.parametrize("weights", ["cq", "cq3"])
 def test_sound_is_that_of_jax(weights):
     """Letters: packet, noise of the last descriptor, loss."""
     floats, integers, config, _, _ = load_weights(find_weights(weights))

@@ -20,7 +20,7 @@ LOST = (7, 20, 21, 40, *range(50, 62))
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
-@pytest.fixture(scope="module", params=["cq", "cq2"])
+@pytest.fixture(scope="module", params=["cq", "cq3"])
 def models(request):
     """Return the model in NumPy and that in JAX, and their configuration."""
     floats, integers, config, _, _ = load_weights(find_weights(request.param))

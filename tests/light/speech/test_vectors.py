@@ -41,4 +41,4 @@ def test_integers_decode_to_the_stored_sound(name):
 
 
 def test_vectors_are_found():
-    assert len(NAMES) > 20 and {INDEX[name]["weights"] for name in NAMES} == {"cq", "cq2", "cq-sparse"}
+    assert len(NAMES) > 20 and {INDEX[name]["weights"] for name in NAMES} == {"cq", "cq3", "cq-sparse"}
