@@ -1,0 +1,122 @@
+import { BitstreamError } from "./errors.js";
+import { codeInteger, codeTernary, LIMIT } from "./integer-coder.js";
+import { initialContext, type LatentHistory, type SpeechContext } from "./speech-context.js";
+import { latentSums, packetSums, sideSums } from "./speech-sums.js";
+import type { SpeechTensors } from "./speech-tensors.js";
+import type { SymbolCoder } from "./symbol-coder.js";
+
+/** The integers of 20 ms of speech. With an enhancement layer, `step` and `latents` include it. */
+export interface SpeechPacket {
+  readonly reset: boolean;
+  readonly step: number;
+  readonly side: Int32Array;
+  readonly latents: Int32Array;
+}
+
+/** A coded packet and the context for the next one. */
+export interface Coded {
+  readonly packet: SpeechPacket;
+  readonly context: SpeechContext;
+}
+
+/** Step indices by which an enhancement layer refines: a factor of 3. */
+export const LAYER_STEPS = 8;
+
+/** Codes packets of speech with any coder of symbols: a decoder gives the integers, an encoder is given them. */
+export class SpeechPacketCoder {
+  constructor(readonly tensors: SpeechTensors) {}
+
+  initial(): SpeechContext {
+    const { stepSizes, sideIntegers, latentsPerSubframe } = this.tensors;
+    return initialContext(stepSizes, sideIntegers, latentsPerSubframe);
+  }
+
+  /** Code the flag that says whether a packet resets the context. */
+  codeReset(coder: SymbolCoder, reset = false): boolean {
+    return coder.code(this.tensors.flag, 0, 2, reset ? 1 : 0) === 1;
+  }
+
+  /** Code one packet without enhancement layer; encoders give `packet`. */
+  code(coder: SymbolCoder, before: SpeechContext, given?: SpeechPacket): Coded {
+    const { tensors } = this;
+    const reset = this.codeReset(coder, given?.reset);
+    const context = reset ? this.initial() : before;
+    if (!reset && before.age === 0) throw new BitstreamError("the first packet does not reset the context");
+    const step = coder.code(this.stepTable(context), 0, tensors.stepSizes, given?.step);
+    const side = new Int32Array(tensors.sideIntegers);
+    const sums = sideSums(tensors, context, context.age);
+    for (let k = 0; k < side.length; k++) {
+      side[k] = codeInteger(coder, tensors.tables, sums.mean(k), sums.scale(k), given?.side[k]);
+      sums.add(k, side[k]!);
+    }
+    const g = packetSums(tensors, context, context.age, side, step);
+    const coded = this.codeLatents(g, context.latents, (mean, scale, at) =>
+      codeInteger(coder, tensors.tables, mean, scale, given?.latents[at]),
+    );
+    return {
+      packet: { reset, step, side, latents: coded.latents },
+      context: {
+        step,
+        side: [side, context.side[0]],
+        latents: coded.history,
+        refined: undefined,
+        age: context.age + 1,
+      },
+    };
+  }
+
+  /**
+   * Code the enhancement layer of a packet. `before` is the context before the packet, `coarse` the packet and the
+   * context after it; encoders also give `latents`, those of the result.
+   */
+  codeLayer(coder: SymbolCoder, before: SpeechContext, coarse: Coded, latents?: Int32Array): Coded {
+    const { packet } = coarse;
+    const context = packet.reset ? this.initial() : before;
+    if (packet.step < LAYER_STEPS) throw new BitstreamError(`a packet of step index ${packet.step} has no layer`);
+    if (!context.refined) throw new BitstreamError("the layer before this one is missing");
+    const step = packet.step - LAYER_STEPS;
+    const g = packetSums(this.tensors, context, context.age, packet.side, step);
+    const coded = this.codeLatents(g, context.refined, (mean, scale, at) => {
+      const three = 3 * packet.latents[at]!;
+      const e = latents ? latents[at]! - three : 0;
+      const fine = three + codeTernary(coder, this.tensors.tables, mean, scale, packet.latents[at]!, e);
+      if (Math.abs(fine) > LIMIT) throw new BitstreamError(`the integer ${fine} is beyond ${LIMIT}`);
+      return fine;
+    });
+    return {
+      packet: { ...packet, step, latents: coded.latents },
+      context: { ...coarse.context, refined: coded.history },
+    };
+  }
+
+  private codeLatents(
+    g: Float64Array,
+    before: LatentHistory,
+    codeOne: (mean: number, scale: number, at: number) => number,
+  ): { latents: Int32Array; history: LatentHistory } {
+    const { subframes, latentsPerSubframe } = this.tensors;
+    const latents = new Int32Array(subframes * latentsPerSubframe);
+    let history = before;
+    for (let i = 0; i < subframes; i++) {
+      const start = i * latentsPerSubframe;
+      const sums = latentSums(this.tensors, g, i, history);
+      for (let k = 0; k < latentsPerSubframe; k++) {
+        latents[start + k] = codeOne(sums.mean(k), sums.scale(k), start + k);
+        sums.add(k, latents[start + k]!);
+      }
+      history = [history[1], history[2], latents.subarray(start, start + latentsPerSubframe)];
+    }
+    return { latents, history };
+  }
+
+  private stepTable(context: SpeechContext): Float64Array {
+    if (context.age === 0 && this.tensors.resetSteps) return this.tensors.resetSteps;
+    const n = this.tensors.stepSizes;
+    const other = Math.floor(2048 / (n - 1));
+    const table = new Float64Array(n + 1);
+    for (let q = 0; q < n; q++) {
+      table[q + 1] = table[q]! + (q === context.step ? 65536 - (n - 1) * other : other);
+    }
+    return table;
+  }
+}

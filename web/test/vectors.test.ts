@@ -1,0 +1,25 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { SpeechStreamReader } from "../src/speech-stream.js";
+import { readNpz } from "./npz.js";
+import { FOLDER, streamOf, VECTORS, weightsOf } from "./vectors.js";
+
+for (const { name, weights } of VECTORS.filter(({ weights, mode }) => weights !== "audio" && mode !== "live")) {
+  test(`${name} decodes to the integers of its vector`, async () => {
+    const { frames } = new SpeechStreamReader(await weightsOf(weights)).read(streamOf(name));
+    const expected = readNpz(`${FOLDER}${name}.npz`);
+    const packets = frames.map(({ packet }) => packet!);
+    assert.deepEqual(
+      packets.map(({ step }) => step),
+      expected["step"]!.values,
+    );
+    assert.deepEqual(
+      packets.flatMap(({ side }) => Array.from(side)),
+      expected["side"]!.values,
+    );
+    assert.deepEqual(
+      packets.flatMap(({ latents }) => Array.from(latents)),
+      expected["latents"]!.values,
+    );
+  });
+}
