@@ -1,5 +1,10 @@
+export { decodeStream } from "./decode-stream.js";
 export { BitstreamError, WeightsError } from "./errors.js";
+export type { ReadGraph } from "./graphs.js";
 export { readHeader, type Header } from "./header.js";
-export { SpeechStreamReader, type Frame, type SpeechStream } from "./speech-stream.js";
+export { LiveDecoder } from "./live-decoder.js";
 export type { SpeechPacket } from "./speech-packet.js";
+export type { Frame } from "./speech-packet-reader.js";
+export { SpeechStreamReader, type SpeechStream } from "./speech-stream.js";
+export { SpeechSynthesis } from "./speech-synthesis.js";
 export { readWeights, type Weights } from "./weights.js";

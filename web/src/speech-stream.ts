@@ -1,25 +1,14 @@
 import { BitstreamError } from "./errors.js";
 import { checkSignal, originalLength, readHeader, type Header, type Signal } from "./header.js";
-import { levelOfByte } from "./level.js";
-import { RangeDecoder } from "./range-decoder.js";
 import { readRecords } from "./records.js";
 import { readSegments, type Segment } from "./segments.js";
-import type { SpeechContext } from "./speech-context.js";
-import { SpeechPacketCoder, type Coded, type SpeechPacket } from "./speech-packet.js";
+import { SpeechPacketCoder } from "./speech-packet.js";
+import { SpeechPacketReader, type Frame } from "./speech-packet-reader.js";
 import { speechTensors } from "./speech-tensors.js";
 import type { Weights } from "./weights.js";
 
 /** Samples by which the decoder's output lags its packets, at the coding rate. */
 export const DECODER_DELAY = 64;
-
-/** What stands for 20 ms of a stream. */
-export interface Frame {
-  /** Undefined: the packet was not sent, its frame is comfort noise. */
-  readonly packet: SpeechPacket | undefined;
-  /** The packet describes the background noise of a pause; its frame is comfort noise, too. */
-  readonly descriptor: boolean;
-  readonly level: number;
-}
 
 /** All integers of a file or of a live stream. */
 export interface SpeechStream {
@@ -37,12 +26,12 @@ export interface SpeechStream {
 
 /** Reads streams of one weights file. */
 export class SpeechStreamReader {
-  readonly coder: SpeechPacketCoder;
+  readonly packets: SpeechPacketReader;
   readonly signal: Signal;
 
   constructor(weights: Weights) {
     const { sample_rate_hz: codingRateHz, hop } = weights.config.spec;
-    this.coder = new SpeechPacketCoder(speechTensors(weights));
+    this.packets = new SpeechPacketReader(new SpeechPacketCoder(speechTensors(weights)));
     this.signal = { model: weights.model, codec: 1, codingRateHz, hop, channels: 1 };
   }
 
@@ -67,9 +56,9 @@ export class SpeechStreamReader {
   private readSegment({ packets, layers, level, constantSize, payload }: Segment): Frame[] {
     const size = payload.length / packets;
     const frames: Frame[] = [];
-    let [context, at] = [this.coder.initial(), 0];
+    let [context, at] = [this.packets.initial(), 0];
     for (let i = 0; i < packets; i++) {
-      const read = this.readPacket(payload, at, context, layers);
+      const read = this.packets.read(payload, at, context, layers);
       ({ context, at } = read);
       frames.push({ packet: read.packet, descriptor: false, level });
       if (!constantSize) continue;
@@ -89,55 +78,18 @@ export class SpeechStreamReader {
       n ? Math.ceil((Math.ceil((n * codingRateHz) / header.sampleRateHz) + live.preSkip) / hop) : 0;
     const { packets, length, complete } = readRecords(data, header.size, packetsOf);
     const frames: Frame[] = [];
-    let [context, level] = [this.coder.initial(), 0];
+    let [context, level] = [this.packets.initial(), 0];
     for (const bytes of packets) {
       if (bytes.length === 0) {
         if (live.layers) throw new BitstreamError("a packet of a stream with layers was not sent");
         frames.push({ packet: undefined, descriptor: false, level });
-        context = this.coder.initial();
+        context = this.packets.initial();
         continue;
       }
-      const read = this.readLivePacket(bytes, context, live.layers, level);
+      const read = this.packets.readLive(bytes, context, live.layers, level);
       frames.push(read.frame);
       [context, level] = [read.context, read.frame.level];
     }
     return { header, frames, levelBefore: 0, skip: live.preSkip, length, complete };
-  }
-
-  /** Read a live packet with its level; a copy of an earlier packet behind it is checked and ignored. */
-  readLivePacket(
-    bytes: Uint8Array,
-    before: SpeechContext,
-    layers: number,
-    levelBefore: number,
-  ): { frame: Frame; context: SpeechContext } {
-    const { packet, context, at } = this.readPacket(bytes, 0, before, layers);
-    const mayHaveMore = layers === 0 && packet.reset;
-    const ownLevel = mayHaveMore ? levelOfByte(bytes[at]) : undefined;
-    const rest = bytes.subarray(at + (ownLevel === undefined ? 0 : 1));
-    const padding = rest.every((byte) => byte === 0);
-    if (!padding && !(layers === 0 && this.coder.codeReset(new RangeDecoder(rest, 0, rest.length)))) {
-      throw new BitstreamError("the bytes behind a packet are neither its level, nor zero, nor a copy");
-    }
-    const silent = packet.latents.every((latent) => latent === 0);
-    return {
-      frame: {
-        packet,
-        descriptor: mayHaveMore && silent && padding && rest.length === 1,
-        level: packet.reset ? (ownLevel ?? 0) : levelBefore,
-      },
-      context,
-    };
-  }
-
-  /** Read a packet with its enhancement layer, if any. */
-  private readPacket(data: Uint8Array, start: number, before: SpeechContext, layers: number): Coded & { at: number } {
-    const decoder = new RangeDecoder(data, start, data.length);
-    const coarse = this.coder.code(decoder, before);
-    const at = decoder.finish();
-    if (layers === 0) return { ...coarse, at };
-    const layerDecoder = new RangeDecoder(data, at, data.length);
-    const fine = this.coder.codeLayer(layerDecoder, before, coarse);
-    return { ...fine, at: layerDecoder.finish() };
   }
 }

@@ -29,3 +29,11 @@ export function weightsOf(name: string): Promise<Weights> {
 export function streamOf(name: string): Uint8Array {
   return new Uint8Array(readFileSync(`${FOLDER}${name}.cq`));
 }
+
+/** Folder with one folder of graphs for each weights file: see README.md. Tests that need it are skipped without it. */
+export const GRAPHS = process.env["CQ_GRAPHS"];
+
+/** Round samples to 16 bits, as the command line does. */
+export function pcm16(samples: Float32Array): number[] {
+  return Array.from(samples, (x) => Math.min(Math.max(Math.round(32768 * x), -32768), 32767));
+}

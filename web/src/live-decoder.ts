@@ -1,0 +1,60 @@
+import { applyLevels } from "./level.js";
+import type { Frame, SpeechPacketReader } from "./speech-packet-reader.js";
+import type { SpeechPacket } from "./speech-packet.js";
+import { DECODER_DELAY } from "./speech-stream.js";
+import type { SpeechSynthesis } from "./speech-synthesis.js";
+
+/** Turns each packet of one layer, also a lost one, into a frame of samples at the coding rate. */
+export class LiveDecoder {
+  private context;
+  private last: SpeechPacket | undefined;
+  private background: Int32Array | undefined;
+  private level = 0;
+
+  constructor(
+    private readonly packets: SpeechPacketReader,
+    private readonly synthesis: SpeechSynthesis,
+    private readonly hop: number,
+  ) {
+    this.context = packets.initial();
+    synthesis.restart();
+  }
+
+  /**
+   * Take a packet, an empty one for one that was not sent, or null for a lost one.
+   *
+   * @param following - if the packet is lost, a later one that may carry its copy
+   * @returns a frame of mono samples in [-1, 1]
+   * @throws {BitstreamError} if the packet is damaged; the decoder's state does not change
+   */
+  async push(data: Uint8Array | null, following: Uint8Array | null = null): Promise<Float32Array> {
+    const before = this.level;
+    const samples = await this.samples(this.receive(data, following), data?.length === 0);
+    applyLevels(samples, [before, this.level], this.hop, DECODER_DELAY);
+    return samples.map((x) => Math.min(Math.max(x, -1), 1));
+  }
+
+  /** Return what is known of a frame; undefined if the packet was not sent, is lost, or has no context. */
+  private receive(data: Uint8Array | null, following: Uint8Array | null): Frame | undefined {
+    let received;
+    if (data?.length) {
+      const readable = this.context.age > 0 || this.packets.resets(data);
+      received = readable ? this.packets.readLive(data, this.context, 0, this.level) : undefined;
+      this.context = received?.context ?? this.context;
+    } else {
+      received = data === null && following ? this.packets.readCopy(following) : undefined;
+      this.context = this.packets.initial();
+    }
+    if (!received) return undefined;
+    const { packet, descriptor, level } = received.frame;
+    [this.last, this.level, this.background] = [packet, level, descriptor ? packet.side : undefined];
+    return received.frame;
+  }
+
+  private async samples(frame: Frame | undefined, unsent: boolean): Promise<Float32Array> {
+    if (unsent && !this.background) this.background = this.last?.side;
+    if (this.background) return this.synthesis.comfortNoise(this.background);
+    if (frame?.packet) return this.synthesis.packet(frame.packet);
+    return this.last && !unsent ? this.synthesis.lost(this.last) : new Float32Array(this.hop);
+  }
+}
