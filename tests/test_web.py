@@ -5,7 +5,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy.signal import lfilter
+
+import lpcnet_cq
 
 WEB = Path(__file__).parents[1] / "web"
 INSTALLED = shutil.which("npm") is not None and (WEB / "node_modules").is_dir()
@@ -32,3 +36,21 @@ def test_the_tests_in_typescript_pass(graphs):
     done = subprocess.run(["npm", "test"], cwd=WEB, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
     assert "# skipped 0" in done.stdout
+
+
+@needs_node
+def test_speech_encoded_in_typescript_is_decoded(graphs, tmp_path):
+    """Pulses through a resonance, loud enough for level 0: 12 kbps, and as good as encoded in Python."""
+    codec, bitrate_bps = lpcnet_cq.load("cq3"), 12000
+    pulses = np.arange(24000) % 120 == 0
+    x = np.float32(0.1 * lfilter([1], [1, -1.7, 0.81], pulses))
+    samples, coded = tmp_path / "samples", tmp_path / "coded"
+    samples.write_bytes(x.tobytes())
+    script = [WEB / "dist" / "test" / "encode-file.js", samples, str(bitrate_bps), coded]
+    subprocess.run(["npm", "run", "build"], cwd=WEB, check=True, capture_output=True)
+    subprocess.run(["node", *script], check=True, env=os.environ | {"CQ_GRAPHS": str(graphs)})
+    y, sample_rate_hz = codec.decode(coded.read_bytes())
+    expected, _ = codec.decode(codec.encode(x, sample_rate_hz, bitrate_bps))
+    assert coded.stat().st_size * 8 * sample_rate_hz / len(x) <= bitrate_bps
+    assert y.shape == x.shape
+    assert np.sum((y - x) ** 2) < 1.2 * np.sum((expected - x) ** 2)

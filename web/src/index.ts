@@ -8,3 +8,4 @@ export type { Frame } from "./speech-packet-reader.js";
 export { SpeechStreamReader, type SpeechStream } from "./speech-stream.js";
 export { SpeechSynthesis } from "./speech-synthesis.js";
 export { readWeights, type Weights } from "./weights.js";
+export { SpeechEncoder, type Encoded } from "./speech-encoder.js";

@@ -62,3 +62,13 @@ export function codeTernary(
   const above = 1 + Math.floor((65533 * weights[2]!) / sum);
   return coder.code([0, below, 65536 - above, 65536], 0, 3, value + 1) - 1;
 }
+
+/** Return the bits that an integer costs. */
+export function integerBits(tables: Tensor, mean: number, scale: number, value: number): number {
+  const { first, base } = select(mean, scale);
+  const symbol = value - base + CENTRE;
+  const escaped = symbol < 0 || symbol >= ESCAPE;
+  const at = first + (escaped ? ESCAPE : symbol);
+  const bits = 16 - Math.log2(tables.values[at + 1]! - tables.values[at]!);
+  return escaped ? bits + 5 + Math.floor(Math.log2(Math.max(Math.abs(value - base) - CENTRE, 1))) : bits;
+}

@@ -9,12 +9,13 @@ export class LiveDecoder {
   private context;
   private last: SpeechPacket | undefined;
   private background: Int32Array | undefined;
-  private level = 0;
 
+  /** @param level - before the first packet: 0 in live streams, that of the first packet in files */
   constructor(
     private readonly packets: SpeechPacketReader,
     private readonly synthesis: SpeechSynthesis,
     private readonly hop: number,
+    private level = 0,
   ) {
     this.context = packets.initial();
     synthesis.restart();

@@ -13,6 +13,14 @@ export interface SpeechPacket {
   readonly latents: Int32Array;
 }
 
+/** What an encoder writes; it chooses a latent when its mean and scale, with 20 fractional bits, are known. */
+export interface PacketSource {
+  readonly reset: boolean;
+  readonly step: number;
+  readonly side: ArrayLike<number>;
+  latent(at: number, mean: number, scale: number): number;
+}
+
 /** A coded packet and the context for the next one. */
 export interface Coded {
   readonly packet: SpeechPacket;
@@ -36,8 +44,8 @@ export class SpeechPacketCoder {
     return coder.code(this.tensors.flag, 0, 2, reset ? 1 : 0) === 1;
   }
 
-  /** Code one packet without enhancement layer; encoders give `packet`. */
-  code(coder: SymbolCoder, before: SpeechContext, given?: SpeechPacket): Coded {
+  /** Code one packet without enhancement layer; encoders give its source. */
+  code(coder: SymbolCoder, before: SpeechContext, given?: PacketSource): Coded {
     const { tensors } = this;
     const reset = this.codeReset(coder, given?.reset);
     const context = reset ? this.initial() : before;
@@ -51,7 +59,7 @@ export class SpeechPacketCoder {
     }
     const g = packetSums(tensors, context, context.age, side, step);
     const coded = this.codeLatents(g, context.latents, (mean, scale, at) =>
-      codeInteger(coder, tensors.tables, mean, scale, given?.latents[at]),
+      codeInteger(coder, tensors.tables, mean, scale, given?.latent(at, mean, scale)),
     );
     return {
       packet: { reset, step, side, latents: coded.latents },

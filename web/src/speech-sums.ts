@@ -100,7 +100,10 @@ class Triangle {
   add(k: number, value: number): void {
     const limited = clip(value, this.limit);
     if (limited === 0) return;
-    addRow(this.means, limited, this.triMean.values, k * this.means.length);
-    addRow(this.scales, Math.abs(limited), this.triScale.values, k * this.scales.length);
+    const n = this.means.length;
+    for (let j = k + 1; j < n; j++) {
+      this.means[j]! += limited * this.triMean.values[k * n + j]!;
+      this.scales[j]! += Math.abs(limited) * this.triScale.values[k * n + j]!;
+    }
   }
 }
