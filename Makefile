@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # $(call option,VARIABLE,name) gives the option --name if VARIABLE is set.
 option = $(if $($(1)),--$(2) "$($(1))")
 
-.PHONY: help train prune evaluate scale bench benchmark experiment test wheel-test check clean
+.PHONY: help train prune evaluate scale bench benchmark experiment demo test wheel-test check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,14 @@ benchmark: $(VENV)/.judges ## compare quality with Opus, LACE, AMR-WB, LC3, Spee
 experiment: $(VENV)/.train ## train and score a published system: NAME=cq-2020 (NAME=all: all systems) MINUTES=5 DATA=folder
 	$(BIN)/python experiments/papers.py "$(NAME)" $(call option,MINUTES,minutes) $(call option,DATA,data)
 
+demo: $(VENV)/.train ## build the page that codes speech in a browser, in web/dist/site: needs Node.js 20 or newer with npm
+	$(PIP) -e '.[export]'
+	npm --prefix web ci --ignore-scripts --no-audit --no-fund
+	npm --prefix web run site
+	$(BIN)/lpcnet-cq export --onnx web/dist/site/graphs -f
+	cp lpcnet_cq/released/cq3.safetensors web/dist/site/
+	@echo "any server of static files shows it: $(PYTHON) -m http.server --bind 127.0.0.1 --directory web/dist/site"
+
 test: export OMP_NUM_THREADS = 1
 test: check ## check style and types, run doctests and tests
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal
@@ -59,7 +67,7 @@ check: $(VENV)/.dev ## check style and types
 	$(BIN)/pyright
 
 clean: ## remove the environment and caches, but keep trained models in runs/
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build dist web/dist web/node_modules
 	find dsp lpcnet_cq tests experiments -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 # The environment is installed in layers. Each has a stamp file; a newer pyproject.toml installs the layer again.

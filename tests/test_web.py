@@ -14,7 +14,10 @@ import lpcnet_cq
 WEB = Path(__file__).parents[1] / "web"
 INSTALLED = shutil.which("npm") is not None and (WEB / "node_modules").is_dir()
 
+CHROMIUM = shutil.which("chromium")
+
 needs_node = pytest.mark.skipif(not INSTALLED, reason="install Node.js 20 or newer, then run `npm ci` in web/")
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="install Chromium, e.g. `apt-get install chromium`")
 
 
 @pytest.fixture(scope="module")
@@ -54,3 +57,17 @@ def test_speech_encoded_in_typescript_is_decoded(graphs, tmp_path):
     assert coded.stat().st_size * 8 * sample_rate_hz / len(x) <= bitrate_bps
     assert y.shape == x.shape
     assert np.sum((y - x) ** 2) < 1.2 * np.sum((expected - x) ** 2)
+
+
+@needs_node
+@needs_chromium
+def test_the_page_works_in_a_browser(graphs, tmp_path):
+    """Load, drop a file, encode, play, save; no serious fault of accessibility."""
+    subprocess.run(["npm", "run", "site"], cwd=WEB, check=True, capture_output=True)
+    site = shutil.copytree(WEB / "dist" / "site", tmp_path / "site", dirs_exist_ok=True)
+    shutil.copytree(graphs / "cq3", site / "graphs", dirs_exist_ok=True)
+    shutil.copy(WEB.parent / "lpcnet_cq" / "released" / "cq3.safetensors", site)
+    environment = os.environ | {"CQ_SITE": str(site), "CHROMIUM": str(CHROMIUM)}
+    done = subprocess.run(["npm", "run", "test:browser"], cwd=WEB, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+    assert "# skipped 0" in done.stdout

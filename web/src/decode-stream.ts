@@ -1,3 +1,4 @@
+import type { Signal } from "./header.js";
 import { applyLevels } from "./level.js";
 import type { Frame } from "./speech-packet-reader.js";
 import { DECODER_DELAY, type SpeechStream } from "./speech-stream.js";
@@ -12,8 +13,7 @@ import type { SpeechSynthesis } from "./speech-synthesis.js";
 export async function decodeStream(
   stream: SpeechStream,
   synthesis: SpeechSynthesis,
-  hop: number,
-  codingRateHz: number,
+  { hop, codingRateHz }: Signal,
 ): Promise<Float32Array> {
   synthesis.restart();
   const samples = new Float32Array(stream.frames.length * hop + DECODER_DELAY);

@@ -1,4 +1,4 @@
-import * as ort from "onnxruntime-web";
+import * as ort from "onnxruntime-web/wasm";
 
 /** State of an encoder or decoder: tensors that go in and come out of every step. */
 export type State = Readonly<Record<string, ort.Tensor>>;

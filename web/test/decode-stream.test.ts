@@ -17,7 +17,7 @@ for (const weights of new Set(chosen.map((vector) => vector.weights))) {
     const reader = new SpeechStreamReader(await weightsOf(weights));
     const synthesis = await SpeechSynthesis.load((file) => readFile(`${GRAPHS}/${weights}/${file}`));
     for (const { name } of chosen.filter((vector) => vector.weights === weights)) {
-      const samples = await decodeStream(reader.read(streamOf(name)), synthesis, reader.signal.hop, RATE_HZ);
+      const samples = await decodeStream(reader.read(streamOf(name)), synthesis, reader.signal);
       const expected = readNpz(`${FOLDER}${name}.npz`)["pcm"]!.values;
       const found = pcm16(samples);
       assert.equal(found.length, expected.length, name);

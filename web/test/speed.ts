@@ -26,9 +26,9 @@ async function measured<T>(name: string, task: () => T | Promise<T>): Promise<T>
 }
 
 // The first run includes the compilation of WebAssembly.
-await decodeStream(reader.read((await encoder.encode(speech, 12000)).file), synthesis, reader.signal.hop, RATE_HZ);
+await decodeStream(reader.read((await encoder.encode(speech, 12000)).file), synthesis, reader.signal);
 for (const bitrate of [9000, 24000]) {
   const { file } = await measured(`encode at ${bitrate} bit/s`, () => encoder.encode(speech, bitrate));
   const stream = await measured("read the integers", () => reader.read(file));
-  await measured("synthesise", () => decodeStream(stream, synthesis, reader.signal.hop, RATE_HZ));
+  await measured("synthesise", () => decodeStream(stream, synthesis, reader.signal));
 }

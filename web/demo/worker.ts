@@ -1,0 +1,70 @@
+/** Codes speech in a worker of its own, so that the page stays responsive. */
+import { LiveDecoder, readWeights, SpeechEncoder, SpeechStreamReader, SpeechSynthesis } from "../src/index.js";
+import { DECODER_DELAY } from "../src/speech-stream.js";
+import type { Reply, Request } from "./messages.js";
+
+const scope = self as unknown as {
+  onmessage: (event: MessageEvent<Request>) => void;
+  postMessage(reply: Reply): void;
+};
+
+async function fetched(url: string): Promise<Uint8Array> {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${url} cannot be loaded: status ${response.status}`);
+  return new Uint8Array(await response.arrayBuffer());
+}
+
+async function load() {
+  const reader = new SpeechStreamReader(await readWeights(await fetched("cq3.safetensors")));
+  const read = (file: string): Promise<Uint8Array> => fetched(`graphs/${file}`);
+  const encoder = await SpeechEncoder.load(reader, read);
+  return { reader, encoder, synthesis: await SpeechSynthesis.load(read) };
+}
+
+/** Return after how many packets the context is reset: more packets are lost, fewer must depend on them. */
+function resetEvery(loss: number): number {
+  if (loss >= 0.04) return 1;
+  if (loss >= 0.015) return 2;
+  return loss >= 0.005 ? 5 : 500;
+}
+
+/** Choose lost packets, the same ones in every run; the first one is not lost. */
+function chooseLost(count: number, loss: number): boolean[] {
+  let state = 1;
+  const random = (): number => (state = (16807 * state) % 2147483647) / 2147483647;
+  return Array.from({ length: count }, (_, t) => random() < loss && t > 0);
+}
+
+const codec = load();
+let queue: Promise<void> = codec.then(
+  () => scope.postMessage({ kind: "ready" }),
+  (error: Error) => scope.postMessage({ kind: "failed", text: error.message }),
+);
+
+async function code({ samples, bitrateBps, loss }: Request): Promise<Reply> {
+  const { reader, encoder, synthesis } = await codec;
+  const { hop } = reader.signal;
+  const start = performance.now();
+  const { packets, level, file } = await encoder.encode(samples, bitrateBps, resetEvery(loss));
+  const encoded = performance.now();
+  const lost = chooseLost(packets.length, loss);
+  const decoder = new LiveDecoder(reader.packets, synthesis, hop, level);
+  const decoded = new Float32Array(packets.length * hop);
+  for (const [t, packet] of packets.entries()) decoded.set(await decoder.push(lost[t] ? null : packet), t * hop);
+  return {
+    kind: "coded",
+    decoded: decoded.slice(DECODER_DELAY, DECODER_DELAY + samples.length),
+    file: new Uint8Array(file),
+    bits: packets.map((packet) => 8 * packet.length),
+    lost,
+    seconds: { encode: (encoded - start) / 1000, decode: (performance.now() - encoded) / 1000 },
+  };
+}
+
+// One request after the other: the state of the networks belongs to one stream at a time.
+scope.onmessage = ({ data }) => {
+  queue = queue
+    .then(() => code(data))
+    .catch((error: Error): Reply => ({ kind: "failed", text: error.message }))
+    .then((reply) => scope.postMessage(reply));
+};
