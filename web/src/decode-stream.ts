@@ -1,6 +1,7 @@
 import type { Signal } from "./header.js";
 import { applyLevels } from "./level.js";
-import type { Frame } from "./speech-packet-reader.js";
+import type { SpeechPacket } from "./speech-packet.js";
+import type { Frame } from "./stream.js";
 import { DECODER_DELAY, type SpeechStream } from "./speech-stream.js";
 import type { SpeechSynthesis } from "./speech-synthesis.js";
 
@@ -29,13 +30,16 @@ export async function decodeStream(
 }
 
 /** Return the side integers of comfort noise for this frame, if it is comfort noise. */
-function backgroundOf({ packet, descriptor }: Frame, before: Int32Array | undefined): Int32Array | undefined {
+function backgroundOf(
+  { packet, descriptor }: Frame<SpeechPacket>,
+  before: Int32Array | undefined,
+): Int32Array | undefined {
   if (descriptor) return packet!.side;
   return packet ? undefined : before;
 }
 
 async function frameSamples(
-  { packet }: Frame,
+  { packet }: Frame<SpeechPacket>,
   background: Int32Array | undefined,
   synthesis: SpeechSynthesis,
   hop: number,

@@ -88,6 +88,10 @@ export function originalLength({ samples, sampleRateHz, length }: Header, coding
   return n;
 }
 
+/** The codecs, as headers number them. */
+export const CODEC_SPEECH = 1;
+export const CODEC_MUSIC = 2;
+
 /** The properties of a codec that a header must agree with. */
 export interface Signal {
   readonly model: string;
@@ -95,6 +99,8 @@ export interface Signal {
   readonly codingRateHz: number;
   readonly hop: number;
   readonly channels: number;
+  /** Samples by which the decoder's output lags its packets. */
+  readonly delay: number;
 }
 
 /** Compare a header with the codec of the decoder. @throws {BitstreamError} if the stream needs another one */
@@ -108,5 +114,7 @@ export function checkSignal(header: Header, expected: Signal): void {
   const agrees = (["codec", "codingRateHz", "hop"] as const).every((key) => !signal || signal[key] === expected[key]);
   if (!agrees)
     throw new BitstreamError("the header is damaged: its codec, coding rate or hop is not that of the weights");
-  if (live && live.layers > 1) throw new BitstreamError(`the header is damaged: ${live.layers} enhancement layers`);
+  const mostLayers = expected.codec === CODEC_SPEECH ? 1 : 0;
+  if (live && live.layers > mostLayers)
+    throw new BitstreamError(`the header is damaged: ${live.layers} enhancement layers`);
 }

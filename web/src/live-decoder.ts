@@ -1,5 +1,6 @@
 import { applyLevels } from "./level.js";
-import type { Frame, SpeechPacketReader } from "./speech-packet-reader.js";
+import type { SpeechPacketReader } from "./speech-packet-reader.js";
+import type { Frame } from "./stream.js";
 import type { SpeechPacket } from "./speech-packet.js";
 import { DECODER_DELAY } from "./speech-stream.js";
 import type { SpeechSynthesis } from "./speech-synthesis.js";
@@ -36,7 +37,7 @@ export class LiveDecoder {
   }
 
   /** Return what is known of a frame; undefined if the packet was not sent, is lost, or has no context. */
-  private receive(data: Uint8Array | null, following: Uint8Array | null): Frame | undefined {
+  private receive(data: Uint8Array | null, following: Uint8Array | null): Frame<SpeechPacket> | undefined {
     let received;
     if (data?.length) {
       const readable = this.context.age > 0 || this.packets.resets(data);
@@ -52,7 +53,7 @@ export class LiveDecoder {
     return received.frame;
   }
 
-  private async samples(frame: Frame | undefined, unsent: boolean): Promise<Float32Array> {
+  private async samples(frame: Frame<SpeechPacket> | undefined, unsent: boolean): Promise<Float32Array> {
     if (unsent && !this.background) this.background = this.last?.side;
     if (this.background) return this.synthesis.comfortNoise(this.background);
     if (frame?.packet) return this.synthesis.packet(frame.packet);

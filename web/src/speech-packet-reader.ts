@@ -1,27 +1,13 @@
 import { BitstreamError } from "./errors.js";
 import { levelOfByte } from "./level.js";
 import { RangeDecoder } from "./range-decoder.js";
+import type { LivePacket, PacketReader } from "./stream.js";
+import { codeReset } from "./side-coder.js";
 import type { SpeechContext } from "./speech-context.js";
 import type { Coded, SpeechPacket, SpeechPacketCoder } from "./speech-packet.js";
 
-/** What stands for 20 ms of a stream. */
-export interface Frame {
-  /** Undefined: the packet was not sent, its frame is comfort noise. */
-  readonly packet: SpeechPacket | undefined;
-  /** The packet describes the background noise of a pause; its frame is comfort noise, too. */
-  readonly descriptor: boolean;
-  readonly level: number;
-}
-
-/** A live packet, the context after it, and the bytes behind its level. */
-export interface LivePacket {
-  readonly frame: Frame & { readonly packet: SpeechPacket };
-  readonly context: SpeechContext;
-  readonly rest: Uint8Array;
-}
-
 /** Reads packets of speech from bytes. */
-export class SpeechPacketReader {
+export class SpeechPacketReader implements PacketReader<SpeechContext, SpeechPacket> {
   constructor(readonly coder: SpeechPacketCoder) {}
 
   initial(): SpeechContext {
@@ -41,7 +27,7 @@ export class SpeechPacketReader {
 
   /** Say whether a packet resets the context. */
   resets(bytes: Uint8Array): boolean {
-    return this.coder.codeReset(new RangeDecoder(bytes, 0, bytes.length));
+    return codeReset(new RangeDecoder(bytes, 0, bytes.length), this.coder.tensors);
   }
 
   /**
@@ -49,7 +35,12 @@ export class SpeechPacketReader {
    *
    * @throws {BitstreamError} if the packet is damaged, or what follows is neither its level, nor zero, nor a copy
    */
-  readLive(bytes: Uint8Array, before: SpeechContext, layers: number, levelBefore: number): LivePacket {
+  readLive(
+    bytes: Uint8Array,
+    before: SpeechContext,
+    layers: number,
+    levelBefore: number,
+  ): LivePacket<SpeechContext, SpeechPacket> {
     const { packet, context, at } = this.read(bytes, 0, before, layers);
     const mayHaveMore = layers === 0 && packet.reset;
     const ownLevel = mayHaveMore ? levelOfByte(bytes[at]) : undefined;
@@ -63,7 +54,7 @@ export class SpeechPacketReader {
   }
 
   /** Read the copy of an earlier packet that a packet of one layer carries; undefined if there is none. */
-  readCopy(bytes: Uint8Array): LivePacket | undefined {
+  readCopy(bytes: Uint8Array): LivePacket<SpeechContext, SpeechPacket> | undefined {
     if (bytes.length === 0 || !this.resets(bytes)) return undefined;
     const { rest } = this.readLive(bytes, this.initial(), 0, 0);
     return isZero(rest) ? undefined : this.readLive(rest, this.initial(), 0, 0);

@@ -1,7 +1,8 @@
 import { BitstreamError } from "./errors.js";
 import { codeInteger, codeTernary, LIMIT } from "./integer-coder.js";
 import { initialContext, type LatentHistory, type SpeechContext } from "./speech-context.js";
-import { latentSums, packetSums, sideSums } from "./speech-sums.js";
+import { codeSide, type Side } from "./side-coder.js";
+import { latentSums, packetSums } from "./speech-sums.js";
 import type { SpeechTensors } from "./speech-tensors.js";
 import type { SymbolCoder } from "./symbol-coder.js";
 
@@ -14,10 +15,7 @@ export interface SpeechPacket {
 }
 
 /** What an encoder writes; it chooses a latent when its mean and scale, with 20 fractional bits, are known. */
-export interface PacketSource {
-  readonly reset: boolean;
-  readonly step: number;
-  readonly side: ArrayLike<number>;
+export interface PacketSource extends Side {
   latent(at: number, mean: number, scale: number): number;
 }
 
@@ -35,28 +33,13 @@ export class SpeechPacketCoder {
   constructor(readonly tensors: SpeechTensors) {}
 
   initial(): SpeechContext {
-    const { stepSizes, sideIntegers, latentsPerSubframe } = this.tensors;
-    return initialContext(stepSizes, sideIntegers, latentsPerSubframe);
-  }
-
-  /** Code the flag that says whether a packet resets the context. */
-  codeReset(coder: SymbolCoder, reset = false): boolean {
-    return coder.code(this.tensors.flag, 0, 2, reset ? 1 : 0) === 1;
+    return initialContext(this.tensors);
   }
 
   /** Code one packet without enhancement layer; encoders give its source. */
   code(coder: SymbolCoder, before: SpeechContext, given?: PacketSource): Coded {
     const { tensors } = this;
-    const reset = this.codeReset(coder, given?.reset);
-    const context = reset ? this.initial() : before;
-    if (!reset && before.age === 0) throw new BitstreamError("the first packet does not reset the context");
-    const step = coder.code(this.stepTable(context), 0, tensors.stepSizes, given?.step);
-    const side = new Int32Array(tensors.sideIntegers);
-    const sums = sideSums(tensors, context, context.age);
-    for (let k = 0; k < side.length; k++) {
-      side[k] = codeInteger(coder, tensors.tables, sums.mean(k), sums.scale(k), given?.side[k]);
-      sums.add(k, side[k]!);
-    }
+    const { reset, step, side, context } = codeSide(coder, tensors, this.initial(), before, given);
     const g = packetSums(tensors, context, context.age, side, step);
     const coded = this.codeLatents(g, context.latents, (mean, scale, at) =>
       codeInteger(coder, tensors.tables, mean, scale, given?.latent(at, mean, scale)),
@@ -115,16 +98,5 @@ export class SpeechPacketCoder {
       history = [history[1], history[2], latents.subarray(start, start + latentsPerSubframe)];
     }
     return { latents, history };
-  }
-
-  private stepTable(context: SpeechContext): Float64Array {
-    if (context.age === 0 && this.tensors.resetSteps) return this.tensors.resetSteps;
-    const n = this.tensors.stepSizes;
-    const other = Math.floor(2048 / (n - 1));
-    const table = new Float64Array(n + 1);
-    for (let q = 0; q < n; q++) {
-      table[q + 1] = table[q]! + (q === context.step ? 65536 - (n - 1) * other : other);
-    }
-    return table;
   }
 }

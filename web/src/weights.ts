@@ -6,28 +6,36 @@ import { readTensors } from "./safetensors.js";
 export interface Weights {
   /** First 8 bytes of the SHA-256 of the file, in hexadecimal. */
   readonly model: string;
-  readonly config: SpeechConfig;
+  readonly config: Config;
   readonly tensors: ReadonlyMap<string, Tensor>;
 }
 
-/** Dimensions of weights for speech, in the names of the file. */
-export interface SpeechConfig {
+/** Dimensions, in the names of the file: of speech (`order`, `fine`), or of music (`bands`, `n_latents`). */
+export interface Config {
   readonly spec: { readonly sample_rate_hz: number; readonly hop: number; readonly subframe: number };
-  readonly order: number;
   readonly n_steps: number;
+  readonly order: number;
   readonly fine: number;
+  readonly bands?: number;
+  readonly n_latents?: number;
+}
+
+/** Return an integer tensor. @throws {WeightsError} if the weights do not have it */
+export function tensorOf({ tensors }: Weights, name: string): Tensor {
+  const tensor = tensors.get(name);
+  if (!tensor) throw new WeightsError(`the weights have no tensor integer/${name}`);
+  return tensor;
 }
 
 /**
  * Read a weights file.
  *
- * @throws {WeightsError} if it is none, or of the codec for music
+ * @throws {WeightsError} if it is none
  */
 export async function readWeights(data: Uint8Array): Promise<Weights> {
   const { metadata, tensors } = readTensors(data, "integer/");
   if (metadata["config"] === undefined) throw new WeightsError("the weights file has no configuration");
-  const config = JSON.parse(metadata["config"]) as SpeechConfig & { bands?: unknown };
-  if (config.bands !== undefined) throw new WeightsError("the weights are of the codec for music, not for speech");
+  const config = JSON.parse(metadata["config"]) as Config;
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new Uint8Array(data)));
   const model = Array.from(digest.subarray(0, 8), (byte) => byte.toString(16).padStart(2, "0")).join("");
   return { model, config, tensors: accumulate(unpack(tensors)) };

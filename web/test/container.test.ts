@@ -65,7 +65,7 @@ test("damaged headers are refused", () => {
 });
 
 test("headers of other signals are refused", () => {
-  const speech = { model: "0123456789abcdef", codec: 1, codingRateHz: 16000, hop: 320, channels: 1 };
+  const speech = { model: "0123456789abcdef", codec: 1, codingRateHz: 16000, hop: 320, channels: 1, delay: 64 };
   checkSignal(readHeader(FULL), speech);
   for (const other of [{ model: "0" }, { codec: 2 }, { codingRateHz: 44100 }, { hop: 1024 }]) {
     assert.throws(() => checkSignal(readHeader(FULL), { ...speech, ...other }), BitstreamError);

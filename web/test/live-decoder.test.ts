@@ -5,7 +5,7 @@ import { LiveDecoder } from "../src/live-decoder.js";
 import { SpeechStreamReader } from "../src/speech-stream.js";
 import { SpeechSynthesis } from "../src/speech-synthesis.js";
 import { readNpz } from "./npz.js";
-import { FOLDER, GRAPHS, pcm16, weightsOf } from "./vectors.js";
+import { FOLDER, GRAPHS, pcm16, VECTORS, weightsOf } from "./vectors.js";
 
 const COPY_OFFSET = 2; // packets
 
@@ -19,7 +19,7 @@ function packetsOf(name: string): (Uint8Array | null)[] {
   });
 }
 
-for (const name of ["cq3-9k-live", "cq3-16k-copies-live"]) {
+for (const { name } of VECTORS.filter(({ weights, mode }) => weights === "cq3" && mode === "live")) {
   test(`${name}: lost packets are concealed, or replaced by copies, as they should be`, { skip: !GRAPHS }, async () => {
     const reader = new SpeechStreamReader(await weightsOf("cq3"));
     const synthesis = await SpeechSynthesis.load((file) => readFile(`${GRAPHS}/cq3/${file}`));
