@@ -88,7 +88,7 @@ def _live_blocks(parts: CodecParts, header: Header, file: BinaryIO, notes: list[
     decoder, reader = Decoder(parts, layers), LiveReader(file, header)
     resampler = LiveResampler(decoder.sample_rate_hz, header.sample_rate_hz, header.channels)
     n_out = 0
-    for data in reader.packets():
+    for data in _sent(parts, reader, layers):
         y = as_channels(decoder.push(data), header.channels)
         if data and decoder.known_layers < layers:  # as `read_live`: here no packet is lost
             raise BitstreamError("a packet needs the packets before it, or lacks a layer")
@@ -102,6 +102,16 @@ def _live_blocks(parts: CodecParts, header: Header, file: BinaryIO, notes: list[
     yield y
     if reader.is_cut_off:
         notes.append(f"the stream is cut off after {(n_out + len(y)) / header.sample_rate_hz:.3f} s")
+
+
+def _sent(parts: CodecParts, reader: LiveReader, layers: int) -> Iterator[bytes]:
+    """Yield the packets of a live stream, and refuse pauses where the codec or its layers have none."""
+    for data in reader.packets():
+        if not data and (layers > 1 or not finds_pauses(parts.config.spec)):
+            raise BitstreamError(
+                f"a packet was not sent, which streams of `{parts.name}` with {layers} layers do not allow"
+            )
+        yield data
 
 
 def checked_live(header: Header) -> tuple[int, int]:
@@ -129,7 +139,7 @@ def read_live(parts: CodecParts, header: Header, file: BinaryIO) -> tuple[list[R
         for values in (payloads, runs, ends):
             values.clear()
 
-    for data in reader.packets():
+    for data in _sent(parts, reader, layers):
         if not data:  # was not sent; the next packet has no context
             finish()
             pasts = None

@@ -5,8 +5,8 @@ import io
 import numpy as np
 import pytest
 
-from lpcnet_cq.bitstream.container import read_header
-from lpcnet_cq.bitstream.live_container import LiveReader
+from lpcnet_cq.bitstream.container import read_header, write_header
+from lpcnet_cq.bitstream.live_container import LiveReader, LiveWriter
 from lpcnet_cq.bitstream.packet import resets_context
 from lpcnet_cq.errors import BitstreamError
 
@@ -103,6 +103,16 @@ def test_damage_is_refused(speech_codec, stream):
         damaged[random.integers(39, len(stream))] ^= 1 << int(random.integers(8))
         with pytest.raises((BitstreamError, UserWarning), match=r"damaged|cut off"):
             speech_codec.decode(bytes(damaged))
+
+
+def test_pauses_of_layered_streams_are_refused(speech_codec):
+    header, sent = io.BytesIO(streamed(speech_codec, bitrate_bps=40000, layers=2)), io.BytesIO()
+    write_header(sent, read_header(header))
+    writer = LiveWriter(sent)
+    writer.packet(b"")
+    for read in (speech_codec.decode, speech_codec.info):
+        with pytest.raises(BitstreamError, match="a packet was not sent"):
+            read(sent.getvalue())
 
 
 def test_foreign_streams_are_refused(speech_codec, stream):
