@@ -106,7 +106,7 @@ RECIPES = (
     Recipe("audio-96k-stream", "audio", "chords", 0.4, 96000, 1, "stream", 48000, 2),
     # weights that are trained for context resets and losses
     Recipe("cq3-9k", "cq3", "syllables", 1.0, 9000),
-    Recipe("cq3-16k-capped", "cq3", "bursts", 0.7, 16000, 1, "capped"),
+    Recipe("cq3-16k-capped", "cq3", "syllables", 0.7, 16000, 1, "capped"),
     Recipe("cq3-24k-layers", "cq3", "vowel", 0.7, 24000, 2),
     Recipe("cq3-9k-live", "cq3", "syllables", 1.2, 9000, mode="live", lost=(20, 21, 40), expected_loss=0.05),
     Recipe("cq3-16k-copies-live", "cq3", "vowel", 1.0, 16000, mode="live", lost=(20, 30, 31), expected_loss=0.05),

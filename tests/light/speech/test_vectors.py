@@ -15,11 +15,13 @@ from lpcnet_cq.speech.integer_model import SubframeModel
 
 FOLDER = Path(__file__).parents[2] / "vectors"
 INDEX = json.loads((FOLDER / "index.json").read_text())
-# Vectors at the codec's own rate whose integers are stored; that of a live stream begins with the look-ahead.
+# Vectors at the codec's own rate whose integers are stored; that of a live stream begins with the look-ahead. Integers
+# contain neither levels nor pauses.
 NAMES = [
     name
     for name, recipe in INDEX.items()
     if recipe["weights"] != "audio" and recipe["mode"] != "live" and recipe["sample_rate_hz"] == 16000
+    if recipe.get("peak", 0.5) == 0.5 and not recipe.get("dtx")
 ]
 
 
