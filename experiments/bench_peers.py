@@ -33,7 +33,8 @@ Coding = tuple[Callable[[np.ndarray], Any], Callable[[Any], Any]]  # encode, and
 
 def live_encode(codec, x: np.ndarray, bitrate_bps: float) -> list[bytes]:
     """Return the packets of a signal that is encoded packet by packet."""
-    encoder, size = codec.encoder(bitrate_bps), codec.encoder().frame_size
+    encoder = codec.encoder(bitrate_bps)
+    size = encoder.frame_size
     return [data for i in range(0, len(x), size) for data in encoder.push(x[i : i + size])]
 
 

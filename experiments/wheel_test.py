@@ -39,8 +39,8 @@ def uv(*arguments: object) -> None:
     subprocess.run([sys.executable, "-m", "uv", "--quiet", *map(str, arguments)], check=True)
 
 
-def check(python: str, resolution: str, wheel: Path, folder: Path) -> str:
-    """Install the wheel and run the tests; return a line of results."""
+def check(python: str, resolution: str, wheel: Path, folder: Path) -> tuple[str, bool]:
+    """Install the wheel and run the tests; return a line of results, and whether all passed."""
     binaries = folder / "environment" / ("Scripts" if os.name == "nt" else "bin")
     uv("venv", "--clear", "--python", python, folder / "environment")
     install = "pip", "install", "--python", binaries / "python"
@@ -56,7 +56,7 @@ def check(python: str, resolution: str, wheel: Path, folder: Path) -> str:
     done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True)
     if done.returncode:
         print(done.stdout, done.stderr)
-    return f"{size / 1e6:.0f} MB, {done.stdout.splitlines()[-1]}"
+    return f"{size / 1e6:.0f} MB, {(done.stdout.splitlines() or ['no output'])[-1]}", not done.returncode
 
 
 def environment() -> dict[str, str]:
@@ -66,15 +66,16 @@ def environment() -> dict[str, str]:
 
 def main() -> int:
     """Test all environments and print a line for each; return 1 if one failed."""
-    lines = []
+    passed = []
     with tempfile.TemporaryDirectory() as folder:
         uv("build", "--wheel", "--out-dir", folder, ROOT)
         (wheel,) = Path(folder).glob("*.whl")
         for version, python in pythons().items():
             for name, resolution in RESOLUTIONS.items():
-                lines.append(f"Python {version}, {name} dependencies: {check(python, resolution, wheel, Path(folder))}")
-                print(lines[-1], flush=True)
-    return int(any("failed" in line or "error" in line for line in lines) or not lines)
+                line, good = check(python, resolution, wheel, Path(folder))
+                print(f"Python {version}, {name} dependencies: {line}", flush=True)
+                passed.append(good)
+    return int(not passed or not all(passed))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from lpcnet_cq.bitstream.segment_reader import ReadSegment, read_each
 from lpcnet_cq.checkpoint.weights import installed
 from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.file_encoder import CHUNK
-from lpcnet_cq.level import level_exponents, scale
+from lpcnet_cq.level import restore
 from lpcnet_cq.parts import CodecParts
 
 
@@ -95,7 +95,7 @@ def _restored(parts: CodecParts, blocks: Iterable[np.ndarray], levels: deque[int
         here = [levels.popleft() for _ in range(len(y) // hop)]
         here = [here[0] if before is None else before, *here]
         before = here[-1]
-        yield scale(y, level_exponents(np.array(here), hop, delay, delay)) if any(here) else y
+        yield restore(y, here, hop, delay)
 
 
 def as_channels(y: np.ndarray, channels: int) -> np.ndarray:

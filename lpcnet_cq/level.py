@@ -8,6 +8,7 @@ of a packet. The active level is a peak of the short-term power, which falls slo
 Letters: N samples, H samples of a packet, L level.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -102,6 +103,11 @@ def level_exponents(levels: np.ndarray, hop: int, delay: int, lag: int = 0) -> n
     ramp = np.clip((np.arange(hop) - lag + 1) / (hop - delay), 0, 1)
     levels = np.asarray(levels, np.float64)
     return (levels[:-1, None] + np.diff(levels)[:, None] * ramp).reshape(-1)
+
+
+def restore(y: np.ndarray, levels: Sequence[int], hop: int, delay: int) -> np.ndarray:
+    """Return decoded packets y (T*H,) at the level of the original; see `level_exponents` for `levels` (1 + T,)."""
+    return scale(y, level_exponents(np.array(levels), hop, delay, delay)) if any(levels) else y
 
 
 def scale(x: np.ndarray, exponents: np.ndarray) -> np.ndarray:

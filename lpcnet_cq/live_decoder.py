@@ -15,7 +15,7 @@ from lpcnet_cq.bitstream.level import take_level
 from lpcnet_cq.bitstream.packet_reader import BUFFER_BYTES
 from lpcnet_cq.bitstream.protection import find_copy
 from lpcnet_cq.errors import BitstreamError
-from lpcnet_cq.level import level_exponents, scale
+from lpcnet_cq.level import restore
 from lpcnet_cq.live_coder import LiveCoder
 from lpcnet_cq.parts import CodecParts
 from lpcnet_cq.pause import finds_pauses
@@ -44,11 +44,6 @@ class Decoder(LiveCoder):
     def delay_samples(self) -> int:
         """Delay of frames relative to packets, in samples."""
         return self._parts.config.decoder_delay
-
-    @property
-    def _has_levels(self) -> bool:
-        """Whether packets have levels: those of several layers have no place for them."""
-        return self._parts.config.normalised and self._layers == 1
 
     @property
     def known_layers(self) -> int:
@@ -107,10 +102,7 @@ class Decoder(LiveCoder):
         elif unsent and self._background is None and self._last is not None:
             self._background = replace(self._last, latents=np.zeros_like(self._last.latents))
         y = self._frame(n, unsent, after)
-        if any(self._levels):
-            delay = self._parts.config.decoder_delay
-            y = scale(y, level_exponents(np.array(self._levels), self.frame_size, delay, delay))
-        return np.clip(y, -1, 1)
+        return np.clip(restore(y, self._levels, self.frame_size, self._parts.config.decoder_delay), -1, 1)
 
     def _frame(self, n: packet.Integers | None, unsent: bool, after: packet.Integers | None) -> np.ndarray:
         """Return the sound of a packet, if it was received, or what replaces it; `after` is the next packet."""
@@ -140,7 +132,7 @@ class Decoder(LiveCoder):
             end = int(ends[-1, -1])
             level, rest = self._levels[1], bytes(data[end:])
             if resets:
-                level, rest = take_level(rest) if self._has_levels else (0, rest)
+                level, rest = take_level(rest) if self._parts.live_levels(self._layers) else (0, rest)
             if not any(rest):  # nothing, or padding
                 return pasts, n, level, rest
         if known == self._layers and (known > 1 or find_copy(self._parts.entropy, rest) is None):

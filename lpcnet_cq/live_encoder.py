@@ -226,10 +226,9 @@ class Encoder(LiveCoder):
     def _normalised(self, x: np.ndarray) -> np.ndarray:
         """Return the next samples at the nominal level; the last `look_ahead` of them belong to the next packet.
 
-        The level of the packet after that is chosen from all samples that are known. Packets of several layers have no
-        place for it.
+        The level of the packet after that is chosen from all samples that are known.
         """
-        if not self._parts.config.normalised or self._layers > 1:
+        if not self._parts.live_levels(self._layers):
             return x
         self._loudness = track_level(self._loudness, x, self.sample_rate_hz)
         levels = np.array([*self._levels, choose_level(self._loudness.active, self._levels[1])])

@@ -149,7 +149,7 @@ def read_live(parts: CodecParts, header: Header, file: BinaryIO) -> tuple[list[R
             finish()
         pasts, n, (end,) = parts.reader.read(pasts, data, 0, 1, 1, layers - 1)
         rest = bytes(data[end[-1] :])
-        if resets and layers == 1 and parts.config.normalised:
+        if resets and parts.live_levels(layers):
             _, rest = take_level(rest)
         if any(rest) and (layers > 1 or find_copy(parts.entropy, rest) is None):
             raise BitstreamError(f"a packet has {len(data) - end[-1]} bytes too many")

@@ -113,6 +113,10 @@ class CodecParts:
             raise ValueError(f"`layers` is {layers!r}, it must be a whole number, {allowed}")
         return int(layers)
 
+    def live_levels(self, layers: int) -> bool:
+        """Say whether live packets have levels: those of several layers have no place for them."""
+        return self.config.normalised and layers == 1
+
     def packet_bytes(self, bitrate_bps: float) -> int:
         """Return the bytes per packet at a bitrate, rounded down: the packet size in modes "capped" and "constant"."""
         spec = self.config.spec

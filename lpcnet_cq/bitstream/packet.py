@@ -24,7 +24,6 @@ from lpcnet_cq.bitstream.entropy_model import EntropyModel
 from lpcnet_cq.bitstream.frequency_tables import ESCAPE, HALF_WIDTH, locate
 from lpcnet_cq.bitstream.range_coder import TOTAL, RangeDecoder, RangeEncoder
 
-ESCAPE_BITS = 15  # largest number of bits after an escape
 LIMIT = 16000  # largest magnitude of an integer, so that an escape can code every distance
 MOST_KNOWN = 2  # number of earlier packets in the context of a packet
 

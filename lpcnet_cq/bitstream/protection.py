@@ -2,8 +2,9 @@
 
 Place in the chain: between rate control and packets, in the encoder; the decoder only finds the copies. A copy is an
 ordinary packet at a coarse operating point, which resets the context. It travels `offset` packets later, behind the
-packet of that time: packet, copy, and zero bytes of padding if any. Without losses a decoder ignores it. The principle
-is that of the channel-aware mode of EVS (3GPP TS 26.445, clause 5.8) and of LBRR in Opus (RFC 6716, section 2.1.7).
+packet of that time: packet, its level if any, copy with its own level, padding. Without losses a decoder ignores it.
+The principle is that of the channel-aware mode of EVS (3GPP TS 26.445, clause 5.8) and of LBRR in Opus (RFC 6716,
+section 2.1.7).
 Delay: none in the encoder; a decoder that uses copies waits for `offset` packets.
 """
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lpcnet_cq.cli.arguments import UsageError, bitrate_bps, bitrates_bps, positive, put
-from lpcnet_cq.cli.paths import quoted
+from lpcnet_cq.cli.paths import AUDIO_SUFFIXES, quoted
 from lpcnet_cq.cli.tables import check_table, write_table
 
 EVALUATION_S = 240.0  # approximate duration of held-out speech for the evaluation
@@ -172,7 +172,11 @@ def run_compare(args: argparse.Namespace) -> int:
     from lpcnet_cq.evaluation.compare import chosen_metrics, compare, pairs_of, score_table
     from lpcnet_cq.evaluation.metrics import missing_modules
 
-    asked, pairs = chosen_metrics(args.metrics), pairs_of(args.reference, args.degraded)
+    try:
+        asked = chosen_metrics(args.metrics)
+    except ValueError as error:
+        raise UsageError(f"--metrics: {error}") from error
+    pairs = pairs_of(args.reference, args.degraded, AUDIO_SUFFIXES)
     missing = missing_modules(asked)
     metrics = {name: metric for name, metric in asked.items() if name not in missing}
     rows = [{"file": name} | compare(*pair, metrics) for name, pair in pairs.items()]

@@ -6,7 +6,7 @@ sample rate of the reference.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,38 +15,45 @@ from lpcnet_cq.audio import read_audio, resample
 from lpcnet_cq.evaluation.metrics import METRIC_RATE_HZ, METRICS, Metric
 from lpcnet_cq.evaluation.tables import markdown, mean_cell
 
-AUDIO_SUFFIXES = frozenset({".aif", ".aiff", ".au", ".caf", ".flac", ".mp3", ".ogg", ".opus", ".wav"})
 MEAN = "mean"
 
 
-def pairs_of(reference: str | Path, degraded: str | Path) -> dict[str, tuple[Path, Path]]:
+def pairs_of(reference: str | Path, degraded: str | Path, suffixes: Container[str]) -> dict[str, tuple[Path, Path]]:
     """Return pairs of a reference and a degraded file, by name.
 
-    Files of two folders belong together if their paths below the folders are equal without suffix.
+    Files of two folders belong together if their paths below the folders are equal without suffix. Of folders, visible
+    files with one of the suffixes, in lower case, are taken.
 
     Raises
     ------
     ValueError
-        If one is a file and the other a folder, a folder has no audio files, or a file has no partner.
+        If one is a file and the other a folder, a folder has no audio files or two of the same name, or a file has no
+        partner.
     """
     a, b = Path(reference), Path(degraded)
     if a.is_dir() != b.is_dir():
         raise ValueError(f"`{a}` and `{b}` must be two files or two folders")
     if not a.is_dir():
         return {b.name: (a, b)}
-    found = [_audio_files(folder) for folder in (a, b)]
+    found = [_audio_files(folder, suffixes) for folder in (a, b)]
     for folder, here, there in ((b, *found), (a, *reversed(found))):
         if alone := sorted(here.keys() - there.keys()):
             raise ValueError(f"`{here[alone[0]]}` has no file of the same name in `{folder}`")
     return {name: (path, found[1][name]) for name, path in found[0].items()}
 
 
-def _audio_files(folder: Path) -> dict[str, Path]:
+def _audio_files(folder: Path, suffixes: Container[str]) -> dict[str, Path]:
     """Return the audio files of a folder and of its sub-folders, by relative path without suffix."""
-    paths = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file()]
-    if not paths:
+    found: dict[str, Path] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file():
+            name = os.fspath(path.relative_to(folder).with_suffix(""))
+            if name in found:
+                raise ValueError(f"`{found[name]}` and `{path}` have the same name")
+            found[name] = path
+    if not found:
         raise ValueError(f"the folder `{folder}` contains no audio files")
-    return {os.fspath(path.relative_to(folder).with_suffix("")): path for path in paths}
+    return found
 
 
 def compare(reference: Path, degraded: Path, metrics: Mapping[str, Metric]) -> dict[str, float]:

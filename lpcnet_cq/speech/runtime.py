@@ -21,6 +21,7 @@ from lpcnet_cq.speech import model as cq
 from lpcnet_cq.speech.comfort_noise import comfort_noise
 from lpcnet_cq.speech.concealment import track_loss
 from lpcnet_cq.speech.config import SpeechConfig
+from lpcnet_cq.speech.constants import VOICED
 from lpcnet_cq.speech.substitute import gain_per_log_unit, substitute
 
 
@@ -110,7 +111,9 @@ class SpeechSignalModel:
         excitation = self._no_loss[-1]
         if following is not None:  # concealed and decoded once for the excitation of the next packet
             with own_settings():
-                trial, _ = self._decode_live(self._params, state, *given, excitation)
+                trial, y = self._decode_live(self._params, state, *given, excitation)
+            if trial["concealment"]["voicing"][0] <= VOICED:  # no period to stretch
+                return trial, np.asarray(y)[0]
             trial, _ = self.synthesise(trial, following)
             excitation = np.asarray(trial["concealment"]["history"])[:, -self._config.spec.hop :]
         with own_settings():

@@ -10,7 +10,7 @@ from lpcnet_cq.cli import main
 from lpcnet_cq.evaluation.compare import chosen_metrics, compare, pairs_of, score_table
 from lpcnet_cq.evaluation.metrics import METRICS
 
-FS = 22050
+FS, SUFFIXES = 22050, {".wav", ".aiff"}
 
 
 def write(path, x, sample_rate_hz=FS):
@@ -30,7 +30,7 @@ def folders(tmp_path):
 
 
 def test_folders_are_paired_by_name_and_scored(folders):
-    pairs, metrics = pairs_of(*folders), chosen_metrics("snr_db,si_sdr_db")
+    pairs, metrics = pairs_of(*folders, SUFFIXES), chosen_metrics("snr_db,si_sdr_db")
     assert list(pairs) == ["a", "deep/b"]
     found = [compare(*pair, metrics) for pair in pairs.values()]
     assert [score["snr_db"] for score in found] == pytest.approx([20, 40], abs=0.3)
@@ -49,7 +49,7 @@ def test_metrics_of_speech_get_16_khz(folders, monkeypatch):
     metrics = {
         name: METRICS[name]._replace(score=lambda *args, name=name: keep(name, *args)) for name in ("pesq", "nmr_db")
     }
-    compare(*pairs_of(*folders)["a"], metrics)
+    compare(*pairs_of(*folders, SUFFIXES)["a"], metrics)
     assert asked == {"pesq": ((16000,), (16000,), 16000), "nmr_db": ((FS,), (FS,), FS)}
 
 
@@ -61,13 +61,18 @@ def test_silence_has_no_score(tmp_path):
 def test_files_without_partner_and_mixtures_are_refused(folders, tmp_path):
     ref, deg = folders
     with pytest.raises(ValueError, match="two files or two folders"):
-        pairs_of(ref, deg / "a.aiff")
+        pairs_of(ref, deg / "a.aiff", SUFFIXES)
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="contains no audio files"):
-        pairs_of(ref, tmp_path / "empty")
+        pairs_of(ref, tmp_path / "empty", SUFFIXES)
+    write(deg / "a.wav", np.zeros(100))
+    with pytest.raises(ValueError, match="have the same name"):
+        pairs_of(ref, deg, SUFFIXES)
+    (deg / "a.wav").unlink()
+    (deg / "._a.wav").write_bytes(b"no audio")
     (ref / "a.wav").unlink()
     with pytest.raises(ValueError, match=r"a\.aiff` has no file of the same name in `.*ref`"):
-        pairs_of(ref, deg)
+        pairs_of(ref, deg, SUFFIXES)
     with pytest.raises(ValueError, match="there is no metric `mos`, known are: pesq"):
         chosen_metrics("mos")
 

@@ -16,6 +16,7 @@ from lpcnet_cq.light.speech.comfort_noise import comfort_noise
 from lpcnet_cq.nn.limits import MAX_OUTPUT
 from lpcnet_cq.speech import front_end
 from lpcnet_cq.speech.config import SpeechConfig
+from lpcnet_cq.speech.constants import VOICED
 from lpcnet_cq.speech.substitute import gain_per_log_unit, substitute
 
 
@@ -85,7 +86,10 @@ class LightSpeechModel:
             return self._decode(state, n, lost=True)
         n = replace(n, side=following.side)  # interpolated with that of the packet before
         hop = self._config.spec.hop
-        trial, _ = self._decode(state, n, True, np.zeros(hop, np.float32))
+        trial, y = self._decode(state, n, True, np.zeros(hop, np.float32))
+        assert trial.concealment is not None
+        if trial.concealment.voicing <= VOICED:  # no period to stretch
+            return trial, y
         concealment = self.synthesise(trial, following)[0].concealment  # it holds the excitation of the next packet
         assert concealment is not None
         return self._decode(state, n, True, concealment.history[-hop:])
