@@ -83,6 +83,8 @@ def read_checked(parts: CodecParts, header: Header, file: BinaryIO) -> Iterator[
 def synthesise(parts: CodecParts, runs: Iterable[Integers]) -> Iterator[np.ndarray]:
     """Yield the samples of packets, (n,) or (n, channels), delayed by `decoder_delay` samples."""
     signal, state = parts.signal, parts.signal.start_decoder()
+    if parts.config.begins_concealed:
+        state, _ = signal.conceal(state, None, 1)
     for run in in_runs(parts.entropy, runs, CHUNK):
         state, y = signal.synthesise(state, run.filled(CHUNK))
         yield y[: len(run.step) * parts.config.spec.hop]

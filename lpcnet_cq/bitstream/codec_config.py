@@ -74,6 +74,11 @@ class CodecConfig:
         """Index of the middle step size."""
         return self.n_steps // 2
 
+    @property
+    def begins_concealed(self) -> bool:
+        """Whether the decoder of a file first conceals a packet, so that its networks do not begin with zeros."""
+        return False
+
 
 class PacketConfig(Protocol):
     """List the members of a codec's configuration that entropy models use."""

@@ -42,6 +42,11 @@ class SpeechConfig(CodecConfig):
         return self.spec.subframe
 
     @property
+    def begins_concealed(self) -> bool:
+        """Whether the weights were trained without the first packets: white noise would begin with a click of 18 dB."""
+        return self.concealment
+
+    @property
     def n_side(self) -> int:
         """K, integers of side information in a packet."""
         return self.order + self.spec.n_subframes

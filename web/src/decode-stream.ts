@@ -5,6 +5,9 @@ import type { Frame } from "./stream.js";
 import { DECODER_DELAY, type SpeechStream } from "./speech-stream.js";
 import type { SpeechSynthesis } from "./speech-synthesis.js";
 
+/** Stands for a packet before the first one; its values do not matter. */
+const NOTHING: SpeechPacket = { reset: true, step: 0, side: new Int32Array(21), latents: new Int32Array(5 * 64) };
+
 /**
  * Synthesise a whole file or live stream.
  *
@@ -17,6 +20,7 @@ export async function decodeStream(
   { hop, codingRateHz }: Signal,
 ): Promise<Float32Array> {
   synthesis.restart();
+  if (!stream.header.live && synthesis.conceals) await synthesis.lost(NOTHING); // the networks do not begin with zeros
   const samples = new Float32Array(stream.frames.length * hop + DECODER_DELAY);
   let background: Int32Array | undefined;
   for (const [t, frame] of stream.frames.entries()) {
