@@ -21,6 +21,7 @@ FALL_DB = 5.0  # per second: fall of the active level
 NOMINAL_DB = -23.0  # active level that is aimed at; speech at -26 dB RMS, full scale 0 dB, has about -20 dB
 RANGE_DB = (-33.0, -12.0)  # active levels that are coded without a change of L
 SILENCE_DB = -85.0  # signals below do not change L
+LEAST_LIVE = -1  # of live signals: from lower levels, an onset would be far too loud for the codec, and click
 
 
 class LevelState(NamedTuple):
@@ -70,8 +71,10 @@ def smoothed(before: float, x: np.ndarray, b: float) -> np.ndarray:
     return y.reshape(-1)[: len(x)]
 
 
-def choose_level(active: float, before: int) -> int:
-    """Return L for an active level (mean square, full scale 1); it stays as before where that is good enough.
+def choose_level(active: float, before: int, least: int = MIN_LEVEL) -> int:
+    """Return L, at least `least`, for an active level (mean square, full scale 1).
+
+    It stays as before where that is good enough.
 
     Examples
     --------
@@ -83,7 +86,7 @@ def choose_level(active: float, before: int) -> int:
         return before
     if RANGE_DB[0] <= active_db <= RANGE_DB[1]:
         return 0
-    return int(np.clip(np.rint((active_db - NOMINAL_DB) / LEVEL_DB), MIN_LEVEL, MAX_LEVEL))
+    return int(np.clip(np.rint((active_db - NOMINAL_DB) / LEVEL_DB), least, MAX_LEVEL))
 
 
 def level_exponents(levels: np.ndarray, hop: int, delay: int, lag: int = 0) -> np.ndarray:

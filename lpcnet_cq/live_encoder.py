@@ -20,7 +20,7 @@ from lpcnet_cq.bitstream.packet_fit import Fitter, padded
 from lpcnet_cq.bitstream.packing import Mode
 from lpcnet_cq.bitstream.protection import OFFSETS, Protection, choose_protection, make_copy
 from lpcnet_cq.bitstream.rate_control import Budget, operating_points
-from lpcnet_cq.level import choose_level, level_exponents, scale, start_level, track_level
+from lpcnet_cq.level import LEAST_LIVE, choose_level, level_exponents, scale, start_level, track_level
 from lpcnet_cq.live_coder import LiveCoder
 from lpcnet_cq.parts import CodecParts
 from lpcnet_cq.pause import PauseDetector, check_pauses
@@ -231,7 +231,7 @@ class Encoder(LiveCoder):
         if not self._parts.live_levels(self._layers):
             return x
         self._loudness = track_level(self._loudness, x, self.sample_rate_hz)
-        levels = np.array([*self._levels, choose_level(self._loudness.active, self._levels[1])])
+        levels = np.array([*self._levels, choose_level(self._loudness.active, self._levels[1], LEAST_LIVE)])
         exponents = level_exponents(levels, self.frame_size, self._parts.config.decoder_delay)
         self._levels = int(levels[1]), int(levels[2])
         ahead = self.delay_samples

@@ -132,3 +132,25 @@ def test_losses_leave_the_level(codec):
     lost = range(45, 75)  # the change of the level is lost, too
     y = np.concatenate([decoder.push(None if t in lost else data) for t, data in enumerate(packets)])
     assert db(y[2 * FS :]) == pytest.approx(db(x[2 * FS :]), abs=1.0)
+
+
+def test_a_live_onset_does_not_click(codec):
+    """After three quiet seconds, the level rises by 40 dB."""
+    random = np.random.default_rng(2)
+    x = np.convolve(random.standard_normal(4 * FS), np.ones(5) / 5, "same") * np.where(
+        np.arange(4 * FS) < 3 * FS, 1e-3, 0.1
+    )
+    encoder, decoder = codec.encoder(9000), codec.decoder()
+    y = np.concatenate([decoder.push(data) for data in encoder.push(x) + encoder.flush()])
+    y = y[encoder.delay_samples + decoder.delay_samples :][: len(x)]
+    onset = slice(3 * FS - 320, 3 * FS + 3200)
+    assert np.abs(y[onset]).max() < 1.5 * np.abs(x[onset]).max()
+    assert np.abs(np.diff(y[onset])).max() < 1.5 * np.abs(np.diff(x[onset])).max()
+
+
+@pytest.mark.parametrize("level_db", [-50, -20])
+def test_a_file_begins_without_a_click(codec, level_db):
+    x = 10 ** (level_db / 20) * np.random.default_rng(0).standard_normal(8000)
+    y, _ = codec.decode(codec.encode(x, FS, 12000))
+    assert np.abs(y[:640]).max() < 1.3 * np.abs(x).max()
+    assert db(y[:320]) == pytest.approx(db(x[:320]), abs=3.0)
