@@ -21,6 +21,7 @@ from lpcnet_cq.bitstream.container import read_header, write_header
 from lpcnet_cq.bitstream.live_container import LiveReader
 from lpcnet_cq.bitstream.packet import LIMIT, Integers, put_layers
 from lpcnet_cq.bitstream.packing import write_segments
+from lpcnet_cq.bitstream.protection import MAX_DISTANCE
 from lpcnet_cq.codec import Codec
 from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.rtp.receiver import Receiver
@@ -122,10 +123,11 @@ class Targets:
             kind = random.randrange(6)
             if kind < 3:  # lost: `following` and `next_packet` are missing, whole or damaged
                 later = (random.choice((None, damaged, bytes)) for _ in range(2))
-                given.append([None, *(change and change(random.choice(packets)) for change in later)])
+                known = [change and change(random.choice(packets)) for change in later]
+                given.append([None, *known, random.randint(1, MAX_DISTANCE)])
             else:
-                given.append([damaged(data) if kind < 5 else data, None, None])
-        n_bytes = sum(len(data or b"") for arguments in given for data in arguments)
+                given.append([damaged(data) if kind < 5 else data, None, None, 1])
+        n_bytes = sum(len(data or b"") for *packets, _ in given for data in packets)
         layers, seconds = random.randint(1, layers), len(given) * 0.02
         return Case("push", (mutations or ["none"])[0], lambda: push(seed.codec, layers, given), n_bytes, seconds)
 
@@ -209,7 +211,7 @@ def decode_blocks(codec: Codec, data: bytes) -> str:
     return accepts(run)
 
 
-def push(codec: Codec, layers: int, given: list[list[bytes | None]]) -> str:
+def push(codec: Codec, layers: int, given: list[list]) -> str:
     decoder, first = codec.decoder(layers), ""
     for arguments in given:
         before = _state_of(decoder)

@@ -2,7 +2,7 @@
 
     python experiments/train_decoder.py FOLDER OUT --model WEIGHTS [--steps 4000] [--adversarial 1]
 
-FOLDER holds the caches `train`, `dev` and, if wanted, `tones`, of which one crop in 33 is taken. Encoder, quantisers
+FOLDER holds the caches `train`, `dev` and, if wanted, `tones`, of which one crop in 17 is taken. Encoder, quantisers
 and entropy model stay as they are. With `--adversarial`, the weight of these terms, discriminators are trained as well.
 OUT/checkpoint.safetensors is resumed; OUT/weights.safetensors is written with each checkpoint.
 """
@@ -19,6 +19,7 @@ import optax
 import train_resets as resets
 from flax import nnx
 
+from lpcnet_cq.bitstream.protection import MAX_DISTANCE
 from lpcnet_cq.checkpoint.training_files import load_checkpoint, save_checkpoint, save_weights
 from lpcnet_cq.checkpoint.weights import find_weights, load_weights
 from lpcnet_cq.nn.runtime import use_cache
@@ -43,8 +44,8 @@ ADVERSARIAL = {"adversarial": 0.5, "feature": 3.0}  # weights of these terms, re
 LEAD = 200  # steps during which only the discriminators learn
 JUDGED = slice(16, 48)  # packets of a crop that the discriminators see: fewer are faster
 JUDGED_CROPS = 4
-TONES = 0.03  # share of the crops that are tones
-NEXT_KNOWN = 0.7  # share of the crops in which the decoder knows the packet after a lost one
+TONES = 0.06  # share of the crops that are tones
+NEXT_KNOWN = 0.7  # share of the crops in which the decoder knows a packet soon after lost ones
 COPIES = 0.2  # share of the crops that are decoded from the coarse packets of copies
 
 
@@ -85,10 +86,13 @@ def draw_repeats(rng: np.random.Generator, lost: np.ndarray) -> np.ndarray:
     return lost & (rng.random(lost.shape) >= share)
 
 
-def draw_between(rng: np.random.Generator, lost: np.ndarray) -> np.ndarray:
-    """Draw where the decoder knows the packet after a lost one, (B, T): wherever it is received, in most crops."""
-    received = np.pad(~lost[:, 1:], ((0, 0), (0, 1)))
-    return lost & received & (rng.random((len(lost), 1)) < NEXT_KNOWN)
+def draw_distance(rng: np.random.Generator, lost: np.ndarray) -> np.ndarray:
+    """Draw the distances (B, T) from lost packets to received ones that the decoder knows, in most crops; 0: none."""
+    distance, (B, T) = np.zeros(lost.shape, np.int32), lost.shape
+    for d in range(MAX_DISTANCE, 0, -1):
+        received = np.pad(~lost[:, d:], ((0, 0), (0, d)))[:, :T]
+        distance = np.where(lost & received, d, distance)
+    return np.where(rng.random((B, 1)) < NEXT_KNOWN, distance, 0)
 
 
 class Crops(resets.Crops):
@@ -110,7 +114,7 @@ class Crops(resets.Crops):
         lsf = np.stack([self.lsf[r, p.start : p.stop + 1] for r, p in take])
         side, z = (np.stack([a[take_] for take_ in take]).astype(np.float32) for a in (self.side, self.z))
         lost = draw_losses(rng, self.batch)
-        losses = {"lost": lost, "side_lost": draw_repeats(rng, lost), "between": draw_between(rng, lost)}
+        losses = {"lost": lost, "side_lost": draw_repeats(rng, lost), "distance": draw_distance(rng, lost)}
         crops = losses | {"x": x, "lsf": lsf, "side": side, "z": z}
         if self.tones is not None and rng.random() < TONES * self.batch:
             tone = self.tones(i)  # first of the batch, which the discriminators do not see
@@ -125,15 +129,15 @@ def objective(model: cq.Model, batch: dict, step, multiplier):
     drawn_step, drawn = step[:, resets.FIRST :], multiplier[:, resets.FIRST :]
     entropy_in = batch["side"], batch["z"], drawn_step, drawn > resets.MULTIPLIER, drawn
     n = jax.lax.stop_gradient(resets.quantise(model.entropy, *entropy_in))
-    between = (batch["between"] & batch["side_lost"])[..., None]
-    side = jnp.where(between, jnp.roll(batch["side"], -1, axis=1), batch["side"])
+    distance = jnp.where(batch["side_lost"], batch["distance"], 0)
+    side = jnp.take_along_axis(batch["side"], (jnp.arange(lost.shape[1]) + distance)[..., None], axis=1)
     n_lsf, n_gain = side[..., :M], side[..., M:]
     state = cq.start_decoder(model, B)
     frozen = jax.lax.stop_gradient(nnx.state(model))
     teacher = nnx.merge(nnx.graphdef(model), frozen)
     whole = batch["side"][..., :M], batch["side"][..., M:], n, step
     e = jax.lax.stop_gradient(cq.decode_with_excitation(teacher, state, *whole)[2])
-    marks = lost, batch["side_lost"], between[..., 0]
+    marks = lost, batch["side_lost"], distance
     loss = simulate_losses(state["concealment"], *marks, e, spec.n_subframes, spec.subframe)
     _, y, e = cq.decode_with_excitation(model, state, n_lsf, n_gain, n, step, loss)
 

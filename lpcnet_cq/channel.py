@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lpcnet_cq.bitstream.protection import MAX_DISTANCE
+
 if TYPE_CHECKING:
     from lpcnet_cq.live_decoder import Decoder
 
@@ -126,23 +128,29 @@ def mean_burst(lost: np.ndarray) -> float:
 def receive(decoder: "Decoder", packets: Sequence[bytes], lost: np.ndarray, copy_offset: int) -> np.ndarray:
     """Return what a live decoder outputs if packets are lost, without the decoder's delay.
 
+    For a lost packet, the decoder gets the packet with its copy, and the first of the `MAX_DISTANCE` packets after it
+    that is not lost, as from a jitter buffer that holds so many packets.
+
     Parameters
     ----------
     decoder : Decoder
     packets : sequence of n bytes
     lost : bool array (n,)
     copy_offset : int
-        The encoder's: the decoder gets the packet so many packets after a lost one, and the next one, where they are
-        not lost.
+        The encoder's.
 
     Returns
     -------
     float32 array (samples,) or (samples, channels)
         At the codec's sample rate.
     """
-    received = [None if gone else data for data, gone in zip(packets, lost, strict=True)] + [None] * max(copy_offset, 1)
+    received = [None if gone else data for data, gone in zip(packets, lost, strict=True)]
+    received += [None] * max(copy_offset, MAX_DISTANCE)
     frames = []
     for t, data in enumerate(received[: len(packets)]):
-        later = (received[t + copy_offset], received[t + 1]) if data is None else ()
-        frames.append(decoder.push(data, *later))
+        if data is not None:
+            frames.append(decoder.push(data))
+            continue
+        distance = next((d for d in range(1, MAX_DISTANCE + 1) if received[t + d] is not None), 1)
+        frames.append(decoder.push(None, received[t + copy_offset], received[t + distance], distance))
     return np.concatenate(frames)[decoder.delay_samples :]

@@ -82,7 +82,7 @@ class SignalModel(Protocol):
         ...
 
     def conceal(
-        self, state: Any, last: Integers | None, lost: int, following: Integers | None = None
+        self, state: Any, last: Integers | None, lost: int, next_packet: Integers | None = None, distance: int = 1
     ) -> tuple[Any, np.ndarray]:
         """Return the next state and the frame that replaces a lost packet.
 
@@ -94,8 +94,10 @@ class SignalModel(Protocol):
         lost : int
             Number of packets lost since then, this one included. 0: the packet is not lost but was not sent; the
             frame is comfort noise with the side information of `last`, whose latents are zero.
-        following : Integers, optional
-            The packet after the lost one, if it is known; a signal model may interpolate, or ignore it.
+        next_packet : Integers, optional
+            A packet after the lost one, if one is known; a signal model may interpolate, or ignore it.
+        distance : int
+            Packets from the lost one to `next_packet`, 1 or more; those between are lost, too.
         """
         ...
 

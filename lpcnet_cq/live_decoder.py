@@ -13,7 +13,7 @@ from lpcnet_cq.bitstream import packet
 from lpcnet_cq.bitstream.descriptor import is_descriptor
 from lpcnet_cq.bitstream.level import take_level
 from lpcnet_cq.bitstream.packet_reader import BUFFER_BYTES
-from lpcnet_cq.bitstream.protection import find_copy
+from lpcnet_cq.bitstream.protection import MAX_DISTANCE, find_copy
 from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.level import restore
 from lpcnet_cq.live_coder import LiveCoder
@@ -50,7 +50,13 @@ class Decoder(LiveCoder):
         """Layers of the next packet whose context is known; 0 after a loss, up to the next context reset."""
         return len(self._pasts)
 
-    def push(self, data: bytes | None, following: bytes | None = None, next_packet: bytes | None = None) -> np.ndarray:
+    def push(
+        self,
+        data: bytes | None,
+        following: bytes | None = None,
+        next_packet: bytes | None = None,
+        distance: int = 1,
+    ) -> np.ndarray:
         """Take a packet, or None for a lost one, or `b""` for one that was not sent, and return a frame.
 
         A packet that was not sent is comfort noise with envelope and level of the last silence descriptor, or of the
@@ -67,7 +73,9 @@ class Decoder(LiveCoder):
         following : bytes, optional
             The packet that may carry a copy of the lost one: the encoder's `copy_offset` packets later.
         next_packet : bytes, optional
-            The packet directly after the lost one.
+            The next received packet after the lost one.
+        distance : int
+            Packets from the lost one to `next_packet`, 1 to 3: 1 if it comes directly after.
 
         Returns
         -------
@@ -79,8 +87,10 @@ class Decoder(LiveCoder):
         BitstreamError
             If a packet is damaged; the state of the decoder does not change.
         ValueError
-            If an argument is of another type.
+            If an argument is of another type or out of range.
         """
+        if distance not in range(1, MAX_DISTANCE + 1):
+            raise ValueError(f"`distance` is {distance}, it must be from 1 to {MAX_DISTANCE}")
         for name, value in (("data", data), ("following", following), ("next_packet", next_packet)):
             if not isinstance(value, bytes | bytearray | memoryview | None):
                 kind = type(value).__name__
@@ -101,11 +111,16 @@ class Decoder(LiveCoder):
             self._last, self._lost, self._background = n, 0, n if is_background else None
         elif unsent and self._background is None and self._last is not None:
             self._background = replace(self._last, latents=np.zeros_like(self._last.latents))
-        y = self._frame(n, unsent, after)
+        y = self._frame(n, unsent, after, distance)
         return np.clip(restore(y, self._levels, self.frame_size, self._parts.config.decoder_delay), -1, 1)
 
-    def _frame(self, n: packet.Integers | None, unsent: bool, after: packet.Integers | None) -> np.ndarray:
-        """Return the sound of a packet, if it was received, or what replaces it; `after` is the next packet."""
+    def _frame(
+        self, n: packet.Integers | None, unsent: bool, after: packet.Integers | None, distance: int
+    ) -> np.ndarray:
+        """Return the sound of a packet, if it was received, or what replaces it.
+
+        `after` is the packet `distance` packets later, if it is known.
+        """
         signal = self._parts.signal
         if self._background is not None or unsent:
             self._state, y = signal.conceal(self._state, self._background, 0)
@@ -114,8 +129,11 @@ class Decoder(LiveCoder):
             self._state, y = signal.synthesise(self._state, n)
             return y
         self._lost += 1
-        self._state, y = signal.conceal(self._state, self._last, self._lost, after if self._last is not None else None)
-        return y if self._last is not None else np.zeros_like(y)  # before any packet, there is nothing to continue
+        if self._last is None:  # before any packet, there is nothing to continue
+            self._state, y = signal.conceal(self._state, None, self._lost)
+            return np.zeros_like(y)
+        self._state, y = signal.conceal(self._state, self._last, self._lost, after, distance)
+        return y
 
     def _read(self, data: bytes) -> tuple[list[packet.Past], packet.Integers, int, bytes]:
         """Read all layers of a packet whose context is known, its level, and the bytes behind it.

@@ -76,7 +76,7 @@ class PcmSignal:
     def synthesise(self, state, n):
         return state, (n.latents[:, 0] * self.sizes[n.step][:, None] / self.gain).astype(np.float32).ravel()
 
-    def conceal(self, state, last, lost, following=None):
+    def conceal(self, state, last, lost, next_packet=None, distance=1):
         silence = Integers(np.array([8]), np.zeros((1, 1), np.int64), np.zeros((1, 1, self.hop), np.int64))
         return self.synthesise(state, silence)
 

@@ -239,6 +239,12 @@ def test_a_following_packet_without_a_copy_leaves_concealment(codec, packets):
     np.testing.assert_array_equal(one.push(None, packets[3]), other.push(None))
 
 
+@pytest.mark.parametrize("distance", [0, 4])
+def test_the_distance_of_the_next_packet_is_checked(codec, packets, distance):
+    with pytest.raises(ValueError, match=f"`distance` is {distance}, it must be from 1 to 3"):
+        codec.decoder().push(None, None, packets[0], distance)
+
+
 def test_layers_carry_no_copies(codec):
     assert not codec.encoder(50000, layers=2, expected_loss=0.5).protection.copies
 

@@ -19,6 +19,7 @@ COPY_SHARE = 0.4  # of the bitrate: mean share of the copies
 MAX_COPY_SHARE = 0.6  # of the mean size of a packet: largest copy
 COPY_COARSER = 8  # operating points between a packet and its copy
 OFFSETS = range(1, 9)  # packets
+MAX_DISTANCE = 3  # packets from a lost one to the received one by which it may be interpolated
 
 
 @dataclass(frozen=True)

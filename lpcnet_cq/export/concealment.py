@@ -38,9 +38,9 @@ class Loss(NamedTuple):
 
     Attributes
     ----------
-    lost, between : Tensor of bool
-        `between`: side information is that of the next packet, for interpolation.
-    count, voicing : float64 Tensor
+    lost : Tensor of bool
+    distance, count, voicing : float64 Tensor
+        `distance`: distance in packets to the next received packet, whose side information is there for interpolation.
     step : int64 Tensor
         Index of the step size of the last received packet.
     periodic : float32 Tensor (S + 1, L)
@@ -48,7 +48,7 @@ class Loss(NamedTuple):
     """
 
     lost: Tensor
-    between: Tensor
+    distance: Tensor
     count: Tensor
     voicing: Tensor
     step: Tensor
@@ -80,19 +80,21 @@ class Concealment:
         for name, value in values.items():
             self.g.next(f"concealment.{name}", value)
 
-    def track_loss(self, kind: Tensor, step: Tensor, drift: Tensor) -> Loss:
+    def track_loss(self, lost: Tensor, distance: Tensor, step: Tensor, drift: Tensor) -> Loss:
         """Return the loss of a packet.
 
         Parameters
         ----------
-        kind : Tensor (1,)
-            0: received, 1: lost, 2: lost, with the side information of the next packet.
+        lost : Tensor (1,)
+            0: received, 1: lost.
+        distance : Tensor (1,)
+            0, or the distance in packets to the packet whose side information is there.
         step : int64 Tensor (1,)
             Step index.
         drift : float64 Tensor (1,)
             Relative change of the period, from `find_drift`.
         """
-        g, before, spec, lost = self.g, self.before, self.model.config.spec, kind >= 1
+        g, before, spec, lost = self.g, self.before, self.model.config.spec, lost >= 1
         count = g.where(lost, before["count"] + 1, before["count"] * 0.0)
         lag, voicing = period(g, before["history"], before["lag"], before["voicing"], count)
         step = g.where(lost, before["step"], step)
@@ -100,7 +102,7 @@ class Concealment:
         places = g.constant(np.arange(spec.hop + spec.subframe, dtype=np.float32))
         repeated = repeat_period(g, before["history"], lag, (1 + drift).astype(np.float32) * places)
         periodic = (repeated * lost.astype(np.float32)).reshape(-1, spec.subframe)
-        return Loss(lost, kind >= 2, count, voicing * lost.astype(np.float64), step, periodic)
+        return Loss(lost, distance.astype(np.float64), count, voicing * lost.astype(np.float64), step, periodic)
 
     def conceal_side(self, lsf: Tensor, gain: Tensor, loss: Loss) -> tuple[Tensor, Tensor]:
         """Return envelope (M,) and log gains (S,) of the packet, predicted if it is lost; update the noise floor."""
@@ -108,8 +110,8 @@ class Concealment:
         level = gain.sum(0, keepdims=True) * (1 / S)
         floor = (before["floor"] + FLOOR_RISE).op("Min", level)
         floor_lsf = g.where(level < floor + FLOOR_MARGIN, lsf, before["floor_lsf"])
-        concealed = zip(self.interpolate_side(lsf, gain), self.predict_side(loss), strict=True)
-        instead_lsf, instead_gain = (g.where(loss.between, a, b) for a, b in concealed)
+        concealed = zip(self.interpolate_side(lsf, gain, loss.distance), self.predict_side(loss), strict=True)
+        instead_lsf, instead_gain = (g.where(loss.distance > 0, a, b) for a, b in concealed)
         lsf, gain = g.where(loss.lost, instead_lsf, lsf), g.where(loss.lost, instead_gain, gain)
         self.next(
             lsf=g.concat([before["lsf"].slice(1), lsf.reshape(1, -1)]),
@@ -119,12 +121,12 @@ class Concealment:
         )
         return lsf, gain
 
-    def interpolate_side(self, lsf: Tensor, gain: Tensor) -> tuple[Tensor, Tensor]:
-        """Return envelope (M,) and log gains (S,) between the last packet and a packet with these."""
-        before, S = self.before, self.model.config.spec.n_subframes
-        last = before["gain"].take(np.array(1)).slice(-1)
-        between = last + (gain.slice(0, 1) - last) * (np.arange(1, S + 1) / (S + 1))
-        return 0.5 * (before["lsf"].take(np.array(1)) + lsf), between
+    def interpolate_side(self, lsf: Tensor, gain: Tensor, distance: Tensor) -> tuple[Tensor, Tensor]:
+        """Return envelope (M,) and log gains (S,) of the packet; those given are `distance` packets later."""
+        S, before, last = self.model.config.spec.n_subframes, self.before["lsf"].take(np.array(1)), self.before["gain"]
+        last = last.take(np.array(1)).slice(-1)
+        shares = self.g.constant(np.arange(1.0, S + 1)) / (distance * S + 1)
+        return before + (lsf - before) / (distance + 1), last + (gain.slice(0, 1) - last) * shares
 
     def predict_side(self, loss: Loss) -> tuple[Tensor, Tensor]:
         """Return predicted envelope (M,) and log gains (S,) of the packet after the two packets in the state."""
@@ -206,11 +208,13 @@ def drift_model(model: light.Concealment) -> onnx.ModelProto:
     """
     g = Graph("drift")
     hidden, n = Concealment(g, model, ("history", "lag", "voicing", "count")), model.config.spec.hop
-    before, following = hidden.before, g.input("following", [n], np.float32)
+    before, next_excitation = hidden.before, g.input("next_excitation", [n], np.float32)
+    distance = g.input("distance", [1], np.int32)
     lag, voicing = period(g, before["history"], before["lag"], before["voicing"], before["count"] + 1)
-    places = (1 + DRIFTS).astype(np.float32)[:, None] * np.arange(n, n + ALIGNED, dtype=np.float32)
-    y = smooth(g, repeat_period(g, before["history"], lag, g.constant(places)), 1)
-    e = smooth(g, following.slice(0, ALIGNED), 0)
+    t = distance.astype(np.float32) * n + np.arange(ALIGNED, dtype=np.float32)
+    places = (1 + DRIFTS).astype(np.float32)[:, None] * t
+    y = smooth(g, repeat_period(g, before["history"], lag, places), 1)
+    e = smooth(g, next_excitation.slice(0, ALIGNED), 0)
     power = (y * y).sum(1) * (e * e).sum(0, keepdims=True)
     r = (y @ e.reshape(ALIGNED, 1)).reshape(-1) / (power + 1e-6).op("Sqrt")
     best = (r - DRIFT_COST * np.abs(DRIFTS) / DRIFTS[-1]).op("ArgMax", dtype=np.int64, axis=0, keepdims=1)

@@ -28,8 +28,9 @@ def decoder_models(model: Model) -> dict[str, onnx.ModelProto]:
     loss, models = None, {"comfort_noise": comfort_noise_model(model)}
     hidden = Concealment(g, model.concealment) if model.concealment else None
     if hidden:
-        kind, drift = g.input("lost", [1], np.int32), g.input("drift", [1], np.float64)
-        loss, models = hidden.track_loss(kind, step, drift), models | {"drift": drift_model(model.concealment)}
+        lost, distance = g.input("lost", [1], np.int32), g.input("distance", [1], np.int32)
+        loss = hidden.track_loss(lost, distance, step, g.input("drift", [1], np.float64))
+        models["drift"] = drift_model(model.concealment)
     g.output("samples", received_or_lost(g, model, side, latents, step, hidden, loss), [c.spec.hop])
     return models | {"decoder_start": start_model("decoder_start", g.initial), "decoder": g.model()}
 

@@ -61,6 +61,9 @@ class Tensor:
     def __lt__(self, other):
         return self.op("Less", other, dtype=bool)
 
+    def __gt__(self, other):
+        return self.op("Greater", other, dtype=bool)
+
     def __ge__(self, other):
         return self.op("GreaterOrEqual", other, dtype=bool)
 

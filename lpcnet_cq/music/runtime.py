@@ -77,7 +77,7 @@ class MusicSignalModel:
         return state, np.asarray(y)[0].T
 
     def conceal(
-        self, state: dict, last: Integers | None, lost: int, following: Integers | None = None
+        self, state: dict, last: Integers | None, lost: int, next_packet: Integers | None = None, distance: int = 1
     ) -> tuple[dict, np.ndarray]:
         """Synthesise the last packet again at a decreasing level: see `contract.SignalModel`."""
         return self.synthesise(state, substitute(last, lost, self._entropy, self._config))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lpcnet_cq.bitstream.protection import MAX_DISTANCE
 from lpcnet_cq.rtp.timeline import MAX_JUMP, Timeline
 
 WINDOW = 250  # packets whose delays are remembered
@@ -202,9 +203,19 @@ class JitterBuffer:
             return None
         return self._frames.get(self._next - 1 + self._copy_offset)
 
-    def next_frame(self) -> bytes | None:
-        """Return the frame after the one that `pop` returned last, if it is there."""
-        return self._frames.get(self._next) if self._next is not None else None
+    def next_frame(self) -> tuple[bytes | None, int]:
+        """Return the first of the `MAX_DISTANCE` frames after the one that `pop` returned last that is there.
+
+        Returns
+        -------
+        data : bytes or None
+        distance : int
+            Its distance from the frame that `pop` returned last, 1..`MAX_DISTANCE`; 1 if there is none.
+        """
+        first = self._next if self._next is not None else 0
+        found = (d for d in range(1, MAX_DISTANCE + 1) if first + d - 1 in self._frames)
+        distance = next(found, 1)
+        return self._frames.get(first + distance - 1), distance
 
     def _place(self, sequence: int, timestamp: int, n: int) -> tuple[int, int] | None:
         """Return the sequence number and the index of a packet's first frame; None for a packet of another stream."""

@@ -35,8 +35,14 @@ class LiveDecoder(Protocol):
         """Channels of a frame."""
         ...
 
-    def push(self, data: bytes | None, following: bytes | None = None, next_packet: bytes | None = None) -> np.ndarray:
-        """Take a packet, or None for a lost one with a packet that may carry its copy and the next packet."""
+    def push(
+        self,
+        data: bytes | None,
+        following: bytes | None = None,
+        next_packet: bytes | None = None,
+        distance: int = 1,
+    ) -> np.ndarray:
+        """Take a packet, or None for a lost one with the packet that may carry its copy and the next packet."""
         ...
 
 
@@ -122,14 +128,15 @@ class Receiver:
         -------
         float32 array (frame_size,) or (frame_size, channels)
         """
-        taken = self.buffer.pop(now_ms)
-        later = (self.buffer.following(), self.buffer.next_frame()) if taken and taken[-1] is None else (None, None)
-        due = [self._decode(data, *(later if i == len(taken) - 1 else ())) for i, data in enumerate(taken)]
         size, channels = self._decoder.frame_size, self._decoder.channels
-        if not due:
+        taken = self.buffer.pop(now_ms)
+        if not taken:
             return np.zeros(size if channels == 1 else (size, channels), np.float32)
-        fade = np.linspace(0, 1, size, dtype=np.float32).reshape(-1, *[1] * (due[0].ndim - 1))
-        return due[0] if len(due) == 1 else (1 - fade) * due[0] + fade * due[-1]
+        left_out, y = [self._decode(data) for data in taken[:-1]], self._decode_last(taken[-1])
+        if not left_out:
+            return y
+        fade = np.linspace(0, 1, size, dtype=np.float32).reshape(-1, *[1] * (y.ndim - 1))
+        return (1 - fade) * left_out[0] + fade * y
 
     def _frames(self, packet: "RtpPacket") -> tuple[list[bytes], list[tuple[int, list[bytes]]]]:
         """Return a packet's own frames, and the ages and frames of the copies in it."""
@@ -140,11 +147,17 @@ class Receiver:
             raise BitstreamError("a redundant RTP packet holds other payload types")
         return unpack(own.payload), [(block.offset, unpack(block.payload)) for block in copies]
 
+    def _decode_last(self, data: bytes | None) -> np.ndarray:
+        """Return the frame to play now; for a missing one, the jitter buffer gives what may replace it."""
+        if data is not None:
+            return self._decode(data)
+        return self._decode(None, self.buffer.following(), *self.buffer.next_frame())
+
     def _decode(
-        self, data: bytes | None, following: bytes | None = None, next_packet: bytes | None = None
+        self, data: bytes | None, following: bytes | None = None, next_packet: bytes | None = None, distance: int = 1
     ) -> np.ndarray:
         try:
-            return self._decoder.push(data, following, next_packet)
+            return self._decoder.push(data, following, next_packet, distance)
         except BitstreamError:
             self.damaged += 1
             return self._decoder.push(None)

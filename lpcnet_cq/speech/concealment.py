@@ -51,8 +51,9 @@ class PacketLoss(NamedTuple):
         Whether the latents of a packet are lost.
     side_lost : bool array (B, T)
         Whether its envelope and gains are also lost; a later packet may repeat them.
-    between : bool array (B, T)
-        Whether lost envelope and gains are interpolated: those of the next packet are in their place.
+    distance : integer array (B, T)
+        Distance in packets to the next received packet, if lost envelope and gains are interpolated: those of this
+        packet are in their place. 0: they are predicted.
     count : array (B, T)
         Number of consecutive lost packets up to this one; 0 for received packets.
     voicing : array (B, T)
@@ -63,7 +64,7 @@ class PacketLoss(NamedTuple):
 
     lost: jax.Array
     side_lost: jax.Array
-    between: jax.Array
+    distance: jax.Array
     count: jax.Array
     voicing: jax.Array
     periodic: jax.Array
@@ -72,8 +73,9 @@ class PacketLoss(NamedTuple):
 def no_loss(c: SpeechConfig, B: int, T: int) -> PacketLoss:
     """Return the `PacketLoss` of packets that are all received."""
     zero, never = jnp.zeros((B, T)), jnp.zeros((B, T), bool)
+    distance = jnp.zeros((B, T), jnp.int32)
     periodic = jnp.zeros((B, T, c.spec.n_subframes + 1, c.spec.subframe))
-    return PacketLoss(never, never, never, zero, zero, periodic)
+    return PacketLoss(never, never, distance, zero, zero, periodic)
 
 
 class Concealment(nnx.Module):
@@ -115,10 +117,10 @@ class Concealment(nnx.Module):
         """
 
         def packet(carry, inputs):
-            lsf, g, lost, between, count, voicing = inputs
+            lsf, g, lost, distance, count, voicing = inputs
             predicted = self.predict_side(carry, count, voicing, mean)
-            interpolated = interpolate_side(carry, lsf, g)
-            lost_lsf, lost_g = (jnp.where(between[:, None], *v) for v in zip(interpolated, predicted, strict=True))
+            interpolated = interpolate_side(carry, lsf, g, distance)
+            lost_lsf, lost_g = (jnp.where(distance[:, None] > 0, *v) for v in zip(interpolated, predicted, strict=True))
             lsf = jnp.where(lost[:, None], lost_lsf, lsf)
             g = jnp.where(lost[:, None], lost_g, g)
             level = jnp.mean(g, axis=1, keepdims=True)
@@ -133,7 +135,7 @@ class Concealment(nnx.Module):
             return carry, (lsf, g)
 
         names = ("lsf", "gain", "floor", "floor_lsf")
-        inputs = (lsf, g, loss.side_lost, loss.between, loss.count, loss.voicing)
+        inputs = (lsf, g, loss.side_lost, loss.distance, loss.count, loss.voicing)
         carry = {name: state[name] for name in names}
         carry, (lsf, g) = jax.lax.scan(packet, carry, tuple(jnp.swapaxes(v, 0, 1) for v in inputs))
         return state | carry, jnp.swapaxes(lsf, 0, 1), jnp.swapaxes(g, 0, 1)
@@ -176,11 +178,15 @@ class Concealment(nnx.Module):
         return share * repeated + jnp.sqrt(1 - share**2 + 1e-6) * noise, noise_gain * noise
 
 
-def interpolate_side(state: dict, lsf: jax.Array, g: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return envelope (B, M) and log gains (B, S) between the last packet in the state and a packet with these."""
+def interpolate_side(state: dict, lsf: jax.Array, g: jax.Array, distance: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return envelope (B, M) and log gains (B, S) after the last packet in the state.
+
+    The packet with the given envelope and gains is `distance` (B,) packets later.
+    """
     S = g.shape[1]
-    last = state["gain"][:, 1, -1:]
-    return 0.5 * (state["lsf"][:, 1] + lsf), last + (g[:, :1] - last) * (jnp.arange(1.0, S + 1) / (S + 1))
+    d, last = distance[:, None].astype(g.dtype), state["gain"][:, 1, -1:]
+    before = state["lsf"][:, 1]
+    return before + (lsf - before) / (d + 1), last + (g[:, :1] - last) * (jnp.arange(1.0, S + 1) / (d * S + 1))
 
 
 def bias(n: int) -> nnx.Param:
@@ -207,35 +213,37 @@ def find_period(history: jax.Array) -> tuple[jax.Array, jax.Array]:
     return jnp.asarray(lags)[best], jnp.take_along_axis(r, best[:, None], axis=1)[:, 0].clip(0.0, 1.0)
 
 
-def repeat_period(history: jax.Array, lag: jax.Array, n: int, drift: jax.Array | None = None) -> jax.Array:
-    """Return n samples (B, n) that repeat the last `lag` (B,) samples of histories (B, H).
+def repeat_period(history: jax.Array, lag: jax.Array, t: jax.Array, drift: jax.Array) -> jax.Array:
+    """Return samples at times t (B, n) of a signal that repeats the last `lag` (B,) samples of histories (B, H).
 
-    With `drift` (B,), the period is lag / (1 + drift); samples between those of the history are interpolated linearly.
+    The signal begins at t = 0. Its period is lag / (1 + drift); samples between those of the history are interpolated
+    linearly.
     """
-    first, t = HISTORY - lag[:, None], jnp.arange(n)[None]
-    if drift is None:
-        return jnp.take_along_axis(history, first + t % lag[:, None], axis=1)
+    first = HISTORY - lag[:, None]
     at = ((1 + drift[:, None]) * t.astype(jnp.float32)) % lag[:, None].astype(jnp.float32)
     before = jnp.floor(at)
     y = [jnp.take_along_axis(history, first + (before.astype(jnp.int32) + i) % lag[:, None], axis=1) for i in (0, 1)]
     return (1 - at + before) * y[0] + (at - before) * y[1]
 
 
-def find_drift(history: jax.Array, lag: jax.Array, following: jax.Array) -> jax.Array:
-    """Return the drift (B,) with which the repeated period meets what follows the lost packet.
+def find_drift(history: jax.Array, lag: jax.Array, next_excitation: jax.Array, distance: jax.Array) -> jax.Array:
+    """Return the drift (B,) with which the repeated period meets the next received packet.
 
     Parameters
     ----------
     history : array (B, H)
     lag : array (B,)
-    following : array (B, N)
-        Excitation of the next packet; zeros if it is not known, which gives a drift of zero.
+    next_excitation : array (B, N)
+        Excitation of this packet; zeros if it is not known, which gives a drift of zero.
+    distance : integer array (B,)
+        Packets from the lost one to this packet.
     """
-    B, N = following.shape
+    B, N = next_excitation.shape
     drifts = jnp.asarray(DRIFTS, jnp.float32)
-    each = jnp.repeat(history, len(drifts), axis=0), jnp.repeat(lag, len(drifts)), N + ALIGNED
-    y = repeat_period(*each, jnp.tile(drifts, B))[:, N:].reshape(B, -1, ALIGNED)
-    y, e = smooth(y), smooth(following[:, None, :ALIGNED])
+    t = jnp.repeat(N * distance, len(drifts))[:, None] + jnp.arange(ALIGNED)
+    each = jnp.repeat(history, len(drifts), axis=0), jnp.repeat(lag, len(drifts)), t, jnp.tile(drifts, B)
+    y = repeat_period(*each).reshape(B, -1, ALIGNED)
+    y, e = smooth(y), smooth(next_excitation[:, None, :ALIGNED])
     r = (y * e).sum(-1) * jax.lax.rsqrt((y * y).sum(-1) * (e * e).sum(-1) + 1e-6)
     return drifts[jnp.argmax(r - DRIFT_COST * jnp.abs(drifts) / DRIFTS[-1], axis=1)]
 
@@ -248,28 +256,32 @@ def smooth(x: jax.Array) -> jax.Array:
 
 
 def track_loss(
-    state: dict, lost: jax.Array, side_lost: jax.Array, between: jax.Array, following: jax.Array, S: int, L: int
+    state: dict, lost: jax.Array, side_lost: jax.Array, distance: jax.Array, next_excitation: jax.Array, S: int, L: int
 ) -> tuple[dict, PacketLoss]:
     """Return the state with new lag, voicing and count, and the `PacketLoss` of one packet.
 
     Parameters
     ----------
     state : dict
-    lost, side_lost, between : bool arrays (B,)
+    lost, side_lost : bool arrays (B,)
         As in `PacketLoss`.
-    following : array (B, S*L)
-        Normalised excitation of the next packet; zeros if it is not known.
+    distance : integer array (B,)
+        As in `PacketLoss`.
+    next_excitation : array (B, S*L)
+        Normalised excitation of the packet `distance` packets later; zeros if it is not known.
     S, L : int
     """
     first = lost & (state["count"] == 0)
     lag, voicing = find_period(state["history"])
     lag, voicing = jnp.where(first, lag, state["lag"]), jnp.where(first, voicing, state["voicing"])
     count = jnp.where(lost, state["count"] + 1, 0.0)
-    drift = jnp.where(between & (voicing > VOICED), find_drift(state["history"], lag, following), 0.0)
-    periodic = jnp.where(lost[:, None], repeat_period(state["history"], lag, (S + 1) * L, drift), 0.0)
+    found = find_drift(state["history"], lag, next_excitation, distance)
+    drift = jnp.where((distance > 0) & (voicing > VOICED), found, 0.0)
+    periodic = repeat_period(state["history"], lag, jnp.arange((S + 1) * L)[None], drift)
+    periodic = jnp.where(lost[:, None], periodic, 0.0)
     voicing_here = jnp.where(lost, voicing, 0.0)[:, None]
     periodic = periodic.reshape(-1, 1, S + 1, L)
-    loss = PacketLoss(lost[:, None], side_lost[:, None], between[:, None], count[:, None], voicing_here, periodic)
+    loss = PacketLoss(lost[:, None], side_lost[:, None], distance[:, None], count[:, None], voicing_here, periodic)
     return state | {"lag": lag, "voicing": voicing, "count": count}, loss
 
 
@@ -281,14 +293,16 @@ def update_history(state: dict, loss: PacketLoss, e: jax.Array) -> dict:
 
 
 def simulate_losses(
-    state: dict, lost: jax.Array, side_lost: jax.Array, between: jax.Array, e: jax.Array, S: int, L: int
+    state: dict, lost: jax.Array, side_lost: jax.Array, distance: jax.Array, e: jax.Array, S: int, L: int
 ) -> PacketLoss:
     """Return the `PacketLoss` of many packets at once, for training.
 
     Parameters
     ----------
     state : dict
-    lost, side_lost, between : bool arrays (B, T)
+    lost, side_lost : bool arrays (B, T)
+        As in `PacketLoss`.
+    distance : integer array (B, T)
         As in `PacketLoss`.
     e : array (B, T*S*L)
         Normalised excitation of the same packets without losses.
@@ -297,12 +311,14 @@ def simulate_losses(
     B, T = lost.shape
 
     def packet(carry, inputs):
-        lost, side_lost, between, e, following = inputs
-        carry, loss = track_loss(carry, lost, side_lost, between, following, S, L)
+        lost, side_lost, distance, e, next_excitation = inputs
+        carry, loss = track_loss(carry, lost, side_lost, distance, next_excitation, S, L)
         return update_history(carry, loss, e), loss
 
     names = ("history", "lag", "voicing", "count")
-    e = jnp.swapaxes(e.reshape(B, T, S * L), 0, 1)
-    inputs = (lost.T, side_lost.T, between.T, e, jnp.concatenate([e[1:], jnp.zeros_like(e[:1])]))
+    e = e.reshape(B, T, S * L)
+    at = jnp.arange(T) + distance
+    next_excitation = jnp.where(at[..., None] < T, jnp.take_along_axis(e, at.clip(0, T - 1)[..., None], axis=1), 0.0)
+    inputs = (lost.T, side_lost.T, distance.T, jnp.swapaxes(e, 0, 1), jnp.swapaxes(next_excitation, 0, 1))
     _, loss = jax.lax.scan(packet, {name: state[name] for name in names}, inputs)
     return PacketLoss(*(jnp.swapaxes(v[:, :, 0], 0, 1) for v in loss))

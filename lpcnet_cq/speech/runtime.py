@@ -54,7 +54,7 @@ class SpeechSignalModel:
         self._comfort_noise = jax.jit(partial(_comfort_noise, graph))
         self._decode_live = jax.jit(partial(_decode_live, graph))
         self._gain_per_log_unit = gain_per_log_unit(floats)
-        self._no_loss = np.array([False]), np.array([False]), np.zeros((1, config.spec.hop), np.float32)
+        self._no_loss = np.array([False]), np.array([0], np.int32), np.zeros((1, config.spec.hop), np.float32)
 
     def start_encoder(self, ahead: np.ndarray) -> EncoderState:
         """Return the state before the first packet; `ahead` (n,) is the first `look_ahead` samples of the signal."""
@@ -96,7 +96,7 @@ class SpeechSignalModel:
         return state, np.asarray(y)[0]
 
     def conceal(
-        self, state: dict, last: Integers | None, lost: int, following: Integers | None = None
+        self, state: dict, last: Integers | None, lost: int, next_packet: Integers | None = None, distance: int = 1
     ) -> tuple[dict, np.ndarray]:
         """Conceal a lost packet, see `contract.SignalModel`: by `speech.concealment` if trained, else by repetition."""
         n = substitute(last, lost, self._gain_per_log_unit, self._entropy, self._config)
@@ -104,17 +104,18 @@ class SpeechSignalModel:
             return self._fill_pause(state, n)
         if not self._config.concealment:
             return self.synthesise(state, n)
-        M, is_lost, between = self._config.order, np.array([True]), np.array([following is not None])
-        side = one_batch((n if following is None else following).side)
+        M, is_lost = self._config.order, np.array([True])
+        known = np.array([0 if next_packet is None else distance], np.int32)
+        side = one_batch((n if next_packet is None else next_packet).side)
         latents = one_batch(n.latents.reshape(-1, n.latents.shape[-1]))
-        given = side[..., :M], side[..., M:], latents, one_batch(n.step, np.int32), is_lost, between
+        given = side[..., :M], side[..., M:], latents, one_batch(n.step, np.int32), is_lost, known
         excitation = self._no_loss[-1]
-        if following is not None:  # concealed and decoded once for the excitation of the next packet
+        if next_packet is not None:  # concealed and decoded once for the excitation of the next packet
             with own_settings():
                 trial, y = self._decode_live(self._params, state, *given, excitation)
             if trial["concealment"]["voicing"][0] <= VOICED:  # no period to stretch
                 return trial, np.asarray(y)[0]
-            trial, _ = self.synthesise(trial, following)
+            trial, _ = self.synthesise(trial, next_packet)
             excitation = np.asarray(trial["concealment"]["history"])[:, -self._config.spec.hop :]
         with own_settings():
             state, y = self._decode_live(self._params, state, *given, excitation)
@@ -142,15 +143,15 @@ def _decode(graph, params, state, n_lsf, n_gain, n_latents, step):
     return _checked(model, *cq.decode(model, state, n_lsf, n_gain, n_latents, step))
 
 
-def _decode_live(graph, params, state, n_lsf, n_gain, n_latents, step, lost, between, following):
+def _decode_live(graph, params, state, n_lsf, n_gain, n_latents, step, lost, distance, next_excitation):
     """Decode one packet, or conceal it if it is lost; a lost packet has the step index of the packet before.
 
-    `between` and `following` are those of `track_loss`; with `between`, side information is that of the next packet.
+    `distance` and `next_excitation` are those of `track_loss`.
     """
     model = nnx.merge(graph, params)
     spec = model.config.spec
     S, L = spec.n_subframes, spec.subframe
-    concealment, loss = track_loss(state["concealment"], lost, lost, between, following, S, L)
+    concealment, loss = track_loss(state["concealment"], lost, lost, distance, next_excitation, S, L)
     step = jnp.where(lost, concealment["step"], step[:, 0])
     state = state | {"concealment": concealment | {"step": step}}
     return _checked(model, *cq.decode(model, state, n_lsf, n_gain, n_latents, step[:, None], loss))

@@ -7,7 +7,7 @@ from lpcnet_cq.bitstream.packet import Integers
 
 STEP = 1 / 32768  # one 16-bit step
 LOST, UNSENT = (3, 4, 20, *range(50, 64), *range(90, 110, 3)), (30, 31, 32, 80)
-BETWEEN = (4, 20, 63, *range(90, 110, 3))  # lost packets for which the next packet is known
+BETWEEN = {3: 2, 4: 1, 20: 1, 61: 3, 63: 1} | dict.fromkeys(range(90, 110, 3), 1)  # distances of known later packets
 
 
 @pytest.fixture
@@ -32,19 +32,19 @@ def as_int32(values, **others):
     return {name: np.asarray(value, np.int32) for name, value in (values | others).items()}
 
 
-def run_decoder(run, values, lost=0, drift=0.0):
-    return run("decoder", **as_int32(values, lost=[lost]), drift=np.array([drift]))["samples"]
+def run_decoder(run, values, lost=0, distance=0, drift=0.0):
+    return run("decoder", **as_int32(values, lost=[lost], distance=[distance]), drift=np.array([drift]))["samples"]
 
 
-def run_between(run, n, t):
-    """Return the samples of a lost packet, given the next one: docs/onnx.md describes these calls."""
-    before, values = run.state, inputs(n, t) | {"side": n.side[t + 1]}
-    run_decoder(run, values, lost=2)
-    run_decoder(run, inputs(n, t + 1))
-    following = run.state["state.concealment.history"][-320:]
+def run_between(run, n, t, distance):
+    """Return the samples of a lost packet, given a later one: docs/onnx.md describes these calls."""
+    before, values = run.state, inputs(n, t) | {"side": n.side[t + distance]}
+    run_decoder(run, values, 1, distance)
+    run_decoder(run, inputs(n, t + distance))
+    excitation = run.state["state.concealment.history"][-320:]
     run.state = before
-    drift = float(run("drift", following=following)["drift"][0])
-    return run_decoder(run, values, lost=2, drift=drift), drift
+    drift = float(run("drift", **as_int32({"distance": [distance]}), next_excitation=excitation)["drift"][0])
+    return run_decoder(run, values, 1, distance, drift), drift
 
 
 def test_received_lost_and_unsent_packets(light, steps, packets):
@@ -54,13 +54,14 @@ def test_received_lost_and_unsent_packets(light, steps, packets):
     for t in range(len(n.step)):
         lost = lost + 1 if t in LOST else 0
         last = last if lost else n[t : t + 1]
-        following = n[t + 1 : t + 2] if t in BETWEEN else None
+        distance = BETWEEN.get(t, 0)
+        later = (n[t + distance : t + distance + 1], distance) if distance else ()
         concealed = lost or t in UNSENT
-        state, y = model.conceal(state, last, lost, following) if concealed else model.synthesise(state, last)
+        state, y = model.conceal(state, last, lost, *later) if concealed else model.synthesise(state, last)
         if t in UNSENT:
             found = run("comfort_noise", **as_int32({"side": n.side[t]}))["samples"]
         elif t in BETWEEN:
-            found, drift = run_between(run, n, t)
+            found, drift = run_between(run, n, t, distance)
             drifts.append(drift)
         else:
             found = run_decoder(run, inputs(n, t), int(lost > 0))

@@ -76,7 +76,11 @@ def test_a_missing_frame_has_the_next_one_and_the_one_with_its_copy():
                 put(buffer, i, at_ms)
         if buffer.pop(now_ms) == [None] and index in lost:
             found[index] = buffer.next_frame(), buffer.following()
-    assert found == {30: (frame(31), frame(33)), 50: (None, frame(53)), 51: (frame(52), frame(54))}
+    assert found == {
+        30: ((frame(31), 1), frame(33)),
+        50: ((frame(52), 2), frame(53)),
+        51: ((frame(52), 1), frame(54)),
+    }
 
 
 def test_a_concealed_frame_that_may_still_come_has_no_copy():
@@ -90,7 +94,8 @@ def test_a_concealed_frame_that_may_still_come_has_no_copy():
     assert due is not None
     buffer._frames.pop(due)
     assert buffer.pop(20 * FRAME_MS) == [None] and buffer._next == due, "it may still come"
-    assert due + 2 in buffer._frames and buffer.following() is buffer.next_frame() is None
+    assert due + 2 in buffer._frames and buffer.following() is None
+    assert buffer.next_frame() == (frame(due + 1), 2)
 
 
 def test_lost_frames_are_missing_at_their_places():

@@ -42,33 +42,41 @@ def test_period_is_found_and_goes_on(period):
     noise = 0.1 * np.random.default_rng(0).standard_normal(HISTORY).astype(np.float32)
     lag, voicing = find_period(jnp.asarray(pulses(period, HISTORY) + noise)[None])
     assert lag[0] == period and voicing[0] > 0.9
-    y = repeat_period(jnp.asarray(pulses(period, HISTORY))[None], lag, 384)
+    y = repeat_period(jnp.asarray(pulses(period, HISTORY))[None], lag, jnp.arange(384)[None], jnp.zeros(1))
     np.testing.assert_array_equal(y[0], pulses(period, 384, HISTORY))
 
 
-@pytest.mark.parametrize(("before", "after"), [(100, 100), (100, 104), (104, 100), (80, 87), (160, 150)])
-def test_drift_meets_the_next_packet(before, after):
-    """The period changes while the packet is lost; pulses that are repeated with the drift end where the next begin."""
-    lengths = np.linspace(before, after, SPEC.hop * 2 // (before + after) + 1)[1:]
-    first = round(lengths.sum()) - SPEC.hop  # sample of the next packet at which a pulse begins
-    following = pulses(after, SPEC.hop, (after - first) % after)
+@pytest.mark.parametrize(
+    ("before", "after", "distance"),
+    [(100, 100, 1), (100, 104, 1), (104, 100, 1), (80, 87, 1), (160, 150, 1), (100, 103, 2), (80, 78, 3)],
+)
+def test_drift_meets_the_next_packet(before, after, distance):
+    """The period changes while packets are lost; pulses that are repeated with the drift end where the next begin."""
+    lost = distance * SPEC.hop
+    lengths = np.linspace(before, after, lost * 2 // (before + after) + 1)[1:]
+    first = round(lengths.sum()) - lost  # sample of the next packet at which a pulse begins
+    excitation = pulses(after, SPEC.hop, (after - first) % after)
     history, lag = jnp.asarray(pulses(before, HISTORY, -HISTORY % before))[None], jnp.array([before])
-    drift = find_drift(history, lag, jnp.asarray(following)[None])
-    y = repeat_period(history, lag, 2 * SPEC.hop, drift)[0, SPEC.hop :]
-    apart = np.abs(np.flatnonzero(y > 2)[:, None] - np.flatnonzero(following)).min(axis=1)
+    drift = find_drift(history, lag, jnp.asarray(excitation)[None], jnp.array([distance]))
+    y = repeat_period(history, lag, lost + jnp.arange(SPEC.hop)[None], drift)[0]
+    apart = np.abs(np.flatnonzero(y > 2)[:, None] - np.flatnonzero(excitation)).min(axis=1)
     assert np.median(apart[: 3 * 2]) <= 4, "of 8 samples over which both are averaged"
 
 
 def test_unknown_next_packet_gives_no_drift():
     history = jnp.asarray(pulses(100, HISTORY))[None]
-    assert find_drift(history, jnp.array([100]), jnp.zeros((1, SPEC.hop)))[0] == 0
+    assert find_drift(history, jnp.array([100]), jnp.zeros((1, SPEC.hop)), jnp.array([1]))[0] == 0
 
 
 def test_side_information_is_interpolated(net):
     state = {"lsf": jnp.array([[[0.0, 0.0], [1.0, 2.0]]]), "gain": jnp.array([[[0.0] * 5, [0.0] * 4 + [-6.0]]])}
-    lsf, g = interpolate_side(state, jnp.array([[2.0, 2.5]]), jnp.array([[0.0, 9.0, 9.0, 9.0, 9.0]]))
+    given = jnp.array([[2.0, 2.5]]), jnp.array([[0.0, 9.0, 9.0, 9.0, 9.0]])
+    lsf, g = interpolate_side(state, *given, jnp.array([1]))
     np.testing.assert_allclose(lsf, [[1.5, 2.25]])
     np.testing.assert_allclose(g, [[-5, -4, -3, -2, -1]])
+    lsf, g = interpolate_side(state, *given, jnp.array([2]))
+    np.testing.assert_allclose(lsf, [[4 / 3, 13 / 6]], rtol=1e-6)
+    np.testing.assert_allclose(g, [-6 + 6 / 11 * np.arange(1, 6)], rtol=1e-6)
 
 
 def test_noise_has_no_period():
@@ -100,40 +108,42 @@ def live(net):
     graph, params = net
     step = jax.jit(partial(runtime._decode_live, graph))
 
-    def push(state, integers, t, lost, following=None):
-        """With the excitation of the next packet, the side information of that packet is given in place of the lost."""
+    def push(state, integers, t, lost, excitation=None, distance=1):
+        """With the excitation of a later packet, the side information of that packet is given in place of the lost."""
         lsf, gain, latents, size = integers
-        between, side = following is not None, t + (following is not None)
+        distance = 0 if excitation is None else distance
+        side = t + distance
         part = lsf[:, side : side + 1], gain[:, side : side + 1], latents[:, t * S : (t + 1) * S], size[:, t : t + 1]
-        later = np.zeros((1, SPEC.hop), np.float32) if following is None else following
-        return step(params, state, *part, np.array([lost]), np.array([between]), later)
+        later = np.zeros((1, SPEC.hop), np.float32) if excitation is None else excitation
+        return step(params, state, *part, np.array([lost]), np.array([distance], np.int32), later)
 
     return push, cq.start_decoder(nnx.merge(graph, params), 1)
 
 
-@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("known", [0, 1, 2])
 def test_training_conceals_as_a_live_decoder_does(net, integers, live, known):
-    """A single loss, with and without knowledge of the next packet, and two in a row, from the same excitation."""
+    """A single loss, with and without knowledge of a later packet, and two in a row, from the same excitation."""
     graph, params = net
-    lost, between = np.zeros((1, T), bool), np.zeros((1, T), bool)
+    lost, distance = np.zeros((1, T), bool), np.zeros((1, T), np.int32)
     lost[0, [3, 6, 7]] = True
-    between[0, 3] = known
+    distance[0, 3] = known
 
     @jax.jit
     def train(params, lost):
         model = nnx.merge(graph, params)
         state = cq.start_decoder(model, 1)
         e = cq.decode_with_excitation(model, state, *integers)[2]
-        loss = simulate_losses(state["concealment"], lost, lost, between, e, S, SPEC.subframe)
+        loss = simulate_losses(state["concealment"], lost, lost, distance, e, S, SPEC.subframe)
         lsf, gain, *rest = integers
-        lsf, gain = (jnp.where(between[..., None], jnp.roll(n, -1, axis=1), n) for n in (lsf, gain))
+        lsf, gain = (jnp.take_along_axis(n, (jnp.arange(T) + distance)[..., None], axis=1) for n in (lsf, gain))
         return cq.decode(model, state, lsf, gain, *rest, loss)[1], e
 
     trained, e = (np.asarray(v) for v in train(params, lost))
     (push, state), y = live, []
     for t in range(T):
-        following = e[:, (t + 1) * SPEC.hop : (t + 2) * SPEC.hop] if between[0, t] else None
-        state, part = push(state, integers, t, lost[0, t], following)
+        later = t + distance[0, t]
+        excitation = e[:, later * SPEC.hop : (later + 1) * SPEC.hop] if later > t else None
+        state, part = push(state, integers, t, lost[0, t], excitation, distance[0, t])
         y.append(part)
     y = np.concatenate(y, axis=1)
     before = 6 * SPEC.hop  # up to the second loss, before which the excitation is no longer that without any
@@ -194,7 +204,7 @@ def test_long_losses_end_in_the_noise_before(net, integers, live):
 def test_history_of_a_lost_packet_is_what_was_repeated():
     state = {"history": jnp.asarray(pulses(80, HISTORY))[None], "lag": jnp.array([100]), "voicing": jnp.zeros(1)}
     state |= {"count": jnp.zeros(1)}
-    marks = jnp.array([True]), jnp.array([True]), jnp.array([False])
+    marks = jnp.array([True]), jnp.array([True]), jnp.array([0])
     state, loss = track_loss(state, *marks, jnp.zeros((1, SPEC.hop)), S, SPEC.subframe)
     after = update_history(state, loss, jnp.full((1, SPEC.hop), 7.0))
     np.testing.assert_array_equal(after["history"][0, -SPEC.hop :], pulses(80, SPEC.hop, HISTORY))

@@ -71,7 +71,7 @@ class LightMusicModel:
         return self.start_decoder()._replace(position=after.position), np.zeros_like(y)
 
     def conceal(
-        self, state: State, last: Integers | None, lost: int, following: Integers | None = None
+        self, state: State, last: Integers | None, lost: int, next_packet: Integers | None = None, distance: int = 1
     ) -> tuple[State, np.ndarray]:
         """Synthesise the last packet again at a decreasing level: see `contract.SignalModel`."""
         return self.synthesise(state, substitute(last, lost, self._entropy, self._config))

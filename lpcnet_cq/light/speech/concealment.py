@@ -72,8 +72,9 @@ class PacketLoss(NamedTuple):
     Attributes
     ----------
     lost : bool
-    between : bool
-        Whether envelope and gains are interpolated: those of the next packet are in their place.
+    distance : int
+        Distance in packets to the next received packet, if envelope and gains are interpolated: those of this packet
+        are in their place. 0: they are predicted.
     count : int
         Number of consecutive lost packets up to this one; 0 for a received packet.
     voicing : float
@@ -83,7 +84,7 @@ class PacketLoss(NamedTuple):
     """
 
     lost: bool
-    between: bool
+    distance: int
     count: int
     voicing: float
     periodic: np.ndarray
@@ -121,7 +122,12 @@ class Concealment:
         )
 
     def track_loss(
-        self, state: ConcealmentState, lost: bool, step: int, following: np.ndarray | None = None
+        self,
+        state: ConcealmentState,
+        lost: bool,
+        step: int,
+        next_excitation: np.ndarray | None = None,
+        distance: int = 0,
     ) -> tuple[ConcealmentState, PacketLoss]:
         """Return the state with new lag, voicing, count and step index, and the `PacketLoss` of one packet.
 
@@ -131,21 +137,23 @@ class Concealment:
         lost : bool
         step : int
             Index of the step size of the packet; a lost packet has that of the last received one.
-        following : array (S*L,), optional
-            Normalised excitation of the packet after a lost one, if it is known; zeros if only its side information is.
+        next_excitation : array (S*L,), optional
+            Normalised excitation of the packet `distance` packets after a lost one, if it is known.
+        distance : int
+            As in `PacketLoss`.
         """
         spec = self.config.spec
         if not lost:
             zeros = np.zeros((spec.n_subframes + 1, spec.subframe), np.float32)
-            return state._replace(count=0, step=step), PacketLoss(False, False, 0, 0.0, zeros)
+            return state._replace(count=0, step=step), PacketLoss(False, 0, 0, 0.0, zeros)
         lag, voicing, count = state.lag, state.voicing, state.count + 1
         if count == 1:
             lag, voicing = find_period(state.history)
-        between, drift = following is not None, 0.0
-        if following is not None and voicing > VOICED:
-            drift = find_drift(state.history, lag, following)
-        periodic = repeat_period(state.history, lag, spec.hop + spec.subframe, drift).reshape(-1, spec.subframe)
-        loss = PacketLoss(True, between, count, voicing, periodic)
+        drift = 0.0
+        if next_excitation is not None and voicing > VOICED:
+            drift = find_drift(state.history, lag, next_excitation, distance)
+        periodic = repeat_period(state.history, lag, np.arange(spec.hop + spec.subframe), drift)
+        loss = PacketLoss(True, distance, count, voicing, periodic.reshape(-1, spec.subframe))
         return state._replace(lag=lag, voicing=voicing, count=count), loss
 
     def conceal_side(
@@ -160,7 +168,7 @@ class Concealment:
         """
         floor, floor_lsf = state.floor, state.floor_lsf
         if loss.lost:
-            lsf, g = interpolate_side(state, lsf, g) if loss.between else self.predict_side(state, loss)
+            lsf, g = interpolate_side(state, lsf, g, loss.distance) if loss.distance else self.predict_side(state, loss)
         else:
             level = float(g.mean())
             floor = min(floor + FLOOR_RISE, level)
@@ -218,7 +226,7 @@ class Concealment:
         cond : float32 array (T*S, C+2)
         """
         c, (N, D) = self.config, latents.shape
-        lost, _, count, voicing, periodic = loss or PacketLoss(False, False, 0, 0.0, np.zeros((1, D), np.float32))
+        lost, _, count, voicing, periodic = loss or PacketLoss(False, 0, 0, 0.0, np.zeros((1, D), np.float32))
         subframe = position // (c.spec.subframe // c.step)
         noise = np.float32(3**0.5) * uniform_noise(subframe + NOISE_OFFSET, N, D)
         inputs = np.empty((N, cond.shape[1] + 2), np.float32)
@@ -261,21 +269,27 @@ def find_period(history: np.ndarray) -> tuple[int, float]:
     return int(lags[best]), float(np.clip(r[best], 0.0, 1.0))
 
 
-def repeat_period(history: np.ndarray, lag: int, n: int, drift: float = 0.0) -> np.ndarray:
-    """Return n samples that repeat the last `lag` samples of a history (H,), at a period of lag / (1 + drift)."""
+def repeat_period(history: np.ndarray, lag: int, t: np.ndarray, drift: float) -> np.ndarray:
+    """Return samples at times t (n,) of a signal that repeats the last `lag` samples of a history (H,).
+
+    The signal begins at t = 0. Its period is lag / (1 + drift).
+    """
     period = history[HISTORY - lag :]
     if not drift:
-        return np.resize(period, n)
-    at = (np.float32(1 + drift) * np.arange(n, dtype=np.float32)) % np.float32(lag)
+        return period[t % lag]
+    at = (np.float32(1 + drift) * t.astype(np.float32)) % np.float32(lag)
     before = np.floor(at).astype(np.int64)
     rest = at - before.astype(np.float32)
     return (1 - rest) * period[before % lag] + rest * period[(before + 1) % lag]
 
 
-def find_drift(history: np.ndarray, lag: int, following: np.ndarray) -> float:
-    """Return the drift with which the repeated period meets what follows the lost packet: the excitation (S*L,)."""
-    n, e = len(following), smooth(following[:ALIGNED])
-    y = np.stack([smooth(repeat_period(history, lag, n + ALIGNED, drift)[n:]) for drift in DRIFTS])
+def find_drift(history: np.ndarray, lag: int, next_excitation: np.ndarray, distance: int) -> float:
+    """Return the drift with which the repeated period meets the excitation (S*L,) of the next received packet.
+
+    It is `distance` packets after the lost one.
+    """
+    t, e = len(next_excitation) * distance + np.arange(ALIGNED), smooth(next_excitation[:ALIGNED])
+    y = np.stack([smooth(repeat_period(history, lag, t, drift)) for drift in DRIFTS])
     r = (y @ e) / np.sqrt((y * y).sum(axis=1) * (e @ e) + 1e-6)
     return float(DRIFTS[np.argmax(r - DRIFT_COST * np.abs(DRIFTS) / DRIFTS[-1])])
 
@@ -285,7 +299,12 @@ def smooth(x: np.ndarray) -> np.ndarray:
     return np.convolve(np.asarray(x, np.float64), np.ones(SMOOTH))[: len(x)]
 
 
-def interpolate_side(state: ConcealmentState, lsf: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return envelope (1, M) and log gains (1, S) between the last packet in the state and a packet with these."""
-    S, last = g.shape[1], state.gain[1, -1]
-    return 0.5 * (state.lsf[1:] + lsf), last + (g[:, :1] - last) * np.arange(1, S + 1) / (S + 1)
+def interpolate_side(
+    state: ConcealmentState, lsf: np.ndarray, g: np.ndarray, distance: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return envelope (1, M) and log gains (1, S) after the last packet in the state.
+
+    The packet with the given envelope and gains is `distance` packets later.
+    """
+    S, last, before = g.shape[1], state.gain[1, -1], state.lsf[1:]
+    return before + (lsf - before) / (distance + 1), last + (g[:, :1] - last) * np.arange(1, S + 1) / (S * distance + 1)

@@ -74,7 +74,12 @@ class LightSpeechModel:
         return self._decode(state, n, lost=False if live else None)
 
     def conceal(
-        self, state: cq.DecoderState, last: Integers | None, lost: int, following: Integers | None = None
+        self,
+        state: cq.DecoderState,
+        last: Integers | None,
+        lost: int,
+        next_packet: Integers | None = None,
+        distance: int = 1,
     ) -> tuple[cq.DecoderState, np.ndarray]:
         """Conceal a lost packet, see `contract.SignalModel`: by `speech.concealment` if trained, else by repetition."""
         n = substitute(last, lost, self._gain_per_log_unit, self._entropy, self._config)
@@ -82,28 +87,26 @@ class LightSpeechModel:
             return self._checked(*comfort_noise(self._model, state, n.side))
         if not self._config.concealment:
             return self.synthesise(state, n)
-        if following is None:
+        if next_packet is None:
             return self._decode(state, n, lost=True)
-        n = replace(n, side=following.side)  # interpolated with that of the packet before
-        hop = self._config.spec.hop
-        trial, y = self._decode(state, n, True, np.zeros(hop, np.float32))
+        n = replace(n, side=next_packet.side)  # interpolated with that of the packet before
+        trial, y = self._decode(state, n, True, distance=distance)
         assert trial.concealment is not None
         if trial.concealment.voicing <= VOICED:  # no period to stretch
             return trial, y
-        concealment = self.synthesise(trial, following)[0].concealment  # it holds the excitation of the next packet
+        concealment = self.synthesise(trial, next_packet)[0].concealment  # it holds the excitation of the next packet
         assert concealment is not None
-        return self._decode(state, n, True, concealment.history[-hop:])
+        return self._decode(state, n, True, concealment.history[-self._config.spec.hop :], distance)
 
-    def _decode(self, state, n, lost, following=None):
+    def _decode(self, state, n, lost, next_excitation=None, distance=0):
         """Decode packets.
 
         `lost` is whether the one packet is lost, which then has the step index of the packet before; None for packets
-        that are not those of a live stream with concealment. `following` is that of `track_loss`; with it, side
-        information is that of the next packet.
+        that are not those of a live stream with concealment. The other arguments are those of `track_loss`.
         """
         latents, step, loss = n.latents.reshape(-1, n.latents.shape[-1]).astype(np.float32), n.step, None
         if lost is not None:
-            before = state.concealment, lost, int(step[0]), following
+            before = state.concealment, lost, int(step[0]), next_excitation, distance
             concealment, loss = self._model.concealment.track_loss(*before)
             state, step = state._replace(concealment=concealment), np.array([concealment.step])
         with np.errstate(over="ignore", invalid="ignore"):  # in `silu`, and where damaged streams make filters unstable

@@ -45,18 +45,23 @@ def test_period_is_that_of_jax(period):
     lag, voicing = find_period(h)
     expected = judge.find_period(jnp.asarray(h)[None])
     assert lag == expected[0][0] and voicing == pytest.approx(float(expected[1][0]), abs=1e-4)
-    np.testing.assert_array_equal(repeat_period(h, lag, 384), judge.repeat_period(h[None], expected[0], 384)[0])
+    t = np.arange(384)
+    y = judge.repeat_period(h[None], expected[0], t[None], jnp.zeros(1))[0]
+    np.testing.assert_array_equal(repeat_period(h, lag, t, 0.0), y)
 
 
 @pytest.mark.parametrize(("period", "drift"), [(40, 0.0), (77, 0.03), (160, -0.06), (250, 0.12)])
 def test_drift_is_that_of_jax(period, drift):
     h = history(period)
-    following = repeat_period(h, period, 640, drift)[320:]
-    found = find_drift(h, period, following)
-    assert found == pytest.approx(drift, abs=1e-9)
-    assert found == pytest.approx(float(judge.find_drift(h[None], jnp.array([period]), following[None])[0]), abs=1e-6)
-    y = judge.repeat_period(h[None], jnp.array([period]), 384, jnp.array([np.float32(drift)]))[0]
-    np.testing.assert_allclose(repeat_period(h, period, 384, drift), y, atol=2e-3)
+    for distance in (1, 2):
+        excitation = repeat_period(h, period, 320 * distance + np.arange(320), drift)
+        found = find_drift(h, period, excitation, distance)
+        assert found == pytest.approx(drift, abs=1e-9)
+        args = h[None], jnp.array([period]), excitation[None], jnp.array([distance])
+        assert found == pytest.approx(float(judge.find_drift(*args)[0]), abs=1e-6)
+    t = np.arange(384)
+    y = judge.repeat_period(h[None], jnp.array([period]), t[None], jnp.array([np.float32(drift)]))[0]
+    np.testing.assert_allclose(repeat_period(h, period, t, drift), y, atol=2e-3)
 
 
 def test_silence_has_no_voicing():
@@ -69,19 +74,19 @@ def test_share_of_comfort_noise_is_that_of_jax(count):
     assert comfort_noise_share(count) == float(judge.comfort_noise_share(jnp.float32(count)))
 
 
-@pytest.mark.parametrize(("lost", "known"), [(n, False) for n in (0, *COUNTS)] + [(n, True) for n in COUNTS])
+@pytest.mark.parametrize(("lost", "known"), [(n, 0) for n in (0, *COUNTS)] + [(n, 1 + n % 3) for n in COUNTS])
 def test_packet_is_replaced_as_in_jax(parts, random_speech, normal, lost, known):
-    """Lost packet `lost` in a row, with or without knowledge of the next packet; 0 is a received one."""
+    """Lost packet `lost` in a row, 0: a received one; `known` is the distance of a known later packet, 0: none."""
     found, state, model, expected = parts
     c, is_lost = random_speech[2], np.array([lost > 0])
     S, L, D = c.spec.n_subframes, c.spec.subframe, c.n_latents
     before = max(lost - 1, 0)
-    following = repeat_period(history(130), 130, 640, 0.03)[320:]
+    excitation = repeat_period(history(130), 130, 320 * known + np.arange(320), 0.03)
     state = state._replace(count=before)
-    state, loss = found.track_loss(state, lost > 0, c.nominal_step, following if known else None)
+    state, loss = found.track_loss(state, lost > 0, c.nominal_step, excitation if known else None, known)
     expected = expected | {"count": jnp.full(1, np.float32(before))}
-    later = following[None] if known else jnp.zeros((1, S * L))
-    expected, judged = judge.track_loss(expected, is_lost, is_lost, np.array([known]), later, S, L)
+    later = excitation[None] if known else jnp.zeros((1, S * L))
+    expected, judged = judge.track_loss(expected, is_lost, is_lost, jnp.array([known]), later, S, L)
     lsf, g = state.lsf[1:] + 0.05, state.gain[1:] - 0.5
     args = jnp.asarray(lsf, jnp.float32)[None], jnp.asarray(g, jnp.float32)[None]
     expected, *sides = model.concealment.conceal_side(expected, *args, judged, model.lsf.mean[...])
