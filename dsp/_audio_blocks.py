@@ -129,6 +129,8 @@ def arriving(found: Samples, begin: bytes, file: BinaryIO, notes: list[str]) -> 
         chunk = read_chunk(file, HEAD_BYTES)
         if not chunk:
             notes += length_notes(limit and limit // width, n_bytes // width, found.sample_rate_hz)
+            if rest:
+                notes.append(f"the last sample is not whole: {len(rest)} of {width} bytes; it is left out")
             break
         rest += chunk
     while read_chunk(file, CHUNK_BYTES):  # what stands behind the samples; the writer must not meet a closed pipe

@@ -31,6 +31,17 @@ _AIFF_ENCODINGS = {
 _AU_ENCODINGS = {1: "ulaw", 2: "i1", 3: ">i2", 4: ">i3", 5: ">i4", 6: ">f4", 7: ">f8", 27: "alaw"}
 
 
+def begins_recording(data: bytes) -> bool:
+    """Say whether data begin with the header of a WAV, RF64, Wave64, AIFF, AU, CAF, FLAC or Ogg file.
+
+    Examples
+    --------
+    >>> begins_recording(b"RIFF1234WAVEfmt "), begins_recording(b"RIFFs are played")
+    (True, False)
+    """
+    return _NEXT_FILE.match(data) is not None
+
+
 @dataclass
 class Samples:
     """Hold the position and the encoding of the samples of one recording.

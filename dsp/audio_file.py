@@ -16,7 +16,7 @@ import numpy as np
 
 from dsp._arguments import integer_in
 from dsp._audio_blocks import AudioBlocks, arriving, checked_blocks, downmix, open_recordings
-from dsp._audio_headers import Samples, find_samples
+from dsp._audio_headers import Samples, begins_recording, find_samples
 from dsp._audio_source import HEAD_BYTES, Continued, contents, read_chunk
 
 __all__ = [
@@ -171,14 +171,17 @@ def open_raw_audio(
     Raises
     ------
     ValueError
-        From the blocks, if the source cannot be read or holds no samples.
+        From the blocks, if the source cannot be read, holds no samples, or begins as a file with a header.
     """
     channels, name = integer_in("channels", channels, 1, 2), source_name(source)
     notes: list[str] = []
 
     def blocks() -> Iterator[np.ndarray]:
         with open_source(source, name) as file:
-            yield from arriving(Samples(sample_rate_hz, n_channels, "<i2"), b"", file, notes)
+            begin = read_chunk(file, HEAD_BYTES)
+            if begins_recording(begin):
+                raise ValueError(f"{name} begins with the header of an audio file, not with raw samples")
+            yield from arriving(Samples(sample_rate_hz, n_channels, "<i2"), begin, file, notes)
 
     return checked_blocks(blocks(), name, sample_rate_hz, n_channels, channels, notes)
 

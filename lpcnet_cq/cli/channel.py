@@ -21,6 +21,7 @@ from lpcnet_cq.cli.arguments import (
 )
 from lpcnet_cq.cli.info import info_lines
 from lpcnet_cq.cli.models import check_dtx, chosen_bitrate_bps, loaded
+from lpcnet_cq.cli.notes import copies_notes
 from lpcnet_cq.cli.paths import check_output
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ def run_channel(args: argparse.Namespace) -> int:
     x = prepare(audio.x, audio.sample_rate_hz, codec.sample_rate_hz, codec.channels)
     expected = args.loss if args.expected_loss is None else args.expected_loss
     protection = {"expected_loss": expected / 100, "copy_offset": args.copy_offset or DEFAULT_OFFSET}
+    for note in copies_notes(args.copy_offset, expected / 100, rate_bps):
+        say(note)
     encoder = codec.encoder(rate_bps, **protection, dtx=args.dtx)
     packets = encoder.push(x) + encoder.flush()
     lost, counts = lose_sent(packets, lose)

@@ -22,7 +22,7 @@ from lpcnet_cq.cli.arguments import (
     whole_number,
 )
 from lpcnet_cq.cli.models import check_dtx, check_layers, chosen_bitrate_bps, loaded
-from lpcnet_cq.cli.notes import EncodeOptions, SignalMeter, file_notes, size_note
+from lpcnet_cq.cli.notes import EncodeOptions, SignalMeter, copies_notes, file_notes, size_note
 from lpcnet_cq.cli.paths import CODED_SUFFIX, check_folder, check_output, coded_pairs, is_folder, quoted
 from lpcnet_cq.cli.progress import progress_bar
 from lpcnet_cq.cli.tables import check_table, write_table
@@ -88,6 +88,8 @@ def run_encode(args: argparse.Namespace) -> int:
             options, loss = encode_options(args), (args.expected_loss or 0.0) / 100
             protection = loss, args.copy_offset or DEFAULT_OFFSET
             coding = options.rate_bps, options.layers, options.mode, *protection, args.dtx
+            for note in copies_notes(args.copy_offset, loss, options.rate_bps, options.layers):
+                say(note)
             notes = encode_live(loaded(args.model, args.backend), source, target, *coding, options.raw)
     elif option := live_option(args):
         raise UsageError(f"{option} is for live streams: --live writes one")

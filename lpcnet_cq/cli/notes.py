@@ -66,6 +66,16 @@ def file_notes(codec: "Codec", options: EncodeOptions, meter: SignalMeter, file:
     return notes + (signal_notes(codec, meter, file) if options.check else [])
 
 
+def copies_notes(copy_offset: int | None, expected_loss: float, rate_bps: float, layers: int = 1) -> list[str]:
+    """Return a note if an offset of copies is given, and live packets will carry none."""
+    from lpcnet_cq.bitstream.protection import choose_protection
+
+    if copy_offset is None or (layers == 1 and choose_protection(expected_loss, rate_bps).copies):
+        return []
+    said = f"at {rate_bps:.0f} bit/s, an expected loss of {100 * expected_loss:g} % and {layers} layer(s)"
+    return [f"packets carry no copies {said}; --copy-offset changes nothing"]
+
+
 def size_bytes(file: BinaryIO) -> int:
     """Return the size of an open file."""
     return file.seek(0, os.SEEK_END)

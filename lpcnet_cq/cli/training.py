@@ -8,7 +8,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from lpcnet_cq.cli.arguments import UsageError, bitrate_bps, bitrates_bps, positive, put
+from lpcnet_cq.cli.arguments import UsageError, bitrate_bps, bitrates_bps, positive, put, say
 from lpcnet_cq.cli.paths import AUDIO_SUFFIXES, quoted
 from lpcnet_cq.cli.tables import check_table, write_table
 
@@ -169,7 +169,7 @@ def run_compare(args: argparse.Namespace) -> int:
         raise UsageError("--data, --bitrate, --out and --model are for the evaluation of a model, not for REF and DEG")
     if args.csv:
         check_table(args.csv, args.degraded, args.force)
-    from lpcnet_cq.evaluation.compare import chosen_metrics, compare, pairs_of, score_table
+    from lpcnet_cq.evaluation.compare import EVAL_EXTRA, chosen_metrics, compare, pairs_of, score_table
     from lpcnet_cq.evaluation.metrics import missing_modules
 
     try:
@@ -179,7 +179,15 @@ def run_compare(args: argparse.Namespace) -> int:
     pairs = pairs_of(args.reference, args.degraded, AUDIO_SUFFIXES)
     missing = missing_modules(asked)
     metrics = {name: metric for name, metric in asked.items() if name not in missing}
-    rows = [{"file": name} | compare(*pair, metrics) for name, pair in pairs.items()]
+    if not metrics:
+        packages = ", ".join(sorted(set(missing.values())))
+        raise ValueError(f"no metric of {args.metrics} can be measured without {packages}; {EVAL_EXTRA}")
+    rows = []
+    for name, pair in pairs.items():
+        scores, notes = compare(*pair, metrics)
+        rows.append({"file": name} | scores)
+        for note in notes:
+            say(note)
     if args.csv:
         write_table(args.csv, rows)
     put(score_table(rows, metrics, missing).rstrip())

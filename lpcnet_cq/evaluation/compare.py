@@ -1,8 +1,8 @@
 """Score degraded recordings against their references: any two files or folders, of any codec.
 
 Place in the chain: none; the command `lpcnet-cq evaluate REF DEG`. Pairs must be aligned in time; the longer file of a
-pair is cut. Metrics of speech score the mean of the channels at 16 kHz, other metrics the mean of the channels at the
-sample rate of the reference.
+pair is cut, and a note says so. Metrics of speech score the mean of the channels at 16 kHz, other metrics the mean of
+the channels at the sample rate of the reference.
 """
 
 import os
@@ -16,6 +16,8 @@ from lpcnet_cq.evaluation.metrics import METRIC_RATE_HZ, METRICS, Metric
 from lpcnet_cq.evaluation.tables import markdown, mean_cell
 
 MEAN = "mean"
+EVAL_EXTRA = "`pip install 'lpcnet-cq[eval]'` installs them"
+MOST_DIFFERENCE_S = 0.001  # between the lengths of a pair, without a note: resampling may round
 
 
 def pairs_of(reference: str | Path, degraded: str | Path, suffixes: Container[str]) -> dict[str, tuple[Path, Path]]:
@@ -56,9 +58,17 @@ def _audio_files(folder: Path, suffixes: Container[str]) -> dict[str, Path]:
     return found
 
 
-def compare(reference: Path, degraded: Path, metrics: Mapping[str, Metric]) -> dict[str, float]:
-    """Return the scores of a degraded file by name; NaN where a metric is not defined, as for digital silence."""
+def compare(reference: Path, degraded: Path, metrics: Mapping[str, Metric]) -> tuple[dict[str, float], list[str]]:
+    """Return the scores of a degraded file by name, and notes on the files.
+
+    A score is NaN where its metric is not defined, as for digital silence.
+    """
     x, y = (read_audio(path) for path in (reference, degraded))
+    notes = [*x.notes, *y.notes]
+    lengths_s = [len(audio.x) / audio.sample_rate_hz for audio in (x, y)]
+    if abs(lengths_s[0] - lengths_s[1]) > MOST_DIFFERENCE_S:
+        seconds = f"{lengths_s[1]:.3f} s, its reference `{reference}` {lengths_s[0]:.3f} s"
+        notes.append(f"`{degraded}` has {seconds}; compared {min(lengths_s):.3f} s")
     rates_hz = {METRIC_RATE_HZ if metric.of_speech else x.sample_rate_hz for metric in metrics.values()}
     at_rate = {hz: _cut(*(resample(r.x, r.sample_rate_hz, hz).astype(np.float64) for r in (x, y))) for hz in rates_hz}
     scores = {}
@@ -66,7 +76,7 @@ def compare(reference: Path, degraded: Path, metrics: Mapping[str, Metric]) -> d
         hz = METRIC_RATE_HZ if metric.of_speech else x.sample_rate_hz
         a, b = at_rate[hz]
         scores[name] = round(metric.score(a, b, hz), 4) if a.any() and b.any() else float("nan")
-    return scores
+    return scores, notes
 
 
 def _cut(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -111,5 +121,5 @@ def score_table(rows: Sequence[Mapping], metrics: Mapping[str, Metric], missing:
     text = markdown(head, lines)
     if missing:
         left_out = ", ".join(f"{METRICS[k].title} (package {module})" for k, module in missing.items())
-        text += f"\nNot measured: {left_out}; `pip install 'lpcnet-cq[eval]'` installs them.\n"
+        text += f"\nNot measured: {left_out}; {EVAL_EXTRA}.\n"
     return text

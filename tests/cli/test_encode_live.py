@@ -57,6 +57,11 @@ def test_copies_have_an_offset_in_live_streams(wav, codec, error, capsys):
     for options, offset in (([], 2), (["--copy-offset", "8"], 8)):
         assert main(["encode", wav, "a.cq", "--live", "-f", *options]) == 0
         assert codec.copy_offset == offset
+        said = "packets carry no copies at 9000 bit/s, an expected loss of 0 % and 1 layer(s); --copy-offset changes"
+        assert (said in capsys.readouterr().err) == bool(options)
+    loss = ["--expected-loss", "5", "--bitrate", "16k"]
+    assert main(["encode", wav, "a.cq", "--live", "-f", "--copy-offset", "3", *loss]) == 0
+    assert "copies" not in capsys.readouterr().err
     assert main(["encode", wav, "b.cq", "--copy-offset", "3"]) == 2
     assert error() == "--copy-offset is for live streams: --live writes one"
     for text in ("0", "9", "-1", "1.5", "x", "\u0663"):

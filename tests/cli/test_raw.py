@@ -13,6 +13,7 @@ from lpcnet_cq.audio import write_raw_blocks
 from lpcnet_cq.bitstream.container import read_header
 from lpcnet_cq.cli import main
 
+BROKEN = "the last sample is not whole: 1 of 2 bytes; it is left out"
 pytestmark = pytest.mark.usefixtures("codec")
 
 
@@ -34,6 +35,14 @@ def test_rate_and_channels_are_given(capsys, header):
     assert main(["encode", "in.pcm", "a.cq", "--raw", "48000", "--raw-channels", "2"]) == 0
     assert header().sample_rate_hz == 48000 and header().n_samples == 16000
     assert "mixed 2 channels to mono" in capsys.readouterr().err
+
+
+def test_files_with_headers_and_broken_samples_are_named(wav, capsys):
+    assert main(["encode", wav, "a.cq", "--raw", "16000"]) == 1
+    assert "begins with the header of an audio file, not with raw samples" in capsys.readouterr().err
+    Path("in.raw").write_bytes(pcm_of(wav) + b"x")
+    assert main(["encode", "in.raw", "a.cq", "--raw", "16000"]) == 0
+    assert BROKEN in capsys.readouterr().err
 
 
 def test_live_streams_from_pipe_to_pipe(wav, codec):
@@ -68,7 +77,7 @@ def test_errors_are_one_sentence(wav, error):
     Path("empty.raw").write_bytes(b"\0")
     main(["encode", wav, "in.cq"])
     for options, status, sentence in (
-        (["encode", "empty.raw", "a.cq", "--raw", "16000"], 1, "`empty.raw` holds no samples"),
+        (["encode", "empty.raw", "a.cq", "--raw", "16000"], 1, f"`empty.raw` holds no samples: {BROKEN}"),
         (["encode", "none.raw", "a.cq", "--raw", "16000"], 1, "cannot read `none.raw`: No such file or directory"),
         (["encode", "folder", "out", "--raw", "8000"], 2, "--raw is for one signal, `folder` is a folder"),
         (["encode", wav, "a.cq", "--raw-channels", "2"], 2, "--raw-channels is for --raw, which gives the sample rate"),

@@ -7,6 +7,7 @@ import pytest
 import soundfile
 
 from lpcnet_cq.cli import main
+from lpcnet_cq.evaluation import metrics
 from lpcnet_cq.evaluation.compare import chosen_metrics, compare, pairs_of, score_table
 from lpcnet_cq.evaluation.metrics import METRICS
 
@@ -30,12 +31,12 @@ def folders(tmp_path):
 
 
 def test_folders_are_paired_by_name_and_scored(folders):
-    pairs, metrics = pairs_of(*folders, SUFFIXES), chosen_metrics("snr_db,si_sdr_db")
+    pairs, asked = pairs_of(*folders, SUFFIXES), chosen_metrics("snr_db,si_sdr_db")
     assert list(pairs) == ["a", "deep/b"]
-    found = [compare(*pair, metrics) for pair in pairs.values()]
+    found = [compare(*pair, asked)[0] for pair in pairs.values()]
     assert [score["snr_db"] for score in found] == pytest.approx([20, 40], abs=0.3)
     assert found[0]["si_sdr_db"] == pytest.approx(20, abs=0.3)
-    text = score_table([{"file": name} | score for name, score in zip(pairs, found, strict=True)], metrics, {})
+    text = score_table([{"file": name} | score for name, score in zip(pairs, found, strict=True)], asked, {})
     assert "| mean | 30.0 ±" in text
 
 
@@ -46,16 +47,31 @@ def test_metrics_of_speech_get_16_khz(folders, monkeypatch):
         asked[name] = x.shape, y.shape, sample_rate_hz
         return 1.0
 
-    metrics = {
+    replaced = {
         name: METRICS[name]._replace(score=lambda *args, name=name: keep(name, *args)) for name in ("pesq", "nmr_db")
     }
-    compare(*pairs_of(*folders, SUFFIXES)["a"], metrics)
+    compare(*pairs_of(*folders, SUFFIXES)["a"], replaced)
     assert asked == {"pesq": ((16000,), (16000,), 16000), "nmr_db": ((FS,), (FS,), FS)}
 
 
 def test_silence_has_no_score(tmp_path):
     write(tmp_path / "x.wav", np.zeros(100))
-    assert np.isnan(compare(tmp_path / "x.wav", tmp_path / "x.wav", chosen_metrics("snr_db"))["snr_db"])
+    assert np.isnan(compare(tmp_path / "x.wav", tmp_path / "x.wav", chosen_metrics("snr_db"))[0]["snr_db"])
+
+
+def test_unequal_lengths_are_named(tmp_path, capsys):
+    write(tmp_path / "x.wav", np.ones(FS))
+    write(tmp_path / "y.wav", np.ones(2 * FS))
+    assert main(["evaluate", str(tmp_path / "x.wav"), str(tmp_path / "y.wav"), "--metrics", "snr_db"]) == 0
+    said = f"`{tmp_path}/y.wav` has 2.000 s, its reference `{tmp_path}/x.wav` 1.000 s; compared 1.000 s"
+    assert said in capsys.readouterr().err
+
+
+def test_metrics_that_all_lack_their_package_are_an_error(folders, monkeypatch, capsys):
+    monkeypatch.setattr(metrics, "missing_modules", lambda asked: dict.fromkeys(asked, "no-such-package"))
+    assert main(["evaluate", *map(str, folders), "--metrics", "snr_db"]) == 1
+    out, err = capsys.readouterr()
+    assert not out and "no metric of snr_db can be measured without no-such-package; `pip install" in err
 
 
 def test_files_without_partner_and_mixtures_are_refused(folders, tmp_path):
