@@ -97,6 +97,11 @@ def encode(codec, x: np.ndarray, kbps: float, protection: Protection) -> list[by
     return encoder.push(x.astype(np.float32)) + encoder.flush()
 
 
+def setting_of(protection: Protection) -> str:
+    """Return the name of a protection in tables."""
+    return f"reset {protection.reset_interval}" + (f", copies {protection.copies:.0%}" if protection.copies else "")
+
+
 def payload_kbps(packets: list[bytes], n_samples: int) -> float:
     """Return the rate of the packets that hold so many samples."""
     return 8 * sum(map(len, packets[: -(-n_samples // HOP)])) / n_samples * RATE_HZ / 1000
@@ -178,8 +183,7 @@ def run(data: str, path: Path, model: str, settings: list[tuple[float, Protectio
         return [payload_kbps(c, len(x)) for c, x in pairs], [partial(decode, codec, c, n=len(x)) for c, x in pairs]
 
     for kbps, protection in settings:
-        setting = f"reset {protection.reset_interval}" + ", copies" * protection.copies
-        key = {"codec": codec.name, "setting": setting, "kbps_asked": kbps}
+        key = {"codec": codec.name, "setting": setting_of(protection), "kbps_asked": kbps}
         measure(path, key, losses, sounds, partial(code, kbps, protection))
 
 

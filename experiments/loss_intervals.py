@@ -14,7 +14,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-from loss import HOP, RATE_HZ, decode, encode_all, numbers, recordings
+from loss import HOP, RATE_HZ, decode, encode_all, numbers, recordings, setting_of
 from report import RESULTS
 
 import lpcnet_cq
@@ -24,15 +24,13 @@ from lpcnet_cq.evaluation.evaluate import METRICS
 from lpcnet_cq.evaluation.tables import append_rows, markdown, read_rows
 
 LOSSES = (0.0, 0.005, 0.01, 0.02, 0.03, 0.05)
-PROTECTIONS = (Protection(1), Protection(1, copies=True), *(Protection(interval) for interval in (2, 5, 3, 10, 25)))
+PROTECTIONS = (
+    *(Protection(1, share) for share in (0.0, 0.3, 0.6, 1.0)),
+    *(Protection(interval) for interval in (2, 5, 3, 10, 25)),
+)
 COLUMNS = ["codec", "kbps_asked", "setting", "kbps", *(f"loss {100 * loss:g} %" for loss in LOSSES)]
 SEED = 16
 COPIES_KBPS = 12.0  # below, there are no bits for copies
-
-
-def setting_of(protection: Protection) -> str:
-    """Return the name of a protection in tables."""
-    return f"reset {protection.reset_interval}" + ", copies" * protection.copies
 
 
 def run(data: str, path: Path, model: str, rates_kbps: list[float]) -> None:

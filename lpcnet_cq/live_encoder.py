@@ -18,7 +18,7 @@ from lpcnet_cq.bitstream.descriptor import make_descriptor
 from lpcnet_cq.bitstream.level import put_level
 from lpcnet_cq.bitstream.packet_fit import Fitter, padded
 from lpcnet_cq.bitstream.packing import Mode
-from lpcnet_cq.bitstream.protection import OFFSETS, Protection, choose_protection, make_copy
+from lpcnet_cq.bitstream.protection import OFFSETS, CopySelection, Protection, choose_protection, make_copy
 from lpcnet_cq.bitstream.rate_control import Budget, operating_points
 from lpcnet_cq.level import LEAST_LIVE, choose_level, level_exponents, scale, start_level, track_level
 from lpcnet_cq.live_coder import LiveCoder
@@ -68,6 +68,7 @@ class Encoder(LiveCoder):
         self._mode, self._packet_bytes = mode, parts.packet_bytes(bitrate_bps)
         self._bitrate_bps = bitrate_bps
         self._copies = deque([b""] * int(copy_offset), int(copy_offset))  # of the last packets, oldest first
+        self._selection = CopySelection(float(self._packet_bytes))
         self._budget = Budget(bitrate_bps * spec.hop / spec.sample_rate_hz)
         self._pasts: list[packet.Past] | None = None
         self._state = parts.signal.start_encoder(np.zeros(spec.look_ahead, np.float32))
@@ -107,7 +108,7 @@ class Encoder(LiveCoder):
 
     @protection.setter
     def protection(self, protection: Protection) -> None:
-        self._protection = replace(protection, copies=protection.copies and self._layers == 1)
+        self._protection = replace(protection, copies=protection.copies if self._layers == 1 else 0.0)
         self._nominal_point = self._parts.packer.step_for_rate(self._protection.packet_bps(self._bitrate_bps))
 
     @property
@@ -205,16 +206,17 @@ class Encoder(LiveCoder):
             return (self._in_pause(fitter, pause.side, level),)
         mark = b"" if pasts else put_level(level)
         rest = mark + self._copies[0]
-        size = len(rest)
+        self._selection, size = self._selection.spend(len(self._copies[0])), len(rest)
         if self._mode == "mean":
             fitted = fitter.at(self._budget.point(self._nominal_point, operating_points(self._steps)))
             if fitted.n_bytes + size < self._budget.least_bytes:
                 fitted = fitter.within(self._budget.least_bytes - size)
-            self._budget = self._budget.spend(fitted.n_bytes + size)
+            self._budget = self._budget.spend(fitted.n_bytes + len(mark) + self._selection.mean_bytes)
         else:
             fitted = fitter.within(self._packet_bytes - size)
         self._copies.append(b"")
-        if self._protection.copies:
+        self._selection, copied = self._selection.select(fitted.n_bytes, self._protection, self._packet_bytes)
+        if copied:
             copy = make_copy(replace(fitter, pasts=None), int(fitted.n.step[0]), self._packet_bytes)
             self._copies[-1] = copy and copy + put_level(level)
         self._count += 1

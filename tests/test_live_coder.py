@@ -201,7 +201,7 @@ def test_wrong_expected_loss_is_refused_in_one_sentence(codec, loss):
 def test_a_lost_packet_is_repaired_by_its_copy(codec, frames, sound, offset):
     """It sounds as the copy does in its place. Without losses, copies change nothing."""
     encoder = codec.encoder(40000, expected_loss=0.1, copy_offset=offset)
-    assert encoder.copy_offset == offset and encoder.protection == Protection(1, copies=True)
+    assert encoder.copy_offset == offset and encoder.protection == Protection(1, copies=1.0)
     data = encoder.push(frames[:30].ravel())
     plain, copies = codec.decoder(), []
     for packet_ in data:

@@ -54,7 +54,7 @@ def test_live_streams_are_those_of_files_but_for_rate_control(name, rate_bps, vo
     np.testing.assert_allclose(y, expected, rtol=0, atol=2.0**-15)
 
 
-@pytest.mark.parametrize(("rate_bps", "protection"), [(9000, Protection(1)), (16000, Protection(1, copies=True))])
+@pytest.mark.parametrize(("rate_bps", "protection"), [(9000, Protection(1)), (16000, Protection(1, copies=1.0))])
 def test_any_ten_seconds_have_the_rate_however_packets_are_protected(rate_bps, protection, vowel):
     x = vowel(seconds=11.0)
     x *= np.abs(np.sin(np.arange(len(x)) * 2 * np.pi / 8000))  # syllables

@@ -8,17 +8,19 @@ section 2.1.7).
 Delay: none in the encoder; a decoder that uses copies waits for `offset` packets.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lpcnet_cq.bitstream.entropy_model import EntropyModel
 from lpcnet_cq.bitstream.packet import resets_context
 from lpcnet_cq.bitstream.packet_fit import Fitter
 from lpcnet_cq.bitstream.rate_control import operating_points
 
-COPY_SHARE = 0.4  # of the bitrate: mean share of the copies
+COPY_SHARE = 0.4  # of the bitrate: mean share of the copies if every packet is copied
 MAX_COPY_SHARE = 0.6  # of the mean size of a packet: largest copy
 COPY_COARSER = 8  # operating points between a packet and its copy
 OFFSETS = range(1, 9)  # packets
+THRESHOLD_RATE = 0.02  # change of the threshold per packet, relative to the mean size of a packet
+SPREAD = 0.04  # share of a new copy in the mean of their sizes
 MAX_DISTANCE = 3  # packets from a lost one to the received one by which it may be interpolated
 
 
@@ -30,23 +32,23 @@ class Protection:
     ----------
     reset_interval : int
         Packets from one context reset to the next.
-    copies : bool
-        Whether packets carry copies of earlier ones.
+    copies : float
+        Share of the packets, the largest ones, of which later packets carry copies, 0 to 1.
     """
 
     reset_interval: int
-    copies: bool = False
+    copies: float = 0.0
 
     def packet_bps(self, bitrate_bps: float) -> float:
         """Return the bitrate that is left for the packets themselves."""
-        return bitrate_bps * (1 - COPY_SHARE) if self.copies else bitrate_bps
+        return bitrate_bps * (1 - COPY_SHARE * self.copies)
 
 
 # lowest bitrate, lowest expected loss, protection: the first that applies, by experiments/results/loss/intervals.md
 CHOICES = (
-    (20000.0, 0.0075, Protection(1, copies=True)),
-    (15000.0, 0.03, Protection(1, copies=True)),
-    (12000.0, 0.04, Protection(1, copies=True)),
+    (20000.0, 0.0075, Protection(1, copies=1.0)),
+    (15000.0, 0.03, Protection(1, copies=1.0)),
+    (12000.0, 0.04, Protection(1, copies=1.0)),
     (15000.0, 0.001, Protection(1)),
     (0.0, 0.0125, Protection(1)),
     (0.0, 0.002, Protection(2)),
@@ -95,6 +97,36 @@ def make_copy(fitter: Fitter, step: int, packet_bytes: int) -> bytes:
         if copy.n_bytes <= limit:
             return b"".join(copy.packet)
     return b""
+
+
+@dataclass(frozen=True)
+class CopySelection:
+    """Select the largest packets for copies, and track the mean size of copies.
+
+    The largest packets are the loudest ones, and those that differ most from their neighbours: where they are lost,
+    concealment is heard most.
+
+    Parameters
+    ----------
+    threshold : float
+        Size in bytes from which on a packet is copied. It follows the sizes so that the share of copies is as asked.
+    mean_bytes : float
+        Mean size of the copies per packet, copied or not. Rate control counts it in place of their real sizes: copies
+        come in groups, behind loud speech, which would else have larger step sizes than the rest.
+    """
+
+    threshold: float
+    mean_bytes: float = 0.0
+
+    def select(self, n_bytes: int, protection: Protection, packet_bytes: float) -> tuple["CopySelection", bool]:
+        """Say whether a packet of `n_bytes` is copied, where packets have a mean size of `packet_bytes`."""
+        selected = protection.copies >= 1 or (protection.copies > 0 and n_bytes >= self.threshold)
+        change = THRESHOLD_RATE * packet_bytes * (selected - protection.copies)
+        return replace(self, threshold=self.threshold + change), selected
+
+    def spend(self, n_bytes: int) -> "CopySelection":
+        """Count the bytes of the copy that a packet carries, 0 for none."""
+        return replace(self, mean_bytes=self.mean_bytes + SPREAD * (n_bytes - self.mean_bytes))
 
 
 def find_copy(model: EntropyModel, rest: bytes) -> bytes | None:

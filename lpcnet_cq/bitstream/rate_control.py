@@ -141,7 +141,7 @@ class Budget:
         """Minimum size of the next packet so that savings do not exceed `MAX_SAVINGS`; 0 or less for no minimum."""
         return int(self.bits_per_packet * (1 - MAX_SAVINGS - self.debt) // 8)
 
-    def spend(self, n_bytes: int) -> "Budget":
+    def spend(self, n_bytes: float) -> "Budget":
         """Return the budget after a packet; savings beyond `MAX_CREDIT` packets are discarded."""
         debt = max(self.debt + 8 * n_bytes / self.bits_per_packet - 1, -MAX_CREDIT)
         offset = self.offset + OFFSET_RATE * debt

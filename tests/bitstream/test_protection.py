@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lpcnet_cq.bitstream.packet_fit import Fitter
-from lpcnet_cq.bitstream.protection import MAX_COPY_SHARE, Protection, choose_protection, find_copy, make_copy
+from lpcnet_cq.bitstream.protection import (
+    MAX_COPY_SHARE,
+    CopySelection,
+    Protection,
+    choose_protection,
+    find_copy,
+    make_copy,
+)
 
 losses = st.floats(0, 1)
 
@@ -46,6 +53,25 @@ def test_a_copy_is_found_behind_its_packet_and_is_a_packet(speech_codec, fitter,
     _, n, ends = speech_codec._parts.reader.read(None, found, 0, 1, 1)
     assert ends[-1, -1] == len(copy)
     np.testing.assert_array_equal(n.side, fitter.side)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.3, 0.6, 1.0])
+def test_the_largest_packets_are_copied_and_their_share_is_as_asked(share):
+    sizes = np.random.default_rng(1).gamma(9.0, 4.0, 3000).round().astype(int)
+    selection, copied = CopySelection(36.0), []
+    for n_bytes in sizes:
+        selection, selected = selection.select(int(n_bytes), Protection(1, share), 36.0)
+        copied.append(selected)
+    copied = np.array(copied)[300:]
+    assert copied.mean() == pytest.approx(share, abs=0.02)
+    assert sizes[300:][copied].min(initial=99) > sizes[300:][~copied].max(initial=0) - 12
+
+
+def test_the_mean_size_of_copies_is_tracked():
+    selection = CopySelection(36.0)
+    for i in range(600):
+        selection = selection.spend(20 * (i % 4 == 0))
+    assert selection.mean_bytes == pytest.approx(5.0, abs=0.7)
 
 
 @pytest.mark.parametrize(("packet_bytes", "least"), [(30, 0), (110, 30), (200, 60)])
