@@ -1,5 +1,6 @@
 """The codec in TypeScript passes its own tests: `web/` reads the conformance vectors with a decoder of its own."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -57,6 +58,26 @@ def test_speech_encoded_in_typescript_is_decoded(graphs, tmp_path):
     assert coded.stat().st_size * 8 * sample_rate_hz / len(x) <= bitrate_bps
     assert y.shape == x.shape
     assert np.sum((y - x) ** 2) < 1.2 * np.sum((expected - x) ** 2)
+
+
+@needs_node
+def test_lost_packets_are_interpolated_in_typescript_as_in_python(graphs, tmp_path):
+    """Single losses and two in a row, in voiced sound whose period rises, with a context reset in every packet."""
+    codec, samples = lpcnet_cq.load("cq3"), np.arange(24000)
+    pulses = np.diff(np.floor(np.cumsum(130 + 0.002 * samples) / 16000), prepend=0)
+    x = np.float32(0.1 * lfilter([1], [1, -1.7, 0.81], pulses))
+    packets = codec.encoder(12000, expected_loss=0.05).push(x)
+    received = [None if t in (20, 33, 34, 50) else data for t, data in enumerate(packets)]
+    coded, sound = tmp_path / "packets", tmp_path / "sound"
+    coded.write_text(json.dumps([data and list(data) for data in received]))
+    subprocess.run(["npm", "run", "build"], cwd=WEB, check=True, capture_output=True)
+    script = ["node", WEB / "dist" / "test" / "decode-live.js", coded, sound]
+    subprocess.run(script, check=True, env=os.environ | {"CQ_GRAPHS": str(graphs)})
+    decoder, later = codec.decoder(), [*received[1:], None]
+    expected = [decoder.push(data, None, after) for data, after in zip(received, later, strict=True)]
+    plain = codec.decoder()
+    np.testing.assert_allclose(np.fromfile(sound, np.float32), np.concatenate(expected), rtol=0, atol=2**-15)
+    assert np.abs(np.concatenate([plain.push(data) for data in received]) - np.concatenate(expected)).max() > 2**-8
 
 
 @needs_node

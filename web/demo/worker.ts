@@ -50,7 +50,10 @@ async function code({ samples, bitrateBps, loss }: Request): Promise<Reply> {
   const lost = chooseLost(packets.length, loss);
   const decoder = new LiveDecoder(reader.packets, synthesis, hop, level);
   const decoded = new Float32Array(packets.length * hop);
-  for (const [t, packet] of packets.entries()) decoded.set(await decoder.push(lost[t] ? null : packet), t * hop);
+  const received = packets.map((packet, t) => (lost[t] ? null : packet));
+  for (const [t, packet] of received.entries()) {
+    decoded.set(await decoder.push(packet, null, received[t + 1] ?? null), t * hop);
+  }
   return {
     kind: "coded",
     decoded: decoded.slice(DECODER_DELAY, DECODER_DELAY + samples.length),

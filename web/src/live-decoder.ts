@@ -26,12 +26,19 @@ export class LiveDecoder {
    * Take a packet, an empty one for one that was not sent, or null for a lost one.
    *
    * @param following - if the packet is lost, a later one that may carry its copy
+   * @param nextPacket - if the packet is lost, the one directly after it: concealment sounds better if it resets the
+   *   context
    * @returns a frame of mono samples in [-1, 1]
    * @throws {BitstreamError} if the packet is damaged; the decoder's state does not change
    */
-  async push(data: Uint8Array | null, following: Uint8Array | null = null): Promise<Float32Array> {
+  async push(
+    data: Uint8Array | null,
+    following: Uint8Array | null = null,
+    nextPacket: Uint8Array | null = null,
+  ): Promise<Float32Array> {
     const before = this.level;
-    const samples = await this.samples(this.receive(data, following), data?.length === 0);
+    const after = data === null ? this.readAlone(nextPacket) : undefined;
+    const samples = await this.samples(this.receive(data, following), data?.length === 0, after);
     applyLevels(samples, [before, this.level], this.hop, DECODER_DELAY);
     return samples.map((x) => Math.min(Math.max(x, -1), 1));
   }
@@ -53,10 +60,21 @@ export class LiveDecoder {
     return received.frame;
   }
 
-  private async samples(frame: Frame<SpeechPacket> | undefined, unsent: boolean): Promise<Float32Array> {
+  /** Read a packet that resets the context; undefined for others. */
+  private readAlone(data: Uint8Array | null): SpeechPacket | undefined {
+    if (!data?.length || !this.packets.resets(data)) return undefined;
+    return this.packets.readLive(data, this.packets.initial(), 0, 0).frame.packet;
+  }
+
+  private async samples(
+    frame: Frame<SpeechPacket> | undefined,
+    unsent: boolean,
+    after: SpeechPacket | undefined,
+  ): Promise<Float32Array> {
     if (unsent && !this.background) this.background = this.last?.side;
     if (this.background) return this.synthesis.comfortNoise(this.background);
     if (frame?.packet) return this.synthesis.packet(frame.packet);
-    return this.last && !unsent ? this.synthesis.lost(this.last) : new Float32Array(this.hop);
+    if (!this.last || unsent) return new Float32Array(this.hop);
+    return after ? this.synthesis.lostBefore(this.last, after) : this.synthesis.lost(this.last);
   }
 }

@@ -1,14 +1,18 @@
-import { float64, int32, Step, type ReadGraph, type Result, type State } from "./graphs.js";
+import { float32, float64, int32, Step, type ReadGraph, type Result, type State } from "./graphs.js";
 import type { SpeechPacket } from "./speech-packet.js";
 
 /** Magnitude from which samples are the result of damage. */
 const DAMAGED = 1000;
+
+/** Input `lost` of the decoder's graph: received, lost, and lost with the side information of the next packet. */
+const [RECEIVED, LOST, BETWEEN] = [0, 1, 2];
 
 /** Turns the integers of packets into samples, 20 ms by 20 ms, with the networks in WebAssembly. */
 export class SpeechSynthesis {
   private constructor(
     private readonly decoder: Step,
     private readonly noise: Step,
+    private readonly drift: Step | undefined,
     private readonly start: State,
     private state: State,
   ) {}
@@ -17,12 +21,14 @@ export class SpeechSynthesis {
   static async load(read: ReadGraph): Promise<SpeechSynthesis> {
     const { state } = await (await Step.load("decoder_start", read)).run({}, {});
     const decoder = await Step.load("decoder", read);
-    return new SpeechSynthesis(decoder, await Step.load("comfort_noise", read), state, state);
+    const noise = await Step.load("comfort_noise", read);
+    const drift = decoder.has("drift") ? await Step.load("drift", read) : undefined;
+    return new SpeechSynthesis(decoder, noise, drift, state, state);
   }
 
   /** Whether the weights are trained for the concealment of lost packets. */
   get conceals(): boolean {
-    return this.decoder.has("lost");
+    return this.drift !== undefined;
   }
 
   /** Begin another stream. */
@@ -32,13 +38,26 @@ export class SpeechSynthesis {
 
   /** Return the samples of a packet: as many as a packet has, not yet scaled by its level. */
   async packet({ step, side, latents }: SpeechPacket): Promise<Float32Array> {
-    return this.step(step, side, latents, 0);
+    return this.step(step, side, latents, RECEIVED);
   }
 
   /** Return the samples that replace a lost packet. */
   async lost({ side, latents, step }: SpeechPacket): Promise<Float32Array> {
-    if (!this.conceals) throw new Error("the weights are not trained for the concealment of lost packets");
-    return this.step(step, side, latents, 1);
+    this.concealing();
+    return this.step(step, side, latents, LOST);
+  }
+
+  /** Return the samples that replace a lost packet between the last one and the next one. */
+  async lostBefore({ latents, step }: SpeechPacket, next: SpeechPacket): Promise<Float32Array> {
+    const drift = this.concealing();
+    const before = this.state;
+    await this.step(step, next.side, latents, BETWEEN);
+    const { length } = await this.packet(next);
+    const history = this.state["state.concealment.history"]!.data as Float32Array;
+    this.state = before;
+    const following = float32(history.slice(-length));
+    const { outputs } = await drift.run(before, { following });
+    return this.step(step, next.side, latents, BETWEEN, (outputs["drift"]!.data as Float64Array)[0]);
   }
 
   /** Return comfort noise with the envelope and the gains of side integers. */
@@ -46,13 +65,24 @@ export class SpeechSynthesis {
     return this.take(await this.noise.run(this.state, { side: int32(side) }));
   }
 
-  private async step(step: number, side: Int32Array, latents: Int32Array, lost: number): Promise<Float32Array> {
+  private concealing(): Step {
+    if (!this.drift) throw new Error("the weights are not trained for the concealment of lost packets");
+    return this.drift;
+  }
+
+  private async step(
+    step: number,
+    side: Int32Array,
+    latents: Int32Array,
+    lost: number,
+    drift = 0,
+  ): Promise<Float32Array> {
     const given = {
       step: int32(Int32Array.of(step)),
       side: int32(side),
       latents: int32(latents, [5, latents.length / 5]),
       lost: int32(Int32Array.of(lost)),
-      drift: float64(Float64Array.of(0)),
+      drift: float64(Float64Array.of(drift)),
     };
     return this.take(await this.decoder.run(this.state, given));
   }
