@@ -1,8 +1,9 @@
+import { SIZE } from "./envelope.js";
 import { spectrogram } from "./spectrum.js";
 
 const INK = "#1f4e79";
 const LOST = "#b3261e";
-const SIZE = 512; // samples of a spectrum
+const PALE = "#9fb8d1";
 const FLOOR_DB = -50;
 const CEILING_DB = 35;
 
@@ -44,11 +45,35 @@ export function drawSpectrogram(canvas: HTMLCanvasElement, samples: Float32Array
   context.putImageData(image, 0, 0);
 }
 
-/** Draw a bar for the bits of each packet, and mark lost packets. */
-export function drawBits(canvas: HTMLCanvasElement, bits: readonly number[], lost: readonly boolean[]): void {
+/** Draw a spectrum from 0 to 8 kHz, pale, and the LPC envelope of its packet as a line. */
+export function drawEnvelope(canvas: HTMLCanvasElement, spectrum: Float32Array, envelope: Float32Array): void {
+  const context = cleared(canvas);
+  const { width, height } = canvas;
+  const high = (db: number): number => (height * (CEILING_DB - db)) / (CEILING_DB - FLOOR_DB);
+  const curves = [
+    [spectrum, PALE, 1],
+    [envelope, LOST, 2],
+  ] as const;
+  for (const [curve, colour, thickness] of curves) {
+    [context.strokeStyle, context.lineWidth] = [colour, thickness];
+    context.beginPath();
+    curve.forEach((db, k) => context.lineTo((k * width) / curve.length, high(db)));
+    context.stroke();
+  }
+}
+
+/** Draw a bar for the bits of each packet, mark lost packets, and the packet that is chosen. */
+export function drawBits(
+  canvas: HTMLCanvasElement,
+  bits: readonly number[],
+  lost: readonly boolean[],
+  chosen: number,
+): void {
   const context = cleared(canvas);
   const { width, height } = canvas;
   const most = Math.max(...bits, 1);
+  context.fillStyle = PALE;
+  context.fillRect((chosen * width) / bits.length, 0, Math.max(width / bits.length, 2), height);
   bits.forEach((count, t) => {
     context.fillStyle = lost[t] ? LOST : INK;
     const bar = (height * count) / most;

@@ -1,7 +1,8 @@
 /** The page: takes a sound, has it coded by the worker, shows and plays original and result. */
 import { Player, RATE_HZ, readSound, Recorder } from "./audio.js";
-import { drawBits, drawSpectrogram, drawWaveform } from "./draw.js";
-import type { Reply, Request } from "./messages.js";
+import { drawSpectrogram, drawWaveform } from "./draw.js";
+import type { Coded, Reply, Request } from "./messages.js";
+import { PacketView } from "./packet-view.js";
 
 const LONGEST_S = 60;
 
@@ -20,6 +21,13 @@ const download = element<HTMLAnchorElement>("download");
 
 const worker = new Worker("worker.js", { type: "module" });
 const player = new Player();
+const packetView = new PacketView({
+  bits: canvas("bits"),
+  envelope: canvas("envelope"),
+  timelines: [canvas("bits"), canvas("waveform-decoded"), canvas("spectrogram-decoded")],
+  slider: element<HTMLInputElement>("packet"),
+  text: element("packet-text"),
+});
 let original: Float32Array<ArrayBuffer> | undefined;
 let decoded: Float32Array<ArrayBuffer> | undefined;
 let recorder: Recorder | undefined;
@@ -50,12 +58,12 @@ async function take(data: Promise<ArrayBuffer>): Promise<void> {
   code();
 }
 
-function show(reply: Extract<Reply, { kind: "coded" }>): void {
+function show(reply: Coded): void {
   decoded = reply.decoded;
   [playDecoded.disabled, download.hidden] = [false, false];
   drawWaveform(canvas("waveform-decoded"), decoded);
   drawSpectrogram(canvas("spectrogram-decoded"), decoded);
-  drawBits(canvas("bits"), reply.bits, reply.lost);
+  packetView.show(reply);
   URL.revokeObjectURL(download.href);
   download.href = URL.createObjectURL(new Blob([reply.file]));
   const seconds = decoded.length / RATE_HZ;

@@ -1,5 +1,12 @@
 /** Codes speech in a worker of its own, so that the page stays responsive. */
-import { LiveDecoder, readWeights, SpeechEncoder, SpeechStreamReader, SpeechSynthesis } from "../src/index.js";
+import {
+  LiveDecoder,
+  readWeights,
+  SpeechEncoder,
+  SpeechStreamReader,
+  SpeechSynthesis,
+  type Envelope,
+} from "../src/index.js";
 import { DECODER_DELAY } from "../src/speech-stream.js";
 import type { Reply, Request } from "./messages.js";
 
@@ -50,9 +57,12 @@ async function code({ samples, bitrateBps, loss }: Request): Promise<Reply> {
   const lost = chooseLost(packets.length, loss);
   const decoder = new LiveDecoder(reader.packets, synthesis, hop, level);
   const decoded = new Float32Array(packets.length * hop);
+  const envelopes: Envelope[] = [];
   const received = packets.map((packet, t) => (lost[t] ? null : packet));
   for (const [t, packet] of received.entries()) {
     decoded.set(await decoder.push(packet, null, received[t + 1] ?? null), t * hop);
+    const { filter, logGain } = synthesis.envelope;
+    envelopes.push({ filter, logGain: logGain + level * Math.LN2 });
   }
   return {
     kind: "coded",
@@ -60,6 +70,7 @@ async function code({ samples, bitrateBps, loss }: Request): Promise<Reply> {
     file: new Uint8Array(file),
     bits: packets.map((packet) => 8 * packet.length),
     lost,
+    envelopes,
     seconds: { encode: (encoded - start) / 1000, decode: (performance.now() - encoded) / 1000 },
   };
 }

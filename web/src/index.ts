@@ -7,6 +7,6 @@ export type { SpeechPacket } from "./speech-packet.js";
 export type { Frame, Stream } from "./stream.js";
 export { MusicStreamReader, type MusicPacket } from "./music-stream.js";
 export { SpeechStreamReader, type SpeechStream } from "./speech-stream.js";
-export { SpeechSynthesis } from "./speech-synthesis.js";
+export { SpeechSynthesis, type Envelope } from "./speech-synthesis.js";
 export { readWeights, type Weights } from "./weights.js";
 export { SpeechEncoder, type Encoded } from "./speech-encoder.js";

@@ -7,6 +7,12 @@ const DAMAGED = 1000;
 /** Input `lost` of the decoder's graph: received, lost, and lost with the side information of the next packet. */
 const [RECEIVED, LOST, BETWEEN] = [0, 1, 2];
 
+/** The filter A(z), pre-emphasis included, and the log gain (natural) of the last subframe of a packet. */
+export interface Envelope {
+  readonly filter: Float64Array;
+  readonly logGain: number;
+}
+
 /** Turns the integers of packets into samples, 20 ms by 20 ms, with the networks in WebAssembly. */
 export class SpeechSynthesis {
   private constructor(
@@ -29,6 +35,12 @@ export class SpeechSynthesis {
   /** Whether the weights are trained for the concealment of lost packets. */
   get conceals(): boolean {
     return this.drift !== undefined;
+  }
+
+  /** Envelope of the last packet, also of a lost one; not yet scaled by its level. */
+  get envelope(): Envelope {
+    const [filter, gain] = ["state.a", "state.gain"].map((name) => this.state[name]!.data as Float64Array);
+    return { filter: filter!.slice(), logGain: gain!.at(-1)! };
   }
 
   /** Begin another stream. */

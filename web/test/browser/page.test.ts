@@ -111,6 +111,18 @@ test("bitrate and losses can be chosen", async () => {
   assert.match(await statusLike(/kbps, [1-9]\d* of/), CODED);
 });
 
+test("the packet under the pointer, or chosen by keys, shows its envelope over its spectrum", async () => {
+  await page.locator("#bits").hover({ position: { x: 1, y: 5 } });
+  assert.match((await page.locator("#packet-text").textContent())!, /^Packet 1 of 51, at 0\.00 s: \d+ bits; /);
+  await page.locator("#packet").focus();
+  await page.keyboard.press("ArrowRight");
+  assert.match(
+    (await page.locator("#packet-text").textContent())!,
+    /^Packet 2 of 51, at 0\.02 s: .*; the envelope is highest at \d+ Hz\.$/,
+  );
+  assert.ok((await colours("envelope")) > 20);
+});
+
 test("original and decoded sound play, and the file is saved", async () => {
   for (const name of ["Play original", "Play decoded", "Stop"]) await page.getByRole("button", { name }).click();
   const [download] = await Promise.all([page.waitForEvent("download"), page.getByText("Save the .cq file").click()]);
@@ -139,7 +151,8 @@ test("the page has no serious fault of accessibility, and every control is reach
     await page.keyboard.press("Tab");
     reached.add(await page.evaluate(() => document.activeElement!.id));
   }
-  for (const id of ["file", "record", "bitrate", "loss", "play-original", "stop"]) assert.ok(reached.has(id), id);
+  for (const id of ["file", "record", "bitrate", "loss", "play-original", "stop", "packet"])
+    assert.ok(reached.has(id), id);
 });
 
 test("the page caused no error, and asked no other server", () => {
