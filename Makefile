@@ -5,16 +5,17 @@ VENV ?= .venv
 BITRATE ?= $(if $(filter audio,$(PRESET) $(INIT)),64k-128k,9k-24k)
 OUT ?= runs/$(BITRATE)
 RATES ?= 9k 12k 16k 20k 24k
+CHROMIUM ?= $(shell command -v chromium)
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # $(call option,VARIABLE,name) gives the option --name if VARIABLE is set.
 option = $(if $($(1)),--$(2) "$($(1))")
 
-.PHONY: help train prune evaluate scale bench benchmark experiment demo test wheel-test check clean
+.PHONY: help train prune evaluate scale bench benchmark experiment demo samples screenshots test wheel-test check clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 train: $(VENV)/.train ## train a codec: BITRATE=9k-24k (or one rate) MINUTES=60 DATA=folder INIT=weights SEED=0 OUT=runs/9k PRESET=audio
 	$(BIN)/lpcnet-cq train --bitrate $(BITRATE) --out "$(OUT)" $(call option,PRESET,preset) $(call option,MINUTES,minutes) \
@@ -53,6 +54,13 @@ demo: $(VENV)/.train ## build the page that codes speech in a browser, in web/di
 	$(BIN)/lpcnet-cq export --onnx web/dist/site/graphs -f
 	cp lpcnet_cq/released/cq3.safetensors web/dist/site/
 	@echo "any server of static files shows it: $(PYTHON) -m http.server --bind 127.0.0.1 --directory web/dist/site"
+
+samples: export OMP_NUM_THREADS = 1
+samples: $(VENV)/.bench ## code samples for the listening test of this page, ours and other codecs: DATA=folder with licences in its index
+	$(BIN)/python experiments/samples.py $(if $(DATA),"$(DATA)") --out web/dist/site/samples
+
+screenshots: ## take the screenshots of web/README.md, after `make demo samples`: CHROMIUM=program
+	CQ_SITE="$(CURDIR)/web/dist/site" CHROMIUM="$(CHROMIUM)" npm --prefix web run screenshots
 
 test: export OMP_NUM_THREADS = 1
 test: check ## check style and types, run doctests and tests

@@ -82,8 +82,8 @@ def test_lost_packets_are_interpolated_in_typescript_as_in_python(graphs, tmp_pa
 
 @needs_node
 @needs_chromium
-def test_the_page_works_in_a_browser(graphs, tmp_path):
-    """Load, drop a file, encode, play, save; no serious fault of accessibility."""
+def test_the_pages_work_in_a_browser(graphs, tmp_path):
+    """Code a dropped file, and take the listening test by keyboard; no serious fault of accessibility."""
     subprocess.run(["npm", "run", "site"], cwd=WEB, check=True, capture_output=True)
     site = shutil.copytree(WEB / "dist" / "site", tmp_path / "site", dirs_exist_ok=True)
     shutil.copytree(graphs / "cq3", site / "graphs", dirs_exist_ok=True)

@@ -29,20 +29,22 @@ def held_out(data: str | Path, part: str = "speech/", limit_s: float | None = No
     return select_clips([clip for clip in open_corpus(data, part) if clip.split == "dev"], limit_s)
 
 
-def select_clips(clips: Sequence[Clip], limit_s: float | None) -> list[Clip]:
-    """Choose clips of about `limit_s` seconds in total from as many speakers as possible; None chooses all.
-
-    The first clips of all speakers come before the second ones. The order depends on the names only.
-    """
-    if limit_s is None:
-        return list(clips)
+def in_turn(clips: Sequence[Clip]) -> list[Clip]:
+    """Return clips in an order that depends on their names only: first ones of all speakers, then second ones, ..."""
     n_chosen: Counter[str] = Counter()
     order = []
     for clip in sorted(clips, key=lambda c: hashlib.sha256(f"{c.speaker}/{c.path.name}".encode()).hexdigest()):
         order.append((n_chosen[clip.speaker], len(order), clip))
         n_chosen[clip.speaker] += 1
+    return [clip for _, _, clip in sorted(order, key=lambda o: o[:2])]
+
+
+def select_clips(clips: Sequence[Clip], limit_s: float | None) -> list[Clip]:
+    """Choose clips of about `limit_s` seconds in total from as many speakers as possible; None chooses all."""
+    if limit_s is None:
+        return list(clips)
     chosen, seconds = [], 0.0
-    for _, _, clip in sorted(order, key=lambda o: o[:2]):
+    for clip in in_turn(clips):
         if seconds >= limit_s:
             break
         chosen.append(clip)

@@ -10,7 +10,7 @@ const path = (url) => fileURLToPath(url);
 
 await mkdir(site, { recursive: true });
 await build({
-  entryPoints: [path(new URL("main.ts", demo)), path(new URL("worker.ts", demo))],
+  entryPoints: [...["main.ts", "worker.ts", "listen.ts"].map((name) => path(new URL(name, demo)))],
   bundle: true,
   minify: true,
   format: "esm",
@@ -19,5 +19,5 @@ await build({
   external: ["node:*", "module"],
   outdir: path(site),
 });
-for (const name of ["index.html", "style.css"]) await copyFile(new URL(name, demo), new URL(name, site));
+for (const name of ["index.html", "listen.html", "style.css"]) await copyFile(new URL(name, demo), new URL(name, site));
 await copyFile(runtime, new URL("ort-wasm-simd-threaded.wasm", site));

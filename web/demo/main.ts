@@ -1,12 +1,12 @@
 /** The page: takes a sound, has it coded by the worker, shows and plays original and result. */
 import { Player, RATE_HZ, readSound, Recorder } from "./audio.js";
 import { drawSpectrogram, drawWaveform } from "./draw.js";
+import { element } from "./elements.js";
 import type { Coded, Reply, Request } from "./messages.js";
 import { PacketView } from "./packet-view.js";
 
 const LONGEST_S = 60;
 
-const element = <T extends HTMLElement>(id: string): T => document.getElementById(id) as T;
 const canvas = (id: string): HTMLCanvasElement => element<HTMLCanvasElement>(id);
 const status = element("status");
 const input = element<HTMLInputElement>("file");
