@@ -1,6 +1,7 @@
 /** Codes speech in a worker of its own, so that the page stays responsive. */
 import {
   LiveDecoder,
+  nextReceived,
   readWeights,
   SpeechEncoder,
   SpeechStreamReader,
@@ -60,7 +61,7 @@ async function code({ samples, bitrateBps, loss }: Request): Promise<Reply> {
   const envelopes: Envelope[] = [];
   const received = packets.map((packet, t) => (lost[t] ? null : packet));
   for (const [t, packet] of received.entries()) {
-    decoded.set(await decoder.push(packet, null, received[t + 1] ?? null), t * hop);
+    decoded.set(await decoder.push(packet, null, ...nextReceived(received, t)), t * hop);
     const { filter, logGain } = synthesis.envelope;
     envelopes.push({ filter, logGain: logGain + level * Math.LN2 });
   }

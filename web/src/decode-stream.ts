@@ -1,12 +1,9 @@
 import type { Signal } from "./header.js";
 import { applyLevels } from "./level.js";
-import type { SpeechPacket } from "./speech-packet.js";
+import { NOTHING, type SpeechPacket } from "./speech-packet.js";
 import type { Frame } from "./stream.js";
 import { DECODER_DELAY, type SpeechStream } from "./speech-stream.js";
 import type { SpeechSynthesis } from "./speech-synthesis.js";
-
-/** Stands for a packet before the first one; its values do not matter. */
-const NOTHING: SpeechPacket = { reset: true, step: 0, side: new Int32Array(21), latents: new Int32Array(5 * 64) };
 
 /**
  * Synthesise a whole file or live stream.

@@ -2,7 +2,7 @@ export { decodeStream } from "./decode-stream.js";
 export { BitstreamError, WeightsError } from "./errors.js";
 export type { ReadGraph } from "./graphs.js";
 export { readHeader, type Header } from "./header.js";
-export { LiveDecoder } from "./live-decoder.js";
+export { LiveDecoder, nextReceived } from "./live-decoder.js";
 export type { SpeechPacket } from "./speech-packet.js";
 export type { Frame, Stream } from "./stream.js";
 export { MusicStreamReader, type MusicPacket } from "./music-stream.js";

@@ -14,6 +14,14 @@ export interface SpeechPacket {
   readonly latents: Int32Array;
 }
 
+/** Stands for a packet before the first one; its values do not matter. */
+export const NOTHING: SpeechPacket = {
+  reset: true,
+  step: 0,
+  side: new Int32Array(21),
+  latents: new Int32Array(5 * 64),
+};
+
 /** What an encoder writes; it chooses a latent when its mean and scale, with 20 fractional bits, are known. */
 export interface PacketSource extends Side {
   latent(at: number, mean: number, scale: number): number;

@@ -4,8 +4,8 @@ import type { SpeechPacket } from "./speech-packet.js";
 /** Magnitude from which samples are the result of damage. */
 const DAMAGED = 1000;
 
-/** Input `lost` of the decoder's graph: received, lost, and lost with the side information of the next packet. */
-const [RECEIVED, LOST, BETWEEN] = [0, 1, 2];
+/** Input `lost` of the decoder's graph. */
+const [RECEIVED, LOST] = [0, 1];
 
 /** The filter A(z), pre-emphasis included, and the log gain (natural) of the last subframe of a packet. */
 export interface Envelope {
@@ -59,17 +59,17 @@ export class SpeechSynthesis {
     return this.step(step, side, latents, LOST);
   }
 
-  /** Return the samples that replace a lost packet between the last one and the next one. */
-  async lostBefore({ latents, step }: SpeechPacket, next: SpeechPacket): Promise<Float32Array> {
+  /** Return the samples that replace a lost packet between the last one and one that is `distance` packets later. */
+  async lostBefore({ latents, step }: SpeechPacket, next: SpeechPacket, distance: number): Promise<Float32Array> {
     const drift = this.concealing();
     const before = this.state;
-    await this.step(step, next.side, latents, BETWEEN);
+    await this.step(step, next.side, latents, LOST, distance);
     const { length } = await this.packet(next);
     const history = this.state["state.concealment.history"]!.data as Float32Array;
     this.state = before;
-    const following = float32(history.slice(-length));
-    const { outputs } = await drift.run(before, { following });
-    return this.step(step, next.side, latents, BETWEEN, (outputs["drift"]!.data as Float64Array)[0]);
+    const given = { next_excitation: float32(history.slice(-length)), distance: int32(Int32Array.of(distance)) };
+    const { outputs } = await drift.run(before, given);
+    return this.step(step, next.side, latents, LOST, distance, (outputs["drift"]!.data as Float64Array)[0]);
   }
 
   /** Return comfort noise with the envelope and the gains of side integers. */
@@ -87,6 +87,7 @@ export class SpeechSynthesis {
     side: Int32Array,
     latents: Int32Array,
     lost: number,
+    distance = 0,
     drift = 0,
   ): Promise<Float32Array> {
     const given = {
@@ -94,6 +95,7 @@ export class SpeechSynthesis {
       side: int32(side),
       latents: int32(latents, [5, latents.length / 5]),
       lost: int32(Int32Array.of(lost)),
+      distance: int32(Int32Array.of(distance)),
       drift: float64(Float64Array.of(drift)),
     };
     return this.take(await this.decoder.run(this.state, given));

@@ -3,7 +3,7 @@
  * JSON array of arrays of bytes, null for a lost packet; OUT gets float32 samples at 16 kHz.
  */
 import { readFile, writeFile } from "node:fs/promises";
-import { LiveDecoder } from "../src/live-decoder.js";
+import { LiveDecoder, nextReceived } from "../src/live-decoder.js";
 import { SpeechStreamReader } from "../src/speech-stream.js";
 import { SpeechSynthesis } from "../src/speech-synthesis.js";
 import { GRAPHS, weightsOf } from "./vectors.js";
@@ -14,5 +14,5 @@ const reader = new SpeechStreamReader(await weightsOf("cq3"));
 const synthesis = await SpeechSynthesis.load((file) => readFile(`${GRAPHS}/cq3/${file}`));
 const decoder = new LiveDecoder(reader.packets, synthesis, reader.signal.hop);
 const frames: Float32Array[] = [];
-for (const [t, packet] of packets.entries()) frames.push(await decoder.push(packet, null, packets[t + 1] ?? null));
+for (const [t, packet] of packets.entries()) frames.push(await decoder.push(packet, null, ...nextReceived(packets, t)));
 await writeFile(output, Buffer.concat(frames.map((frame) => Buffer.from(frame.slice().buffer))));
