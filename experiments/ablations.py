@@ -5,13 +5,13 @@ held-out speakers. The reference for joint training is a frozen LSF quantiser: s
 of the LSF vectors. Noise shaping (`allocation`) and long-term postfilter start without effect: frozen, they are absent.
 "In phases" trains in the order of CMRL's modules: half of the steps train everything else, a quarter these two alone, a
 quarter everything at a lower learning rate.
-Run: python experiments/ablations.py DATA --steps 600 [--variants ...]; writes experiments/results/ablations.csv
+Run: python experiments/ablations.py DATA --steps 600 [--variants ...]; writes results/ablations/rows.csv
 """
 
 from dataclasses import replace
 from pathlib import Path
 
-from report import RESULTS, make_parser
+from report import RESULTS, make_parser, record_run
 
 from lpcnet_cq.codec import Codec
 from lpcnet_cq.evaluation.evaluate import evaluate, held_out, summary
@@ -52,5 +52,6 @@ if __name__ == "__main__":
     table = []
     for name in args.variants:  # existing trainings are not repeated
         table.append(score(name, args))
-        write_rows(table, RESULTS / "ablations.csv")
-    print((RESULTS / "ablations.csv").read_text())
+        write_rows(table, RESULTS / "ablations" / "rows.csv")
+    record_run(RESULTS / "ablations")
+    print((RESULTS / "ablations" / "rows.csv").read_text())

@@ -2,7 +2,7 @@
 
     python experiments/bench_dsp.py [--seconds 30] [--repeats 5]
 
-Prints a table and writes it to experiments/results/bench_dsp.csv. Peers that are not installed are named and left
+Prints a table and writes it to results/bench_dsp/rows.csv. Peers that are not installed are named and left
 out. All work on the same frames (30 ms every 20 ms at 16 kHz, order 16), each in the way its documentation shows;
 the fastest of the repeats counts.
 """
@@ -15,13 +15,11 @@ for library in ("OMP", "OPENBLAS", "MKL", "NUMBA"):  # before they are imported
 
 import importlib
 import importlib.metadata
-import platform
-import subprocess
 import time
 from pathlib import Path
 
 import numpy as np
-from report import RESULTS, make_parser
+from report import RESULTS, commit, make_parser, processor, record_run
 from scipy.linalg import solve_toeplitz
 from scipy.signal import lfilter
 
@@ -191,28 +189,22 @@ def measure(seconds, repeats):
 
 def machine():
     """Return processor, threads, commit and versions: what every speed number needs."""
-    cpu = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line]
-        cpu = names[0] if names else cpu
-    command = ["git", "rev-parse", "--short", "HEAD"]
-    git = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parent)
     versions = [f"{name} {importlib.metadata.version(name)}" for name in ("numpy", "scipy")]
-    return {"cpu": cpu, "threads": 1, "commit": git.stdout.strip(), "versions": ", ".join(versions)}
+    return {"cpu": processor(), "threads": 1, "commit": commit() or "", "versions": ", ".join(versions)}
 
 
 def main():
     parser = make_parser(__doc__)
     parser.add_argument("--seconds", type=float, default=30.0, help="of audio (default 30)")
     parser.add_argument("--repeats", type=int, default=5, help="the fastest counts (default 5)")
-    parser.add_argument("--output", type=Path, default=RESULTS / "bench_dsp.csv")
+    parser.add_argument("--output", type=Path, default=RESULTS / "bench_dsp" / "rows.csv")
     args = parser.parse_args()
     where = machine()
     print(", ".join(f"{key} {value}" for key, value in where.items()))
     print(f"{'task':22} {'implementation':22} {'frames/s':>12} {'audio s/s':>12} {'dsp is':>9}")
     rows = measure(args.seconds, args.repeats)
     write_rows([row | where for row in rows], args.output)
+    record_run(args.output.parent)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,13 @@
 
     python experiments/benchmark.py DATA [--peers opus,amr-wb] [--rates 9k,24k] [--model NAME] [--judges warpq]
 
-Codes the held-out speech of the corpus folder DATA and scores the decoded signals. Every row of
-`results/benchmark.csv` is written as it is measured and is not measured again: an interrupted run continues where it
-stopped, `--redo CODEC` deletes the rows of a codec, and scores that rows lack are added without the others: those
-whose package was missing, and those of a new judge. Judges (`lpcnet_cq.evaluation.judges`) are slow: they score 7.68 s
-from the middle of `--judged` recordings only. Lines in decoded white noise are written to `results/noise_lines.csv`.
-At the end the program writes the tables (`benchmark.md`), the curves (`benchmark.png`) and the recordings on which
-Opus is furthest ahead of ours (`worst.csv`); `--peers none --model none --judges none` writes these alone.
+Codes the held-out speech of the corpus folder DATA and scores the decoded signals. Writes to
+`results/benchmark`. Every row of `rows.csv` is written as it is measured and is not measured again: an interrupted run
+continues where it stopped, `--redo CODEC` deletes the rows of a codec, and scores that rows lack are added without the
+others: those whose package was missing, and those of a new judge. Judges (`lpcnet_cq.evaluation.judges`) are slow: they
+score 7.68 s from the middle of `--judged` recordings only. Lines in decoded white noise are written to
+`noise_lines.csv`. At the end the program writes the tables (`table.md`), the curves (`curves.png`) and the recordings
+on which Opus is furthest ahead of ours (`worst.csv`); `--peers none --model none --judges none` writes these alone.
 `--recogniser WEIGHTS` adds the letter error rate of a recogniser (`recognise.py`) on recordings with a transcript to
 the rows. `--speed` measures delay and speed instead, on one core.
 
@@ -27,7 +27,7 @@ import numpy as np
 import plots
 from coders import Code, as_pcm16, own_code, steer
 from peers import PEERS, RATE_HZ, PacketPeer
-from report import RESULTS, make_parser
+from report import RESULTS, make_parser, record_run
 
 import lpcnet_cq
 from dsp.frames import FrameSpec
@@ -314,7 +314,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--judges", type=judges_of, default="all", help=f"all, none, or some of {', '.join(JUDGES)}")
     parser.add_argument("--judged", type=int, default=12, help="number of recordings that judges score (%(default)s)")
     parser.add_argument("--redo", metavar="CODEC", help="delete the rows of this codec first")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder to write to")
+    parser.add_argument("--results", type=Path, default=RESULTS / "benchmark", help="folder to write to")
     parser.add_argument(
         "--recogniser", type=Path, help="weights of `recognise.py`: measure its letter error rate as well"
     )
@@ -325,7 +325,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
         print(speed_table(args))
         return
-    path = args.results / "benchmark.csv"
+    path = args.results / "rows.csv"
     args.results.mkdir(parents=True, exist_ok=True)
     clips = held_out(args.data)
     noise = args.results / "noise_lines.csv"
@@ -343,6 +343,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     noise_rows = tables.read_rows(noise, TEXT_COLUMNS)
     columns = plots.Columns(METRICS, SIGNALS, JUDGES)
     plots.write_summary(rows.values(), noise_rows, args.label, columns, absent, args.results)
+    record_run(args.results)
 
 
 if __name__ == "__main__":

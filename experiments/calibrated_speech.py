@@ -3,7 +3,7 @@
 Trains the released weights further, with and without the terms of `lpcnet_cq.training.psychoacoustic_loss`, on the
 same data, steps and rates, and scores all from bytes on held-out speakers. Differences are computed per recording.
 Run: python experiments/calibrated_speech.py DATA [--steps 200]; a training that exists already is not repeated.
-Writes results/calibrated_speech.csv (a row per recording) and calibrated_speech.md.
+Writes rows.csv (a row per recording) and table.md to results/calibrated_speech.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from report import RESULTS, make_parser, publish
+from report import RESULTS, make_parser, publish, record_run
 
 from lpcnet_cq.codec import Codec
 from lpcnet_cq.evaluation import evaluate, metrics
@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--limit-s", type=float, default=120.0, help="held-out speech to score, about")
     parser.add_argument("--out", type=Path, default=Path("runs/calibrated_speech"))
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--results", type=Path, default=RESULTS / "calibrated_speech")
     args = parser.parse_args(argv)
     clips = evaluate.held_out(args.data, limit_s=args.limit_s)
     rows = []
@@ -72,8 +72,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         t = replace(BASE, data=args.data, steps=args.steps, loss=replace(BASE.loss, **changes))
         path = train(t, args.out / name.replace(" ", "-"))
         rows += score(name, Codec(path), clips)
-        write_rows(rows, args.results / "calibrated_speech.csv")
-        publish(table(rows), args.results / "calibrated_speech.md")
+        write_rows(rows, args.results / "rows.csv")
+        publish(table(rows), args.results / "table.md")
+    record_run(args.results)
 
 
 if __name__ == "__main__":

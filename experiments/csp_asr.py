@@ -4,7 +4,7 @@
 
 A dense recogniser is trained for every seed, then pruned by every method to every sparsity. DATA is a corpus whose
 `index.csv` has transcripts. The score is 1 minus the letter error rate on speakers that were not trained on. Rows are
-written to `results/csp_asr.csv` as they are measured, and are not measured again.
+written to `results/csp_asr/rows.csv` as they are measured, and are not measured again.
 """
 
 from dataclasses import replace
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import grid
 from recognise import Recipe, train
-from report import make_parser, publish
+from report import make_parser, publish, record_run
 
 
 def accuracy(notes: dict, parts: tuple[str, ...] = ("held", "dev")) -> float:
@@ -41,10 +41,12 @@ def main() -> None:
         dev, held = (accuracy(notes, (part,)) for part in ("dev", "held"))
         return [{"score": accuracy(notes), "score_dev": dev, "score_held": held, "steps": args.steps}]
 
-    path = args.results / "csp_asr.csv"
+    folder = args.results / "csp_asr"
+    path = folder / "rows.csv"
     rows = grid.run(grid.cells(args.methods, args.sparsities, args.seeds), measure, path)
-    grid.draw({"letters read right": rows}, args.results / "csp_asr.png")
-    publish(grid.table(rows, "correct letters"), args.results / "csp_asr.md")
+    grid.draw({"letters read right": rows}, folder / "curves.png")
+    publish(grid.table(rows, "correct letters"), folder / "table.md")
+    record_run(folder)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
     python experiments/csp_codec.py DATA [--methods csp gradual] [--sparsities 0.8 0.9] [--seeds 0 1] [--steps 200]
 
 Every run starts from the released weights, covers all rates, and is scored from bytes on the same recordings of
-held-out speakers. Rows are written to `results/csp_codec.csv` as they are measured, and are not measured again. The
-methods "released" and "packed" are the released weights as they are, and stored in half precision.
+held-out speakers. Rows are written to `results/csp_codec` as they are measured, and are not measured again. The methods
+"released" and "packed" are the released weights as they are, and stored in half precision.
 """
 
 from dataclasses import replace
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import grid
 import numpy as np
-from report import make_parser, publish
+from report import make_parser, publish, record_run
 
 from lpcnet_cq.checkpoint.half_precision import pack_weights
 from lpcnet_cq.checkpoint.weight_groups import PATTERNS
@@ -109,13 +109,14 @@ def main() -> None:
         (folder / "checkpoint.safetensors").unlink()  # large, and of no more use
         return rows_of(path, clips, before)
 
-    name = "csp_codec" if args.pattern == "single" else f"csp_codec_{args.pattern}"
+    folder = args.results / ("csp_codec" if args.pattern == "single" else f"csp_codec_{args.pattern}")
     todo = [(RELEASED, 0.0, 0), (PACKED, 0.0, 0), *grid.cells(args.methods, args.sparsities, args.seeds)]
-    rows = grid.run(todo, measure, args.results / f"{name}.csv")
+    rows = grid.run(todo, measure, folder / "rows.csv")
     panels = {f"PESQ-WB at {rate / 1000:g} kbps": [r for r in rows if r["rate_bps"] == rate] for rate in RATES_BPS}
     text = "\n".join([*(grid.table(of, title) for title, of in panels.items()), small_enough(rows)])
-    grid.draw(panels, args.results / f"{name}.png")
-    publish(text, args.results / f"{name}.md")
+    grid.draw(panels, folder / "curves.png")
+    publish(text, folder / "table.md")
+    record_run(folder)
 
 
 if __name__ == "__main__":

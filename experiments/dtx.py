@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 from loss import HOP, RATE_HZ, numbers, recordings
-from report import RESULTS
+from report import RESULTS, record_run
 from scipy.signal import lfilter, welch
 
 import lpcnet_cq
@@ -161,6 +161,7 @@ def main():
     args.out.mkdir(parents=True, exist_ok=True)
     if args.what == "run":
         run(args.source, rows, args.model, args.kbps)
+        record_run(args.out)
     else:
         write_table(read_rows(rows, TEXTS), args.out)
 

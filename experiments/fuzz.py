@@ -29,8 +29,9 @@ from fuzz_report import write_report
 from fuzz_seeds import Seed, make_seeds
 from fuzz_targets import Case, Targets, decode, decode_blocks, info, thin
 from fuzz_weights import draw_weights
+from report import RESULTS, record_run
 
-REPORT = Path(__file__).parent / "results" / "fuzz" / "report.md"
+REPORT = RESULTS / "fuzz" / "report.md"
 WEIGHTS_SHARE = 0.02  # of the cases
 TRACED = 100  # one case of so many
 CHUNK = 500  # cases between two lines of progress
@@ -177,6 +178,7 @@ def main() -> int:
             print(f"{n} cases, {n / seconds:.0f}/s, {failed} failed, {mb:.0f} MB, {left_min:.1f} min left", flush=True)
             if left_min <= 0:
                 break
+    record_run(args.report.parent)
     return int(bool(total.failures))
 
 

@@ -1,12 +1,12 @@
 """Cost of layers and of a packet size limit: files of two layers, whole and stripped, and limited packets.
 
-Run: python experiments/layers.py DATA [--model WEIGHTS] [--seconds 200]; writes results/layers.csv and layers.md
+Run: python experiments/layers.py DATA [--model WEIGHTS] [--seconds 200]; writes rows and table to results/layers
 """
 
 import numpy as np
 from benchmark import RATE_HZ, rates_of
 from coders import as_pcm16
-from report import RESULTS, make_parser, publish
+from report import RESULTS, make_parser, publish, record_run
 
 import lpcnet_cq
 from lpcnet_cq.evaluation import metrics
@@ -66,5 +66,6 @@ if __name__ == "__main__":
                 row = {"what": what, "kbps_asked": kbps, "clip": clip.path.name} | score(codec, x, data)
                 rows.append(row | {f"plain_{k}": v for k, v in score(codec, x, plain).items()})
         print(clip.path.name, flush=True)
-    write_rows(rows, RESULTS / "layers.csv")
-    publish(table(rows), RESULTS / "layers.md")
+    write_rows(rows, RESULTS / "layers" / "rows.csv")
+    publish(table(rows), RESULTS / "layers" / "table.md")
+    record_run(RESULTS / "layers")

@@ -27,7 +27,7 @@ import numpy as np
 from coders import steer
 from loss_peers import LOSSY, LossyPeer
 from loss_report import write_report
-from report import RESULTS
+from report import RESULTS, record_run
 
 import lpcnet_cq
 from lpcnet_cq.bitstream import packet
@@ -283,8 +283,10 @@ def main():
     if args.what == "run":
         settings = [(kbps, protection) for kbps in args.kbps for protection in protections(args, kbps)]
         run(args.source, rows, args.model, settings, args.rates)
+        record_run(args.out)
     elif args.what == "peers":
         run_peers(args.source, rows, args.names, args.rates)
+        record_run(args.out)
     elif args.what == "merge":
         merge(rows, Path(args.source))
     elif args.what == "resets":

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from loss import HOP, RATE_HZ, decode, encode_all, numbers, recordings, setting_of
-from report import RESULTS
+from report import RESULTS, record_run
 
 import lpcnet_cq
 from lpcnet_cq.bitstream.protection import Protection
@@ -79,6 +79,7 @@ def main() -> None:
     path = args.out / "intervals.csv"
     if args.what == "run":
         run(args.data, path, args.model, args.kbps)
+        record_run(args.out)
     else:
         write_table(read_rows(path, ["codec", "setting"]), path.with_suffix(".md"))
 

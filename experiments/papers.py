@@ -3,7 +3,7 @@
 Every system gets the same minutes of processor time, or `times` as many. An experiment is a file in `papers/` with the
 differences from a preset. Existing rows are not computed again; an interrupted training continues.
 Run: python experiments/papers.py NAME [--data FOLDER] [--minutes N]; NAME all runs every experiment.
-Writes results/papers.csv (a row per system), papers_clips.csv (a row per recording) and papers.md (tables).
+Writes rows.csv (a row per system), clips.csv (a row per recording) and table.md to results/papers.
 """
 
 import time
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from papers_tables import CLIP_METRICS, tables
-from report import RESULTS, make_parser, publish
+from report import RESULTS, make_parser, publish, record_run
 
 import lpcnet_cq
 from lpcnet_cq.evaluation.complexity import macs_per_second
@@ -124,9 +124,9 @@ def run(name: str, values: dict, args) -> None:
     measure = measure_ours if "bitrate_bps" in values else measure_published
     result, rows = measure(name, values, args)
     clips = [{"system": name} | row for row in rows]
-    append_rows(clips, ["system", "clip", "seconds", "bytes", *CLIP_METRICS], args.results / "papers_clips.csv")
+    append_rows(clips, ["system", "clip", "seconds", "bytes", *CLIP_METRICS], args.results / "clips.csv")
     result |= {"system": name, "command": command_of(name, values, args)}
-    append_rows([result], COLUMNS, args.results / "papers.csv")
+    append_rows([result], COLUMNS, args.results / "rows.csv")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -136,10 +136,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--minutes", type=float, default=5.0, help="of training, for each system")
     parser.add_argument("--limit-s", type=float, default=120.0, help="held-out speech to score, about")
     parser.add_argument("--out", type=Path, default=Path("runs/papers"))
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--results", type=Path, default=RESULTS / "papers")
     args = parser.parse_args(argv)
     args.data = args.data or str(default_corpus())
-    done = {row["command"] for row in read_rows(args.results / "papers.csv", TEXT_COLUMNS)}
+    done = {row["command"] for row in read_rows(args.results / "rows.csv", TEXT_COLUMNS)}
     wanted = {name: tomllib.loads(EXPERIMENTS[name].read_text()) for name in EXPERIMENTS if args.name in ("all", name)}
     left = {name: values for name, values in wanted.items() if command_of(name, values, args) not in done}
     began, minutes = time.monotonic(), {name: minutes_of(values, args) + 1.5 for name, values in left.items()}
@@ -149,8 +149,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"{i + 1} of {len(left)}: {name}; {spent:.0f} minutes spent, about {ahead:.0f} left", flush=True)
         run(name, values, args)
         del minutes[name]
-    rows, clips = (read_rows(args.results / file, TEXT_COLUMNS) for file in ("papers.csv", "papers_clips.csv"))
-    publish(tables(rows, clips), args.results / "papers.md")
+    rows, clips = (read_rows(args.results / file, TEXT_COLUMNS) for file in ("rows.csv", "clips.csv"))
+    publish(tables(rows, clips), args.results / "table.md")
+    record_run(args.results)
 
 
 if __name__ == "__main__":

@@ -296,9 +296,9 @@ def write_summary(
     scores = [row["dnsmos"] for row in rows if row["codec"] == UNCODED and "dnsmos" in row]
     if scores:
         text += "\nThe recordings themselves have DNSMOS {:.2f} ± {:.2f}.\n".format(*mean_and_interval(scores))
-    draw(points, own, columns.scores, folder / "benchmark.png")
+    draw(points, own, columns.scores, folder / "curves.png")
     entries = worst(points, own)
     (folder / "worst.csv").unlink(missing_ok=True)
     listed = list(entries[0]) if entries else ["codec", "kbps_asked", "clip"]
     append_rows(entries, listed, folder / "worst.csv")
-    publish(text, folder / "benchmark.md")
+    publish(text, folder / "table.md")

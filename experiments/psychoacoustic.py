@@ -7,7 +7,7 @@ as well; all else is equal. One more model has no such loss but twice the parame
 bits. With --steps, each model that does not exist yet is trained for so many steps; all are scored at 96 kbps.
 `--model` adds released or other weights, at all rates. The held-out recordings of DATA are coded and scored: whole
 files of ours, packets of the peers. Rates are those of two channels; recordings with one channel get half. Every row
-of `results/psychoacoustic.csv` is written as it is measured and is not measured again. Differences are computed for
+of `results/psychoacoustic/rows.csv` is written as it is measured, and not measured again. Differences are computed for
 each recording before they are averaged.
 """
 
@@ -20,7 +20,7 @@ import mask_pictures
 import numpy as np
 from audio_peers import AUDIO_PEERS, CommandPeer
 from coders import Code, own_code, steer
-from report import RESULTS, make_parser, publish
+from report import RESULTS, make_parser, publish, record_run
 
 from lpcnet_cq.cli.arguments import bitrate_bps
 from lpcnet_cq.codec import Codec, load
@@ -144,9 +144,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--model", help="weights to score as `lpcnet_cq`")
     parser.add_argument("--rates", default="64k,80k,96k,112k,128k", help="of two channels")
     parser.add_argument("--out", type=Path, default=Path("runs/psychoacoustic"), help="folder of the models")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder to write to")
+    parser.add_argument("--results", type=Path, default=RESULTS / "psychoacoustic", help="folder to write to")
     args = parser.parse_args(argv)
-    path = args.results / "psychoacoustic.csv"
+    path = args.results / "rows.csv"
     args.results.mkdir(parents=True, exist_ok=True)
     models = {name: codec for name, t in MODELS.items() if (codec := trained(name, t, args))}
     fs = AUDIO.codec.spec.sample_rate_hz
@@ -162,10 +162,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     rows = read_rows(path, TEXT_COLUMNS)
     groups = {"pieces in stereo": [row for row in rows if is_piece(row)]}
     groups["single sounds"] = [row for row in rows if not is_piece(row)]
-    mask_pictures.curves(groups["pieces in stereo"], args.results / "psychoacoustic.png")
-    mask_pictures.noise_under_mask(models, clips, args.results / "psychoacoustic_mask.png")
+    mask_pictures.curves(groups["pieces in stereo"], args.results / "curves.png")
+    mask_pictures.noise_under_mask(models, clips, args.results / "mask.png")
     parts = (f"{name}\n\n{table(group)}\n{differences(group)}\n" for name, group in groups.items() if group)
-    publish("".join(parts) + "\n".join(gone), args.results / "psychoacoustic.md")
+    publish("".join(parts) + "\n".join(gone), args.results / "table.md")
+    record_run(args.results)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 Noise, reverberation and levels are applied to held-out clean speech; the reference of the scores is the input of the
 codec. Languages are the prompts of the default corpus, none of which the released weights were trained on.
-Run: python experiments/robustness.py DATA [--model WEIGHTS] [--rates 9k,16k,24k]; writes results/robustness.csv, .md
+Run: python experiments/robustness.py DATA [--model WEIGHTS] [--rates 9k,16k,24k]; writes to results/robustness
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ import numpy as np
 from benchmark import OWN, RATE_HZ, rates_of, steered_code
 from coders import as_pcm16, own_code
 from peers import PEERS
-from report import RESULTS, make_parser, publish
+from report import RESULTS, make_parser, publish, record_run
 from scipy.signal import fftconvolve
 
 import lpcnet_cq
@@ -106,5 +106,6 @@ if __name__ == "__main__":
                 row |= {f"pesq{suffix}": pesq_wb(reference, y), f"estoi{suffix}": estoi(reference, y)}
             rows.append(row)
         print(f"{OWN}, {condition}, {name}: {rows[-1]['pesq']:.2f} against {rows[-1]['pesq_opus']:.2f}", flush=True)
-    write_rows(rows, RESULTS / "robustness.csv")
-    publish(table(rows), RESULTS / "robustness.md")
+    write_rows(rows, RESULTS / "robustness" / "rows.csv")
+    publish(table(rows), RESULTS / "robustness" / "table.md")
+    record_run(RESULTS / "robustness")

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from matplotlib.figure import Figure
-from report import make_parser
+from report import make_parser, record_run
 
 from lpcnet_cq.cli.arguments import bitrate_bps
 from lpcnet_cq.cli.training import EVALUATION_S
@@ -75,6 +75,7 @@ if __name__ == "__main__":
         models["one per rate"] = {rate: trained(rate, rate, args) for rate in args.rates}
     runs = [(name, codec, rate) for name, by_rate in models.items() for rate, codec in by_rate.items()]
     table = [score(*run, clips, args.out) for run in runs]
-    write_rows(table, args.out / "scale.csv")
-    draw(table, args.out / "scale.png")
-    print((args.out / "scale.csv").read_text())
+    write_rows(table, args.out / "rows.csv")
+    draw(table, args.out / "curves.png")
+    record_run(args.out)
+    print((args.out / "rows.csv").read_text())

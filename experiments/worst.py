@@ -2,9 +2,9 @@
 
     python experiments/worst.py DATA [--model NAME]
 
-Decodes the ten recordings per rate that `benchmark.py` lists in `results/worst.csv`, and describes each one next to
-the median of all held-out recordings: level, background, pitch, share of power above 4 kHz, and the level error of
-decoded speech in five bands, per frame. Writes `results/worst.md`.
+Decodes the ten recordings per rate that `benchmark.py` lists in `results/benchmark/worst.csv`, and describes each one
+next to the median of all held-out recordings: level, background, pitch, share of power above 4 kHz, and the level error
+of decoded speech in five bands, per frame. Writes `results/benchmark/worst.md`.
 """
 
 from collections.abc import Sequence
@@ -67,7 +67,7 @@ def main() -> None:
     codec = lpcnet_cq.load(args.model)
     clips = {f"{c.source}/{c.speaker}/{c.path.name}": c for c in held_out(args.data)}
     text = []
-    for (kbps,), listed in group_by(read_rows(RESULTS / "worst.csv", TEXT_COLUMNS), "kbps_asked").items():
+    for (kbps,), listed in group_by(read_rows(RESULTS / "benchmark" / "worst.csv", TEXT_COLUMNS), "kbps_asked").items():
         found = {}
         for name, clip in clips.items():
             x = read_clip(clip, RATE_HZ)
@@ -75,7 +75,7 @@ def main() -> None:
         rows = [(f"{row['clip']} ({row['difference']:+.2f} to {row['rival']})", found[row["clip"]]) for row in listed]
         median = np.nanmedian(list(found.values()), axis=0)
         text.append(table(f"{kbps:g} kbps", [("median of all", median), *rows]))
-    publish("\n".join(text), RESULTS / "worst.md")
+    publish("\n".join(text), RESULTS / "benchmark" / "worst.md")
 
 
 if __name__ == "__main__":

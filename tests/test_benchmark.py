@@ -220,7 +220,7 @@ def bench(tmp_path, monkeypatch):
     def run(*options):
         here = ["--rates", "64k", "--results", str(tmp_path / "out")]
         benchmark.main([str(tmp_path / "data"), *here, *options])
-        with open(tmp_path / "out" / "benchmark.csv", newline="") as file:
+        with open(tmp_path / "out" / "rows.csv", newline="") as file:
             return [row for row in csv.DictReader(file) if row["codec"] != plots.UNCODED]
 
     return run, codec, tmp_path / "out"
@@ -239,11 +239,11 @@ def test_rows_are_measured_once(bench):
     assert codec.calls == 2
     assert run() == rows
     assert codec.calls == 2
-    lines = (out / "benchmark.csv").read_text().splitlines(keepends=True)
-    (out / "benchmark.csv").write_text("".join(lines[:-1]))  # stopped half way
+    lines = (out / "rows.csv").read_text().splitlines(keepends=True)
+    (out / "rows.csv").write_text("".join(lines[:-1]))  # stopped half way
     assert run() == rows
     assert codec.calls == 3
-    assert (out / "benchmark.png").read_bytes().startswith(b"\x89PNG")
+    assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_recordings_themselves_are_scored(bench, monkeypatch, capsys):
@@ -253,7 +253,7 @@ def test_the_recordings_themselves_are_scored(bench, monkeypatch, capsys):
     run("--model", "none")
     mean = np.mean(speech_like(0.5, RATE_HZ).astype(np.float64) ** 2)  # the metric of an untouched signal
     assert f"The recordings themselves have DNSMOS {mean:.2f} ± 0.00." in capsys.readouterr().out
-    assert plots.UNCODED in (out / "benchmark.csv").read_text() and codec.calls == 0
+    assert plots.UNCODED in (out / "rows.csv").read_text() and codec.calls == 0
 
 
 def test_a_codec_is_forgotten_alone_and_has_another_name_by_a_label(bench):

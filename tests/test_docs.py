@@ -51,7 +51,10 @@ def test_the_python_blocks_of_a_page_run(page, tmp_path, monkeypatch, capsys):
     assert len(names) > 2, "the blocks define something"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+OTHER_PAGES = [*(ROOT / "experiments").rglob("*.md"), *(ROOT / "lpcnet_cq").rglob("*.md"), ROOT / "web" / "README.md"]
+
+
+@pytest.mark.parametrize("page", [*PAGES, *sorted(OTHER_PAGES)], ids=lambda page: str(page.relative_to(ROOT)))
 def test_relative_links_lead_to_files(page):
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     links = re.findall(r"\]\(([^)\s#]+)[^)]*\)", text)

@@ -122,7 +122,7 @@ def test_a_row_is_made_once_and_an_ended_run_goes_on(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         papers.main(args)
     assert before[-1] == "cq-2020" and made == ["cq-2020"]
-    with open(tmp_path / "papers.csv", newline="") as file:
+    with open(tmp_path / "rows.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["system"] for row in rows] == before[:-1]
     assert rows[0]["command"] == f"make experiment NAME={before[0]} MINUTES=5 DATA=folder"
