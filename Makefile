@@ -42,6 +42,7 @@ bench: $(VENV)/.train ## measure the speed of the codec, beside Opus and Lyra, a
 benchmark: export OMP_NUM_THREADS = 1
 benchmark: $(VENV)/.judges ## compare quality with Opus, LACE, AMR-WB, LC3, Speex, Lyra on held-out speakers: DATA=folder MODEL=weights
 	$(BIN)/python experiments/benchmark.py "$(DATA)" $(call option,MODEL,model)
+	$(BIN)/python experiments/front_page.py
 	$(BIN)/python experiments/benchmark.py "$(DATA)" $(call option,MODEL,model) --speed
 
 experiment: $(VENV)/.train ## train and score a published system: NAME=cq-2020 (NAME=all: all systems) MINUTES=5 DATA=folder
