@@ -5,7 +5,8 @@ VENV ?= .venv
 BITRATE ?= $(if $(filter audio,$(PRESET) $(INIT)),64k-128k,9k-24k)
 OUT ?= runs/$(BITRATE)
 RATES ?= 9k 12k 16k 20k 24k
-CHROMIUM ?= $(shell command -v chromium)
+CHROMIUM ?= $(firstword $(foreach name,chromium chromium-browser google-chrome,$(shell command -v $(name))))
+NODE_MODULES := web/node_modules/.package-lock.json
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
@@ -48,9 +49,8 @@ benchmark: $(VENV)/.judges ## compare quality with Opus, LACE, AMR-WB, LC3, Spee
 experiment: $(VENV)/.train ## train and score a published system: NAME=cq-2020 (NAME=all: all systems) MINUTES=5 DATA=folder
 	$(BIN)/python experiments/papers.py "$(NAME)" $(call option,MINUTES,minutes) $(call option,DATA,data)
 
-demo: $(VENV)/.train ## build the page that codes speech in a browser, in web/dist/site: needs Node.js 20 or newer with npm
+demo: $(VENV)/.train $(NODE_MODULES) ## build the page that codes speech in a browser, in web/dist/site: needs Node.js 20 or newer with npm
 	$(PIP) -e '.[export]'
-	npm --prefix web ci --ignore-scripts --no-audit --no-fund
 	npm --prefix web run site
 	$(BIN)/lpcnet-cq export --onnx web/dist/site/graphs -f
 	cp lpcnet_cq/released/cq3.safetensors web/dist/site/
@@ -64,7 +64,11 @@ screenshots: ## take the screenshots of web/README.md, after `make demo samples`
 	CQ_SITE="$(CURDIR)/web/dist/site" CHROMIUM="$(CHROMIUM)" npm --prefix web run screenshots
 
 test: export OMP_NUM_THREADS = 1
+test: export CHROMIUM := $(CHROMIUM)
 test: check ## check style and types, run doctests and tests
+	@$(MAKE) --no-print-directory $(NODE_MODULES) \
+	  || echo "npm could not install the packages of web/, its tests are skipped: they need Node.js 20 or newer" >&2
+	@test -n "$(CHROMIUM)" || echo "Chromium is missing, the page is not tested: apt-get install chromium" >&2
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 wheel-test: | $(BIN)/python ## install the wheel in empty environments and test it there: each Python found, lowest and newest dependencies
@@ -78,6 +82,10 @@ check: $(VENV)/.dev ## check style and types
 clean: ## remove the environment and caches, but keep trained models in runs/
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build dist web/dist web/node_modules
 	find dsp lpcnet_cq tests experiments -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+
+# npm writes this file last.
+$(NODE_MODULES): web/package-lock.json
+	npm --prefix web ci --ignore-scripts --no-audit --no-fund
 
 # The environment is installed in layers. Each has a stamp file; a newer pyproject.toml installs the layer again.
 

@@ -16,10 +16,10 @@ from lpcnet_cq.channel import receive
 WEB = Path(__file__).parents[1] / "web"
 INSTALLED = shutil.which("npm") is not None and (WEB / "node_modules").is_dir()
 
-CHROMIUM = shutil.which("chromium")
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")  # `make test` also finds other names
 
 needs_node = pytest.mark.skipif(not INSTALLED, reason="install Node.js 20 or newer, then run `npm ci` in web/")
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="install Chromium, e.g. `apt-get install chromium`")
+needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="install Chromium: `apt-get install chromium`")
 
 
 @pytest.fixture(scope="module")
