@@ -2,7 +2,7 @@
 
     python experiments/train_decoder.py FOLDER OUT --model WEIGHTS [--steps 4000] [--adversarial 1]
 
-FOLDER holds the caches `train`, `dev` and, if wanted, `tones`, of which one crop in 17 is taken. Encoder, quantisers
+FOLDER holds the caches `train`, `dev` and, if wanted, `tones`, of which one crop in 33 is taken. Encoder, quantisers
 and entropy model stay as they are. With `--adversarial`, the weight of these terms, discriminators are trained as well.
 OUT/checkpoint.safetensors is resumed; OUT/weights.safetensors is written with each checkpoint.
 """
@@ -44,7 +44,7 @@ ADVERSARIAL = {"adversarial": 0.5, "feature": 3.0}  # weights of these terms, re
 LEAD = 200  # steps during which only the discriminators learn
 JUDGED = slice(16, 48)  # packets of a crop that the discriminators see: fewer are faster
 JUDGED_CROPS = 4
-TONES = 0.06  # share of the crops that are tones
+TONES = 0.03  # share of the crops that are tones
 NEXT_KNOWN = 0.7  # share of the crops in which the decoder knows a packet soon after lost ones
 COPIES = 0.2  # share of the crops that are decoded from the coarse packets of copies
 

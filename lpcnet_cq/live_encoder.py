@@ -90,7 +90,7 @@ class Encoder(LiveCoder):
 
         The larger it is, the more packets reset the context of the entropy coder, which ends the effect of earlier
         losses and costs bits. If bitrate and expected loss are high enough, packets of one layer also carry coarse
-        copies of earlier packets. See `protection.choose_protection`.
+        copies of earlier packets, of the largest ones or of all. See `protection.choose_protection`.
         """
         return self._expected_loss
 

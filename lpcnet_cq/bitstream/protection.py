@@ -46,9 +46,11 @@ class Protection:
 
 # lowest bitrate, lowest expected loss, protection: the first that applies, by experiments/results/loss/intervals.md
 CHOICES = (
-    (20000.0, 0.0075, Protection(1, copies=1.0)),
-    (15000.0, 0.03, Protection(1, copies=1.0)),
-    (12000.0, 0.04, Protection(1, copies=1.0)),
+    (20000.0, 0.03, Protection(1, copies=1.0)),
+    (12000.0, 0.15, Protection(1, copies=1.0)),
+    (20000.0, 0.0075, Protection(1, copies=0.6)),
+    (12000.0, 0.075, Protection(1, copies=0.5)),
+    (12000.0, 0.02, Protection(1, copies=0.3)),
     (15000.0, 0.001, Protection(1)),
     (0.0, 0.0125, Protection(1)),
     (0.0, 0.002, Protection(2)),
@@ -58,7 +60,7 @@ CHOICES = (
 
 
 def choose_protection(expected_loss: float, bitrate_bps: float) -> Protection:
-    """Return the protection for a channel and a bitrate.
+    """Return the protection for a channel and a bitrate: more of it for more loss.
 
     A lost packet makes the packets up to the next context reset unreadable. With copies, every packet resets the
     context, so that copies are found after a loss.
@@ -72,9 +74,9 @@ def choose_protection(expected_loss: float, bitrate_bps: float) -> Protection:
     Examples
     --------
     >>> choose_protection(0.01, 9000)
-    Protection(reset_interval=2, copies=False)
-    >>> choose_protection(0.05, 16000).packet_bps(16000)
-    9600.0
+    Protection(reset_interval=2, copies=0.0)
+    >>> round(choose_protection(0.05, 16000).packet_bps(16000))
+    14080
     """
     return next(protection for bps, loss, protection in CHOICES if bitrate_bps >= bps and expected_loss >= loss)
 

@@ -15,7 +15,7 @@ FLOOR_DBOV = (-96.0, -66.0)  # noise under the signal
 DTMF_HZ = (697.0, 770.0, 852.0, 941.0), (1209.0, 1336.0, 1477.0, 1633.0)
 PROGRESS_HZ = (350.0, 440.0), (440.0, 480.0), (480.0, 620.0), (425.0,), (1100.0,), (2100.0,), (1400.0,), (2600.0,)
 RANGE_HZ = (60.0, 7400.0)
-KINDS = {"tone": 0.45, "dtmf": 0.1, "progress": 0.1, "square": 0.1, "pulses": 0.15, "sweep": 0.1}  # probabilities
+KINDS = {"tone": 0.4, "dtmf": 0.15, "progress": 0.15, "square": 0.1, "pulses": 0.1, "sweep": 0.1}  # probabilities
 
 
 def draw_tones(rng: np.random.Generator, n: int, sample_rate_hz: int) -> np.ndarray:
@@ -55,7 +55,7 @@ def _signal(kind: str, rng: np.random.Generator, t: np.ndarray) -> np.ndarray:
         return _sine(rng, low, t) + 10 ** (rng.uniform(0, 2) / 20) * _sine(rng, high, t)
     if kind == "progress":
         return sum((_sine(rng, f, t) for f in PROGRESS_HZ[rng.integers(len(PROGRESS_HZ))]), np.zeros(len(t)))
-    f = float(np.exp(rng.uniform(*np.log(RANGE_HZ))) if rng.random() < 0.3 else rng.uniform(*RANGE_HZ))
+    f = float(np.exp(rng.uniform(*np.log(RANGE_HZ))) if rng.random() < 0.5 else rng.uniform(*RANGE_HZ))
     if kind == "square":
         return square(2 * np.pi * min(f, 2000.0) * t)
     if kind == "pulses":

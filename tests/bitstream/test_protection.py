@@ -28,7 +28,8 @@ def test_more_loss_means_no_less_protection(one, other, bitrate_bps):
 
 def test_copies_are_sent_where_there_are_bits_for_them():
     chosen = {(rate, loss): choose_protection(loss, rate).copies for rate in (9e3, 16e3, 24e3) for loss in (0.02, 0.05)}
-    assert {key for key, copies in chosen.items() if copies} == {(16e3, 0.05), (24e3, 0.02), (24e3, 0.05)}
+    assert {key for key, copies in chosen.items() if copies} == {(16e3, 0.02), (16e3, 0.05), (24e3, 0.02), (24e3, 0.05)}
+    assert choose_protection(0.05, 16e3).copies < choose_protection(0.05, 24e3).copies == 1
 
 
 def test_without_losses_there_is_one_reset_in_half_a_second():
