@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from lpcnet_cq.bitstream.fixed_point import Array
+from lpcnet_cq.bitstream.frequency_tables import Expected
 from lpcnet_cq.bitstream.vector_sums import VectorSums
 
 
@@ -36,7 +37,7 @@ class VectorContext(Protocol):
 
 
 class EntropyModel(Protocol):
-    """Predict mean and scale of every integer of a packet; `frequency_tables.locate` selects tables from these sums.
+    """Predict mean and scale of every integer of a packet; `frequency_tables` selects tables from these sums.
 
     Attributes
     ----------
@@ -107,14 +108,20 @@ class EntropyModel(Protocol):
         """Return the initial state of `latent_context` from a context and the vectors before, (..., context, D)."""
         ...
 
-    def latents(
-        self, before: Array, side: Array, step: Array, known: Array, vectors: Array, n: Array
-    ) -> tuple[Array, Array]:
-        """Return sums of means and scales (T, S, D) for all latents of known packets, as `IntegerModel.latents`."""
+    def run_context(self, before: np.ndarray, side: np.ndarray, step: np.ndarray, known: np.ndarray) -> Any:
+        """Return what `latents` needs to know of T packets except their latents, as `IntegerModel.run_context`."""
+        ...
+
+    def latents(self, context: Any, vectors: np.ndarray, n: np.ndarray) -> Expected:
+        """Return what is predicted for all latents of known packets, (T, S, D), as `IntegerModel.latents`."""
         ...
 
     def side_sums(self, before: np.ndarray, known: int) -> VectorSums:
         """Return the running sums of the side integers of a packet that is read, given two side vectors, (2, K)."""
+        ...
+
+    def read_context(self, before: np.ndarray, side: np.ndarray, step: int, known: int) -> Any:
+        """Return what `latent_sums` needs to know of a packet that is read, as `IntegerModel.read_context`."""
         ...
 
     def latent_sums(self, context: Any, i: int, before: np.ndarray) -> VectorSums:

@@ -4,6 +4,8 @@ Place in the chain: between the entropy model, which predicts a mean and a scale
 rounded to 1/16, the scale to 1/8 octave; the pair selects one of 64 x 16 tables. Every table sums to 2^16.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from lpcnet_cq.bitstream.fixed_point import SUM_BITS, Array, clip
@@ -17,6 +19,25 @@ ESCAPE = 2 * HALF_WIDTH + 1  # symbol of an integer outside its table
 TOTAL = 1 << 16
 TABLES_SHAPE = (N_SCALES, 1 << MEAN_BITS, ESCAPE + 2)
 PER_LOG_GAIN = SCALES_PER_OCTAVE / np.log(2)
+
+
+class Expected(NamedTuple):
+    """Hold what is predicted for integers, arrays of one shape.
+
+    Attributes
+    ----------
+    table : int array
+        Index of the frequency table among all tables: scale index * 16 + fraction of the mean in sixteenths.
+    floor : int array
+        Integer part of the mean.
+    """
+
+    table: np.ndarray
+    floor: np.ndarray
+
+    def sixteenths(self) -> np.ndarray:
+        """Return the rounded means in sixteenths."""
+        return (self.floor << MEAN_BITS) + (self.table & (1 << MEAN_BITS) - 1)
 
 
 def logistic_table(scale: float, fraction: float) -> np.ndarray:
@@ -50,3 +71,25 @@ def locate(mean: Array, scale: Array) -> tuple[Array, Array, Array]:
     m = (mean + (1 << (SUM_BITS - MEAN_BITS - 1))) >> (SUM_BITS - MEAN_BITS)
     s = clip((scale + (1 << (SUM_BITS - 1))) >> SUM_BITS, 0, N_SCALES - 1)
     return s, m & ((1 << MEAN_BITS) - 1), m >> MEAN_BITS
+
+
+def expected(mean: np.ndarray, scale: np.ndarray) -> Expected:
+    """Return what `locate` returns, from sums.
+
+    Examples
+    --------
+    >>> expected(np.array([5 << SUM_BITS - 1]), np.array([3 << SUM_BITS]))
+    Expected(table=array([56]), floor=array([2]))
+    """
+    s, fraction, floor = locate(mean, scale)
+    return Expected((s << MEAN_BITS) + fraction, floor)
+
+
+def expected_of_rounded(mean: np.ndarray, scale: np.ndarray) -> Expected:
+    """Return what is predicted, as int32, from rounded means in sixteenths and rounded scales, stored as floats."""
+    sixteenths = mean.astype(np.int32)
+    table = np.clip(scale, 0.0, N_SCALES - 1.0).astype(np.int32)
+    table <<= MEAN_BITS
+    table += sixteenths & (1 << MEAN_BITS) - 1
+    sixteenths >>= MEAN_BITS
+    return Expected(table, sixteenths)

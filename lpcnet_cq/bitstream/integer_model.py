@@ -21,7 +21,7 @@ import numpy as np
 
 from lpcnet_cq.bitstream.codec_config import PacketConfig
 from lpcnet_cq.bitstream.fixed_point import Array, product
-from lpcnet_cq.bitstream.frequency_tables import ESCAPE, HALF_WIDTH, TOTAL
+from lpcnet_cq.bitstream.frequency_tables import ESCAPE, HALF_WIDTH, TOTAL, Expected, expected
 from lpcnet_cq.bitstream.side_context import SideNetwork, SideReader, side_networks
 from lpcnet_cq.bitstream.vector_sums import VectorSums
 
@@ -120,13 +120,17 @@ class IntegerModel:
         """Return the running sums of the side integers of a packet, given the two side vectors before, (2, K)."""
         return self._side_readers[known if self.resets_trained else 0].sums(before)
 
+    def read_context(self, before: np.ndarray, side: np.ndarray, step: int, known: int) -> Any:
+        """Return what `latent_sums` needs to know of a packet, given side vectors (2, K) and (K,)."""
+        raise NotImplementedError
+
     def latent_sums(self, context: Any, i: int, before: np.ndarray) -> VectorSums:
         """Return the running sums of vector i of a packet.
 
         Parameters
         ----------
-        context : array, or tree of arrays, (S, any)
-            From `packet_context`.
+        context : Any
+            From `read_context`.
         i : int
         before : array (context, D)
             Earlier vectors of latents, oldest first.
@@ -177,20 +181,31 @@ class IntegerModel:
         """
         raise NotImplementedError
 
-    def latents(self, before: Array, side: Array, step: Array, known: Array, vectors: Array, n: Array):
-        """Return sums of means and scales (T, S, D) for all latents of known packets.
+    def run_context(self, before: np.ndarray, side: np.ndarray, step: np.ndarray, known: np.ndarray) -> Any:
+        """Return what `latents` needs to know of T packets except their latents.
 
         Parameters
         ----------
         before : array (T, 2, K)
         side : array (T, K)
         step, known : arrays (T,)
+        """
+        return before, side, step, known
+
+    def latents(self, context: Any, vectors: np.ndarray, n: np.ndarray) -> Expected:
+        """Return what is predicted for all latents of known packets, (T, S, D).
+
+        Parameters
+        ----------
+        context : Any
+            From `run_context`.
         vectors : array (context + T * S, D)
             The vectors before the packets, oldest first, then those of the packets.
         n : array (T, S, D)
             The vectors of the packets.
         """
-        return self.latents_in(before, side, step, known, self.windows(vectors, n), n)
+        before, side, step, known = context
+        return expected(*self.latents_in(before, side, step, known, self.windows(vectors, n), n))
 
     def windows(self, vectors: np.ndarray, n: np.ndarray) -> np.ndarray:
         """Return the vectors before each vector of latents, oldest first, (T, S, context, D)."""
@@ -198,7 +213,7 @@ class IntegerModel:
         return np.stack([vectors[i : i + T * S] for i in range(self.context)], axis=1).reshape(T, S, -1, D)
 
     def latents_in(self, before: Array, side: Array, step: Array, known: Array, window: Array, n: Array):
-        """Do as `latents`, given the `windows` of the vectors."""
+        """Return the sums of means and scales (T, S, D) of all latents, given the `windows` of the vectors."""
         context = self.packet_context(before, side, step, known)
         return self.latent_context.batch_sums(self.latent(context, window), n)
 

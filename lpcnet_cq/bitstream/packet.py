@@ -20,12 +20,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lpcnet_cq.bitstream.contexts import MOST_KNOWN, Contexts, Past, slots, start, value_bits
 from lpcnet_cq.bitstream.entropy_model import EntropyModel
-from lpcnet_cq.bitstream.frequency_tables import ESCAPE, HALF_WIDTH, locate
+from lpcnet_cq.bitstream.frequency_tables import HALF_WIDTH, Expected
+from lpcnet_cq.bitstream.packet_writer import encode_packets
 from lpcnet_cq.bitstream.range_coder import TOTAL, RangeDecoder, RangeEncoder
 
+MANY = 32  # from so many packets on, coding them together is faster
 LIMIT = 16000  # largest magnitude of an integer, so that an escape can code every distance
-MOST_KNOWN = 2  # number of earlier packets in the context of a packet
 
 
 @dataclass(frozen=True)
@@ -52,29 +54,6 @@ class Integers:
         """Yield the packets in runs of T; the last run may be shorter."""
         for i in range(0, len(self.step), T):
             yield self[i : i + T]
-
-
-@dataclass(frozen=True)
-class Past:
-    """Hold the memory of the entropy model: `step`, `side` (2, K), `latents` (context, D), oldest first.
-
-    `known` is the number of packets since the context reset: 0, 1, or 2 for two and more.
-    """
-
-    step: int
-    side: np.ndarray
-    latents: np.ndarray
-    known: int = MOST_KNOWN
-
-
-def start(model: EntropyModel) -> Past:
-    """Return the memory before the first packet."""
-    return Past(
-        model.nominal_step,
-        np.zeros((2, model.K), np.int64),
-        np.zeros((model.context, model.D), np.int64),
-        0,
-    )
 
 
 def join(model: EntropyModel, parts: list[Integers]) -> Integers:
@@ -109,58 +88,6 @@ def advance(past: Past, n: Integers) -> Past:
     return Past(int(n.step[-1]), side, latents, min(past.known + len(n.step), MOST_KNOWN))
 
 
-def known_before(past: Past, n: Integers) -> np.ndarray:
-    """Return how many packets before each packet are known, (T,), 0 to 2."""
-    return np.minimum(past.known + np.arange(len(n.step)), MOST_KNOWN)
-
-
-def step_slots(model: EntropyModel, past: Past, n: Integers) -> tuple[np.ndarray, np.ndarray]:
-    """Return start and frequency of the symbols of the step indices, (T,) each."""
-    tables = model.step_table(np.concatenate([[past.step], n.step[:-1]]), known_before(past, n))
-    rows = np.arange(len(n.step))
-    begin = tables[rows, n.step]
-    return begin, tables[rows, n.step + 1] - begin
-
-
-def contexts(model: EntropyModel, past: Past, n: Integers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return scale index, fraction and floor of the predicted mean of all integers, (T, K + S*D) each."""
-    T, S, D = n.latents.shape
-    sides = np.concatenate([past.side, n.side])
-    before = np.stack([sides[:T], sides[1 : T + 1]], axis=1)
-    known = known_before(past, n)
-    mean, scale = np.empty_like(n.side), np.empty_like(n.side)
-    for state in sorted(set(known.tolist())):  # `np.unique` imports all of `numpy.ma`
-        at = known == state
-        mean[at], scale[at] = model.side_context(state).batch_sums(model.side(before[at], state), n.side[at])
-    vectors = np.concatenate([past.latents, n.latents.reshape(T * S, D)])
-    m, s = model.latents(before, n.side, n.step, known, vectors, n.latents)
-    join = [np.concatenate([a, b.reshape(T, S * D)], axis=1) for a, b in ((mean, m), (scale, s))]
-    return locate(*join)
-
-
-def slots(model: EntropyModel, expected, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return start and frequency of the symbols of `values`, and their distance from the floors of the means."""
-    scale, fraction, floor = expected
-    distance = values - floor
-    symbol = np.where(np.abs(distance) <= HALF_WIDTH, distance + HALF_WIDTH, ESCAPE)
-    begin = model.cumulative[scale, fraction, symbol]
-    return begin, model.cumulative[scale, fraction, symbol + 1] - begin, distance
-
-
-def value_bits(model: EntropyModel, expected, values: np.ndarray) -> np.ndarray:
-    """Return the bits of integers, given their `contexts`; all arrays have the same shape."""
-    scale, fraction, floor = expected
-    distance = values - floor
-    beyond = np.abs(distance) - HALF_WIDTH
-    far = beyond > 0
-    symbol = np.where(far, ESCAPE, distance + HALF_WIDTH)
-    n_tables, n_symbols = model.bits.shape[1:]
-    bits = model.bits.reshape(-1).take((scale * n_tables + fraction) * n_symbols + symbol)
-    if far.any():
-        bits[far] += 5 + np.floor(np.log2(beyond[far]))
-    return bits
-
-
 def n_bits(model: EntropyModel, past: Past | None, n: Integers) -> np.ndarray:
     """Return the bits of every integer of the packets, (T, 1 + K + S*D): flag and step, side integers, latents.
 
@@ -171,16 +98,21 @@ def n_bits(model: EntropyModel, past: Past | None, n: Integers) -> np.ndarray:
         None: the first packet resets the context.
     n : Integers
     """
-    reset, past = past is None, past or start(model)
-    bits = value_bits(model, contexts(model, past, n), n.values())
-    flags = np.full(len(n.step), model.flag[1])
-    if reset:
-        flags[0] = model.flag[2] - model.flag[1]
-    head = 2 * np.log2(TOTAL) - np.log2(step_slots(model, past, n)[1]) - np.log2(flags)
-    return np.concatenate([head[:, None], bits], axis=1)
+    contexts = contexts_of(model, past, n)
+    latents = n.latents.reshape(len(n.step), -1)
+    side_bits = value_bits(model, contexts.expected_side, n.side)
+    latent_bits = value_bits(model, contexts.latents(n.latents), latents)
+    return np.concatenate([contexts.head_bits(past is None)[:, None], side_bits, latent_bits], axis=1)
 
 
-def put_packets(model: EntropyModel, past: Past | None, n: Integers) -> tuple[Past, list[bytes]]:
+def contexts_of(model: EntropyModel, past: Past | None, n: Integers) -> Contexts:
+    """Return the contexts of packets; `past` is None where the first one resets the context."""
+    return Contexts(model, past or start(model), n.side, n.step)
+
+
+def put_packets(
+    model: EntropyModel, past: Past | None, n: Integers, contexts: Contexts | None = None
+) -> tuple[Past, list[bytes]]:
     """Write packets.
 
     Parameters
@@ -190,29 +122,48 @@ def put_packets(model: EntropyModel, past: Past | None, n: Integers) -> tuple[Pa
         None: the first packet resets the context.
     n : Integers
         Every integer within +-16000, step indices within 0..n_steps-1.
+    contexts : Contexts, optional
+        Those of the packets, if they are already known.
 
     Returns
     -------
     past : Past
     packets : list of bytes
     """
-    reset, past = past is None, past or start(model)
-    begin, frequency, distance = slots(model, contexts(model, past, n), n.values())
-    begin, frequency = begin.tolist(), frequency.tolist()
-    packets, flag, steps = [], model.flag.tolist(), zip(*step_slots(model, past, n), strict=True)
-    for t, step in enumerate(steps):
-        encoder = RangeEncoder()
-        i = int(reset and t == 0)
-        encoder.encode(flag[i], flag[i + 1] - flag[i])
-        encoder.encode(*map(int, step))
-        done = 0
-        for k in np.flatnonzero(np.abs(distance[t]) > HALF_WIDTH).tolist():
-            encoder.encode_run(begin[t][done : k + 1], frequency[t][done : k + 1])
+    contexts = contexts or contexts_of(model, past, n)
+    both = contexts.expected_side, contexts.latents(n.latents)
+    predicted = Expected(*(np.concatenate(arrays, axis=1) for arrays in zip(*both, strict=True)))
+    begin, frequency, distance = slots(model, predicted, n.values())
+    reset = (np.arange(len(n.step)) == 0) & (past is None)
+    flags = model.flag[reset.astype(int)], np.diff(model.flag)[reset.astype(int)]
+    heads = (np.stack(pair, axis=1) for pair in zip(flags, contexts.step_slots, strict=True))
+    columns = zip(heads, (begin, frequency), strict=True)
+    begin, frequency = (np.concatenate(pair, axis=1) for pair in columns)
+    return advance(contexts.past, n), _encoded(begin, frequency, distance)
+
+
+def _encoded(begin: np.ndarray, frequency: np.ndarray, distance: np.ndarray) -> list[bytes]:
+    """Return the bytes of packets from the slots of their symbols, (T, n); the last symbols have `distance` (T, any).
+
+    Many packets are coded at once, except those with escapes.
+    """
+    beyond = np.abs(distance) > HALF_WIDTH
+    alone = np.logical_or(beyond.any(axis=1), len(begin) < MANY)
+    together = iter(encode_packets(begin[~alone], frequency[~alone]) if not alone.all() else [])
+    packets, first = [], begin.shape[1] - distance.shape[1]
+    for t, is_alone in enumerate(alone.tolist()):
+        if not is_alone:
+            packets.append(next(together))
+            continue
+        encoder, done, starts, widths = RangeEncoder(), 0, begin[t].tolist(), frequency[t].tolist()
+        for k in np.flatnonzero(beyond[t]).tolist():
+            end = first + k + 1
+            encoder.encode_run(starts[done:end], widths[done:end])
             _put_escape(encoder, int(distance[t, k]))
-            done = k + 1
-        encoder.encode_run(begin[t][done:], frequency[t][done:])
+            done = end
+        encoder.encode_run(starts[done:], widths[done:])
         packets.append(encoder.finish())
-    return advance(past, n), packets
+    return packets
 
 
 def _put_escape(encoder: RangeEncoder, distance: int) -> None:
@@ -223,11 +174,11 @@ def _put_escape(encoder: RangeEncoder, distance: int) -> None:
     encoder.encode_bits(beyond - (1 << size), size)
 
 
-def ternary_slots(model: EntropyModel, expected, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def ternary_slots(model: EntropyModel, predicted: Expected, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return start and frequency of n among 3 m - 1, 3 m and 3 m + 1, from the table predicted for n."""
-    scale, fraction, floor = expected
     m = (n + 1) // 3
-    f = model.ternary_frequencies(model.cumulative[scale, fraction], 3 * m - floor)
+    tables = model.cumulative.reshape(-1, model.cumulative.shape[-1])
+    f = model.ternary_frequencies(tables[predicted.table], 3 * m - predicted.floor)
     ternary = (n - 3 * m + 1)[..., None]
     begin = np.take_along_axis(np.cumsum(f, axis=-1) - f, ternary, -1)
     return begin[..., 0], np.take_along_axis(f, ternary, -1)[..., 0]
@@ -235,24 +186,29 @@ def ternary_slots(model: EntropyModel, expected, n: np.ndarray) -> tuple[np.ndar
 
 def enhancement_bits(model: EntropyModel, past: Past | None, n: Integers) -> np.ndarray:
     """Return the bits of the enhancement layers that end at `n`, (T, S*D); arguments as for `n_bits`."""
-    expected = [array[:, model.K :] for array in contexts(model, past or start(model), n)]
-    return np.log2(TOTAL) - np.log2(ternary_slots(model, expected, n.latents.reshape(len(n.step), -1))[1])
+    return ternary_bits(contexts_of(model, past, n), n.latents)
 
 
-def put_enhancements(model: EntropyModel, past: Past | None, n: Integers) -> tuple[Past, list[bytes]]:
+def ternary_bits(contexts: Contexts, latents: np.ndarray, before: np.ndarray | None = None) -> np.ndarray:
+    """Do as `enhancement_bits`, given contexts, and arguments as for `Contexts.latents`."""
+    predicted = contexts.latents(latents, before)
+    slots = ternary_slots(contexts.model, predicted, latents.reshape(predicted.table.shape))
+    return np.log2(TOTAL) - np.log2(slots[1])
+
+
+def put_enhancements(
+    model: EntropyModel, past: Past | None, n: Integers, contexts: Contexts | None = None
+) -> tuple[Past, list[bytes]]:
     """Write the enhancement layer between `coarser(model, n)` and `n`; arguments and results as `put_packets`."""
-    past = past or start(model)
-    expected = [array[:, model.K :] for array in contexts(model, past, n)]
-    begin, frequency = (a.tolist() for a in ternary_slots(model, expected, n.latents.reshape(len(n.step), -1)))
-    enhancements = []
-    for pair in zip(begin, frequency, strict=True):
-        encoder = RangeEncoder()
-        encoder.encode_run(*pair)
-        enhancements.append(encoder.finish())
-    return advance(past, n), enhancements
+    contexts = contexts or contexts_of(model, past, n)
+    latents = n.latents.reshape(len(n.step), -1)
+    begin, frequency = ternary_slots(model, contexts.latents(n.latents), latents)
+    return advance(contexts.past, n), _encoded(begin, frequency, np.zeros((len(begin), 0)))
 
 
-def put_layers(model: EntropyModel, pasts: list[Past] | None, n: Integers, L: int) -> tuple[list[Past], list[tuple]]:
+def put_layers(
+    model: EntropyModel, pasts: list[Past] | None, n: Integers, L: int, contexts: Contexts | None = None
+) -> tuple[list[Past], list[tuple]]:
     """Write packets with L enhancement layers each.
 
     Parameters
@@ -264,6 +220,8 @@ def put_layers(model: EntropyModel, pasts: list[Past] | None, n: Integers, L: in
         Integers of the finest layer.
     L : int
         0 or more; for every step index q of `n`, the step index q + `layer_steps` * L must exist.
+    contexts : Contexts, optional
+        Those of the finest layer, if they are already known.
 
     Returns
     -------
@@ -273,10 +231,10 @@ def put_layers(model: EntropyModel, pasts: list[Past] | None, n: Integers, L: in
     layers = [n]
     for _ in range(L):
         layers.insert(0, coarser(model, layers[0]))
-    before = pasts or [None] * (1 + L)
+    before, known = pasts or [None] * (1 + L), [None] * L + [contexts]
     after, columns = zip(
-        put_packets(model, before[0], layers[0]),
-        *(put_enhancements(model, p, layer) for p, layer in zip(before[1:], layers[1:], strict=True)),
+        put_packets(model, before[0], layers[0], known[0]),
+        *(put_enhancements(model, *given) for given in zip(before[1:], layers[1:], known[1:], strict=True)),
         strict=True,
     )
     return list(after), list(zip(*columns, strict=True))

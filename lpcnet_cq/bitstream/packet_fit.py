@@ -18,9 +18,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lpcnet_cq.bitstream.contexts import Contexts, Past, start
 from lpcnet_cq.bitstream.entropy_model import EntropyModel
 from lpcnet_cq.bitstream.frequency_tables import MEAN_BITS, locate
-from lpcnet_cq.bitstream.packet import Integers, Past, put_layers, start
+from lpcnet_cq.bitstream.packet import Integers, put_layers
 from lpcnet_cq.bitstream.rate_control import operating_points, step_and_multiplier
 from lpcnet_cq.bitstream.rdoq import rdoq
 
@@ -84,16 +85,17 @@ class Fitter:
         """Memory before the packet, of the finest layer."""
         return self.pasts[-1] if self.pasts else start(self.model)
 
-    def put(self, n: Integers) -> Fitted:
-        """Code given integers."""
-        pasts, (packet,) = put_layers(self.model, self.pasts, n, self.L)
+    def put(self, n: Integers, contexts: Contexts | None = None) -> Fitted:
+        """Code given integers; `contexts` are theirs, if they are already known."""
+        pasts, (packet,) = put_layers(self.model, self.pasts, n, self.L, contexts)
         return Fitted(pasts, packet, n)
 
     def at(self, point: int, multiplier: float | None = None) -> Fitted:
         """Code at an operating point, with its Lagrange multiplier or a given one."""
         step, default = step_and_multiplier(np.array([point]), self.steps)
         weight = default if multiplier is None else multiplier
-        return self.put(rdoq(self.model, self.past, self.side, self.z, step, self.sizes, weight))
+        contexts = Contexts(self.model, self.past, self.side, step)
+        return self.put(rdoq(contexts, self.z, self.sizes, weight), contexts)
 
     def within(self, most_bytes: int, guess: int | None = None) -> Fitted:
         """Return the finest packet of at most `most_bytes` bytes.

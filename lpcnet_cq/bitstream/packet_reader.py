@@ -11,8 +11,9 @@ from typing import Protocol
 
 import numpy as np
 
+from lpcnet_cq.bitstream.contexts import MOST_KNOWN, Past, start
 from lpcnet_cq.bitstream.entropy_model import EntropyModel
-from lpcnet_cq.bitstream.packet import MOST_KNOWN, Integers, Past, start
+from lpcnet_cq.bitstream.packet import Integers
 from lpcnet_cq.bitstream.vector_reader import HEAD_BYTES, SymbolTables, VectorReader
 from lpcnet_cq.errors import BitstreamError
 
@@ -116,7 +117,7 @@ class PacketReader:
             if layer:
                 reader.open(ends[-1])
             q, window = step - model.layer_steps * layer, pasts[layer].latents
-            coarse = self._latents(reader, model.packet_context(past.side, side, q, known), window, coarse)
+            coarse = self._latents(reader, model.read_context(past.side, side, q, past.known), window, coarse)
             ends.append(reader.close(n_bytes))
             after.append(Past(q, sides, np.concatenate([window, coarse])[-len(window) :], n_known))
         return after, (q, side, coarse), ends

@@ -7,7 +7,7 @@ Letters: T packets, K side integers, S subframes, D latents, Q step sizes, L enh
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import islice, pairwise
 from typing import BinaryIO, Literal, get_args
@@ -16,8 +16,9 @@ import numpy as np
 
 from lpcnet_cq.bitstream import rate_control as rate
 from lpcnet_cq.bitstream.container import HEADER_BYTES, MAX_PACKETS, write_segment
+from lpcnet_cq.bitstream.contexts import MOST_KNOWN, Contexts, start, value_bits
 from lpcnet_cq.bitstream.entropy_model import EntropyModel
-from lpcnet_cq.bitstream.packet import MOST_KNOWN, Integers, advance, in_runs, join, put_layers, start
+from lpcnet_cq.bitstream.packet import Integers, advance, join, put_layers
 from lpcnet_cq.bitstream.packet_fit import Fitter, padded
 from lpcnet_cq.bitstream.rdoq import nearest, rdoq
 from lpcnet_cq.errors import BitstreamError
@@ -125,11 +126,12 @@ class Packer:
     def _pack_block(self, block: Block, allowed_bits, bitrate_bps, layers, reserved_bits) -> Packets:
         """Write packets of at most `allowed_bits` bits; repeat if they are too large."""
         side, z, T = block.side, block.z, len(block.side)
+        side_bits = self._side_bits(side)
 
         @cache
         def costs(point, layers):
-            segments = self._segments(side, z, np.full(T, point), self.steps_for(layers))
-            return rate.packet_costs(self.model, segments, layers - 1)
+            runs = self._rounded(side, z, np.full(T, point), self.steps_for(layers), 0, T)
+            return rate.packet_costs(self.model, runs, side_bits, layers - 1)
 
         budget = allowed_bits + reserved_bits
         while layers > 1 and not self._allows(costs, layers, budget):
@@ -158,23 +160,33 @@ class Packer:
             points = point[max(i - self._history, 0) : i + size].tobytes()
             written[i] = before.get(i, (b"", []))
             if written[i][0] != points:
-                n = join(self.model, list(self._rounded(side, z, point, steps, i, i + size)))
+                n = join(self.model, [n for _, n in self._rounded(side, z, point, steps, i, i + size)])
                 written[i] = points, put_layers(self.model, None, n, layers - 1)[1]
         return written
 
-    def _segments(self, side, z, point, steps) -> Iterator[Integers]:
-        """Yield the integers of packets at operating points (T,), segment by segment."""
-        return in_runs(self.model, self._rounded(side, z, point, steps, 0, len(side)), self.model.segment_packets)
+    def _side_bits(self, side) -> np.ndarray:
+        """Return the bits of the side integers (T, K) of packets, (T,), if no packet behind the first one resets."""
+        past, bits, step = start(self.model), [np.zeros(0)], np.zeros(rate.RUN, np.int64)
+        for i in range(0, len(side), rate.RUN):
+            part = side[i : i + rate.RUN]
+            predicted = Contexts(self.model, past, part, step[: len(part)]).expected_side
+            bits.append(value_bits(self.model, predicted, part).sum(axis=1, dtype=np.float64))
+            past = replace(past, side=np.concatenate([past.side, part])[-2:], known=MOST_KNOWN)
+        return np.concatenate(bits)
 
-    def _rounded(self, side, z, point, steps, begin, end) -> Iterator[Integers]:
-        """Yield the integers of packets begin..end in runs: those of a whole block need much memory."""
+    def _rounded(self, side, z, point, steps, begin, end) -> Iterator[tuple[Contexts, Integers]]:
+        """Yield contexts and integers of packets begin..end at operating points (T,), in runs.
+
+        Those of a whole block need much memory.
+        """
         step, multiplier = rate.step_and_multiplier(point, steps)
         for i in range(begin, min(end, len(side)), rate.RUN):
             run, past = slice(i, min(i + rate.RUN, end)), start(self.model)
             if i:
                 last = slice(max(i - self._history, 0), i)
                 past = advance(past, nearest(side[last], z[last], step[last], self.sizes))
-            yield rdoq(self.model, past, side[run], z[run], step[run], self.sizes, multiplier[run])
+            contexts = Contexts(self.model, past, side[run], step[run])
+            yield contexts, rdoq(contexts, z[run], self.sizes, multiplier[run])
 
     @property
     def _history(self) -> int:

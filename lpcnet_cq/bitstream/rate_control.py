@@ -15,12 +15,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lpcnet_cq.bitstream.container import HEADER_BYTES, MAX_PACKETS, SEGMENT_BYTES
+from lpcnet_cq.bitstream.contexts import Contexts, start, value_bits
 from lpcnet_cq.bitstream.entropy_model import EntropyModel
-from lpcnet_cq.bitstream.packet import Integers, advance, coarser, enhancement_bits, n_bits, start
+from lpcnet_cq.bitstream.packet import Integers, advance, coarser, ternary_bits
 from lpcnet_cq.bitstream.rdoq import MULTIPLIER
 
 RESET_BITS = 60.0  # approximate cost of a packet without context
 ROUNDING_BITS = 4.6  # mean cost of rounding a packet to whole bytes
+LOG_GROWTH = 0.1  # natural log of the ratio of bits at neighbouring operating points, about
 RUN = 500  # packets that are processed together, which limits the memory for long files
 COARSER_POINTS = 12  # operating points with the coarsest step size: multipliers up to 2^6 times `MULTIPLIER`
 POINTS_PER_OCTAVE = 2  # operating points per doubling of the multiplier
@@ -49,20 +51,36 @@ def step_and_multiplier(point: np.ndarray, steps: range) -> tuple[np.ndarray, np
     return step, MULTIPLIER * 2.0 ** ((point - step) / POINTS_PER_OCTAVE)
 
 
-def packet_costs(model: EntropyModel, segments: Iterable[Integers], L: int = 0) -> np.ndarray:
-    """Return the expected bits of every packet with L enhancement layers, (T,), for the segments of a file.
+def packet_costs(
+    model: EntropyModel, runs: Iterable[tuple[Contexts, Integers]], side_bits: np.ndarray, L: int = 0
+) -> np.ndarray:
+    """Return the expected bits of every packet with L enhancement layers, (T,).
 
     The cost of a context reset is not computed but approximated by `RESET_BITS`: the bytes of files depend on it.
+
+    Parameters
+    ----------
+    model : EntropyModel
+    runs : iterable of pairs of Contexts and Integers
+        The packets of a file, in runs.
+    side_bits : array (T,)
+        Bits of their side integers.
+    L : int
     """
     pasts, parts = [start(model)] * (1 + L), []
-    for n in segments:
-        bits = ROUNDING_BITS * (1 + L) + RESET_BITS * (np.arange(len(n.step)) == 0)
+    for contexts, n in runs:
+        bits = np.zeros(len(n.step))
         for i in range(L):
-            bits = bits + enhancement_bits(model, pasts[i], n).sum(axis=1)
+            bits += ternary_bits(contexts, n.latents, pasts[i].latents).sum(axis=1)
             pasts[i], n = advance(pasts[i], n), coarser(model, n)
-        parts.append(bits + n_bits(model, pasts[L], n).sum(axis=1))
+            contexts = Contexts(model, pasts[i + 1], n.side, n.step)
+        predicted = contexts.latents(n.latents, pasts[L].latents)
+        bits += value_bits(model, predicted, n.latents.reshape(predicted.table.shape)).sum(axis=1, dtype=np.float64)
+        parts.append(bits + contexts.head_bits(reset=False))
         pasts[L] = advance(pasts[L], n)
-    return np.concatenate(parts)
+    costs = np.concatenate(parts) + side_bits + ROUNDING_BITS * (1 + L)
+    costs[:: model.segment_packets] += RESET_BITS
+    return costs
 
 
 def file_budget_bits(
@@ -92,6 +110,8 @@ def choose_points(costs: Callable[[int], np.ndarray], budget_bits: float, points
         Point at which the search starts.
     """
     q = min(max(guess, points[0]), points[-1])
+    ahead = round(np.log(costs(q).sum() / max(budget_bits, 1.0)) / LOG_GROWTH)
+    q = min(max(q + ahead, points[0]), points[-1])
     while q > points[0] and costs(q).sum() <= budget_bits:
         q -= 1
     while q < points[-1] and costs(q).sum() > budget_bits:

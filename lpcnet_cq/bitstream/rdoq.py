@@ -8,9 +8,9 @@ Letters: T packets, S vectors of latents, D latents, z latents in units of the s
 
 import numpy as np
 
-from lpcnet_cq.bitstream.entropy_model import EntropyModel
-from lpcnet_cq.bitstream.frequency_tables import MEAN_BITS
-from lpcnet_cq.bitstream.packet import LIMIT, Integers, Past, contexts, value_bits
+from lpcnet_cq.bitstream.contexts import Contexts, value_bits
+from lpcnet_cq.bitstream.frequency_tables import MEAN_BITS, Expected
+from lpcnet_cq.bitstream.packet import LIMIT, Integers
 
 FURTHER_PASSES = 2  # passes whose context is the result of the pass before, not the nearest integers
 MULTIPLIER = 0.1  # Lagrange multiplier, squared steps per bit; at high rates D = 1/12 and -dD/dR = 2 ln 2 / 12 = 0.116
@@ -22,19 +22,11 @@ def in_steps(z: np.ndarray, step: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 
 
 def nearest(side: np.ndarray, z: np.ndarray, step: np.ndarray, sizes: np.ndarray) -> Integers:
-    """Round latents to the nearest integers without regard to their bits; parameters as for `rdoq`."""
+    """Round latents (T, S, D) to the nearest integers without regard to their bits; `sizes` as for `rdoq`."""
     return Integers(step, side, np.rint(in_steps(z, step, sizes)).astype(np.int64))
 
 
-def rdoq(
-    model: EntropyModel,
-    past: Past,
-    side: np.ndarray,
-    z: np.ndarray,
-    step: np.ndarray,
-    sizes: np.ndarray,
-    multiplier: float | np.ndarray = MULTIPLIER,
-) -> Integers:
+def rdoq(contexts: Contexts, z: np.ndarray, sizes: np.ndarray, multiplier: float | np.ndarray = MULTIPLIER) -> Integers:
     """Round latents to multiples of each packet's step size, minimising (z - n)^2 + multiplier * bits(n).
 
     Candidates are the nearest integer and its neighbour towards the predicted mean. The context of the prediction
@@ -44,14 +36,10 @@ def rdoq(
 
     Parameters
     ----------
-    model : EntropyModel
-    past : Past
-        Memory of the entropy model before the first packet.
-    side : int array (T, K)
+    contexts : Contexts
+        Of T packets.
     z : array (T, S, D)
         Latents in units of the middle step size.
-    step : int array (T,)
-        Step indices.
     sizes : array (Q,)
         Relative step sizes.
     multiplier : float or array (T,)
@@ -65,27 +53,53 @@ def rdoq(
     ----------
     M. Karczewicz, Y. Ye and I. Chong, "Rate distortion optimized quantization", VCEG-AH21 (2008).
     """
-    n = nearest(side, z, step, sizes)
-    flat = in_steps(z, step, sizes).reshape(len(z), -1)
-    near, K = n.latents.reshape(len(z), -1), side.shape[1]
-    weight = np.asarray(multiplier).reshape(-1, 1)
-    sparse = weight > MULTIPLIER
+    weights = np.broadcast_to(multiplier, len(z))
+    search = _Search(contexts, in_steps(z, contexts.step, sizes), weights)
+    sparse = weights > MULTIPLIER
+    n = search.best(search.near)
+    for _ in range(FURTHER_PASSES if sparse.any() else 0):
+        n = np.where(sparse[:, None], search.best(n), n)
+    return Integers(contexts.step, contexts.side, n.reshape(z.shape).astype(np.int64))
 
-    def optimise(n: Integers) -> Integers:
-        expected = [array[:, K:] for array in contexts(model, past, n)]
-        mean = expected[2] + expected[1] / (1 << MEAN_BITS)
+
+class _Search:
+    """Search the best integers of packets; arrays of integers are int32 (T, S*D).
+
+    Parameters
+    ----------
+    contexts : Contexts
+    scaled : float64 array (T, S, D)
+        Latents in units of the packet's step size.
+    weights : array (T,)
+        Lagrange multipliers.
+    """
+
+    def __init__(self, contexts: Contexts, scaled: np.ndarray, weights: np.ndarray):
+        self._contexts, self._shape = contexts, scaled.shape
+        self._scaled, self._weights = scaled.reshape(len(scaled), -1), weights
+        self.near = np.rint(self._scaled).astype(np.int32)
+
+    def best(self, n: np.ndarray) -> np.ndarray:
+        """Return the best candidates, given the integers that are the context of the prediction."""
+        predicted = self._contexts.latents(n.reshape(self._shape))
+        mean = predicted.sixteenths()
+        beyond = (self.near << MEAN_BITS) - mean
+        at = np.flatnonzero(np.abs(beyond) >= 1 << (MEAN_BITS - 1))
+        best, near = self.near.copy(), self.near.take(at)
+        self._improve(best, predicted, at, near - np.sign(beyond.take(at)))
+        sparse = np.flatnonzero(np.repeat(self._weights > MULTIPLIER, best.shape[1]))
+        if len(sparse):
+            self._improve(best, predicted, sparse, np.rint(mean.take(sparse) / (1 << MEAN_BITS)).astype(np.int32))
+            self._improve(best, predicted, sparse, np.zeros(len(sparse), np.int32))
+        return best
+
+    def _improve(self, best: np.ndarray, predicted: Expected, at: np.ndarray, values: np.ndarray) -> None:
+        """Replace integers at flat indices by other values where these cost less, in place."""
+        scaled, weights = self._scaled.take(at), self._weights.take(at // best.shape[1])
+        tables = Expected(*(array.take(at) for array in predicted))
 
         def cost(values):
-            return (flat - values) ** 2 + weight * value_bits(model, expected, values)
+            return (scaled - values) ** 2 + weights * value_bits(self._contexts.model, tables, values)
 
-        towards_mean = near - np.sign(near - mean).astype(np.int64) * (np.abs(near - mean) >= 0.5)
-        best = np.where(cost(towards_mean) < cost(near), towards_mean, near)
-        for other in (np.rint(mean).astype(np.int64), np.zeros_like(near)) if sparse.any() else ():
-            best = np.where(sparse & (cost(other) < cost(best)), other, best)
-        return Integers(step, side, best.reshape(n.latents.shape))
-
-    n = optimise(n)
-    for _ in range(FURTHER_PASSES if sparse.any() else 0):
-        latents = optimise(n).latents
-        n = Integers(step, side, np.where(sparse[..., None], latents, n.latents))
-    return n
+        chosen = cost(values) < cost(best.take(at))
+        best.reshape(-1)[at[chosen]] = values[chosen]

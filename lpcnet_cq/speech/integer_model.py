@@ -6,24 +6,15 @@ subframes.
 """
 
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from lpcnet_cq.bitstream.fixed_point import (
-    ACT_BITS,
-    CLIP,
-    HALF,
-    SIDE_CLIP,
-    UNIT,
-    Array,
-    activate,
-    activate_floats,
-    clip,
-    product,
-)
+from lpcnet_cq.bitstream.fixed_point import ACT_BITS, CLIP, SIDE_CLIP, Array, activate, clip, product
+from lpcnet_cq.bitstream.frequency_tables import Expected
 from lpcnet_cq.bitstream.integer_model import IntegerModel, Triangle
 from lpcnet_cq.bitstream.vector_sums import Terms, TriangleSums
+from lpcnet_cq.speech.latent_network import LatentNetwork
 
 
 class SubframeModel(IntegerModel):
@@ -74,63 +65,27 @@ class SubframeModel(IntegerModel):
         out = product(h, w["latent_w3"]) + b["latent_b3"]
         return out[..., :D], out[..., D:]
 
-    def latents(self, before: Array, side: Array, step: Array, known: Array, vectors: Array, n: Array):
-        """Return what `IntegerModel.latents` returns, computed in NumPy with integers that are stored as doubles."""
-        D, w, context = self.D, self._doubles, self.packet_context(before, side, step, known)
-        c = clip(vectors, -CLIP, CLIP).astype(np.float64)
-        total = context.reshape(-1, context.shape[-1]) * UNIT
-        total += HALF
-        for i, wy in enumerate(w.wy):
-            total += c[i : i - self.context] @ wy
-        sums, c = self._sums(total), c[self.context :]
-        sums[:, :D] += c @ w.tri_mean
-        sums[:, D:] += np.abs(c) @ w.tri_scale
-        sums = sums.astype(np.int64).reshape(*n.shape[:-1], 2 * D)
-        return sums[..., :D], sums[..., D:]
+    def run_context(self, before: np.ndarray, side: np.ndarray, step: np.ndarray, known: np.ndarray) -> np.ndarray:
+        """Return the first layer without latents, (T * S, H), see `IntegerModel.run_context`."""
+        return self._network.first_layer(before, side, step, known)
 
-    def latent_sums(self, context: Any, i: int, before: np.ndarray) -> TriangleSums:
+    def latents(self, context: np.ndarray, vectors: np.ndarray, n: np.ndarray) -> Expected:
+        """Return what `IntegerModel.latents` returns, computed with integers that are stored as floats."""
+        table, floor = self._network.latents(context, vectors)
+        return Expected(table.reshape(n.shape), floor.reshape(n.shape))
+
+    def read_context(self, before: np.ndarray, side: np.ndarray, step: int, known: int) -> np.ndarray:
+        """Return the first layer without latents, (S, H), see `IntegerModel.read_context`."""
+        return self._network.first_layer(before[None], side[None], np.array([step]), np.array([known]))
+
+    def latent_sums(self, context: np.ndarray, i: int, before: np.ndarray) -> TriangleSums:
         """Return the running sums of the latents of subframe i, see `IntegerModel.latent_sums`."""
-        y = clip(before, -CLIP, CLIP).ravel().astype(np.float64)
-        total = context[i] * UNIT
-        total += HALF
-        total += y @ self._doubles.wy.reshape(len(y), -1)
-        return TriangleSums(self._sums(total).astype(np.int64).reshape(2, -1), self._terms)
-
-    def _sums(self, total: np.ndarray) -> np.ndarray:
-        """Return sums of means and scales in a row, float64 (..., 2 D), from the first layer as for `activate_floats`.
-
-        The layer is changed in place.
-        """
-        w = self._doubles
-        h = activate_floats(total, total) @ w.w2
-        h += w.b2
-        out = activate_floats(h, h) @ w.w3
-        out += w.b3
-        return out
+        return TriangleSums(self._network.sums(context[i], before), self._terms)
 
     @cached_property
-    def _doubles(self) -> "Doubles":
-        w, b, tri = self.w, self.b, self.tri
-        wy = (w["latent_wy"] * (UNIT * (1 << ACT_BITS))).reshape(self.context, self.D, -1)
-        named = w["latent_w3"], b["latent_b3"], tri["latent_tri_mean"], tri["latent_tri_scale"]
-        hidden = w["latent_w2"] * UNIT, b["latent_b2"] * UNIT + HALF
-        return Doubles(wy, *hidden, *(tensor.astype(np.float64) for tensor in named))
+    def _network(self) -> LatentNetwork:
+        return LatentNetwork(self.w, self.b, self.tri, self.K, self.context)
 
     @cached_property
     def _terms(self) -> Terms:
         return Terms(self.tri["latent_tri_mean"], self.tri["latent_tri_scale"], CLIP)
-
-
-class Doubles(NamedTuple):
-    """Hold the parameters behind the side information as float64, those before activations as `activate_floats` needs.
-
-    `wy` (context, D, H) has one matrix per vector.
-    """
-
-    wy: np.ndarray
-    w2: np.ndarray
-    b2: np.ndarray
-    w3: np.ndarray
-    b3: np.ndarray
-    tri_mean: np.ndarray
-    tri_scale: np.ndarray

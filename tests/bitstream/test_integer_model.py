@@ -109,14 +109,15 @@ def test_integers_cost_what_the_float_model_says(trained):
         np.testing.assert_allclose(total, float(theirs.sum()), rtol=0.005)
 
 
-def test_latents_in_doubles_have_the_sums_of_integers(trained):
-    """The encoder's sums against those of the common model, large latents included."""
+def test_latents_in_floats_are_those_in_integers(trained):
+    """The encoder's tables against those of the common model, large latents included."""
     integer, random = SubframeModel(freeze(trained[1], CONFIG), CONFIG), np.random.default_rng(4)
     before, side = random.integers(-40, 41, (6, 2, K)), random.integers(-40, 41, (6, K))
     vectors = random.integers(-3, 4, (CONFIG.context + 6 * S, D)) * random.integers(0, 9, (CONFIG.context + 6 * S, D))
     step, known = random.integers(0, CONFIG.n_steps, 6), np.array([0, 1, 2, 2, 2, 2])
-    given = before, side, step, known, vectors, vectors[CONFIG.context :].reshape(6, S, D)
-    for ours, common in zip(integer.latents(*given), IntegerModel.latents(integer, *given), strict=True):
+    given, n = (before, side, step, known), vectors[CONFIG.context :].reshape(6, S, D)
+    found = integer.latents(integer.run_context(*given), vectors, n)
+    for ours, common in zip(found, IntegerModel.latents(integer, given, vectors, n), strict=True):
         np.testing.assert_array_equal(ours, common)
 
 

@@ -6,6 +6,7 @@ The entropy model here is made of integers throughout, tables included: no machi
 import numpy as np
 import pytest
 
+from lpcnet_cq.bitstream.contexts import Contexts
 from lpcnet_cq.bitstream.frequency_tables import N_SCALES, TOTAL
 from lpcnet_cq.bitstream.integer_model import FLAG
 from lpcnet_cq.bitstream.packet import (
@@ -13,7 +14,6 @@ from lpcnet_cq.bitstream.packet import (
     Integers,
     advance,
     coarser,
-    contexts,
     enhancement_bits,
     n_bits,
     put_enhancements,
@@ -187,8 +187,8 @@ def test_refinement_costs_what_is_left_of_the_fine_integers():
     """By the chain rule: P(n) = P(cell of n) P(n | cell), all three by the frequencies of one table."""
     n = integers(5, spread=4)
     n = Integers(n.step * 0 + 2, n.side, n.latents)
-    scale, fraction, floor = (a[:, K:] for a in contexts(MODEL, start(MODEL), n))
-    table = MODEL.cumulative[scale, fraction]
+    index, floor = Contexts(MODEL, start(MODEL), n.side, n.step).latents(n.latents)
+    table = MODEL.cumulative.reshape(-1, MODEL.cumulative.shape[-1])[index]
     flat = n.latents.reshape(5, -1)
     low = 3 * ((flat + 1) // 3) - 1 - floor + HALF_WIDTH
     take = lambda at: np.take_along_axis(table, at[..., None], -1)[..., 0]  # noqa: E731

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from lpcnet_cq.bitstream.packet import Integers, n_bits, start
+from lpcnet_cq.bitstream.contexts import Contexts, start
+from lpcnet_cq.bitstream.packet import Integers, n_bits
 from lpcnet_cq.bitstream.rdoq import MULTIPLIER, rdoq
 from lpcnet_cq.speech.integer_model import SubframeModel
 from lpcnet_cq.training.presets import PRESETS
@@ -24,15 +25,19 @@ def material(model):
     return side, 1.2 * rng.standard_normal((40, model.S, model.D)), rng.integers(0, CONFIG.n_steps, 40)
 
 
+def round_all(model, side, z, step, multiplier=MULTIPLIER):
+    return rdoq(Contexts(model, start(model), side, step), z, SIZES, multiplier)
+
+
 def test_multiplier_of_zero_gives_the_nearest_integers(model, material):
     side, z, step = material
-    n = rdoq(model, start(model), side, z, step, SIZES, multiplier=0.0)
+    n = round_all(model, side, z, step, 0.0)
     np.testing.assert_array_equal(n.latents, np.rint(z / SIZES[step][:, None, None]))
 
 
 def test_bits_are_saved_and_no_latent_moves_by_more_than_a_step(model, material):
     side, z, step = material
-    n = rdoq(model, start(model), side, z, step, SIZES)
+    n = round_all(model, side, z, step)
     scaled = z / SIZES[step][:, None, None]
     assert np.abs(n.latents - scaled).max() <= 1.5
     plain = Integers(step, side, np.rint(scaled).astype(np.int64))
@@ -45,7 +50,7 @@ def test_bits_are_saved_and_no_latent_moves_by_more_than_a_step(model, material)
 
 def test_side_integers_and_steps_stay(model, material):
     side, z, step = material
-    n = rdoq(model, start(model), side, z, step, SIZES)
+    n = round_all(model, side, z, step)
     assert n.side is side
     assert n.step is step
 
@@ -53,7 +58,7 @@ def test_side_integers_and_steps_stay(model, material):
 def test_bits_fall_with_the_multiplier(model, material):
     side, z, step = material
     bits = [
-        n_bits(model, None, rdoq(model, start(model), side, z, step, SIZES, multiplier)).sum()
+        n_bits(model, None, round_all(model, side, z, step, multiplier)).sum()
         for multiplier in (0.0, 0.1, 0.4, 1.6, 25.6)
     ]
     assert (np.diff(bits) < 0).all()
@@ -62,9 +67,9 @@ def test_bits_fall_with_the_multiplier(model, material):
 def test_every_packet_may_have_its_own_multiplier(model, material):
     """Those with the usual one are as they would be alone, those with a larger one have fewer bits."""
     side, z, step = material
-    usual = rdoq(model, start(model), side, z, step, SIZES)
+    usual = round_all(model, side, z, step)
     last = np.where(np.arange(40) < 39, MULTIPLIER, 25.6)
-    mixed = rdoq(model, start(model), side, z, step, SIZES, last)
+    mixed = round_all(model, side, z, step, last)
     np.testing.assert_array_equal(mixed.latents[:39], usual.latents[:39])
     assert n_bits(model, None, mixed).sum(1)[39] < n_bits(model, None, usual).sum(1)[39]
 
@@ -72,6 +77,6 @@ def test_every_packet_may_have_its_own_multiplier(model, material):
 def test_a_huge_multiplier_gives_the_cheapest_packet(model, material):
     """Cheaper than that of zeros alone: what the entropy model expects is a candidate, too."""
     side, z, step = material
-    n = rdoq(model, start(model), side, z, step, SIZES, 1e9)
+    n = round_all(model, side, z, step, 1e9)
     zeros = Integers(step, side, np.zeros_like(n.latents))
     assert n_bits(model, None, n).sum() <= 1.01 * n_bits(model, None, zeros).sum()

@@ -7,11 +7,12 @@ Letters: T packets, D lines, b bands, V spectra, F features.
 """
 
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from lpcnet_cq.bitstream.fixed_point import ACT_BITS, SUM_BITS, Array
+from lpcnet_cq.bitstream.frequency_tables import Expected, expected
 from lpcnet_cq.light.music.line_network import LineNetwork, sizes_below
 from lpcnet_cq.light.music.line_sums import LineSums, effects
 from lpcnet_cq.music.band_layout import OFFSET
@@ -57,8 +58,8 @@ class LightLineModel(LineModel):
         np.floor(s, out=s)
         return s.clip(*LIMITS).swapaxes(0, 1).reshape(E.shape).astype(np.int64)
 
-    def packet_context(self, before: Array, side: Array, step: Array, known: Array) -> BandContext:
-        """Return the context of the lines of one packet, for `latent_sums`; see `LineModel.packet_context`."""
+    def read_context(self, before: np.ndarray, side: np.ndarray, step: int, known: int) -> BandContext:
+        """Return the context of the lines of one packet, see `IntegerModel.read_context`."""
         return self._context(before[None], side[None], np.atleast_1d(step))
 
     def latent_sums(self, context: BandContext, i: int, before: np.ndarray) -> LineSums:
@@ -69,14 +70,15 @@ class LightLineModel(LineModel):
         kind, network = context.kind[0, i], self._network
         return LineSums(self._effects, network.w3, network.base(f, kind), network.offset(f, kind))
 
-    def latents(self, before: Array, side: Array, step: Array, known: Array, vectors: Array, n: Array):
+    def latents(self, context: Any, vectors: np.ndarray, n: np.ndarray) -> Expected:
         """Return what `IntegerModel.latents` returns."""
+        before, side, step, _ = context
         scale = np.empty(n.shape, np.int64)
         for t in range(0, len(n), CHUNK):
             part = slice(t, t + CHUNK)
             near = vectors[2 * t : 2 * (t + CHUNK) + self.context]
             self._scales(self._context(before[part], side[part], step[part]), near, n[part], scale[part])
-        return np.zeros_like(scale), scale
+        return expected(np.zeros_like(scale), scale)
 
     def _scales(self, context: BandContext, vectors: np.ndarray, n: np.ndarray, scale: np.ndarray) -> None:
         """Write the sums of scales of packets n (T, 2, D), given the spectra before them and of them."""

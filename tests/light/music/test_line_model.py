@@ -28,8 +28,7 @@ def test_sums_are_those_of_the_model(models, level, loudest):
     vectors[random.random(vectors.shape) < 0.5] = 0
     before, n = np.stack([sides[:-2], sides[1:-1]], axis=1), vectors[model.context :].reshape(T, 2, -1)
     step, known = random.integers(0, C.n_steps, T), np.full(T, 2)
-    expected = model.latents(before, sides[2:], step, known, vectors, n)
-    found = models[1].latents(before, sides[2:], step, known, vectors, n)
+    expected, found = (m.latents(m.run_context(before, sides[2:], step, known), vectors, n) for m in models)
     for ours, theirs in zip(found, expected, strict=True):
         assert ours.dtype == np.int64
         np.testing.assert_array_equal(ours, theirs)
@@ -47,4 +46,5 @@ def test_no_packets(models):
     empty = [
         np.zeros(shape, np.int64) for shape in ((0, 2, model.K), (0, model.K), 0, 0, (4, model.D), (0, 2, model.D))
     ]
-    assert [v.shape for v in model.latents(*empty)] == [(0, 2, model.D)] * 2
+    found = model.latents(model.run_context(*empty[:4]), *empty[4:])
+    assert [v.shape for v in found] == [(0, 2, model.D)] * 2

@@ -24,7 +24,7 @@ def test_running_sums_are_those_of_the_spectrum(perturbed):
     n[..., :4], n[..., 30] = 40, -9000
     means, scales = model.latent_context.batch_sums(model.latent(context, window), n)
     assert not means.any()
-    single = light.packet_context(before[0], side[0, 1], np.int64(C.nominal_step), np.int64(2))
+    single = light.read_context(before[0], side[0, 1], C.nominal_step, 2)
     for channel in range(model.S):
         sums = light.latent_sums(single, channel, window[0, channel])
         for k, value in enumerate(n[0, channel].tolist()):
