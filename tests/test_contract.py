@@ -15,7 +15,7 @@ from lpcnet_cq.bitstream.fixed_point import SUM_BITS
 from lpcnet_cq.bitstream.frequency_tables import frequency_tables
 from lpcnet_cq.bitstream.integer_model import IntegerModel, Triangle
 from lpcnet_cq.bitstream.packet import Integers
-from lpcnet_cq.bitstream.vector_sums import Terms, TriangleSums
+from lpcnet_cq.bitstream.vector_sums import TriangleSums, rounded_down, triangle_terms
 from lpcnet_cq.checkpoint.training_files import save_weights
 from lpcnet_cq.checkpoint.weights import load_weights
 from lpcnet_cq.contract import JAX_READER, NUMPY_READER, Backend, CodecRecord
@@ -56,7 +56,7 @@ class FlatModel(IntegerModel):
         return self.sums_of(self.latent(context[i], before), "latent_tri_none")
 
     def sums_of(self, state, name):
-        return TriangleSums(np.array(state), Terms(self.tri[name], self.tri[name], 1))
+        return TriangleSums(rounded_down(np.array(state)), triangle_terms(self.tri[name], self.tri[name], 1))
 
 
 class PcmSignal:

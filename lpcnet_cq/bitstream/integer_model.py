@@ -122,7 +122,7 @@ class IntegerModel:
 
     def read_context(self, before: np.ndarray, side: np.ndarray, step: int, known: int) -> Any:
         """Return what `latent_sums` needs to know of a packet, given side vectors (2, K) and (K,)."""
-        raise NotImplementedError
+        return self.packet_context(before, side, np.int64(step), np.int64(known))
 
     def latent_sums(self, context: Any, i: int, before: np.ndarray) -> VectorSums:
         """Return the running sums of vector i of a packet.

@@ -46,6 +46,7 @@ class PacketReader:
         self._fresh = start(model)
         self._flag = model.flag.tolist()
         self._tables = SymbolTables(model.cumulative)
+        self._step_tables: dict[int | None, list[int]] = {}
         self._margin = bytes(HEAD_BYTES + SYMBOL_BYTES * (2 + model.K + model.S * model.D))
 
     def read(
@@ -106,11 +107,12 @@ class PacketReader:
             pasts = [self._fresh] * (1 + L)
         if not pasts:
             raise BitstreamError(NO_PAST)
-        past, known = pasts[0], np.int64(pasts[0].known)
-        step = reader.symbol(model.step_table(past.step, known).tolist())
+        past = pasts[0]
+        step = reader.symbol(self._step_table(past.step if past.known else None))
         if step < model.layer_steps * L:
             raise BitstreamError(NO_LAYER)
-        side = np.array(reader.vector(model.side_sums(past.side, past.known), model.K), np.int64)
+        side = np.zeros(model.K, np.int64)
+        reader.vector(model.side_sums(past.side, past.known), side)
         sides, n_known = np.array([past.side[1], side]), min(past.known + 1, MOST_KNOWN)
         ends, after, coarse = [], [], None
         for layer in range(1 + L):
@@ -122,11 +124,22 @@ class PacketReader:
             after.append(Past(q, sides, np.concatenate([window, coarse])[-len(window) :], n_known))
         return after, (q, side, coarse), ends
 
+    def _step_table(self, before: int | None) -> list[int]:
+        """Return the table of the step index, given the index before; None: behind a reset."""
+        if before not in self._step_tables:
+            known = np.int64(before is not None)
+            table = self.model.step_table(self.model.nominal_step if before is None else before, known)
+            self._step_tables[before] = table.tolist()
+        return self._step_tables[before]
+
     def _latents(self, reader: VectorReader, context, window: np.ndarray, coarse: np.ndarray | None) -> np.ndarray:
         """Read the latents of all vectors, (S, D); `window` (c, D) holds the vectors before them."""
         S, D, c = self.model.S, self.model.D, len(window)
         known = np.concatenate([window, np.zeros((S, D), np.int64)])
         for i in range(S):
             sums = self.model.latent_sums(context, i, known[i : i + c])
-            known[c + i] = reader.vector(sums, D) if coarse is None else reader.refined(sums, coarse[i].tolist())
+            if coarse is None:
+                reader.vector(sums, known[c + i])
+            else:
+                known[c + i] = reader.refined(sums, coarse[i].tolist())
         return known[c:]

@@ -20,7 +20,7 @@ from lpcnet_cq.bitstream.fixed_point import (
     clip,
     product,
 )
-from lpcnet_cq.bitstream.vector_sums import HiddenSums, Terms, TriangleSums, windows_of_weights
+from lpcnet_cq.bitstream.vector_sums import UNITS, HiddenSums, Terms, TriangleSums, rounded_down, triangle_terms
 
 BLOCK = 8  # packets whose hidden layers are computed at once, so that they fit in the cache
 
@@ -108,24 +108,37 @@ class SideReader:
     """
 
     def __init__(self, network: SideNetwork):
+        H, K = network.within.shape[::-1]
         self._depends = bool(network.within.any())  # whether the hidden layer depends on integers of the packet
-        self._within = network.within * (UNIT * (1 << ACT_BITS))
-        self._terms = Terms(network.tri_mean, network.tri_scale, SIDE_CLIP)
-        self._w1, self._b1 = network.w1 * (UNIT * (1 << ACT_BITS)), network.b1 * UNIT + HALF
-        self._skip, self._b2 = network.skip << ACT_BITS, network.b2
-        self._w2 = network.w2.astype(np.float64)
-        self._windows = windows_of_weights(self._w2)
+        of_integers = UNIT * (1 << ACT_BITS)
+        w1, b1 = network.w1 * of_integers, network.b1 * UNIT + HALF
+        skip, self._H = network.skip * (UNITS[0] * (1 << ACT_BITS)), H
+        w2 = network.w2.reshape(H, 2, K) * UNITS
+        b2 = rounded_down(network.b2.reshape(2, K))
+        if self._depends:
+            rows, magnitudes = np.zeros((2, K, H + 2 * K))
+            rows[:, :H], rows[:, H::2] = network.within * of_integers, network.tri_mean * UNITS[0]
+            magnitudes[:, H + 1 :: 2] = network.tri_scale * UNITS[1]
+            self._terms = Terms(rows, magnitudes, SIDE_CLIP, np.float64)
+            self._weights = np.ascontiguousarray(w2.transpose(2, 0, 1))
+            self._first = np.concatenate([b1, b2.T.ravel()])
+            self._of_past = np.zeros((2 * K, H + 2 * K))
+            self._of_past[:, :H], self._of_past[:, H::2] = w1, skip
+        else:
+            self._terms = triangle_terms(network.tri_mean, network.tri_scale, SIDE_CLIP)
+            self._weights = w2.reshape(H, 2 * K)
+            self._first = np.concatenate([b1, b2.ravel()])
+            self._of_past = np.hstack([w1, skip, np.zeros_like(skip)])
 
     def sums(self, before: np.ndarray) -> TriangleSums | HiddenSums:
         """Return the sums, given the two vectors before, (2, K), oldest first."""
-        past = clip(before[::-1], -SIDE_CLIP, SIDE_CLIP).ravel()
-        hidden = past @ self._w1 + self._b1
-        sums = self._b2.reshape(2, -1).copy()
-        sums[0] += past @ self._skip
+        past = clip(before[::-1].astype(np.float64), -SIDE_CLIP, SIDE_CLIP).ravel()
+        first = past.dot(self._of_past)
+        first += self._first
         if self._depends:
-            return HiddenSums(sums, self._terms, hidden, self._within, self._windows)
-        sums += (activate_floats(hidden) @ self._w2).astype(np.int64).reshape(2, -1)
-        return TriangleSums(sums, self._terms)
+            return HiddenSums(first, self._terms, self._weights)
+        first[self._H :] += activate_floats(first[: self._H]).dot(self._weights)
+        return TriangleSums(first[self._H :].reshape(2, -1), self._terms)
 
 
 def side_networks(integers: dict[str, np.ndarray]) -> SideNetwork:

@@ -29,14 +29,27 @@ class SymbolTables:
     ----------
     rows : mapping
         Cumulative frequencies by scale, then by fraction.
-    zeros, middles : mapping
-        `Slots` by scale: of the symbol of zero, and of zero among -1, 0 and 1.
+    middles : mapping
+        `Slots` by scale: of zero among -1, 0 and 1.
+    zeros : list
+        `Slots` of the symbol of zero by scale, -256 to 319: empty until `add_zeros` fills them. A list is faster than a
+        mapping; scales below zero are found from its end.
     """
 
     def __init__(self, cumulative: np.ndarray):
+        self._cumulative = cumulative
         self.rows = ByScale(lambda scale: cumulative[scale].tolist())
-        self.zeros = ByScale(lambda scale: zero_slots(cumulative[scale]))
         self.middles = ByScale(lambda scale: middle_slots(cumulative[scale]))
+        scales: list[Slots] = [[] for _ in range(N_SCALES)]
+        self.zeros = scales + MOST_KEPT * scales[-1:] + MOST_KEPT * scales[:1]
+
+    def add_zeros(self, scale: int) -> bool:
+        """Fill the slots of zero of a scale; return False if the scale is beyond the list, or its slots are there."""
+        if not -MOST_KEPT <= scale < N_SCALES + MOST_KEPT or self.zeros[scale]:
+            return False
+        slots = zero_slots(self._cumulative[min(max(scale, 0), N_SCALES - 1)])
+        self.zeros[scale].extend(slots + len(slots) * [(0, 0)])  # means below the first one are found from the end
+        return True
 
 
 class ByScale(dict):

@@ -10,6 +10,8 @@ Letters: n integers of a vector; R, low and code as in `range_coder`.
 
 from bisect import bisect_right
 
+import numpy as np
+
 from lpcnet_cq.bitstream.frequency_tables import ESCAPE, HALF_WIDTH, MEAN_BITS
 from lpcnet_cq.bitstream.packet import LIMIT
 from lpcnet_cq.bitstream.range_coder import BOTTOM, TOP_BITS, TOTAL, TOTAL_BITS
@@ -77,8 +79,8 @@ class VectorReader:
             self._position += 1
         self._above, self._R = above, R
 
-    def vector(self, sums: VectorSums, n: int) -> list[int]:
-        """Return the next n integers.
+    def vector(self, sums: VectorSums, values: np.ndarray) -> None:
+        """Read the next integers; those that are not zero are written to `values` (n,).
 
         Raises
         ------
@@ -87,19 +89,28 @@ class VectorReader:
         """
         zeros, rows, data = self._tables.zeros, self._tables.rows, self._data
         above, R, position = self._above, self._R, self._position
-        values, k = [0] * n, 0
+        n, k = len(values), 0
         while k < n:
-            for mean, scale in zip(*sums.ahead(k), strict=True):
-                begin, frequency = zeros[scale][mean] if 0 <= mean < N_MEANS else (0, 0)
+            means, scales = sums.ahead(k)
+            try:
+                for mean, scale in zip(means, scales):  # noqa: B905 - strict takes longer
+                    begin, frequency = zeros[scale][mean]
+                    r = R >> TOTAL_BITS
+                    rest = above - r * begin
+                    width = r * frequency
+                    if not 0 <= rest < width:
+                        break
+                    k += 1
+                    above = rest
+                    R = width
+                    while R < BOTTOM:
+                        above, R, position = above << 8 | data[position], R << 8, position + 1
+                else:
+                    continue
+            except IndexError:
+                if self._tables.add_zeros(scale):
+                    continue
                 r = R >> TOTAL_BITS
-                rest, width = above - r * begin, r * frequency
-                if not 0 <= rest < width:
-                    break
-                above, R, k = rest, width, k + 1
-                while R < BOTTOM:
-                    above, R, position = above << 8 | data[position], R << 8, position + 1
-            else:
-                continue
             slot = above // r
             if slot >= TOTAL:
                 raise BitstreamError(NO_SYMBOL)
@@ -119,7 +130,6 @@ class VectorReader:
             sums.put(k, value)
             k += 1
         self._above, self._R, self._position = above, R, position
-        return values
 
     def _escape(self) -> int:
         """Read a distance that is outside the tables, in the format of `packet`."""

@@ -7,26 +7,24 @@ one that is not zero are known at once, and change behind an integer that is not
 Letters: n integers of the vector, H hidden width.
 """
 
+from math import floor
 from typing import Protocol
 
 import numpy as np
 
-from lpcnet_cq.bitstream.fixed_point import SUM_BITS, activate_floats
+from lpcnet_cq.bitstream.fixed_point import HALF, SUM_BITS, activate_floats
 from lpcnet_cq.bitstream.frequency_tables import HALF_WIDTH, MEAN_BITS
 
 WINDOW = 16  # integers whose sums are returned at once; more would mostly be returned again behind the next change
-SIDE_WINDOW = 3  # of side integers, of which few are zero and whose sums cost more
 FIRST_FLOOR = -HALF_WIDTH - 1  # floor of a mean whose table does not contain zero; it is subtracted from all means
-MEAN_SHIFT = SUM_BITS - MEAN_BITS
-SHIFTS = np.array([[MEAN_SHIFT], [SUM_BITS]])  # of sums of means and scales, to rounded ones
-ROUNDING = np.array([[(1 << MEAN_SHIFT - 1) - (FIRST_FLOOR << SUM_BITS)], [1 << SUM_BITS - 1]])
+ZERO_MEAN = -FIRST_FLOOR << MEAN_BITS  # a rounded mean of zero
+UNITS = np.array([[2.0 ** (MEAN_BITS - SUM_BITS)], [2.0**-SUM_BITS]])  # of sums, in sixteenths and in whole scales
+OFFSETS = np.array([[ZERO_MEAN + HALF], [HALF]])
+SHIFT = np.array(SUM_BITS)
 
 
 class VectorSums(Protocol):
-    """Hold the sums of means and scales of one vector, as far as its decoded integers determine them.
-
-    Sums in arrays include `ROUNDING`, so that a shift gives rounded means above `FIRST_FLOOR`, and rounded scales.
-    """
+    """Hold the sums of means and scales of one vector, as far as its decoded integers determine them."""
 
     def ahead(self, k: int) -> list[list[int]]:
         """Return rounded means and scales of the integers k, k + 1 and so on, if all of them are zero: two lists.
@@ -40,32 +38,47 @@ class VectorSums(Protocol):
         ...
 
 
+def rounded_down(sums: np.ndarray) -> np.ndarray:
+    """Return numbers whose integer parts are the rounded means and scales of `VectorSums.ahead`, from sums (2, n)."""
+    return sums * UNITS + OFFSETS
+
+
 class Terms:
-    """What each value of each integer of a vector adds to the integers behind it, computed at the first use.
+    """What each value of each integer of a vector adds to its sums, computed at the first use.
 
     Parameters
     ----------
-    mean, scale : int64 arrays (n, n)
-        Triangular terms per unit of the value and of its magnitude, as in `integer_model.Triangle`.
+    rows : float64 array (n, N)
+        Per unit of the value.
+    rows_of_magnitude : float64 array (n, N)
+        Per unit of its magnitude.
     clip : int
         Largest magnitude that has an effect.
+    kind : type
+        Of the terms.
     """
 
-    def __init__(self, mean: np.ndarray, scale: np.ndarray, clip: int):
-        self._mean, self._scale, self._clip = mean, scale, clip
-        self._sums: dict[tuple[int, int], np.ndarray] = {}
+    def __init__(self, rows: np.ndarray, rows_of_magnitude: np.ndarray, clip: int, kind: type):
+        self._rows, self._of_magnitude, self._clip, self._kind = rows, rows_of_magnitude, clip, kind
+        self._terms: list[list[np.ndarray | None]] = [[None] * (2 * clip + 1) for _ in rows]  # negative values: behind
 
-    def sums(self, k: int, value: int) -> np.ndarray:
-        """Return the terms of means and scales, int64 (2, n)."""
-        c = self.clipped(value)
-        found = self._sums.get((k, c))
-        if found is None:
-            found = self._sums[k, c] = np.array((c * self._mean[k], abs(c) * self._scale[k]))
-        return found
+    def of(self, k: int, value: int) -> np.ndarray:
+        """Return the terms of integer k with a value, (N,)."""
+        clip = self._clip
+        c = value if -clip <= value <= clip else clip if value > 0 else -clip
+        term = self._terms[k][c]
+        if term is None:
+            term = (c * self._rows[k] + abs(c) * self._of_magnitude[k]).astype(self._kind)
+            self._terms[k][c] = term
+        return term
 
-    def clipped(self, value: int) -> int:
-        """Return a value within -clip..clip."""
-        return -self._clip if value < -self._clip else self._clip if value > self._clip else value
+
+def triangle_terms(mean: np.ndarray, scale: np.ndarray, clip: int) -> Terms:
+    """Return the terms of `TriangleSums`, from triangular terms (n, n) as in `integer_model.Triangle`."""
+    units = UNITS * (1 << SUM_BITS)
+    none = np.zeros_like(mean)
+    rows, of_magnitude = np.hstack([units[0] * mean, none]), np.hstack([none, units[1] * scale])
+    return Terms(rows, of_magnitude, clip, np.int64)
 
 
 class TriangleSums:
@@ -73,29 +86,24 @@ class TriangleSums:
 
     Parameters
     ----------
-    sums : int64 array (2, n)
-        Means and scales from other vectors, without rounding; changed in place.
+    first : float64 array (2, n)
+        Means and scales from other vectors, from `rounded_down`.
     terms : Terms
+        From `triangle_terms`.
     """
 
-    def __init__(self, sums: np.ndarray, terms: Terms):
-        sums += ROUNDING
-        self._sums, self._terms = sums, terms
+    def __init__(self, first: np.ndarray, terms: Terms):
+        self._sums, self._terms = (first * (1 << SUM_BITS)).astype(np.int64), terms
+        self._flat = self._sums.reshape(-1)
 
     def ahead(self, k: int) -> list[list[int]]:
         """Return rounded means and scales of the integers from k on, see `VectorSums`."""
-        return (self._sums[:, k : k + WINDOW] >> SHIFTS).tolist()
+        return (self._sums >> SHIFT)[:, k : k + WINDOW].tolist()  # shifting all is faster than shifting a part
 
     def put(self, k: int, value: int) -> None:
         """Take the value of integer k."""
-        self._sums += self._terms.sums(k, value)
-
-
-def windows_of_weights(weights: np.ndarray) -> list[np.ndarray]:
-    """Return the columns (H, 2 w) of weights (H, 2 n) for the `SIDE_WINDOW` integers from each one on."""
-    both = weights.reshape(len(weights), 2, -1)
-    parts = (both[:, :, k : k + SIDE_WINDOW] for k in range(both.shape[2]))
-    return [np.ascontiguousarray(part.reshape(len(weights), -1)) for part in parts]
+        flat = self._flat
+        flat += self._terms.of(k, value)
 
 
 class HiddenSums:
@@ -103,32 +111,28 @@ class HiddenSums:
 
     Parameters
     ----------
-    sums : int64 array (2, n)
-        As for `TriangleSums`, without those from the hidden layer.
+    first : float64 array (H + 2 n,)
+        Sums of the hidden layer, as for `activate_floats`, and pairs of means and scales as of `rounded_down` without
+        those from the hidden layer, from other vectors; changed in place.
     terms : Terms
-    hidden : float64 array (H,)
-        Sums of the hidden layer from other vectors, as for `activate_floats`; changed in place.
-    within : float64 array (n, H)
-        Terms of the hidden layer per unit of an integer.
-    weights : list of n float64 arrays (H, 2 w)
-        From the hidden layer to means and scales of the next w integers: of `windows_of_weights`.
+        Float64, of an array like `first`.
+    weights : float64 array (n, H, 2)
+        From the hidden layer to mean and scale.
     """
 
-    def __init__(
-        self, sums: np.ndarray, terms: Terms, hidden: np.ndarray, within: np.ndarray, weights: list[np.ndarray]
-    ):
-        sums += ROUNDING
-        self._sums, self._terms = sums, terms
-        self._hidden, self._within, self._weights = hidden, within, weights
+    def __init__(self, first: np.ndarray, terms: Terms, weights: np.ndarray):
+        self._all, self._terms, self._weights = first, terms, weights
+        H = weights.shape[1]
+        self._hidden, self._sums = first[:H], first[H:].reshape(-1, 2)
 
     def ahead(self, k: int) -> list[list[int]]:
-        """Return rounded means and scales of the integers from k on, see `VectorSums`."""
-        out = (activate_floats(self._hidden) @ self._weights[k]).astype(np.int64).reshape(2, -1)
-        out += self._sums[:, k : k + SIDE_WINDOW]
-        out >>= SHIFTS
-        return out.tolist()
+        """Return rounded mean and scale of integer k, see `VectorSums`."""
+        out = activate_floats(self._hidden).dot(self._weights[k])
+        out += self._sums[k]
+        mean, scale = out.tolist()
+        return [[floor(mean)], [floor(scale)]]
 
     def put(self, k: int, value: int) -> None:
         """Take the value of integer k."""
-        self._sums += self._terms.sums(k, value)
-        self._hidden += self._terms.clipped(value) * self._within[k]
+        everything = self._all
+        everything += self._terms.of(k, value)

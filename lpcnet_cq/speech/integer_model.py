@@ -13,7 +13,7 @@ import numpy as np
 from lpcnet_cq.bitstream.fixed_point import ACT_BITS, CLIP, SIDE_CLIP, Array, activate, clip, product
 from lpcnet_cq.bitstream.frequency_tables import Expected
 from lpcnet_cq.bitstream.integer_model import IntegerModel, Triangle
-from lpcnet_cq.bitstream.vector_sums import Terms, TriangleSums
+from lpcnet_cq.bitstream.vector_sums import Terms, TriangleSums, triangle_terms
 from lpcnet_cq.speech.latent_network import LatentNetwork
 
 
@@ -76,11 +76,11 @@ class SubframeModel(IntegerModel):
 
     def read_context(self, before: np.ndarray, side: np.ndarray, step: int, known: int) -> np.ndarray:
         """Return the first layer without latents, (S, H), see `IntegerModel.read_context`."""
-        return self._network.first_layer(before[None], side[None], np.array([step]), np.array([known]))
+        return self._network.first_layer_of_one(before[1], side, step, known)
 
     def latent_sums(self, context: np.ndarray, i: int, before: np.ndarray) -> TriangleSums:
         """Return the running sums of the latents of subframe i, see `IntegerModel.latent_sums`."""
-        return TriangleSums(self._network.sums(context[i], before), self._terms)
+        return TriangleSums(self._network.of_zeros(context[i], before), self._terms)
 
     @cached_property
     def _network(self) -> LatentNetwork:
@@ -88,4 +88,4 @@ class SubframeModel(IntegerModel):
 
     @cached_property
     def _terms(self) -> Terms:
-        return Terms(self.tri["latent_tri_mean"], self.tri["latent_tri_scale"], CLIP)
+        return triangle_terms(self.tri["latent_tri_mean"], self.tri["latent_tri_scale"], CLIP)

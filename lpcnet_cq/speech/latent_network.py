@@ -20,6 +20,7 @@ from lpcnet_cq.bitstream.fixed_point import (
     clip,
 )
 from lpcnet_cq.bitstream.frequency_tables import MEAN_BITS, Expected, expected_of_rounded
+from lpcnet_cq.bitstream.vector_sums import ZERO_MEAN
 
 OF_ACTIVATIONS = UNIT * (1 << ACT_BITS)  # of a weight, so that integers give sums in units of activations
 EXACT = {np.float32: 1 << 24, np.float64: 1 << 53}  # below these, sums of integers are exact
@@ -47,7 +48,6 @@ class LatentNetwork:
         units = np.repeat([2.0 ** (MEAN_BITS - SUM_BITS), 2.0**-SUM_BITS], D)  # sixteenths of means, whole scales
         self._w3, self._b3 = w["latent_w3"] * units, b["latent_b3"] * units + 0.5
         self._tri_mean, self._tri_scale = tri["latent_tri_mean"] * units[0], tri["latent_tri_scale"] * units[-1]
-        self._to_sums = 1 / units
 
     def first_layer(self, before: np.ndarray, side: np.ndarray, step: np.ndarray, known: np.ndarray) -> np.ndarray:
         """Return the sums that side integers add to the first layer, in units of activations, float64 (T*S, H).
@@ -88,26 +88,32 @@ class LatentNetwork:
         np.floor(out, out=out)
         return expected_of_rounded(out[:, :D], out[:, D:])
 
-    def sums(self, first: np.ndarray, before: np.ndarray) -> np.ndarray:
-        """Return the sums of means and scales of one vector of zeros, int64 (2, D).
+    def first_layer_of_one(self, before: np.ndarray, side: np.ndarray, step: int, known: int) -> np.ndarray:
+        """Do as `first_layer` for one packet, given the side integers before and its own, (K,); faster for one."""
+        reset = self._side_reset if known == 0 else None
+        u = side if reset else np.concatenate([side, before])
+        layers = reset or self._side
+        return layers(clip(u.astype(np.float64), -SIDE_CLIP, SIDE_CLIP), step).reshape(-1, self._w2.shape[0])
+
+    def of_zeros(self, first: np.ndarray, before: np.ndarray) -> np.ndarray:
+        """Return means and scales of one vector of zeros, float64 (2, D), as `vector_sums.rounded_down` does.
 
         Parameters
         ----------
         first : array (H,)
-            From `first_layer`.
+            From `first_layer_of_one`.
         before : int array (context, D)
         """
-        y = clip(before.reshape(-1).astype(self._wy.dtype), -CLIP, CLIP)
-        out = self._last_layer(first + y @ self._wy.reshape(len(y), -1))
-        out -= 0.5
-        out *= self._to_sums
-        return out.astype(np.int64).reshape(2, -1)
+        y = before.astype(self._wy.dtype).ravel().clip(-CLIP, CLIP)
+        out = self._last_layer(first + y.dot(self._wy.reshape(len(y), -1))).reshape(2, -1)
+        out[0] += ZERO_MEAN
+        return out
 
     def _last_layer(self, total: np.ndarray) -> np.ndarray:
         """Return means and scales in units of their rounding, plus a half, (..., 2 D); the first layer is changed."""
-        h = activate_floats(total, total) @ self._w2
+        h = activate_floats(total, total).dot(self._w2)
         h += self._b2
-        out = activate_floats(h, h) @ self._w3
+        out = activate_floats(h, h).dot(self._w3)
         out += self._b3
         return out
 
@@ -119,11 +125,11 @@ class _SideLayers:
         self._ws, self._bs = w[f"{prefix}ws"] * OF_ACTIVATIONS, b[f"{prefix}bs"] * UNIT + HALF
         self._wp, self._bp = w["latent_wp"] * UNIT, b[f"{prefix}bp"] * UNIT + HALF
 
-    def __call__(self, u: np.ndarray, step: np.ndarray) -> np.ndarray:
-        """Return the sums (T, S*H) of side integers u (T, any)."""
-        h = u @ self._ws
+    def __call__(self, u: np.ndarray, step: np.ndarray | int) -> np.ndarray:
+        """Return the sums (..., S*H) of side integers u (..., any)."""
+        h = u.dot(self._ws)
         h += self._bs[step]
-        out = activate_floats(h, h) @ self._wp
+        out = activate_floats(h, h).dot(self._wp)
         out += self._bp
         return out
 

@@ -13,7 +13,9 @@ CUMULATIVE = frequency_tables().astype(np.int64)
 
 @pytest.fixture(scope="module")
 def tables():
-    return SymbolTables(CUMULATIVE)
+    tables = SymbolTables(CUMULATIVE)
+    assert all(tables.add_zeros(scale) for scale in range(N_SCALES))
+    return tables
 
 
 def rounded_means():
@@ -28,7 +30,7 @@ def test_slots_of_zero_are_those_of_the_tables(tables):
     inside = abs(floor) <= HALF_WIDTH
     assert 0 < inside.sum() < N_MEANS
     slots, symbol = (
-        np.array([tables.zeros[scale] for scale in range(N_SCALES)]),
+        np.array([tables.zeros[scale][:N_MEANS] for scale in range(N_SCALES)]),
         (HALF_WIDTH - floor).clip(0, ESCAPE - 1),
     )
     assert slots.shape == (N_SCALES, N_MEANS, 2)
@@ -51,7 +53,9 @@ class NumPy:
 
 
 def test_scales_are_clipped(tables):
-    assert tables.zeros[-5] == tables.zeros[0] and tables.zeros[N_SCALES + 9] == tables.zeros[N_SCALES - 1]
+    assert tables.zeros[-5] is tables.zeros[0] and tables.zeros[N_SCALES + 9] is tables.zeros[N_SCALES - 1]
+    assert tables.zeros[-MOST_KEPT] is tables.zeros[0]
+    assert tables.zeros[N_SCALES + MOST_KEPT - 1] is tables.zeros[N_SCALES - 1]
     assert tables.rows[3][5] == CUMULATIVE[3, 5].tolist()
 
 
@@ -61,3 +65,19 @@ def test_scales_far_beyond_the_tables_take_no_memory():
     for scale in range(-5000, 5000):
         assert tables.rows[scale] is tables.rows[min(max(scale, 0), N_SCALES - 1)]
     assert sorted(tables.rows) == list(range(-MOST_KEPT, MOST_KEPT + 1))
+
+
+def test_zeros_are_filled_once_and_not_beyond_the_list():
+    tables = SymbolTables(CUMULATIVE)
+    assert not any(tables.zeros)
+    assert tables.add_zeros(-7) and tables.zeros[0] and not tables.zeros[1]
+    assert not tables.add_zeros(-7) and not tables.add_zeros(0)
+    assert not tables.add_zeros(-MOST_KEPT - 1) and not tables.add_zeros(N_SCALES + MOST_KEPT)
+    assert len(tables.zeros) == N_SCALES + 2 * MOST_KEPT
+
+
+def test_means_beyond_the_tables_have_no_zero(tables):
+    """Those below the first mean are found from the end of the list."""
+    assert {tables.zeros[7][mean] for mean in (-1, -N_MEANS, N_MEANS, 2 * N_MEANS - 1)} == {(0, 0)}
+    with pytest.raises(IndexError):
+        tables.zeros[7][-2 * N_MEANS - 1]

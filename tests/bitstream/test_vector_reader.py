@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from lpcnet_cq.bitstream.fixed_point import SUM_BITS
-from lpcnet_cq.bitstream.frequency_tables import HALF_WIDTH, N_SCALES, TOTAL, frequency_tables, locate
+from lpcnet_cq.bitstream.frequency_tables import HALF_WIDTH, MEAN_BITS, N_SCALES, TOTAL, frequency_tables, locate
 from lpcnet_cq.bitstream.range_coder import RangeEncoder
 from lpcnet_cq.bitstream.symbol_tables import SymbolTables
 from lpcnet_cq.bitstream.vector_reader import VectorReader
-from lpcnet_cq.bitstream.vector_sums import FIRST_FLOOR, ROUNDING, SHIFTS
+from lpcnet_cq.bitstream.vector_sums import FIRST_FLOOR, rounded_down
 from lpcnet_cq.errors import BitstreamError
 
 CUMULATIVE = frequency_tables().astype(np.int64)
@@ -24,13 +24,13 @@ class Fixed:
     """Sums that no integer changes; some of them at once."""
 
     def __init__(self, sums, ahead):
-        self.sums, self.n = sums + ROUNDING, ahead
+        self.rounded, self.n = np.floor(rounded_down(sums)).astype(int), ahead
 
     def ahead(self, k):
-        return (self.sums[:, k : k + self.n] >> SHIFTS).tolist()
+        return self.rounded[:, k : k + self.n].tolist()
 
     def put(self, k, value):
-        assert value != 0 or not -HALF_WIDTH <= (int(self.sums[0, k]) >> SUM_BITS) + FIRST_FLOOR <= HALF_WIDTH
+        assert value != 0 or not -HALF_WIDTH <= (int(self.rounded[0, k]) >> MEAN_BITS) + FIRST_FLOOR <= HALF_WIDTH
 
 
 def random_sums(n, seed):
@@ -52,7 +52,9 @@ def test_vectors_come_back(tables, ahead):
         encoder.encode(CUMULATIVE[s, f, symbol], CUMULATIVE[s, f, symbol + 1] - CUMULATIVE[s, f, symbol])
     data = encoder.finish()
     reader = VectorReader(tables, data + MARGIN, 0)
-    assert reader.vector(Fixed(sums, ahead), 60) == values.tolist()
+    found = np.zeros(60, np.int64)
+    reader.vector(Fixed(sums, ahead), found)
+    assert found.tolist() == values.tolist()
     assert reader.close(len(data)) == len(data)
 
 

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from lpcnet_cq.bitstream.fixed_point import SIDE_CLIP
+from lpcnet_cq.bitstream.frequency_tables import MEAN_BITS, N_SCALES, locate
 from lpcnet_cq.bitstream.integer_model import Triangle
 from lpcnet_cq.bitstream.side_context import SideNetwork, SideReader
-from lpcnet_cq.bitstream.vector_sums import ROUNDING, SHIFTS, SIDE_WINDOW, WINDOW, Terms, TriangleSums
+from lpcnet_cq.bitstream.vector_sums import FIRST_FLOOR, WINDOW, TriangleSums, rounded_down, triangle_terms
 
 K, H = 21, 12
 
@@ -39,9 +40,9 @@ def test_triangular_terms(clip):
     random = np.random.default_rng(clip)
     mean, scale, n = triangle(random), triangle(random), vector(random)
     first = random.integers(-(1 << 22), 1 << 22, (2, K))
-    sums = TriangleSums(first.copy(), Terms(mean, scale, clip))
+    sums = TriangleSums(rounded_down(first), triangle_terms(mean, scale, clip))
     expected = Triangle(mean.astype(np.float64), scale.astype(np.float64), clip).batch_sums(first, n)
-    np.testing.assert_array_equal(sums_while_decoding(sums, n), (np.stack(expected) + ROUNDING) >> SHIFTS)
+    np.testing.assert_array_equal(sums_while_decoding(sums, n), np.floor(rounded_down(np.stack(expected))))
 
 
 @pytest.mark.parametrize("depends", [False, True])
@@ -61,5 +62,14 @@ def test_side_integers(depends):
     )
     before, n = np.stack([vector(random), vector(random)]), vector(random)
     expected = network.batch_sums(network.start(before[None], np), n[None])
-    found = sums_while_decoding(SideReader(network).sums(before), n, SIDE_WINDOW if depends else WINDOW)
-    np.testing.assert_array_equal(found, (np.concatenate(expected) + ROUNDING) >> SHIFTS)
+    found = sums_while_decoding(SideReader(network).sums(before), n, 1 if depends else WINDOW)
+    np.testing.assert_array_equal(found, np.floor(rounded_down(np.concatenate(expected))))
+
+
+def test_rounding_is_that_of_the_tables():
+    sums = np.random.default_rng(5).integers(-(1 << 24), 1 << 26, (2, 500))
+    mean, scale = np.floor(rounded_down(sums)).astype(int)
+    s, fraction, floor = locate(*sums)
+    np.testing.assert_array_equal(scale.clip(0, N_SCALES - 1), s)
+    np.testing.assert_array_equal((mean >> MEAN_BITS) + FIRST_FLOOR, floor)
+    np.testing.assert_array_equal(mean & (1 << MEAN_BITS) - 1, fraction)

@@ -10,12 +10,12 @@ Letters: D lines, H hidden width.
 import numpy as np
 
 from lpcnet_cq.bitstream.fixed_point import SUM_BITS
-from lpcnet_cq.bitstream.vector_sums import MEAN_SHIFT, ROUNDING, WINDOW
+from lpcnet_cq.bitstream.vector_sums import WINDOW, ZERO_MEAN
 from lpcnet_cq.light.music.line_network import MOST, NONE, SIZES, LineNetwork, activated
 from lpcnet_cq.music.line_features import BELOW, MAX_MAGNITUDE
 
 REACH = max(BELOW)
-MEANS = [int(ROUNDING[0, 0]) >> MEAN_SHIFT] * WINDOW  # of lines
+MEANS = [ZERO_MEAN] * WINDOW  # of lines
 
 
 def effects(network: LineNetwork) -> np.ndarray:
