@@ -82,7 +82,7 @@ class Codec(StreamingCodec):
         progress : callable, optional
             Called with the fraction that is done, 0 to 1.
         verify : bool
-            Decode the file, and warn if the decoded signal differs from the input more than coding noise does.
+            Decode what is written, and warn if the decoded signal differs from the input more than coding noise does.
 
         Returns
         -------
@@ -102,11 +102,12 @@ class Codec(StreamingCodec):
         original, original_hz = samples_of(x, sample_rate_hz, self.channels)
         mixed = prepare(original, original_hz, original_hz, self.channels)
         file = io.BytesIO()
-        self.encode_blocks(file, [mixed], original_hz, bitrate_bps, layers, mode, progress, len(mixed))
-        data = file.getvalue()
-        if verify and (fault := coding_fault(original, self.decode(data)[0], original_hz)):
+        decoded = [np.zeros((0, *mixed.shape[1:]), np.float32)]
+        coding = original_hz, bitrate_bps, layers, mode, progress, len(mixed)
+        self.encode_blocks(file, [mixed], *coding, decoded.append if verify else None)
+        if verify and (fault := coding_fault(original, np.concatenate(decoded), original_hz)):
             warnings.warn(fault, stacklevel=2)
-        return data
+        return file.getvalue()
 
     def decode(
         self, data: bytes | str | os.PathLike[str] | BinaryIO, progress: Progress | None = None

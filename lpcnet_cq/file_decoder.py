@@ -4,7 +4,7 @@ Place in the chain: below `codec`. Compiled code is made for chunks of 50 packet
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -54,17 +54,45 @@ def decode_file(parts: CodecParts, header: Header, file: BinaryIO) -> Decoding:
     check_header(parts, header)
     from_hz, to_hz = parts.config.spec.sample_rate_hz, header.sample_rate_hz
     n_samples = header.coding.n_samples if header.coding else -(-header.n_samples * to_hz // from_hz)
+    runs = ((n, segment.level) for segment in read_checked(parts, header, file) for n in segment.parts)
+    blocks = decode_runs(parts, runs, to_hz, lambda: header.channels, lambda: (header.n_samples, n_samples))
+    return Decoding(header, blocks, n_samples)
+
+
+def decode_runs(
+    parts: CodecParts,
+    runs: Iterable[tuple[Integers, int]],
+    sample_rate_hz: int,
+    channels: Callable[[], int],
+    lengths: Callable[[], tuple[int, int]],
+) -> Iterator[np.ndarray]:
+    """Yield the samples of packets, float32 (n,) or (n, 2), at the rate of the original.
+
+    Parameters
+    ----------
+    parts : CodecParts
+    runs : iterable of pairs of Integers and int
+        Packets and their level.
+    sample_rate_hz : int
+        Of the original.
+    channels : callable
+        Returns the channels of the original; called for every run.
+    lengths : callable
+        Returns the samples of the signal at the codec's rate and at its own; called for every block, so that they may
+        grow while the original is read.
+    """
     levels: deque[int] = deque()  # of packets that were read and are not yet heard
 
-    def runs() -> Iterator[Integers]:
-        for segment in read_checked(parts, header, file):
-            levels.extend([segment.level] * len(segment.ends))
-            yield from segment.parts
+    def integers() -> Iterator[Integers]:
+        for n, level in runs:
+            levels.extend([level] * len(n.step))
+            yield n
 
-    heard = _restored(parts, synthesise(parts, runs()), levels)
-    coded = _cut_out(heard, parts.config.decoder_delay, header.n_samples)
-    blocks = as_original(resampled((as_channels(y, header.channels) for y in coded), from_hz, to_hz))
-    return Decoding(header, _cut_out(blocks, 0, n_samples), n_samples)  # resampling twice may have added samples
+    heard = _restored(parts, synthesise(parts, integers()), levels)
+    coded = _cut_out(heard, parts.config.decoder_delay, lambda: lengths()[0])
+    mixed = (as_channels(y, channels()) for y in coded)
+    blocks = as_original(resampled(mixed, parts.config.spec.sample_rate_hz, sample_rate_hz))
+    return _cut_out(blocks, 0, lambda: lengths()[1])  # resampling twice may have added samples
 
 
 def read_checked(parts: CodecParts, header: Header, file: BinaryIO) -> Iterator[ReadSegment]:
@@ -111,12 +139,13 @@ def as_original(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         yield np.clip(y, -1, 1).astype(np.float32)
 
 
-def _cut_out(blocks: Iterable[np.ndarray], skip: int, n_samples: int) -> Iterator[np.ndarray]:
+def _cut_out(blocks: Iterable[np.ndarray], skip: int, n_samples: Callable[[], int]) -> Iterator[np.ndarray]:
     """Yield `n_samples` samples of blocks behind the first `skip`; read all blocks, as their source checks itself."""
+    n_done = 0
     for y in blocks:
         y, skip = y[skip:], max(skip - len(y), 0)
-        y = y[:n_samples]
-        n_samples -= len(y)
+        y = y[: n_samples() - n_done]
+        n_done += len(y)
         if len(y):
             yield y
 

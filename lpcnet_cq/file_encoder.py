@@ -13,10 +13,10 @@ from typing import BinaryIO
 
 import numpy as np
 
-from lpcnet_cq.audio_blocks import resampled
 from lpcnet_cq.bitstream.container import Header, write_header
 from lpcnet_cq.bitstream.extension import Coding
-from lpcnet_cq.bitstream.packing import Block, Mode, write_segments
+from lpcnet_cq.bitstream.packet import Integers, join
+from lpcnet_cq.bitstream.packing import Block, Mode, Packets, SegmentWriter
 from lpcnet_cq.level import LevelState, choose_level, level_exponents, scale, track_level
 from lpcnet_cq.parts import CodecParts
 
@@ -65,38 +65,42 @@ class Counted:
 def encode_blocks(
     parts: CodecParts,
     file: BinaryIO,
-    blocks: Iterable[np.ndarray],
+    original: Counted,
+    coded: Counted,
     sample_rate_hz: int,
     options: Options,
     progress: Callable[[int, float], None],
-) -> None:
-    """Write a `.cq` file.
+) -> Iterator[tuple[Integers, int]]:
+    """Write a `.cq` file; yield integers and level of each segment, which need not be used.
 
     Parameters
     ----------
     parts : CodecParts
     file : binary file open for writing, empty
         It can be sought in.
-    blocks : iterable of float32 arrays (n,) or (n, channels)
-        In -1..1.
+    original : Counted
+        Blocks of samples (n,) or (n, channels) in -1..1, which `coded` reads.
+    coded : Counted
+        The same at the codec's rate, float32.
     sample_rate_hz : int
-        Of the blocks.
+        Of the original.
     options : Options
     progress : callable
         Called with the number of samples read so far and the share of the work on them that is done.
     """
     spec = parts.config.spec
-    original = Counted(blocks)
-    coded = Counted(resampled(original, sample_rate_hz, spec.sample_rate_hz))
     heading = Coding(parts.coding_name, options.mode, spec.sample_rate_hz, spec.hop, 0)
     header = Header(0, sample_rate_hz, round(options.bitrate_bps), parts.sha256, 1, heading)
     write_header(file, header)
     levels: list[int] = []
     levelled = _normalised(parts, coded, levels) if parts.config.normalised else coded
     chunks = _shown(analyse(parts, levelled), lambda: progress(original.n_samples, ANALYSED))
-    packets = _packed(parts, chunks, coded, header, options)
-    shown = _shown(packets, lambda: progress(original.n_samples, 1.0))
-    write_segments(file, shown, parts.config.segment_packets, options.mode == "constant", levels)
+    runs = _shown(_packed(parts, chunks, coded, header, options), lambda: progress(original.n_samples, 1.0))
+    writer = SegmentWriter(file, options.mode == "constant", levels)
+    for i, (n, packets) in enumerate(_in_segments(parts, runs)):
+        writer.add(packets)
+        yield n, writer.level(i)
+    writer.close()
     file.seek(0)
     heading = replace(heading, n_samples=original.n_samples)
     write_header(file, replace(header, n_samples=coded.n_samples, channels=original.channels, coding=heading))
@@ -164,7 +168,22 @@ def _in_sizes(blocks: Iterable[np.ndarray], first: int, size: int) -> Iterator[n
         yield held
 
 
-def _packed(parts: CodecParts, chunks, coded: Counted, header: Header, options: Options) -> Iterator[tuple[bytes, ...]]:
+def _in_segments(parts: CodecParts, runs: Iterable[tuple[Integers, Packets]]) -> Iterator[tuple[Integers, Packets]]:
+    """Yield integers and packets of whole segments; the last one may be shorter."""
+    size, held, packets = parts.config.segment_packets, [], []
+    for n, run in runs:
+        held.append(n)
+        packets += run
+        if len(packets) == size:
+            yield join(parts.entropy, held), packets
+            held, packets = [], []
+    if packets:
+        yield join(parts.entropy, held), packets
+
+
+def _packed(
+    parts: CodecParts, chunks, coded: Counted, header: Header, options: Options
+) -> Iterator[tuple[Integers, Packets]]:
     packer, bitrate_bps, layers = parts.packer, options.bitrate_bps, options.layers
     if options.mode == "mean":
         heads = header.n_bytes, header.n_bytes - replace(header, coding=None).n_bytes

@@ -3,16 +3,18 @@
 Place in the chain: between `codec_properties` and `codec`, which codes whole signals with it.
 """
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterable
 from typing import BinaryIO
 
 import numpy as np
 
+from lpcnet_cq.audio_blocks import resampled
 from lpcnet_cq.bitstream.container import Header, read_header
 from lpcnet_cq.bitstream.packing import Mode, check_mode
 from lpcnet_cq.codec_properties import CodecProperties
-from lpcnet_cq.file_decoder import Decoding, decode_file
-from lpcnet_cq.file_encoder import Options, Progress, checked_progress, encode_blocks
+from lpcnet_cq.file_decoder import Decoding, decode_file, decode_runs
+from lpcnet_cq.file_encoder import Counted, Options, Progress, checked_progress, encode_blocks
 from lpcnet_cq.live_decoder import Decoder
 from lpcnet_cq.live_encoder import Encoder
 from lpcnet_cq.live_file import decode_live, live_header, write_live
@@ -82,6 +84,7 @@ class StreamingCodec(CodecProperties):
         mode: Mode = "mean",
         progress: Progress | None = None,
         n_samples: int | None = None,
+        heard: Callable[[np.ndarray], None] | None = None,
     ) -> None:
         """Code a signal of any length to a `.cq` file, in constant memory.
 
@@ -94,6 +97,8 @@ class StreamingCodec(CodecProperties):
             As for `encode`.
         n_samples : int, optional
             About the number of samples to come, for `progress`.
+        heard : callable, optional
+            Called with blocks of what a decoder makes of the file, which is computed without reading it again.
         """
         parts, show = self._parts, checked_progress(progress)
         bitrate_bps, layers = parts.checked_bitrate_bps(bitrate_bps), parts.checked_layers(layers)
@@ -102,7 +107,16 @@ class StreamingCodec(CodecProperties):
         def share(n: int, done: float) -> None:
             show(min(n / n_samples, 1.0) * done if n_samples else 0.0)
 
-        encode_blocks(parts, file, blocks, sample_rate_hz, Options(bitrate_bps, layers, mode), share)
+        original, codec_hz = Counted(blocks), parts.config.spec.sample_rate_hz
+        coded = Counted(resampled(original, sample_rate_hz, codec_hz))
+        options = Options(bitrate_bps, layers, mode)
+        runs = encode_blocks(parts, file, original, coded, sample_rate_hz, options, share)
+        if heard is None:
+            deque(runs, 0)
+        else:
+            lengths = lambda: (coded.n_samples, original.n_samples)  # noqa: E731
+            for y in decode_runs(parts, runs, sample_rate_hz, lambda: original.channels, lengths):
+                heard(y)
         show(1.0)
 
     def decode_blocks(self, file: BinaryIO, header: Header | None = None) -> Decoding:

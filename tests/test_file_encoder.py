@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 
+import lpcnet_cq
 from lpcnet_cq.bitstream import packing
 from lpcnet_cq.bitstream.container import read_header, read_segments
 from lpcnet_cq.errors import BitstreamError
@@ -65,3 +66,27 @@ def test_a_file_is_decoded_block_by_block(speech_codec, signal):
     np.testing.assert_array_equal(first, whole[: len(first)])
     with pytest.raises(BitstreamError, match="CRC"):
         list(decoding.blocks)
+
+
+@pytest.mark.parametrize(("sample_rate_hz", "layers", "mode"), [(16000, 2, "mean"), (44100, 1, "constant")])
+def test_what_is_heard_is_what_the_file_decodes_to(speech_codec, signal, monkeypatch, sample_rate_hz, layers, mode):
+    """Sample by sample, also over several blocks of even quality."""
+    entropy, heard = speech_codec._parts.entropy, []
+    monkeypatch.setattr(packing, "BLOCK_LATENTS", 500 * entropy.S * entropy.D)
+    data = encoded(
+        speech_codec,
+        np.split(signal[: 22 * FS], 7),
+        sample_rate_hz=sample_rate_hz,
+        bitrate_bps=30000,
+        layers=layers,
+        mode=mode,
+        heard=heard.append,
+    )
+    np.testing.assert_array_equal(np.concatenate(heard), speech_codec.decode(data)[0])
+
+
+def test_music_is_heard_in_stereo(plucked):
+    codec, heard = lpcnet_cq.load("audio"), []
+    data = encoded(codec, [plucked], sample_rate_hz=44100, bitrate_bps=96000, heard=heard.append)
+    np.testing.assert_array_equal(np.concatenate(heard), codec.decode(data)[0])
+    assert heard[0].ndim == plucked.ndim

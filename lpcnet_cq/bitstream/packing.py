@@ -96,8 +96,8 @@ class Packer:
 
     def pack(
         self, blocks: Iterable[Block], bitrate_bps: float, layers: int, header_bytes=HEADER_BYTES, extension_bytes=0
-    ) -> Iterator[tuple[bytes, ...]]:
-        """Write the packets of a file that, with all headers, has at most a mean bitrate.
+    ) -> Iterator[tuple[Integers, Packets]]:
+        """Yield integers and packets of the segments of a file that, with all headers, has at most a mean bitrate.
 
         A block has what is left of the rate up to its end: what one saves or needs beyond its share, the next ones
         may spend or have to save.
@@ -119,12 +119,14 @@ class Packer:
         for block in blocks:
             T, seconds = T + len(block.side), seconds + block.seconds
             allowed = rate.file_budget_bits(T, seconds, bitrate_bps, segment, header_bytes) - spent_bits
-            packets = self._pack_block(block, allowed, bitrate_bps, layers, 8 * extension_bytes)
-            spent_bits, extension_bytes = spent_bits + size_bits(packets), 0
-            yield from packets
+            written = self._pack_block(block, allowed, bitrate_bps, layers, 8 * extension_bytes)
+            extension_bytes = 0
+            for part in written:
+                spent_bits += size_bits(part.packets)
+                yield part.integers(), part.packets
 
-    def _pack_block(self, block: Block, allowed_bits, bitrate_bps, layers, reserved_bits) -> Packets:
-        """Write packets of at most `allowed_bits` bits; repeat if they are too large."""
+    def _pack_block(self, block: Block, allowed_bits, bitrate_bps, layers, reserved_bits) -> "list[_Segment]":
+        """Write the segments of a block, of at most `allowed_bits` bits; repeat if they are too large."""
         side, z, T = block.side, block.z, len(block.side)
         side_bits = self._side_bits(side)
 
@@ -142,26 +144,27 @@ class Packer:
         for _ in range(3):
             point = rate.choose_points(lambda p: costs(p, layers), budget, points, guess)
             written = self._written(side, z, point, steps, layers, written)
-            packets = [p for _, segment in written.values() for p in segment]
-            excess = size_bits(packets) - allowed_bits
+            excess = sum(size_bits(segment.packets) for segment in written.values()) - allowed_bits
             if excess <= 0 or point.min() == points[-1]:
                 break
             budget -= 1.2 * excess + 8
-        return packets
+        return list(written.values())
 
-    def _written(self, side, z, point, steps, layers, before) -> dict[int, tuple[bytes, Packets]]:
+    def _written(self, side, z, point, steps, layers, before) -> "dict[int, _Segment]":
         """Write packets at operating points (T,), segment by segment.
 
-        Return the packets of each segment by its first packet, with the points on which they depend. Those of `before`,
-        written for other points, are used again where the points are the same: mostly one segment has changed.
+        Return each segment by its first packet. Those of `before`, written for other points, are used again where the
+        points are the same: mostly one segment has changed.
         """
         written, size = {}, self.model.segment_packets
         for i in range(0, len(side), size):
             points = point[max(i - self._history, 0) : i + size].tobytes()
-            written[i] = before.get(i, (b"", []))
-            if written[i][0] != points:
-                n = join(self.model, [n for _, n in self._rounded(side, z, point, steps, i, i + size)])
-                written[i] = points, put_layers(self.model, None, n, layers - 1)[1]
+            if i in before and before[i].points == points:
+                written[i] = before[i]
+                continue
+            n = join(self.model, [n for _, n in self._rounded(side, z, point, steps, i, i + size)])
+            packets = put_layers(self.model, None, n, layers - 1)[1]
+            written[i] = _Segment(points, n.step, n.side, n.latents.astype(np.int16), packets)
         return written
 
     def _side_bits(self, side) -> np.ndarray:
@@ -200,8 +203,8 @@ class Packer:
 
     def pack_capped(
         self, blocks: Iterable[Block], most_bytes: int, layers: int, constant=False
-    ) -> Iterator[tuple[bytes, ...]]:
-        """Write packets one after another, each the finest that has at most `most_bytes` bytes.
+    ) -> Iterator[tuple[Integers, Packets]]:
+        """Yield integers and packets, one packet at a time, each the finest that has at most `most_bytes` bytes.
 
         Parameters
         ----------
@@ -219,7 +222,21 @@ class Packer:
                 part = block.side[t : t + 1], block.z[t : t + 1]
                 fitted = Fitter(self.model, before, *part, self.sizes, steps, layers - 1).within(most_bytes)
                 pasts, T = fitted.pasts, T + 1
-                yield padded(fitted.packet, most_bytes) if constant else fitted.packet
+                yield fitted.n, [padded(fitted.packet, most_bytes) if constant else fitted.packet]
+
+
+@dataclass(frozen=True)
+class _Segment:
+    """Hold a segment of a block: the operating points on which it depends, its integers in few bytes, its packets."""
+
+    points: bytes
+    step: np.ndarray
+    side: np.ndarray
+    latents: np.ndarray
+    packets: Packets
+
+    def integers(self) -> Integers:
+        return Integers(self.step, self.side, self.latents.astype(np.int64))
 
 
 def size_bits(packets: Packets) -> int:
@@ -286,34 +303,50 @@ def strip_padding(payload: bytes, ends: list[list[int]], packet_bytes: int) -> t
     return b"".join(parts), moved
 
 
-def write_segments(
-    file: BinaryIO,
-    packets: Iterable[tuple[bytes, ...]],
-    segment_packets: int = MAX_PACKETS,
-    constant: bool = False,
-    levels: Sequence[int] = (),
-) -> None:
-    """Write packets as the segments of a file, of so many packets each; all of a segment have equally many layers.
+class SegmentWriter:
+    """Write the segments of a file, each when the next one is there: the last one is marked.
 
     Parameters
     ----------
     file : binary file open for writing
-    packets : iterable of tuples of bytes
-        Layers of each packet.
-    segment_packets : int
     constant : bool
         Whether packets have the same size.
     levels : sequence of int
-        Level of each segment, see `bitstream.level`; it may grow while packets are read. Segments after its last have
+        Level of each segment, see `bitstream.level`; it may grow while segments are added. Segments after its last have
         the last level; without any, the level is 0.
     """
-    packets, index = iter(packets), 0
-    run = list(islice(packets, segment_packets))
-    while True:
-        following = list(islice(packets, segment_packets))
-        enhancements = len(run[0]) - 1 if run else 0
-        level = levels[min(index, len(levels) - 1)] if levels else 0
-        write_segment(file, [b"".join(layers) for layers in run], not following, enhancements, constant, level)
-        if not following:
-            return
-        run, index = following, index + 1
+
+    def __init__(self, file: BinaryIO, constant: bool = False, levels: Sequence[int] = ()):
+        self._file, self._constant, self._levels = file, constant, levels
+        self._held: Packets | None = None
+        self._index = 0  # of the segment that is held
+
+    def add(self, packets: Packets) -> None:
+        """Take the packets of the next segment; all of them have equally many layers."""
+        if self._held is not None:
+            self._write(self._held, last=False)
+            self._index += 1
+        self._held = packets
+
+    def close(self) -> None:
+        """Write the last segment."""
+        self._write(self._held or [], last=True)
+
+    def level(self, index: int) -> int:
+        """Return the level of a segment."""
+        return self._levels[min(index, len(self._levels) - 1)] if self._levels else 0
+
+    def _write(self, packets: Packets, last: bool) -> None:
+        enhancements, level = len(packets[0]) - 1 if packets else 0, self.level(self._index)
+        whole = [b"".join(layers) for layers in packets]
+        write_segment(self._file, whole, last, enhancements, self._constant, level)
+
+
+def write_segments(
+    file: BinaryIO, packets: Iterable[tuple[bytes, ...]], segment_packets: int = MAX_PACKETS, levels: Sequence[int] = ()
+) -> None:
+    """Write packets as the segments of a file, of so many packets each; `levels` are those of `SegmentWriter`."""
+    packets, writer = iter(packets), SegmentWriter(file, levels=levels)
+    while run := list(islice(packets, segment_packets)):
+        writer.add(run)
+    writer.close()

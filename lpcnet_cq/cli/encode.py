@@ -142,7 +142,7 @@ def encode_file(source: str, target: str, options: EncodeOptions, stats: str | N
     progress = progress_bar("encoding", (audio.expected_samples or 0) / original_hz)
     with tempfile.SpooledTemporaryFile(SPOOL_BYTES) as file:
         coding = rate_bps, options.layers, options.mode, progress, audio.expected_samples
-        codec.encode_blocks(cast(BinaryIO, file), meter, original_hz, *coding)
+        codec.encode_blocks(cast(BinaryIO, file), meter, original_hz, *coding, meter.heard)
         notes = [*audio.notes, *file_notes(codec, options, meter, cast(BinaryIO, file))]
         file.seek(0)
         with replacing(target) as out:

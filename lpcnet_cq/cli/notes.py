@@ -5,8 +5,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
-from lpcnet_cq.cli.progress import shown
-
 if TYPE_CHECKING:
     import numpy as np
 
@@ -40,7 +38,9 @@ class SignalMeter:
 
         self._blocks, self.n_samples, self.sample_rate_hz = blocks, 0, sample_rate_hz
         self.bands, self.clipping = BandMeter(sample_rate_hz), ClippingMeter()
+        self.decoded_bands = BandMeter(sample_rate_hz)
         self._meters = (self.bands, self.clipping) if check else ()
+        self.heard = self.decoded_bands.push if check else None  # of decoded blocks
 
     def __iter__(self) -> Iterator["np.ndarray"]:
         for block in self._blocks:
@@ -63,7 +63,7 @@ def file_notes(codec: "Codec", options: EncodeOptions, meter: SignalMeter, file:
     if options.mode == "mean" and 8 * n_bytes > MOST_EXCESS * rate_bps * seconds:
         why = "the file is short and its header counts" if seconds < 1 else "the signal needs more bits"
         notes.append(f"wrote {8 * n_bytes / seconds:.0f} bit/s instead of {rate_bps}: {why}")
-    return notes + (signal_notes(codec, meter, file) if options.check else [])
+    return notes + (signal_notes(meter) if options.check else [])
 
 
 def copies_notes(copy_offset: int | None, expected_loss: float, rate_bps: float, layers: int = 1) -> list[str]:
@@ -90,17 +90,13 @@ def layers_of(file: BinaryIO) -> int:
     return 1 + max(segment.enhancements for segment in read_segments(file))
 
 
-def signal_notes(codec: "Codec", meter: SignalMeter, file: BinaryIO) -> list[str]:
+def signal_notes(meter: SignalMeter) -> list[str]:
     """Return notes on defects of the input and of the decoded signal."""
-    from lpcnet_cq.signal_check import MOST_CLIPPED, BandMeter, level_fault
+    from lpcnet_cq.signal_check import MOST_CLIPPED, level_fault
 
     clipped = meter.clipping.share()
     notes = [f"the input is clipped: {100 * clipped:.1f} % of its samples"] if clipped > MOST_CLIPPED else []
-    file.seek(0)
-    decoding, bands = codec.decode_blocks(file), BandMeter(meter.sample_rate_hz)
-    for y in shown(decoding.blocks, "checking", meter.n_samples, meter.sample_rate_hz):
-        bands.push(y)
-    fault = level_fault(meter.bands.levels_db(), bands.levels_db())
+    fault = level_fault(meter.bands.levels_db(), meter.decoded_bands.levels_db())
     return notes if fault is None else [*notes, fault]
 
 

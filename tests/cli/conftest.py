@@ -32,7 +32,9 @@ class StandIn:
     def __init__(self, model_hash=INSTALLED):
         self.model_hash = model_hash
 
-    def encode_blocks(self, file, blocks, sample_rate_hz, bitrate_bps, layers, mode, progress=None, n_samples=None):
+    def encode_blocks(
+        self, file, blocks, sample_rate_hz, bitrate_bps, layers, mode, progress=None, n_samples=None, heard=None
+    ):
         self.mode, x = mode, np.concatenate(list(blocks))
         pcm = to_pcm16(resample(x, sample_rate_hz, 16000)).tobytes()
         write_header(file, Header(len(pcm) // 2, sample_rate_hz, bitrate_bps, self.model_hash))
@@ -42,6 +44,8 @@ class StandIn:
             write_segment(file, group, last=i == len(groups) - 1)
             if progress:
                 progress((i + 1) / len(groups))
+        if heard:
+            heard(self.gain * resample(np.frombuffer(pcm, "<i2") / np.float32(32768), 16000, sample_rate_hz))
 
     def packet_bytes(self, bitrate_bps):
         return int(bitrate_bps * 0.02 / 8)

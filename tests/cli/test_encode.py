@@ -91,7 +91,7 @@ def test_a_failed_encoding_leaves_the_old_file(wav, codec, monkeypatch, error):
     def broken(*args, **kwargs):
         raise ValueError("no")
 
-    monkeypatch.setattr(codec, "decode_blocks", broken)
+    monkeypatch.setattr(codec, "encode_blocks", broken)
     assert main(["encode", wav, "a.cq", "-f"]) == 1
     assert error() == "no" and Path("a.cq").read_bytes() == before
     assert sorted(os.listdir()) == ["a.cq", "in.wav"]
