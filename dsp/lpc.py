@@ -8,6 +8,7 @@ E error power.
 """
 
 from importlib import import_module
+from operator import mul
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -161,6 +162,9 @@ def levinson_durbin(r: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """
     r = _correlation(r)
     rows = r.reshape(-1, r.shape[-1])
+    if len(rows) == 1 and (found := _levinson_single(rows[0].tolist())):
+        a, E, k = map(np.array, found)
+        return a.reshape(r.shape), E.reshape(r.shape[:-1]), k.reshape(*r.shape[:-1], -1)
     a, E, k = np.empty_like(rows), np.empty(len(rows)), np.empty((len(rows), rows.shape[-1] - 1))
     for i in range(0, len(rows), _BLOCK):
         block = slice(i, i + _BLOCK)
@@ -185,6 +189,22 @@ def _levinson(r):
     if not regular.all():
         a[:, ~regular], E[-1, ~regular], k[:, ~regular] = _levinson_singular(r[:, ~regular])
     return a, E[-1], k
+
+
+def _levinson_single(r: list[float]) -> tuple[list[float], float, list[float]] | None:
+    """Return a, E and k of one frame, or None if it is not regular; calls of NumPy would take longer."""
+    a, E, k = [1.0], r[0], []
+    for m in range(1, len(r)):
+        if not E > 1e-14 * r[0]:
+            return None
+        k_m = sum(map(mul, a, r[m:0:-1])) / -E  # (38a)
+        if abs(k_m) > 1:
+            return None
+        a.append(0.0)
+        a = [v + k_m * w for v, w in zip(a, reversed(a), strict=True)]  # (38c)
+        E *= 1 - k_m**2  # (38d)
+        k.append(k_m)
+    return a, E, k
 
 
 def _levinson_singular(r):

@@ -12,7 +12,7 @@ from dsp.frames import FrameSpec
 from lpcnet_cq import registry
 from lpcnet_cq.bitstream.codec_config import CodecConfig
 from lpcnet_cq.bitstream.fixed_point import SUM_BITS
-from lpcnet_cq.bitstream.frequency_tables import frequency_tables
+from lpcnet_cq.bitstream.frequency_tables import expected, frequency_tables
 from lpcnet_cq.bitstream.integer_model import IntegerModel, Triangle
 from lpcnet_cq.bitstream.packet import Integers
 from lpcnet_cq.bitstream.vector_sums import TriangleSums, rounded_down, triangle_terms
@@ -48,6 +48,9 @@ class FlatModel(IntegerModel):
 
     def latent(self, context, before):
         return 0 * before[..., 0, :], 0 * before[..., 0, :] + context
+
+    def expected_side(self, before, n, known):
+        return expected(0 * n, 0 * n)
 
     def side_sums(self, before, known):
         return self.sums_of(self.side(before, known), "side_tri_none")

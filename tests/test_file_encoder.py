@@ -75,7 +75,7 @@ def test_what_is_heard_is_what_the_file_decodes_to(speech_codec, signal, monkeyp
     monkeypatch.setattr(packing, "BLOCK_LATENTS", 500 * entropy.S * entropy.D)
     data = encoded(
         speech_codec,
-        np.split(signal[: 22 * FS], 7),
+        np.array_split(signal[: 22 * FS], 7),
         sample_rate_hz=sample_rate_hz,
         bitrate_bps=30000,
         layers=layers,

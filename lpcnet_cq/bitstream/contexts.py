@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from lpcnet_cq.bitstream.entropy_model import EntropyModel
-from lpcnet_cq.bitstream.frequency_tables import ESCAPE, HALF_WIDTH, TOTAL, Expected, expected
+from lpcnet_cq.bitstream.frequency_tables import ESCAPE, HALF_WIDTH, TOTAL, Expected
 
 MOST_KNOWN = 2  # number of earlier packets in the context of a packet
 
@@ -52,28 +52,35 @@ class Contexts:
     side : int array (T, K)
     step : int array (T,)
         Step indices.
+    expected_side : Expected, optional
+        If it is known from contexts of the same side integers.
     """
 
-    def __init__(self, model: EntropyModel, past: Past, side: np.ndarray, step: np.ndarray):
+    def __init__(
+        self,
+        model: EntropyModel,
+        past: Past,
+        side: np.ndarray,
+        step: np.ndarray,
+        expected_side: Expected | None = None,
+    ):
         T = len(step)
         self.model, self.past, self.side, self.step = model, past, side, step
         sides = np.concatenate([past.side, side])
         self._before = np.stack([sides[:T], sides[1 : T + 1]], axis=1)
         self._known = np.minimum(past.known + np.arange(T), MOST_KNOWN)
+        self._expected_side = expected_side
 
     @cached_property
     def _run_context(self) -> Any:
         return self.model.run_context(self._before, self.side, self.step, self._known)
 
-    @cached_property
+    @property
     def expected_side(self) -> Expected:
         """What is predicted for the side integers, (T, K)."""
-        mean, scale = np.empty_like(self.side), np.empty_like(self.side)
-        for state in sorted(set(self._known.tolist())):  # `np.unique` imports all of `numpy.ma`
-            at = self._known == state
-            context, first = self.model.side_context(state), self.model.side(self._before[at], state)
-            mean[at], scale[at] = context.batch_sums(first, self.side[at])
-        return expected(mean, scale)
+        if self._expected_side is None:
+            self._expected_side = self.model.expected_side(self._before, self.side, self._known)
+        return self._expected_side
 
     def latents(self, n: np.ndarray, before: np.ndarray | None = None) -> Expected:
         """Return what is predicted for the latents n (T, S, D), (T, S*D).

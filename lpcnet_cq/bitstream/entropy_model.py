@@ -18,14 +18,10 @@ from lpcnet_cq.bitstream.vector_sums import VectorSums
 class VectorContext(Protocol):
     """Context within a vector: how decoded integers change means and scales of the integers after them.
 
-    Encoders have all integers and call `batch_sums`. The compiled decoder processes one integer at a time with
-    `predict` and `update_sums`, the decoder in NumPy uses `VectorSums`; all must give the same sums. The initial state
-    comes from `EntropyModel.side` or `EntropyModel.latent`.
+    The compiled decoder processes one integer at a time with `predict` and `update_sums`, the decoder in NumPy uses
+    `VectorSums`, encoders predict all integers at once; all must give the same sums. The initial state comes from
+    `EntropyModel.side` or `EntropyModel.latent`.
     """
-
-    def batch_sums(self, state: Any, n: Array) -> tuple[Array, Array]:
-        """Return the sums of means and scales for all integers of known vectors n (..., K)."""
-        ...
 
     def predict(self, state: Any, k: Array) -> tuple[Array, Array]:
         """Return the sums for integer k of one vector."""
@@ -33,6 +29,14 @@ class VectorContext(Protocol):
 
     def update_sums(self, state: Any, k: Array, value: Array) -> Any:
         """Return the state after integer k is decoded."""
+        ...
+
+
+class LatentContext(VectorContext, Protocol):
+    """Context within a vector of latents."""
+
+    def batch_sums(self, state: Any, n: Array) -> tuple[Array, Array]:
+        """Return the sums of means and scales for all integers of known vectors n (..., D)."""
         ...
 
 
@@ -73,7 +77,7 @@ class EntropyModel(Protocol):
     bits: Array
 
     @property
-    def latent_context(self) -> VectorContext:
+    def latent_context(self) -> LatentContext:
         """Context between the latents of a vector."""
         ...
 
@@ -114,6 +118,10 @@ class EntropyModel(Protocol):
 
     def latents(self, context: Any, vectors: np.ndarray, n: np.ndarray) -> Expected:
         """Return what is predicted for all latents of known packets, (T, S, D), as `IntegerModel.latents`."""
+        ...
+
+    def expected_side(self, before: np.ndarray, n: np.ndarray, known: np.ndarray) -> Expected:
+        """Return what is predicted for side integers n (T, K), as `IntegerModel.expected_side`."""
         ...
 
     def side_sums(self, before: np.ndarray, known: int) -> VectorSums:

@@ -22,7 +22,7 @@ import numpy as np
 from lpcnet_cq.bitstream.codec_config import PacketConfig
 from lpcnet_cq.bitstream.fixed_point import Array, product
 from lpcnet_cq.bitstream.frequency_tables import ESCAPE, HALF_WIDTH, TOTAL, Expected, expected
-from lpcnet_cq.bitstream.side_context import SideNetwork, SideReader, side_networks
+from lpcnet_cq.bitstream.side_context import SideNetwork, SideSums, side_networks
 from lpcnet_cq.bitstream.vector_sums import VectorSums
 
 FLAG = (0, TOTAL - TOTAL // 64, TOTAL)  # cumulative frequencies of the context reset flag, for weights without `flag`
@@ -118,7 +118,24 @@ class IntegerModel:
 
     def side_sums(self, before: np.ndarray, known: int) -> VectorSums:
         """Return the running sums of the side integers of a packet, given the two side vectors before, (2, K)."""
-        return self._side_readers[known if self.resets_trained else 0].sums(before)
+        return self._side_sums[known if self.resets_trained else 0].running(before)
+
+    def expected_side(self, before: np.ndarray, n: np.ndarray, known: np.ndarray) -> Expected:
+        """Return what is predicted for the side integers n (T, K) of packets.
+
+        Parameters
+        ----------
+        before : array (T, 2, K)
+        n : array (T, K)
+        known : array (T,)
+        """
+        if not self.resets_trained or (known == known[:1]).all():
+            return self._side_sums[known[0] if self.resets_trained and len(known) else 0].expected(before, n)
+        table, floor = np.empty((2, *n.shape), np.int32)
+        for state, sums in enumerate(self._side_sums):
+            at = known == state
+            table[at], floor[at] = sums.expected(before[at], n[at])
+        return Expected(table, floor)
 
     def read_context(self, before: np.ndarray, side: np.ndarray, step: int, known: int) -> Any:
         """Return what `latent_sums` needs to know of a packet, given side vectors (2, K) and (K,)."""
@@ -142,9 +159,9 @@ class IntegerModel:
         return self.step_tables[self.xp.where(known == 0, self.n_steps, before)]
 
     @cached_property
-    def _side_readers(self) -> list[SideReader]:
-        """The contexts of side integers by the number of known packets before, as the packet reader uses them."""
-        return [SideReader(SideNetwork(*tensors)) for tensors in zip(*self.sides, strict=True)]
+    def _side_sums(self) -> list[SideSums]:
+        """The contexts of side integers by the number of known packets before, in NumPy."""
+        return [SideSums(SideNetwork(*tensors)) for tensors in zip(*self.sides, strict=True)]
 
     @property
     def latent_context(self) -> Any:

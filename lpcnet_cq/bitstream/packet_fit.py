@@ -15,12 +15,13 @@ Letters: T packets, K side integers, S subframes, D latents, Q step sizes, L enh
 
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from lpcnet_cq.bitstream.contexts import Contexts, Past, start
 from lpcnet_cq.bitstream.entropy_model import EntropyModel
-from lpcnet_cq.bitstream.frequency_tables import MEAN_BITS, locate
+from lpcnet_cq.bitstream.frequency_tables import MEAN_BITS, Expected, locate
 from lpcnet_cq.bitstream.packet import Integers, put_layers
 from lpcnet_cq.bitstream.rate_control import operating_points, step_and_multiplier
 from lpcnet_cq.bitstream.rdoq import rdoq
@@ -85,6 +86,10 @@ class Fitter:
         """Memory before the packet, of the finest layer."""
         return self.pasts[-1] if self.pasts else start(self.model)
 
+    @cached_property
+    def _expected_side(self) -> Expected:
+        return Contexts(self.model, self.past, self.side, np.array(self.steps[:1])).expected_side
+
     def put(self, n: Integers, contexts: Contexts | None = None) -> Fitted:
         """Code given integers; `contexts` are theirs, if they are already known."""
         pasts, (packet,) = put_layers(self.model, self.pasts, n, self.L, contexts)
@@ -94,7 +99,7 @@ class Fitter:
         """Code at an operating point, with its Lagrange multiplier or a given one."""
         step, default = step_and_multiplier(np.array([point]), self.steps)
         weight = default if multiplier is None else multiplier
-        contexts = Contexts(self.model, self.past, self.side, step)
+        contexts = Contexts(self.model, self.past, self.side, step, self._expected_side)
         return self.put(rdoq(contexts, self.z, self.sizes, weight), contexts)
 
     def within(self, most_bytes: int, guess: int | None = None) -> Fitted:

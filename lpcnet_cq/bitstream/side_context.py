@@ -20,7 +20,16 @@ from lpcnet_cq.bitstream.fixed_point import (
     clip,
     product,
 )
-from lpcnet_cq.bitstream.vector_sums import UNITS, HiddenSums, Terms, TriangleSums, rounded_down, triangle_terms
+from lpcnet_cq.bitstream.frequency_tables import Expected, expected_of_rounded
+from lpcnet_cq.bitstream.vector_sums import (
+    UNITS,
+    ZERO_MEAN,
+    HiddenSums,
+    Terms,
+    TriangleSums,
+    rounded_down,
+    triangle_terms,
+)
 
 BLOCK = 8  # packets whose hidden layers are computed at once, so that they fit in the cache
 
@@ -54,31 +63,6 @@ class SideNetwork(NamedTuple):
         zero = xp.zeros((*before.shape[:-2], K), self.b2.dtype)
         return product(u, self.w1) + self.b1, product(u, self.skip) + self.b2[:K], zero + self.b2[K:]
 
-    def batch_sums(self, state: State, n: Array) -> tuple[Array, Array]:
-        """Return the sums of means and scales for all integers of known vectors n (T, K)."""
-        hidden, mean, scale = state
-        K = n.shape[-1]
-        c = clip(n, -SIDE_CLIP, SIDE_CLIP)
-        if self.within.any():
-            out = self._hidden_sums(hidden, c)
-        else:
-            both = product(activate(hidden), self.w2)
-            out = [both[:, :K], both[:, K:]]
-        return mean + out[0] + product(c, self.tri_mean), scale + out[1] + product(abs(c), self.tri_scale)
-
-    def _hidden_sums(self, hidden: Array, c: Array) -> np.ndarray:
-        """Return what the hidden layer adds to means and scales, int64 (2, T, K); `c` (T, K) are clipped integers."""
-        within, weights = self.within * (UNIT * (1 << ACT_BITS)), np.stack(self.halves()).astype(np.float64)
-        first, out = hidden * UNIT + HALF, np.empty((2, *c.shape))
-        for i in range(0, len(c), BLOCK):
-            part = slice(i, i + BLOCK)
-            terms = c[part, :, None] * within
-            h = np.cumsum(terms, axis=1)
-            h -= terms
-            h += first[part, None]
-            np.einsum("tkh,ghk->gtk", activate_floats(h, h), weights, out=out[:, part])
-        return out.astype(np.int64)
-
     def predict(self, state: State, k: Array) -> tuple[Array, Array]:
         """Return the sums of mean and scale for integer k of one vector."""
         hidden, mean, scale = state
@@ -99,8 +83,8 @@ class SideNetwork(NamedTuple):
         return self.w2[:, :K], self.w2[:, K:]
 
 
-class SideReader:
-    """Compute the running sums of the side integers of one packet, in NumPy, for the packet reader.
+class SideSums:
+    """Compute sums of side integers in NumPy: running ones for packet readers, all at once for encoders.
 
     Parameters
     ----------
@@ -113,12 +97,14 @@ class SideReader:
         of_integers = UNIT * (1 << ACT_BITS)
         w1, b1 = network.w1 * of_integers, network.b1 * UNIT + HALF
         skip, self._H = network.skip * (UNITS[0] * (1 << ACT_BITS)), H
+        self._within = network.within * of_integers
+        self._tri_mean, self._tri_scale = network.tri_mean * UNITS[0], network.tri_scale * UNITS[1]
         w2 = network.w2.reshape(H, 2, K) * UNITS
         b2 = rounded_down(network.b2.reshape(2, K))
         if self._depends:
             rows, magnitudes = np.zeros((2, K, H + 2 * K))
-            rows[:, :H], rows[:, H::2] = network.within * of_integers, network.tri_mean * UNITS[0]
-            magnitudes[:, H + 1 :: 2] = network.tri_scale * UNITS[1]
+            rows[:, :H], rows[:, H::2] = self._within, self._tri_mean
+            magnitudes[:, H + 1 :: 2] = self._tri_scale
             self._terms = Terms(rows, magnitudes, SIDE_CLIP, np.float64)
             self._weights = np.ascontiguousarray(w2.transpose(2, 0, 1))
             self._first = np.concatenate([b1, b2.T.ravel()])
@@ -130,8 +116,8 @@ class SideReader:
             self._first = np.concatenate([b1, b2.ravel()])
             self._of_past = np.hstack([w1, skip, np.zeros_like(skip)])
 
-    def sums(self, before: np.ndarray) -> TriangleSums | HiddenSums:
-        """Return the sums, given the two vectors before, (2, K), oldest first."""
+    def running(self, before: np.ndarray) -> TriangleSums | HiddenSums:
+        """Return the running sums of a packet that is read, given the two vectors before, (2, K), oldest first."""
         past = clip(before[::-1].astype(np.float64), -SIDE_CLIP, SIDE_CLIP).ravel()
         first = past.dot(self._of_past)
         first += self._first
@@ -139,6 +125,33 @@ class SideReader:
             return HiddenSums(first, self._terms, self._weights)
         first[self._H :] += activate_floats(first[: self._H]).dot(self._weights)
         return TriangleSums(first[self._H :].reshape(2, -1), self._terms)
+
+    def expected(self, before: np.ndarray, n: np.ndarray) -> Expected:
+        """Return what is predicted for the integers n (T, K) of packets, given the two vectors before, (T, 2, K)."""
+        T, K = n.shape
+        past = clip(before[:, ::-1].astype(np.float64), -SIDE_CLIP, SIDE_CLIP).reshape(T, 2 * K)
+        first, c = past @ self._of_past, clip(n.astype(np.float64), -SIDE_CLIP, SIDE_CLIP)
+        first += self._first
+        hidden, sums = first[:, : self._H], first[:, self._H :]
+        if self._depends:
+            sums = sums.reshape(T, K, 2).swapaxes(1, 2) + self._of_hidden(hidden, c)
+        else:
+            sums = (sums + activate_floats(hidden) @ self._weights).reshape(T, 2, K)
+        mean, scale = sums[:, 0] + c @ self._tri_mean, sums[:, 1] + np.abs(c) @ self._tri_scale
+        mean -= ZERO_MEAN
+        return expected_of_rounded(np.floor(mean), np.floor(scale))
+
+    def _of_hidden(self, hidden: np.ndarray, c: np.ndarray) -> np.ndarray:
+        """Return what the hidden layer adds to means and scales, (T, 2, K); `c` (T, K) are clipped integers."""
+        out = np.empty((2, *c.shape[::-1]))
+        for i in range(0, len(c), BLOCK):
+            part = slice(i, i + BLOCK)
+            terms = c[part].T[:, :, None] * self._within[:, None]
+            h = np.cumsum(terms, axis=0)
+            h -= terms
+            h += hidden[part]
+            out[:, :, part] = (activate_floats(h, h) @ self._weights).transpose(2, 0, 1)
+        return out.transpose(2, 0, 1)
 
 
 def side_networks(integers: dict[str, np.ndarray]) -> SideNetwork:

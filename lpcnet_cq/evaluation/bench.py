@@ -64,24 +64,37 @@ def codec_rows(model: str | None, backend: str | None = None) -> list[tuple[str,
         data = codec.encode(x, fs, rate_bps)
         codes: dict[str, Callable] = {"encode": lambda rate_bps=rate_bps: codec.encode(x, fs, rate_bps)}
         codes["decode"] = lambda data=data: codec.decode(data)
-        codes["live encode + decode"] = lambda rate_bps=rate_bps: stream(codec, x, rate_bps)
         for name, code in codes.items():
             factor = median_s(code) / SECONDS
             text = f"{factor:.4f} ({1 / factor:.0f} times real time)"
             rows.append((f"{name} at {rate_bps / 1000:g} kbps, real-time factor", text))
+        for name, packets_s in zip(("encode", "decode"), live_s(codec, x, rate_bps), strict=True):
+            median, p99 = np.quantile(packets_s, (0.5, 0.99))
+            factor = len(x) / fs / np.sum(packets_s)
+            text = f"median {1000 * median:.2f} ms, 99 % below {1000 * p99:.2f} ms ({factor:.0f} times real time)"
+            rows.append((f"live {name} at {rate_bps / 1000:g} kbps, CPU time per packet", text))
     return rows + cold_rows(codec, x, data)
 
 
-def stream(codec, x: np.ndarray, rate_bps: float) -> None:
-    """Code a signal packet by packet."""
-    encoder, decoder = codec.encoder(rate_bps), codec.decoder()
-    for i in range(0, len(x), encoder.frame_size):
-        for data in encoder.push(x[i : i + encoder.frame_size]):
+def live_s(codec, x: np.ndarray, rate_bps: float) -> tuple[list[float], list[float]]:
+    """Return the CPU times in seconds of encoding and of decoding each packet of a live signal."""
+    times: tuple[list[float], list[float]] = [], []
+    for _ in range(2):  # the first time, code is compiled
+        encoder, decoder, times = codec.encoder(rate_bps), codec.decoder(), ([], [])
+        for i in range(0, len(x) - encoder.frame_size + 1, encoder.frame_size):
+            began = time.process_time()
+            (data,) = encoder.push(x[i : i + encoder.frame_size])
+            encoded = time.process_time()
             decoder.push(data)
+            times[0].append(encoded - began)
+            times[1].append(time.process_time() - encoded)
+    return times
 
 
 def cold_rows(codec, x: np.ndarray, data: bytes) -> list[tuple[str, str]]:
-    """Measure whole commands on a file of 10 s, including imports; compiled code is loaded from the cache."""
+    """Measure the CPU time of whole commands on a file of 10 s, with imports; compiled code comes from the cache."""
+    import resource
+
     import soundfile
 
     with tempfile.TemporaryDirectory() as folder:
@@ -91,12 +104,19 @@ def cold_rows(codec, x: np.ndarray, data: bytes) -> list[tuple[str, str]]:
         command = [sys.executable, "-m", "lpcnet_cq"]
         extra = ["--model", codec._parts.path, "--backend", codec.backend]
 
-        def run(*arguments):
-            subprocess.run([*command, *map(str, [*arguments, *extra])], check=True, capture_output=True)
+        def median_cpu_s(*arguments):
+            found = []
+            for _ in range(1 + RUNS):
+                before = resource.getrusage(resource.RUSAGE_CHILDREN)
+                subprocess.run([*command, *map(str, [*arguments, *extra])], check=True, capture_output=True)
+                after = resource.getrusage(resource.RUSAGE_CHILDREN)
+                found.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+            return statistics.median(found[1:])
 
-        encode_s = median_s(lambda: run("encode", wav, Path(folder) / "y.cq", "-f"), 3)
-        decode_s = median_s(lambda: run("decode", cq, Path(folder) / "y.wav", "-f"), 3)
-    return [("encode a 10 s file, whole command", f"{encode_s:.1f} s"), ("decode it", f"{decode_s:.1f} s")]
+        encode_s = median_cpu_s("encode", wav, Path(folder) / "y.cq", "-f")
+        decode_s = median_cpu_s("decode", cq, Path(folder) / "y.wav", "-f")
+    name = f"{{}} {SECONDS:g} s, whole command, CPU time"
+    return [(name.format("encode"), f"{encode_s:.2f} s"), (name.format("decode"), f"{decode_s:.2f} s")]
 
 
 def filter_rows() -> list[tuple[str, str]]:

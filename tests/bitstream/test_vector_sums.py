@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from lpcnet_cq.bitstream.fixed_point import SIDE_CLIP
-from lpcnet_cq.bitstream.frequency_tables import MEAN_BITS, N_SCALES, locate
+from lpcnet_cq.bitstream.frequency_tables import MEAN_BITS, N_SCALES, expected, locate
 from lpcnet_cq.bitstream.integer_model import Triangle
-from lpcnet_cq.bitstream.side_context import SideNetwork, SideReader
+from lpcnet_cq.bitstream.side_context import BLOCK, SideNetwork, SideSums
 from lpcnet_cq.bitstream.vector_sums import FIRST_FLOOR, WINDOW, TriangleSums, rounded_down, triangle_terms
 
 K, H = 21, 12
@@ -41,8 +41,8 @@ def test_triangular_terms(clip):
     mean, scale, n = triangle(random), triangle(random), vector(random)
     first = random.integers(-(1 << 22), 1 << 22, (2, K))
     sums = TriangleSums(rounded_down(first), triangle_terms(mean, scale, clip))
-    expected = Triangle(mean.astype(np.float64), scale.astype(np.float64), clip).batch_sums(first, n)
-    np.testing.assert_array_equal(sums_while_decoding(sums, n), np.floor(rounded_down(np.stack(expected))))
+    given = Triangle(mean.astype(np.float64), scale.astype(np.float64), clip).batch_sums(first, n)
+    np.testing.assert_array_equal(sums_while_decoding(sums, n), np.floor(rounded_down(np.stack(given))))
 
 
 @pytest.mark.parametrize("depends", [False, True])
@@ -61,9 +61,16 @@ def test_side_integers(depends):
         triangle(random),
     )
     before, n = np.stack([vector(random), vector(random)]), vector(random)
-    expected = network.batch_sums(network.start(before[None], np), n[None])
-    found = sums_while_decoding(SideReader(network).sums(before), n, 1 if depends else WINDOW)
-    np.testing.assert_array_equal(found, np.floor(rounded_down(np.concatenate(expected))))
+    state, sums = network.start(before, np), []
+    for k, value in enumerate(n):
+        sums.append(network.predict(state, k))
+        state = network.update_sums(state, k, value)
+    found = sums_while_decoding(SideSums(network).running(before), n, 1 if depends else WINDOW)
+    np.testing.assert_array_equal(found, np.floor(rounded_down(np.transpose(sums))))
+    many = 2 * BLOCK + 1
+    at_once = SideSums(network).expected(np.stack([before] * many), np.stack([n] * many))
+    for ours, theirs in zip(at_once, expected(*np.transpose(sums)), strict=True):
+        np.testing.assert_array_equal(ours, np.stack([theirs] * many))
 
 
 def test_rounding_is_that_of_the_tables():
