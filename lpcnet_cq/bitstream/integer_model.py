@@ -131,7 +131,7 @@ class IntegerModel:
         """
         if not self.resets_trained or (known == known[:1]).all():
             return self._side_sums[known[0] if self.resets_trained and len(known) else 0].expected(before, n)
-        table, floor = np.empty((2, *n.shape), np.int32)
+        table, floor = np.empty(n.shape, np.int32), np.empty(n.shape, np.int32)
         for state, sums in enumerate(self._side_sums):
             at = known == state
             table[at], floor[at] = sums.expected(before[at], n[at])

@@ -87,9 +87,14 @@ class LongTermPostfilter:
         S : int
         """
         L, N, lags = self.L, BLOCKS * self.L, slice(self.first, self.first + self.n_lags)
-        present = windows(ys[self.past * L :], N, L)
-        earlier = windows(ys[self.first :], self.n_lags + N - 1, L)
-        product = np.stack([np.correlate(earlier[s], present[s]) for s in range(S)])
+        present = windows(ys[self.past * L :], L, L)
+        earlier = windows(ys[self.first :], self.n_lags + L - 1, L)
+        single = np.empty((S + BLOCKS - 1, self.n_lags), np.float32)  # of one subframe each
+        for row, past, now in zip(single, earlier, present, strict=False):
+            row[:] = np.correlate(past, now)
+        product = single[:S].copy()
+        for i in range(1, BLOCKS):
+            product += single[i : i + S]
         sums = np.cumsum(np.concatenate([np.zeros(1), np.square(ys, dtype=np.float64)]))
         energy = windows(sums[N:] - sums[:-N], self.past * L + 1, L)  # of N samples from each sample on
         scale = 1 / np.sqrt((energy[:, lags] + ENERGY_FLOOR) * (energy[:, -1:] + ENERGY_FLOOR))
