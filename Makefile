@@ -113,5 +113,6 @@ $(VENV)/.judges: pyproject.toml $(VENV)/.bench
 
 $(VENV)/.dev: pyproject.toml $(VENV)/.train
 	$(PIP) -e '.[dev]'
+	$(PIP) -e '.[cluster]' || echo "some packages for clusters are not installed; their tests are skipped" >&2
 	$(PIP) 'setuptools<66' pysptk || echo "pysptk, a reference for tests of dsp, is not installed; continuing without it" >&2
 	@touch $@

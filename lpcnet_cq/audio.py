@@ -6,6 +6,7 @@ signal with one channel has the shape (n,), a signal with two channels (n, 2).
 """
 
 import errno
+import hashlib
 import io
 import os
 import shutil
@@ -27,6 +28,7 @@ from lpcnet_cq.bitstream.container import SAMPLE_RATES_HZ
 
 BLOCK = 1 << 16  # samples per channel
 CANCELLED = 100.0  # ratio of the power of the channels to that of their mean, above which a warning is given
+PARTIAL = ".partial"  # suffix of files that are being written
 UNKNOWN = b"\xff\xff\xff\xff"  # in place of a length
 WAV_MAX_BYTES = 0xFFFFFFFF - 44  # WAV files have 32-bit sizes, which include the header
 
@@ -275,6 +277,23 @@ def is_regular(path: str | Path) -> bool:
     return os.path.isfile(path) and not os.path.abspath(path).startswith(("/dev/", "/proc/"))
 
 
+def partial_prefix(path: str | Path) -> str:
+    """Return how the names of partial files of a target begin, so that a lost process leaves files that are known."""
+    return f".{hashlib.sha256(os.fsencode(os.path.basename(path))).hexdigest()[:16]}-"
+
+
+def remove_partials(targets: Iterable[str | Path]) -> None:
+    """Remove partial files that lost processes left beside targets; nothing else may write these targets meanwhile."""
+    prefixes: dict[str, set[str]] = {}
+    for target in targets:
+        folder, name = os.path.split(os.path.realpath(target))
+        prefixes.setdefault(folder, set()).add(partial_prefix(name))
+    for folder, of_targets in prefixes.items():
+        for name in os.listdir(folder) if os.path.isdir(folder) else ():
+            if name.endswith(PARTIAL) and name.partition("-")[0] + "-" in of_targets:
+                os.remove(os.path.join(folder, name))
+
+
 @contextmanager
 def replacing(target: str | Path) -> Iterator[BinaryIO]:
     """Open a binary file for writing that replaces the target only when it is complete.
@@ -293,7 +312,8 @@ def replacing(target: str | Path) -> Iterator[BinaryIO]:
     path = os.path.realpath(target)  # resolves links, so that the file is replaced and not the link
     direct = str(target) == "-" or (os.path.exists(target) and not is_regular(target))
     # A short name for the partial file: the name of the target with a suffix could be too long for the file system.
-    partial = str(target) if direct else os.path.join(os.path.dirname(path), f".{uuid.uuid4().hex}.partial")
+    name = f"{partial_prefix(path)}{uuid.uuid4().hex}{PARTIAL}"
+    partial = str(target) if direct else os.path.join(os.path.dirname(path), name)
     try:
         if str(target) == "-" and sys.stdout is None:
             raise OSError(errno.EBADF, "it is closed")

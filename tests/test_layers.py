@@ -40,6 +40,7 @@ ORDER = (
     "streaming_codec",
     "codec",
     "rtp",
+    "work",
     "training",
     "evaluation",
     "pruning",

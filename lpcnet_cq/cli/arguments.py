@@ -185,9 +185,27 @@ def add_copy_offset(command: argparse.ArgumentParser) -> None:
 
 
 def add_jobs(command: argparse.ArgumentParser) -> None:
-    """Add the number of processes of a command that codes folders."""
-    text = "processes for a folder (default: 1)"
-    command.add_argument("--jobs", type=positive(int), default=1, metavar="N", help=text)
+    """Add where a command works that may run on many files at the same time."""
+    text = "processes for a folder, or units of work on a cluster (default: 1, or the cores of the cluster)"
+    command.add_argument("--jobs", type=positive(int), metavar="N", help=text)
+    text = "work on a Ray cluster: its address, or `local` for one on this machine"
+    command.add_argument("--cluster", metavar="ADDRESS", help=text)
+
+
+def add_folder_options(command: argparse.ArgumentParser) -> None:
+    """Add the options of a command that codes folders."""
+    add_jobs(command)
+    text = "write a table of the files of a folder; files that it lists as done are not coded again"
+    command.add_argument("--manifest", metavar="FILE.parquet", help=text)
+    text = "write tar shards of N files each; if the folder has tar shards, they are coded, and keep their sizes"
+    command.add_argument("--tar", type=whole_number(1, 10**6), metavar="N", help=text)
+
+
+def check_one_file(args: argparse.Namespace) -> None:
+    """Raise `UsageError` if an option for folders is given, and the input is not a folder."""
+    given = {"--cluster": args.cluster, "--manifest": args.manifest, "--tar": args.tar}
+    for option in (option for option, value in given.items() if value is not None):
+        raise UsageError(f"{option} is for folders, `{args.input}` is a file")
 
 
 def output_of(args: argparse.Namespace) -> str:

@@ -3,9 +3,9 @@
 import argparse
 from functools import partial
 
-from lpcnet_cq.cli.arguments import add_jobs, add_output, output_of, say
+from lpcnet_cq.cli.arguments import add_folder_options, add_output, check_one_file, output_of, say
 from lpcnet_cq.cli.models import load_for
-from lpcnet_cq.cli.paths import RAW_SUFFIX, check_folder, check_output, coded_pairs, is_folder, quoted
+from lpcnet_cq.cli.paths import RAW_SUFFIX, check_output, is_folder, quoted
 from lpcnet_cq.cli.progress import shown
 
 
@@ -17,7 +17,7 @@ def add_decode(commands) -> argparse.ArgumentParser:
     decode.add_argument("--raw", action="store_true", help=raw)
     decode.set_defaults(run=run_decode)
     add_output(decode)
-    add_jobs(decode)
+    add_folder_options(decode)
     return decode
 
 
@@ -29,9 +29,9 @@ def run_decode(args: argparse.Namespace) -> int:
     if is_folder(args.input, target):
         from lpcnet_cq.cli.folders import code_folder
 
-        pairs = coded_pairs(args.input, target, writes)
-        check_folder(pairs, target, args.force)
-        return code_folder(pairs, work, args.jobs, "decoding")
+        settings = {"command": "decode", "model": args.model or "", "backend": args.backend, "raw": args.raw}
+        return code_folder(args, target, writes, "decoding", lambda: (work, settings))
+    check_one_file(args)
     check_output(args.input, target, args.force, writes=writes)
     for note in work(args.input, target):
         say(note)

@@ -6,6 +6,7 @@ Modules for coding are imported when the command runs, so that `--help` answers 
 import argparse
 import shutil
 import tempfile
+from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
 from typing import BinaryIO, cast
@@ -14,8 +15,9 @@ from lpcnet_cq.cli.arguments import (
     DEFAULT_OFFSET,
     UsageError,
     add_copy_offset,
-    add_jobs,
+    add_folder_options,
     add_output,
+    check_one_file,
     output_of,
     percent,
     say,
@@ -23,7 +25,7 @@ from lpcnet_cq.cli.arguments import (
 )
 from lpcnet_cq.cli.models import check_dtx, check_layers, chosen_bitrate_bps, loaded
 from lpcnet_cq.cli.notes import EncodeOptions, SignalMeter, copies_notes, file_notes, size_note
-from lpcnet_cq.cli.paths import CODED_SUFFIX, check_folder, check_output, coded_pairs, is_folder, quoted
+from lpcnet_cq.cli.paths import CODED_SUFFIX, check_output, is_folder, quoted
 from lpcnet_cq.cli.progress import progress_bar
 from lpcnet_cq.cli.tables import check_table, write_table
 
@@ -54,7 +56,7 @@ def add_encode(commands) -> argparse.ArgumentParser:
     encode.add_argument("--dtx", action="store_true", help="send no packets in pauses, except their noise (live only)")
     encode.set_defaults(run=run_encode, mode="mean", writes=CODED_SUFFIX)
     add_output(encode)
-    add_jobs(encode)
+    add_folder_options(encode)
     return encode
 
 
@@ -69,12 +71,10 @@ def run_encode(args: argparse.Namespace) -> int:
             raise UsageError(f"a live stream is one signal, {quoted(args.input)} is a folder")
         if args.stats:
             raise UsageError(f"--stats is the table of one file, {quoted(args.input)} is a folder")
-        pairs = coded_pairs(args.input, target, args.writes)
-        check_folder(pairs, target, args.force)
         from lpcnet_cq.cli.folders import code_folder
 
-        options = encode_options(args)
-        return code_folder(pairs, partial(encode_file, options=options), args.jobs, "encoding")
+        return code_folder(args, target, args.writes, "encoding", partial(folder_coding, args))
+    check_one_file(args)
     check_output(args.input, target, args.force, writes=args.writes)
     if args.stats:
         check_table(args.stats, target, args.force)
@@ -98,6 +98,15 @@ def run_encode(args: argparse.Namespace) -> int:
     for note in notes:
         say(note)
     return 0
+
+
+def folder_coding(args: argparse.Namespace) -> tuple[Callable[[str, str], list[str]], dict]:
+    """Return what encodes a file of a folder, and the settings that its output depends on."""
+    options = encode_options(args)
+    codec = loaded(options.model, options.backend)
+    names = "backend", "rate_bps", "layers", "mode"
+    settings = {"command": "encode", "model": codec.sha256[:16]} | {name: getattr(options, name) for name in names}
+    return partial(encode_file, options=options), settings
 
 
 def check_options(args: argparse.Namespace) -> None:

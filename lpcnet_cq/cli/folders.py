@@ -1,86 +1,186 @@
-"""Folders on the command line: all files of an input folder are coded to an output folder, in several processes.
+"""Folders on the command line: all files of an input folder are coded to an output folder, on any engine.
 
-A file that cannot be coded is reported and skipped; the exit status is then 1. Processes are started with `spawn`,
-because a forked process does not have the threads of the JAX runtime.
+A file that cannot be coded is reported and skipped; the exit status is then 1. With a manifest, a run that was
+interrupted goes on where it stopped: units whose outputs have the hashes of the manifest are not coded again.
 """
 
+import argparse
 import os
-import signal
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from functools import partial
-from multiprocessing import get_context
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lpcnet_cq.cli.arguments import say
-from lpcnet_cq.cli.paths import quoted
+from lpcnet_cq.cli.arguments import UsageError, say
+from lpcnet_cq.cli.paths import check_folder, coded_pairs, quoted
 from lpcnet_cq.cli.progress import file_counter
+from lpcnet_cq.cli.units import TAR_SUFFIX, CodeUnit, Outcome, Unit, failed, file_units, shard_units
+from lpcnet_cq.work.engine import LOST, MOST_LOSSES, Here, completed
+from lpcnet_cq.work.where import HERE, Where
 
-Pair = tuple[Path, Path]
-Work = Callable[[str, str], list[str]]
+if TYPE_CHECKING:
+    from lpcnet_cq.work.manifest import Manifest
+
+LOST_TEXT = f"its process was lost {MOST_LOSSES} times, possibly because of memory; try fewer --jobs"
 
 
-def code_folder(pairs: list[Pair], work: Work, jobs: int, verb: str) -> int:
-    """Code files one by one and return the exit status: 0, or 1 if one failed.
+@dataclass(frozen=True)
+class Folders:
+    """Hold the folders of a run and how it codes them.
+
+    Attributes
+    ----------
+    source, out : Path
+    verb : str
+        Text for the progress line.
+    where : Where
+    """
+
+    source: Path
+    out: Path
+    verb: str
+    where: Where = HERE
+
+
+def code_folder(args: argparse.Namespace, out: str, writes: str, verb: str, coding: Callable[[], tuple]) -> int:
+    """Code the folder that a command line names, and return the exit status: 0, or 1 if a file could not be coded.
 
     Parameters
     ----------
-    pairs : list of (Path, Path)
-        Inputs and outputs; missing output folders are created.
-    work : callable
-        Codes one input to one output and returns notes; must be picklable.
-    jobs : int
-        Number of processes.
+    args : argparse.Namespace
+        `input` and the options of `add_folder_options`.
+    out : str
+    writes : str
+        Suffix of the written format.
     verb : str
         Text for the progress line.
+    coding : callable
+        coding() returns the `Work` on a file and the settings that determine outputs; called if all paths are valid.
     """
-    count, failed = file_counter(verb, len(pairs)), 0
-    for done, ((source, _), notes, error) in enumerate(attempts(pairs, work, jobs), start=1):
-        count(len(pairs))  # clears the line
-        for note in notes:
-            say(f"{quoted(source)}: {note}")
-        if error is not None:
-            say(f"error: {error}")
-            failed += 1
-        count(done)
-    if failed:
-        say(f"{len(pairs) - failed} of {len(pairs)} files were coded, {failed} failed")
-    return 1 if failed else 0
+    if args.manifest and os.path.splitext(args.manifest)[1] != ".parquet":
+        raise UsageError(f"the manifest {quoted(args.manifest)} must have the suffix .parquet")
+    where = Where(args.jobs, args.cluster)
+    folders = Folders(Path(where.path(args.input)), Path(where.path(out)), verb, where)
+    units = units_of(folders, writes, args.tar)
+    resumes = args.manifest and not args.force and any(map(os.path.exists, journal_paths(args.manifest)))
+    check_folder([(unit.sources[0], unit.target) for unit in units], out, args.force or bool(resumes))
+    work, settings = coding()
+    if not args.manifest:
+        return code_units(units, CodeUnit(work, writes, False), folders)
+    from lpcnet_cq.work.manifest import Manifest
+
+    settings = settings | ({"tar": args.tar} if args.tar else {})
+    with Manifest(args.manifest, settings, fresh=args.force) as manifest:
+        return code_units(units, CodeUnit(work, writes, True), folders, manifest)
 
 
-def attempts(pairs: list[Pair], work: Work, jobs: int) -> Iterator[tuple[Pair, list[str], str | None]]:
-    """Yield each pair with its notes and its error, if any, in the order in which the files are completed."""
-    if jobs == 1:
-        for pair in pairs:
-            yield pair, *attempt(work, pair)
-        return
-    pool = ProcessPoolExecutor(min(jobs, len(pairs)), get_context("spawn"), initializer=ignore_interrupts)
+def journal_paths(manifest: str) -> tuple[str, str]:
+    """Return the files of a manifest: its table, and the journal of a run that did not end."""
+    return manifest, f"{manifest}.journal"
+
+
+def units_of(folders: Folders, writes: str, tar: int | None) -> list[Unit]:
+    """Return the units of a folder: files; or, with `tar` files per shard, its shards or its files in shards."""
+    if not tar:
+        return file_units(coded_pairs(folders.source, folders.out, writes))
+    shards = sorted(path for path in folders.source.rglob(f"*{TAR_SUFFIX}") if not path.name.startswith("."))
+    if shards:
+        return [Unit((path,), folders.out / path.relative_to(folders.source)) for path in shards]
+    return shard_units(coded_pairs(folders.source, folders.out, writes), folders.out, tar)
+
+
+def code_units(units: Sequence[Unit], work: CodeUnit, folders: Folders, manifest: "Manifest | None" = None) -> int:
+    """Code units and return the exit status; report notes and errors, and a summary if there is a manifest."""
+    from lpcnet_cq.audio import remove_partials
+
+    before = {unit: rows for unit in units if manifest and (rows := rows_before(unit, folders, manifest))}
+    todo, rows = [unit for unit in units if unit not in before], list(chain.from_iterable(before.values()))
+    n_before, engine = len(rows), folders.where.engine(work) if todo else Here(work)
+    if engine.slots > 1:
+        todo.sort(key=lambda unit: sum(map(size_bytes, unit.sources)), reverse=True)
+    count = file_counter(folders.verb, len(units))
     try:
-        futures = {pool.submit(partial(attempt, work), pair): pair for pair in pairs}
-        for future in as_completed(futures):
-            yield futures[future], *future.result()
-    except BrokenProcessPool as error:
-        raise ValueError("a process was terminated, possibly because of memory; try fewer --jobs") from error
+        for done, (unit, outcome) in enumerate(completed(todo, engine), start=len(before) + 1):
+            outcome = failed(unit, f"{quoted(unit.sources[0])}: {LOST_TEXT}") if outcome is LOST else outcome
+            count(len(units))  # clears the line
+            report(outcome)
+            new = [relative_row(row, folders) for row in outcome.rows]
+            rows += new
+            if manifest:
+                manifest.add(new)
+            count(done)
     finally:
-        pool.shutdown(cancel_futures=True)
+        if manifest or not isinstance(engine, Here):  # lost workers, also those of a run before, leave partial files
+            remove_partials(unit.target for unit in todo)
+    n_failed = sum(1 for row in rows if row["error"])
+    if n_failed:
+        say(f"{len(rows) - n_failed} of {len(rows)} files were coded, {n_failed} failed")
+    if manifest:
+        say(summary(rows, n_before))
+    return 1 if n_failed else 0
 
 
-def attempt(work: Work, pair: Pair) -> tuple[list[str], str | None]:
-    """Code one file; return its notes and its error, if any."""
-    source, target = pair
+def size_bytes(path: Path) -> int:
+    """Return the size of a file; 0 if it cannot be read, which is reported when it is coded."""
     try:
-        os.makedirs(target.parent, exist_ok=True)
-        return work(str(source), str(target)), None
-    except OSError as error:
-        return [], f"{quoted(error.filename or source)}: {error.strerror or error}"
-    except ValueError as error:
-        text = str(error)
-        return [], text if str(source) in text else f"{quoted(source)}: {text}"
-    except MemoryError:
-        return [], f"{quoted(source)} is too long for the memory of this machine"
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
-def ignore_interrupts() -> None:
-    """Ignore interrupts: the parent process handles them, so that files in progress are completed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def report(outcome: Outcome) -> None:
+    """Print the notes and the errors of a unit."""
+    for name, note in outcome.notes:
+        say(f"{quoted(name)}: {note}")
+    for error in dict.fromkeys(row["error"] for row in outcome.rows if row["error"]):
+        say(f"error: {error}")
+
+
+def relative_row(row: dict, folders: Folders) -> dict:
+    """Return a row with names relative to the folders of the run, on any system with slashes and valid characters."""
+    names = {"path": relative_name(row["path"], folders.source), "output": relative_name(row["output"], folders.out)}
+    return row | names
+
+
+def relative_name(path: str | Path, folder: Path) -> str:
+    """Return the name of a file below a folder; bytes that are no UTF-8 are escaped."""
+    name = os.fsencode(Path(os.path.relpath(path, folder)).as_posix())
+    return name.decode("utf-8", "backslashreplace")
+
+
+def rows_before(unit: Unit, folders: Folders, manifest: "Manifest") -> list[dict]:
+    """Return the rows of a unit that is done: its output has the hashes of the manifest; else none."""
+    name = relative_name(unit.target, folders.out)
+    rows = manifest.rows_of(name)
+    hashes = {row["output"]: row["hash"] for row in rows if not row["error"]}
+    return rows if hashes and hashes.items() <= output_hashes(unit.target, name).items() else []
+
+
+def output_hashes(target: Path, name: str) -> dict[str, str]:
+    """Return the SHA-256 of an output of this name, or of all members of a shard; none if it is not there."""
+    from lpcnet_cq.work.manifest import file_hash
+    from lpcnet_cq.work.tar_shards import members
+
+    try:
+        if target.suffix != TAR_SUFFIX:
+            return {name: file_hash(target)}
+        return {f"{name}/{member}": sha256(data).hexdigest() for member, data in members(target)}
+    except (OSError, ValueError):
+        return {}
+
+
+def summary(rows: Sequence[dict], n_before: int) -> str:
+    """Return a sentence on a run: files, duration, size, mean bitrate of the packets, and files of earlier runs.
+
+    Examples
+    --------
+    >>> summary([{"seconds": 3600.0, "bytes": 4100000, "bits": 32400000, "error": ""}], 1)
+    '1 files, 1.00 hours, 4.1 MB, 9.00 kbps in packets; 1 of them were done before'
+    """
+    good = [row for row in rows if not row["error"]]
+    seconds, size, bits = (sum(row[name] for row in good) for name in ("seconds", "bytes", "bits"))
+    text = f"{len(good)} files, {seconds / 3600:.2f} hours, {size / 1e6:.1f} MB"
+    text += f", {bits / seconds / 1000:.2f} kbps in packets" if seconds else ""
+    return text + (f"; {n_before} of them were done before" if n_before else "")

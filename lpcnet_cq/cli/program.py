@@ -25,6 +25,7 @@ EXTRAS = {
     "prune": "train,eval",
     "evaluate": "train,eval",
 }  # optional dependencies of a command
+CLUSTER_PACKAGES = ("ray", "pyarrow", "submitit")  # optional dependencies of options
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -55,7 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         return fail(f"{shown_name(error)}: {error.strerror or error}", 1)
     except ModuleNotFoundError as error:
-        extra = f"; `pip install '{PROGRAM}[{EXTRAS[command]}]'` installs it" if command in EXTRAS else ""
+        name = "cluster" if error.name in CLUSTER_PACKAGES else EXTRAS.get(command)
+        extra = f"; `pip install '{PROGRAM}[{name}]'` installs it" if name else ""
         return fail(f"{command} needs the package `{error.name}`{extra}", 1)
     except ValueError as error:
         return fail(str(error), 1)

@@ -7,10 +7,14 @@ import argparse
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lpcnet_cq.cli.arguments import UsageError, bitrate_bps, bitrates_bps, positive, put, say
+from lpcnet_cq.cli.arguments import UsageError, add_jobs, bitrate_bps, bitrates_bps, positive, put, say
 from lpcnet_cq.cli.paths import AUDIO_SUFFIXES, quoted
 from lpcnet_cq.cli.tables import check_table, write_table
+
+if TYPE_CHECKING:
+    from lpcnet_cq.work.where import Where
 
 EVALUATION_S = 240.0  # approximate duration of held-out speech for the evaluation
 POINTS_BPS = (9000, 12000, 16000, 20000, 24000, 64000, 80000, 96000, 128000)  # bitrates to evaluate within a range
@@ -37,6 +41,7 @@ def add_evaluate(commands) -> argparse.ArgumentParser:
     evaluate.add_argument("--data", metavar="FOLDER", help="audio files (default: the default corpus)")
     evaluate.add_argument("--bitrate", type=bitrate_bps, help="bits per second (default: that of the model)")
     evaluate.add_argument("--out", metavar="FOLDER", help="folder for tables and plots")
+    add_jobs(evaluate)
     evaluate.set_defaults(run=run_evaluate)
     return evaluate
 
@@ -157,8 +162,17 @@ def run_evaluate(args: argparse.Namespace) -> int:
     from lpcnet_cq.evaluation.evaluate import report
 
     codec = lpcnet_cq.load(args.model, args.backend)
-    report(codec, args.data, args.bitrate or codec.default_bitrate_bps, Path(args.out or "runs/evaluation"))
+    where, bitrate_bps = where_of(args), args.bitrate or codec.default_bitrate_bps
+    out, data = Path(where.path(args.out or "runs/evaluation")), args.data and where.path(args.data)
+    report(codec, data, bitrate_bps, out, where=where)
     return 0
+
+
+def where_of(args: argparse.Namespace) -> "Where":
+    """Return where the options of `add_jobs` say that work runs."""
+    from lpcnet_cq.work.where import Where
+
+    return Where(args.jobs, args.cluster)
 
 
 def run_compare(args: argparse.Namespace) -> int:
@@ -169,22 +183,24 @@ def run_compare(args: argparse.Namespace) -> int:
         raise UsageError("--data, --bitrate, --out and --model are for the evaluation of a model, not for REF and DEG")
     if args.csv:
         check_table(args.csv, args.degraded, args.force)
-    from lpcnet_cq.evaluation.compare import EVAL_EXTRA, chosen_metrics, compare, pairs_of, score_table
+    from lpcnet_cq.evaluation.compare import EVAL_EXTRA, ComparePair, chosen_metrics, pairs_of, score_table
     from lpcnet_cq.evaluation.metrics import missing_modules
+    from lpcnet_cq.work.engine import all_results
 
     try:
         asked = chosen_metrics(args.metrics)
     except ValueError as error:
         raise UsageError(f"--metrics: {error}") from error
-    pairs = pairs_of(args.reference, args.degraded, AUDIO_SUFFIXES)
+    where = where_of(args)
+    pairs = pairs_of(where.path(args.reference), where.path(args.degraded), AUDIO_SUFFIXES)
     missing = missing_modules(asked)
     metrics = {name: metric for name, metric in asked.items() if name not in missing}
     if not metrics:
         packages = ", ".join(sorted(set(missing.values())))
         raise ValueError(f"no metric of {args.metrics} can be measured without {packages}; {EVAL_EXTRA}")
     rows = []
-    for name, pair in pairs.items():
-        scores, notes = compare(*pair, metrics)
+    found = all_results(list(pairs.values()), where.engine(ComparePair(tuple(metrics))))
+    for name, (scores, notes) in zip(pairs, found, strict=True):
         rows.append({"file": name} | scores)
         for note in notes:
             say(note)

@@ -7,6 +7,7 @@ the channels at the sample rate of the reference.
 
 import os
 from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,17 @@ def compare(reference: Path, degraded: Path, metrics: Mapping[str, Metric]) -> t
 def _cut(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     n = min(len(x), len(y))
     return x[:n], y[:n]
+
+
+@dataclass(frozen=True)
+class ComparePair:
+    """Score the files of a pair by the metrics of some names; see `compare`."""
+
+    names: tuple[str, ...]
+
+    def __call__(self, pair: tuple[Path, Path]) -> tuple[dict[str, float], list[str]]:
+        """Return the scores of a pair, and notes on it."""
+        return compare(*pair, {name: METRICS[name] for name in self.names})
 
 
 def chosen_metrics(names: str) -> dict[str, Metric]:

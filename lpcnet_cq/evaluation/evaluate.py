@@ -7,7 +7,10 @@ from these bytes.
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -20,6 +23,8 @@ from lpcnet_cq.evaluation.tables import by_source, markdown, mean_and_interval, 
 from lpcnet_cq.registry import record_named
 from lpcnet_cq.training.corpus import default_corpus
 from lpcnet_cq.training.data import Clip, open_corpus, read_clip
+from lpcnet_cq.work.engine import all_results
+from lpcnet_cq.work.where import HERE, Where
 
 N_SAMPLES = 3  # clips that are written as WAV files and spectrograms
 
@@ -52,8 +57,35 @@ def select_clips(clips: Sequence[Clip], limit_s: float | None) -> list[Clip]:
     return sorted(chosen, key=lambda c: (c.source, c.speaker, c.path))
 
 
+@dataclass(frozen=True)
+class ScoreClip:
+    """Code a clip and return its row; write a sample if the clip is one of `kept`. See `evaluate`."""
+
+    codec: Any
+    bitrate_bps: float
+    samples: Path
+    kept: frozenset[Clip]
+
+    def __call__(self, clip: Clip) -> dict:
+        """Return the row of a clip."""
+        codec, fs, metrics = self.codec, self.codec.sample_rate_hz, metrics_for(self.codec)
+        missing = missing_modules(metrics)
+        x = read_clip(clip, fs, codec.channels)
+        data = codec.encode(x, fs, bitrate_bps=self.bitrate_bps)
+        y, _ = codec.decode(data)
+        bits = {f"{k}_bits": v for k, v in codec.info(data)["bits"].items()}
+        if clip in self.kept:
+            write_sample(self.samples, clip, x, y, fs)
+        return score(clip, x, y, data, {k: v for k, v in metrics.items() if k not in missing}, fs) | bits
+
+
 def evaluate(
-    codec, clips: Sequence[Clip], bitrate_bps: float, workdir: str | Path, limit_s: float | None = None
+    codec,
+    clips: Sequence[Clip],
+    bitrate_bps: float,
+    workdir: str | Path,
+    limit_s: float | None = None,
+    where: Where = HERE,
 ) -> list[dict]:
     """Encode clips to bytes, decode them, score the decoded audio, and write a table, plots and samples.
 
@@ -69,6 +101,8 @@ def evaluate(
         Folder for `evaluation.csv` (one row per clip), `evaluation.md` (means), `samples/` and plots.
     limit_s : float, optional
         Approximate duration of the audio to score, in seconds; None scores all.
+    where : Where
+        Where clips are scored; the rows are the same everywhere.
 
     Returns
     -------
@@ -86,21 +120,13 @@ def evaluate(
         raise ValueError("`clips` is empty, it must have at least one held-out recording")
     workdir = Path(workdir)
     (workdir / "samples").mkdir(parents=True, exist_ok=True)
-    metrics, fs = metrics_for(codec), codec.sample_rate_hz
-    missing = missing_modules(metrics)
-    available = {k: v for k, v in metrics.items() if k not in missing}
-    keep = set(np.linspace(0, len(clips) - 1, N_SAMPLES).round().astype(int))
-    rows = []
-    for i, clip in enumerate(tqdm(clips, "evaluating", unit="clip", leave=False)):
-        x = read_clip(clip, fs, codec.channels)
-        data = codec.encode(x, fs, bitrate_bps=bitrate_bps)
-        y, _ = codec.decode(data)
-        bits = {f"{k}_bits": v for k, v in codec.info(data)["bits"].items()}
-        rows.append(score(clip, x, y, data, available, fs) | bits)
-        if i in keep:
-            write_sample(workdir / "samples", clip, x, y, fs)
+    metrics = metrics_for(codec)
+    kept = frozenset(clips[i] for i in np.linspace(0, len(clips) - 1, N_SAMPLES).round().astype(int))
+    work = ScoreClip(codec, bitrate_bps, workdir / "samples", kept)
+    shown = partial(tqdm, desc="evaluating", total=len(clips), unit="clip", leave=False)
+    rows = all_results(clips, where.engine(work), shown)
     write_rows(rows, workdir / "evaluation.csv")
-    (workdir / "evaluation.md").write_text(table(rows, metrics, missing), encoding="utf-8")
+    (workdir / "evaluation.md").write_text(table(rows, metrics, missing_modules(metrics)), encoding="utf-8")
     plots.bit_shares(rows, workdir / "bits.png")
     return rows
 
@@ -154,14 +180,21 @@ def summary(rows: Sequence[dict]) -> dict[str, float]:
     return result
 
 
-def report(codec, data: str | Path | None, bitrate_bps: float, workdir: Path, limit_s: float | None = None) -> None:
+def report(
+    codec,
+    data: str | Path | None,
+    bitrate_bps: float,
+    workdir: Path,
+    limit_s: float | None = None,
+    where: Where = HERE,
+) -> None:
     """Evaluate on the held-out clips of the folder `data` (None: the default corpus) and print the table.
 
     Below the table are the lines in decoded white noise, which are also written to `noise_lines.csv`. If `workdir`
     contains a training log, `metrics.jsonl`, its curves are plotted.
     """
     part = record_named(codec.kind).task.part
-    rows = evaluate(codec, held_out(data or default_corpus(part), part), bitrate_bps, workdir, limit_s)
+    rows = evaluate(codec, held_out(data or default_corpus(part), part), bitrate_bps, workdir, limit_s, where)
     if (workdir / "metrics.jsonl").is_file():
         plots.training_curves(workdir / "metrics.jsonl", workdir / "training.png", bitrate_bps)
     lines_db = codec_noise_lines(codec, bitrate_bps)

@@ -11,8 +11,9 @@ import soundfile
 
 from lpcnet_cq.cli import paths
 from lpcnet_cq.cli.arguments import UsageError
-from lpcnet_cq.cli.folders import attempt, code_folder
+from lpcnet_cq.cli.folders import Folders, code_units
 from lpcnet_cq.cli.paths import check_folder, coded_pairs
+from lpcnet_cq.cli.units import CodeUnit, attempt, file_units
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,6 +35,11 @@ def copied(source, target):
         raise ValueError("no audio")
     Path(target).write_bytes(b"coded")
     return ["done"]
+
+
+def code(pairs):
+    """Copy pairs in this process, and return the exit status."""
+    return code_units(file_units(pairs), CodeUnit(copied, ".cq", False), Folders(Path("in"), Path("out"), "coding"))
 
 
 def names(pairs):
@@ -73,13 +79,13 @@ def test_nothing_is_written_where_one_file_exists(tree):
 
 def test_one_bad_file_is_reported_and_skipped(tree, capsys):
     pairs = coded_pairs("in", "out", ".cq")
-    assert code_folder(pairs, copied, 1, "coding") == 1
+    assert code(pairs) == 1
     said = capsys.readouterr().err.splitlines()
     assert "lpcnet-cq: error: `in/sub/deep/c.mp3`: no audio" in said
     assert said.count("lpcnet-cq: `in/b.WAV`: done") == 1
     assert said[-1] == "lpcnet-cq: 4 of 5 files were coded, 1 failed"
     assert sorted(p.name for p in Path("out").rglob("*.cq")) == ["a.cq", "a.flac.cq", "a.wav.cq", "b.cq"]
-    assert code_folder([pair for pair in pairs if pair[1].exists()], copied, 1, "coding") == 0
+    assert code([pair for pair in pairs if pair[1].exists()]) == 0
 
 
 def test_errors_of_the_system_name_their_file(tree):
@@ -99,7 +105,7 @@ def test_errors_of_the_system_name_their_file(tree):
 
 def test_progress_counts_files_on_a_terminal(tree, monkeypatch, capsys):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    code_folder(coded_pairs("in", "out", ".cq"), copied, 1, "coding")
+    code(coded_pairs("in", "out", ".cq"))
     said = capsys.readouterr().err
     assert "coding 2 of 5 files, 0:00 left" in said and said.count("\r\x1b[K") >= 2
 
