@@ -5,6 +5,7 @@ error.
 """
 
 import argparse
+import sys
 from collections.abc import Sequence
 
 from lpcnet_cq.cli.about import add_about
@@ -76,6 +77,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         args.output, rest = rest[0], []
     if rest:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    args.argv = list(sys.argv[1:] if argv is None else argv)
     return args
 
 

@@ -66,6 +66,11 @@ def add_train(commands) -> None:
         command.add_argument("--data", metavar="FOLDER", help="audio files (default: the default corpus, downloaded)")
         command.add_argument("--out", metavar="FOLDER", help="folder of the run")
         command.add_argument("--seed", type=int, help="random seed of weights and batches (default: 0)")
+    text = "processes that share each batch; if one is lost, all start again from the checkpoint (default: 1)"
+    train.add_argument("--processes", type=positive(int), metavar="N", help=text)
+    train.add_argument(
+        "--cluster", metavar="ADDRESS", help="start the processes on a Ray cluster, `local` for one here"
+    )
     train.set_defaults(run=run_train)
     prune.set_defaults(run=run_prune)
 
@@ -100,19 +105,34 @@ def first_settings(args: argparse.Namespace):
 def run_train(args: argparse.Namespace) -> int:
     """Train, evaluate on held-out speakers, and print the path of the model and a command that uses it."""
     from lpcnet_cq.evaluation.plots import training_curves
+    from lpcnet_cq.training.parallel import in_group, is_first, join_group
     from lpcnet_cq.training.tasks import read_config
     from lpcnet_cq.training.train import train
 
+    if (args.processes or args.cluster) and not in_group():
+        return run_group_of(args)
+    join_group()
     t = first_settings(args)
     low, high = args.bitrate or t.bitrates_bps
     workdir = Path(args.out or f"runs/{low:.0f}-{high:.0f}")
-    if (workdir / "checkpoint.safetensors").exists() and not args.resume:
-        raise ValueError(f"`{workdir}` contains a run; use --resume to continue it, or another folder with --out")
     t = with_options(read_config(workdir) if args.resume else t, args)
+    if (workdir / "checkpoint.safetensors").exists() and not args.resume:
+        if not (in_group() and read_config(workdir) == t):  # a group that starts again repeats its command
+            raise ValueError(f"`{workdir}` contains a run; use --resume to continue it, or another folder with --out")
     path = train(t, workdir)
+    if not is_first():
+        return 0
     training_curves(workdir / "metrics.jsonl", workdir / "training.png", t.bitrate_bps)
     report_run(path, t.data, *t.bitrates_bps)
     return 0
+
+
+def run_group_of(args: argparse.Namespace) -> int:
+    """Run the same command in several processes, which share each batch."""
+    from lpcnet_cq.cli.launch import run_group, run_here, run_on_ray
+
+    run_once = run_on_ray(args.cluster) if args.cluster else run_here
+    return run_group(args.argv, args.processes or 1, run_once)
 
 
 def run_prune(args: argparse.Namespace) -> int:

@@ -21,8 +21,9 @@ from lpcnet_cq.evaluation.metrics import METRICS, Metric, metrics_for, mid, miss
 from lpcnet_cq.evaluation.noise_lines import codec_noise_lines, noise_table, subframe_rate_hz
 from lpcnet_cq.evaluation.tables import by_source, markdown, mean_and_interval, mean_cell, mean_kbps, write_rows
 from lpcnet_cq.registry import record_named
-from lpcnet_cq.training.corpus import default_corpus
+from lpcnet_cq.training.corpus import cache_folder, default_corpus
 from lpcnet_cq.training.data import Clip, open_corpus, read_clip
+from lpcnet_cq.training.tar_corpus import dev_clips, shards_of
 from lpcnet_cq.work.engine import all_results
 from lpcnet_cq.work.where import HERE, Where
 
@@ -31,6 +32,8 @@ N_SAMPLES = 3  # clips that are written as WAV files and spectrograms
 
 def held_out(data: str | Path, part: str = "speech/", limit_s: float | None = None) -> list[Clip]:
     """Return held-out clips of a corpus folder, about `limit_s` seconds in total; `part` as for `open_corpus`."""
+    if shards_of(data, "dev"):
+        return select_clips(dev_clips(data, cache_folder() / "dev"), limit_s)
     return select_clips([clip for clip in open_corpus(data, part) if clip.split == "dev"], limit_s)
 
 

@@ -84,12 +84,16 @@ def cached(
     if not clips:
         raise ValueError("`clips` is empty, it must have at least one recording")
     clips = sorted(clips, key=lambda c: (c.source, c.speaker, c.path))
-    folder = Path(cache_folder) / cache_key(clips, spec)
+    return whole_folder(Path(cache_folder) / cache_key(clips, spec), lambda part: write(clips, part))
+
+
+def whole_folder(folder: Path, write: Callable[[Path], None]) -> Path:
+    """Return a folder; if it does not exist, `write(part)` writes its content to a folder that gets its name then."""
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix="part-", dir=folder.parent))
         try:
-            write(clips, part)
+            write(part)
             os.replace(part, folder)
         except OSError:
             if not folder.is_dir():  # otherwise another training has written the same folder

@@ -25,6 +25,7 @@ from tqdm import tqdm
 
 from lpcnet_cq.checkpoint.training_files import load_checkpoint, save_checkpoint
 from lpcnet_cq.checkpoint.weights import read_tensors
+from lpcnet_cq.training import parallel
 from lpcnet_cq.training.optimiser import make_optimiser
 from lpcnet_cq.training.schedule import Phase
 
@@ -89,7 +90,8 @@ class Run:
         Graph of the model.
     phases : sequence of Phase
     batch : callable
-        batch(i) returns batch number i, a dict of arrays. It runs in a second thread, one batch ahead.
+        batch(i) returns batch number i, a dict of arrays; in a group of processes, the rows of this process, see
+        `parallel.rows_here`. It runs in a second thread, one batch ahead.
     setting : callable
         setting(phase, position) returns the `Setting` of the next step.
     loss : callable
@@ -151,7 +153,6 @@ def make_step(run: Run, phase: Phase) -> Callable:
     The state has no masks, so that training and all methods of pruning share compiled code.
     """
 
-    @jax.jit
     def step(state: State, batch: dict, key: jax.Array, setting: Setting):
         trained, frozen = partition(state.params, phase)
 
@@ -173,16 +174,19 @@ def make_step(run: Run, phase: Phase) -> Callable:
         after = state._replace(params=params, optimiser_state=optimiser_state, control=control)
         return after, parts | {"gradient": norm}
 
-    return step
+    return parallel.compiled(step)
 
 
 def take_step(run: Run, state: State, batch: dict, notes: dict, position: Position) -> tuple[State, dict]:
     """Take one step of the current phase; return the next state and the parts of the loss."""
     phase = run.phases[notes["phase"]]
-    if phase not in run.compiled:
-        run.compiled[phase] = make_step(run, phase)
     key = jax.random.fold_in(jax.random.key(run.seed), notes["step"])
-    after, parts = run.compiled[phase](state._replace(masks=()), batch, key, run.setting(phase, position))
+    key, setting = parallel.place((key, run.setting(phase, position)))
+    arguments = state._replace(masks=()), batch, key, setting
+    if phase not in run.compiled:
+        step = make_step(run, phase)
+        run.compiled[phase] = parallel.compile_together(step, arguments, f"phase {notes['phase']}")
+    after, parts = run.compiled[phase](*arguments)
     after = run.after_step(state, after._replace(masks=state.masks))
     return after, {name: float(value) for name, value in parts.items()}
 
@@ -191,13 +195,17 @@ def enter_phase(run: Run, state: State, notes: dict, progress: float) -> tuple[S
     """Start the next phase when the current one is over, with a new state of the optimiser."""
     while run.phases[notes["phase"]].done(progress) >= 1:
         notes = notes | {"phase": notes["phase"] + 1, "since": notes["step"]} | run.phase_notes
-        state = start_state(run, state.params, state.control, state.masks, notes["phase"])
+        state = parallel.place(start_state(run, state.params, state.control, state.masks, notes["phase"]))
     return state, notes
 
 
 def run_steps(run: Run, workdir: Path, state: State, notes: dict, quiet: bool) -> tuple[State, dict]:
-    """Take steps until the budget is used; log every `LOG_EVERY` steps, save checkpoints at regular times."""
-    saved, sums, timed, clock = time.monotonic(), {}, set(), run.budget.clock
+    """Take steps until the budget is used; log every `LOG_EVERY` steps, save checkpoints at regular times.
+
+    `notes["sums"]` are those of the steps since the last line of the log.
+    """
+    notes, sums = {name: value for name, value in notes.items() if name != "sums"}, notes.get("sums", {})
+    saved, timed, clock, state = time.monotonic(), set(), run.budget.clock, parallel.place(state)
     checkpoint = workdir / "checkpoint.safetensors"
     with (
         tqdm(total=100, unit="%", disable=quiet, bar_format=BAR, file=sys.stderr) as bar,
@@ -211,25 +219,33 @@ def run_steps(run: Run, workdir: Path, state: State, notes: dict, quiet: bool) -
             state, notes = run.before_step(state, notes, phase, position)
             began = clock()
             now, batch = batch.result(), ahead.submit(run.batch, notes["step"] + 1)
-            state, parts = take_step(run, state, now, notes, position)
+            state, parts = take_step(run, state, parallel.place_batch(now), notes, position)
             sums = {name: sums.get(name, 0.0) + value for name, value in (parts | {"n": 1}).items()}
-            minutes = (clock() - began) / 60 if phase in timed else 0.0  # the first step is mostly compilation
+            minutes = parallel.shared((clock() - began) / 60) if phase in timed else 0.0  # the first is compilation
             timed.add(phase)
             notes = notes | {"step": notes["step"] + 1, "minutes": notes["minutes"] + minutes}
             if notes["step"] % LOG_EVERY == 0:
                 log(workdir, bar, notes, sums, progress)
                 sums = {}
             if time.monotonic() - saved > 60 * run.checkpoint_minutes:
-                save_checkpoint(checkpoint, state, notes)
+                save(checkpoint, state, notes | {"sums": sums})
                 saved = time.monotonic()
         if sums:
             log(workdir, bar, notes, sums, 1.0)
-    save_checkpoint(checkpoint, state, notes)
-    return state, notes
+    save(checkpoint, state, notes)
+    return parallel.local(state), notes
+
+
+def save(path: Path, state: State, notes: dict) -> None:
+    """Save a checkpoint, in one process of a group: the state is the same in all, whatever their number is."""
+    if parallel.is_first():
+        save_checkpoint(path, state, notes)
 
 
 def log(workdir: Path, bar: tqdm, notes: dict, sums: dict, progress: float) -> None:
     """Append the means of the last steps to `metrics.jsonl`, from sums and their number `n`; show them in the bar."""
+    if not parallel.is_first():
+        return
     values = notes | {k: v / sums["n"] for k, v in sums.items() if k != "n"}
     with open(workdir / "metrics.jsonl", "a") as f:
         f.write(json.dumps({k: round(v, 5) for k, v in values.items()}) + "\n")
@@ -242,6 +258,8 @@ def log(workdir: Path, bar: tqdm, notes: dict, sums: dict, progress: float) -> N
 def resume(run: Run, workdir: Path, params: nnx.State, control: Any, masks: Any = ()) -> tuple[State, dict]:
     """Return the state and the notes of the checkpoint in the folder, or those of a new run.
 
+    Lines of the log after the checkpoint, of a run that was killed, are removed: their steps are taken again.
+
     Raises
     ------
     ValueError
@@ -252,6 +270,7 @@ def resume(run: Run, workdir: Path, params: nnx.State, control: Any, masks: Any 
     if not path.exists():
         return start_state(run, params, control, masks), notes
     notes |= json.loads(read_tensors(path)[1]["notes"])
+    keep_lines(workdir / "metrics.jsonl", notes["step"])
     notes["phase"] = min(notes["phase"], len(run.phases) - 1)
     try:
         state, _ = load_checkpoint(path, start_state(run, params, control, masks, notes["phase"]))
@@ -259,6 +278,14 @@ def resume(run: Run, workdir: Path, params: nnx.State, control: Any, masks: Any 
         raise ValueError(f"`{path}` is the checkpoint of another model or of other phases: {error}") from error
     print(f"resuming at step {notes['step']}, after {notes['minutes']:.1f} minutes", file=sys.stderr)
     return state, notes
+
+
+def keep_lines(path: Path, step: int) -> None:
+    """Remove the lines of a log that are later than a step, or not complete."""
+    if not (parallel.is_first() and path.exists()):
+        return
+    lines = [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    path.write_text("".join(line for line in lines if json.loads(line)["step"] <= step))
 
 
 def train(
@@ -280,6 +307,8 @@ def train(
         Show no progress bar.
     """
     workdir.mkdir(parents=True, exist_ok=True)
-    (workdir / "config.json").write_text(json.dumps(config, indent=1), encoding="utf-8")
+    if parallel.is_first():
+        (workdir / "config.json").write_text(json.dumps(config, indent=1), encoding="utf-8")
+    quiet = quiet or not parallel.is_first()
     state, notes = run_steps(run, workdir, *resume(run, workdir, params, control, masks), quiet)
     return state, {name: notes[name] for name in ("step", "minutes")}

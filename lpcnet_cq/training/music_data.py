@@ -9,7 +9,7 @@ random times, directions, levels and speeds.
 Letters: B crops in a batch, T packets, N samples in a block, F frames and K lines of masking thresholds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,8 +100,8 @@ class MusicBatches:
             raise ValueError(f"`seconds` is {seconds}, it must be at most the length of the longest recording")
         self.seconds = {k: lengths[k].sum() / fs for k in self.names}
 
-    def batch(self, step: int) -> dict[str, np.ndarray]:
-        """Return batch number `step` (0, 1, ...).
+    def batch(self, step: int, rows: Iterable[int] | None = None) -> dict[str, np.ndarray]:
+        """Return batch number `step` (0, 1, ...), or only some of its rows.
 
         Returns
         -------
@@ -109,8 +109,8 @@ class MusicBatches:
         is_short : (B, T+2) float32: 1 for packets with short blocks, 0 for others.
         mask_db : (B, 2, F, K) float32: masking thresholds of the samples that `objective.compared` selects, dB SPL.
         """
-        rng = batch_generator(self.seed, step)
-        x = np.stack([self._crop(rng) for _ in range(self.batch_size)])
+        rows = range(self.batch_size) if rows is None else rows
+        x = np.stack([self._crop(batch_generator(self.seed, step, row)) for row in rows])
         is_short = np.stack([short_block_flags(both, self.config) for both in x])
         inner = x[..., compared(self.config, self.n_packets)]
         return {"x": x, "is_short": is_short, "mask_db": threshold_db(inner, self.config.spec.sample_rate_hz)}

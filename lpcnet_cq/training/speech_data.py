@@ -5,7 +5,7 @@ Place in the chain: between the recordings of a corpus and the training of speec
 Letters: B crops in a batch, T packets in a crop, M order of the linear prediction, N = T * hop samples.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,8 +76,12 @@ def build_shards(clips: Sequence[Clip], cache_folder: str | Path, spec: FrameSpe
 
 def read_faded(clip: Clip, spec: FrameSpec) -> np.ndarray:
     """Read a recording as whole packets, float32 (n_samples,), faded over one subframe at both ends."""
+    return faded(read_clip(clip, spec.sample_rate_hz), spec)
+
+
+def faded(x: np.ndarray, spec: FrameSpec) -> np.ndarray:
+    """Return whole packets of a signal (n_samples,), faded over one subframe at both ends."""
     fade = (np.arange(spec.subframe, dtype=np.float32) + 0.5) / spec.subframe
-    x = read_clip(clip, spec.sample_rate_hz)
     x = x[: len(x) // spec.hop * spec.hop].copy()
     if len(x) > 0:
         x[: len(fade)] *= fade
@@ -142,8 +146,8 @@ class Batches:
         self._spans = np.array(spans)
         self._probability = collection_probabilities(self._spans[:, 1] - self._spans[:, 0])
 
-    def batch(self, step: int) -> dict[str, np.ndarray]:
-        """Return batch number `step` (0, 1, ...).
+    def batch(self, step: int, rows: Iterable[int] | None = None) -> dict[str, np.ndarray]:
+        """Return batch number `step` (0, 1, ...), or only some of its rows.
 
         Returns
         -------
@@ -151,8 +155,8 @@ class Batches:
         lsf : (B, T + 1, M) float32, radians; `lsf[:, 0]` belongs to the packet before the crop.
         mask_db : (B, F, K) float32, dB SPL, only with `masks`: see `psychoacoustic_loss.threshold_db`.
         """
-        rng = batch_generator(self.seed, step)
-        crops = [self._crop(rng) for _ in range(self.batch_size)]
+        rows = range(self.batch_size) if rows is None else rows
+        crops = [self._crop(batch_generator(self.seed, step, row)) for row in rows]
         x = np.stack([x for x, _ in crops])
         masks = {"mask_db": threshold_db(x, self.shards.spec.sample_rate_hz)} if self.masks else {}
         return {"x": x, "lsf": np.stack([lsf for _, lsf in crops])} | masks

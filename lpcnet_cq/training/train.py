@@ -22,8 +22,10 @@ from lpcnet_cq.training.corpus import cache_folder
 from lpcnet_cq.training.data import open_corpus
 from lpcnet_cq.training.lagrangian import relative_excess
 from lpcnet_cq.training.loop import Budget, Position, Run, Setting
+from lpcnet_cq.training.parallel import is_first, leave_group, rows_here
 from lpcnet_cq.training.schedule import Phase, learning_rate, two_phases
 from lpcnet_cq.training.step_sizes import draw_steps, step_range
+from lpcnet_cq.training.tar_corpus import ShardBatches, read_shard, shards_of
 from lpcnet_cq.training.tasks import task_of
 
 RATE_GAIN = 0.01  # change of log lambda per step and relative excess of the rate
@@ -84,19 +86,27 @@ def prepare(t: TrainConfig) -> Prepared:
     task, weights = task_of(t.codec), start_weights(t)
     if type(t.loss) is not task.loss:
         raise ValueError(f"`loss` is a {type(t.loss).__name__}, it must be a {task.loss.__name__} for this codec")
-    clips = [clip for clip in open_corpus(Path(t.data), task.part) if clip.split == "train"]
-    material = task.material(clips, cache_folder() / "shards", t.codec.spec)
+    if shards := shards_of(t.data, "train"):
+        if task.preset != "cq":
+            raise ValueError(f"`data` is `{t.data}`, which has tar shards; training on shards is for speech")
+        material = read_shard(shards[0], t.codec.spec)  # for the initial values of the model
+        batches = ShardBatches(shards, t.codec.spec, t.batch, t.seconds, t.seed, t.loss.is_psychoacoustic)
+    else:
+        clips = [clip for clip in open_corpus(Path(t.data), task.part) if clip.split == "train"]
+        material = task.material(clips, cache_folder() / "shards", t.codec.spec)
+        batches = task.batches(material, t)
     graph, params = nnx.split(task.model(t, material), nnx.Param)
     if weights:
         nnx.replace_by_pure_dict(params, jax.tree.map(jnp.asarray, weights.floats))
     drawn = step_range(t, weights.notes if weights else None)
     notes = {"from": weights.sha256} if weights else {}
-    return Prepared(graph, params, task.batches(material, t), drawn, notes)
+    return Prepared(graph, params, batches, drawn, notes)
 
 
 def make_run(t: TrainConfig, start: Prepared) -> Run:
     """Return the functions that the training loop calls: objective at random step sizes, and rate control."""
     task, target_bps = task_of(t.codec), t.rate_share * t.bitrate_bps
+    rows = rows_here(t.batch)
 
     def loss(model, phase, batch, log_lambda, setting, key):
         step, lam = draw_steps(key, start.drawn, *task.shape(batch)), jnp.exp(log_lambda)
@@ -109,7 +119,7 @@ def make_run(t: TrainConfig, start: Prepared) -> Run:
     return Run(
         graph=start.graph,
         phases=phases_of(t, start.params),
-        batch=start.batches.batch,
+        batch=lambda i: start.batches.batch(i, rows),
         setting=lambda phase, position: setting_at(t, phase, position),
         loss=loss,
         update_control=update_control,
@@ -162,6 +172,8 @@ def finish(t: TrainConfig, workdir: Path, start: Prepared, params: nnx.State, no
 def train(t: TrainConfig, workdir: Path, quiet: bool = False) -> Path:
     """Train a codec and return the path of its weights file.
 
+    In a group of processes (`parallel.join_group`), each calls this function, and the first one writes all files.
+
     Parameters
     ----------
     t : TrainConfig
@@ -179,4 +191,7 @@ def train(t: TrainConfig, workdir: Path, quiet: bool = False) -> Path:
     start = prepare(t)
     run = make_run(t, start)
     state, notes = loop.train(run, Path(workdir), t.as_dict(), start.params, start_control(t), quiet=quiet)
+    leave_group()
+    if not is_first():
+        return Path(workdir) / "weights.safetensors"
     return finish(t, Path(workdir), start, state.params, notes)

@@ -107,10 +107,10 @@ def interrupted_run(t, at_step, folder):
     """Train, end at a step with checkpoints after every one, and go on."""
     batch = Batches.batch
 
-    def interrupted(self, step):
+    def interrupted(self, step, rows=None):
         if step == at_step:
             raise KeyboardInterrupt
-        return batch(self, step)
+        return batch(self, step, rows)
 
     with pytest.MonkeyPatch.context() as stop, pytest.raises(KeyboardInterrupt):
         stop.setattr(Batches, "batch", interrupted)

@@ -1,0 +1,123 @@
+"""Corpora in tar shards: what they give is what recordings give, in an order that the seed and the step determine."""
+
+import csv
+
+import numpy as np
+import pytest
+import soundfile
+
+from dsp.frames import FrameSpec
+from lpcnet_cq.training import tar_corpus
+from lpcnet_cq.training.data import open_corpus
+from lpcnet_cq.training.speech_data import Batches, build_shards
+from lpcnet_cq.training.tar_corpus import ShardBatches, dev_clips, read_shard, shards_of, write_shards
+from lpcnet_cq.work.tar_shards import ShardWriter, members
+
+SPEC = FrameSpec()
+SECONDS = 1.5
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory, vowel):
+    """Return a folder of recordings of seven speakers, one of whom is held out, and a folder of their shards."""
+    root = tmp_path_factory.mktemp("corpus")
+    rows = [("path", "split", "speaker")]
+    for i in range(7):
+        path = f"s{i}/a.wav"
+        (root / "clips" / f"s{i}").mkdir(parents=True)
+        soundfile.write(root / "clips" / path, vowel(100 + 10 * i, seconds=SECONDS), 16000)
+        rows.append((path, "dev" if i == 3 else "train", f"s{i}"))
+    with open(root / "clips" / "index.csv", "w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    assert write_shards(open_corpus(root / "clips"), root / "shards", SECONDS / 60, 0, 16000) == 7
+    return root
+
+
+def test_shards_have_the_recordings_of_their_split(corpus):
+    found = {split: shards_of(corpus / "shards", split) for split in ("train", "dev")}
+    names = {split: [name for path in paths for name, _ in members(path)] for split, paths in found.items()}
+    assert sorted(name[:2] for name in names["train"]) == ["s0", "s1", "s2", "s4", "s5", "s6"]
+    assert [name[:3] for name in names["dev"]] == ["s3/"] and shards_of(corpus / "clips", "train") == []
+
+
+def test_a_shard_is_read_as_its_recordings_are(corpus, tmp_path):
+    (name,) = [name for name, _ in members(shards_of(corpus / "shards", "train")[0])]
+    clips = [clip for clip in open_corpus(corpus / "clips") if clip.speaker == name[:2]]
+    one, other = build_shards(clips, tmp_path, SPEC), read_shard(shards_of(corpus / "shards", "train")[0], SPEC)
+    np.testing.assert_array_equal(one.pcm, other.pcm)
+    np.testing.assert_allclose(one.lsf, other.lsf, atol=1e-4)
+
+
+def batches(corpus, seed=0, batch=4, **changes):
+    return ShardBatches(shards_of(corpus / "shards", "train"), SPEC, batch, 0.2, seed, **changes)
+
+
+def test_every_epoch_deals_all_shards_in_another_order(corpus):
+    found = [batches(corpus).shard(lane, visit) for visit in range(9) for lane in range(4)]
+    epochs = [found[i : i + 6] for i in range(0, 36, 6)]
+    assert all(sorted(epoch) == shards_of(corpus / "shards", "train") for epoch in epochs)
+    assert len(set(map(tuple, epochs))) > 3
+    assert [batches(corpus, seed=1).shard(lane, 0) for lane in range(4)] != found[:4]
+
+
+def test_a_resumed_run_reads_what_an_uninterrupted_one_reads(corpus, monkeypatch):
+    monkeypatch.setattr(tar_corpus, "SHARD_STEPS", 3)
+    whole = batches(corpus)
+    found = [whole.batch(step) for step in range(8)]
+    assert found[0]["x"].shape == (4, 0.2 * 16000 + SPEC.look_ahead)
+    for step in (7, 2, 5):
+        np.testing.assert_array_equal(batches(corpus).batch(step)["x"], found[step]["x"])
+        np.testing.assert_array_equal(batches(corpus).batch(step)["lsf"], found[step]["lsf"])
+    assert not np.array_equal(found[0]["x"], found[3]["x"])
+    assert not np.array_equal(batches(corpus, seed=1).batch(0)["x"], found[0]["x"])
+
+
+def test_processes_read_their_rows_and_only_their_shards(corpus, monkeypatch):
+    monkeypatch.setattr(tar_corpus, "SHARD_STEPS", 3)
+    half, opened = batches(corpus, masks=True), []
+    read = half._read
+    monkeypatch.setattr(half, "_read", lambda lane, visit: opened.append((lane, visit)) or read(lane, visit))
+    rows = half.batch(4, range(2, 4))
+    assert all(future.result() for future in half._held.values())
+    assert sorted(opened) == [(2, 1), (2, 2), (3, 1), (3, 2)]
+    whole = batches(corpus, masks=True).batch(4)
+    for name, value in rows.items():
+        np.testing.assert_array_equal(value, whole[name][2:])
+
+
+def test_few_shards_are_held_at_a_time(corpus, monkeypatch):
+    monkeypatch.setattr(tar_corpus, "SHARD_STEPS", 1)
+    stream = batches(corpus)
+    for step in range(6):
+        stream.batch(step)
+        assert len(stream._held) == 2 * stream.lanes == 8
+
+
+def test_crops_of_a_lane_are_those_of_its_shard(corpus):
+    stream = batches(corpus, batch=1)
+    shard = read_shard(stream.shard(0, 0), SPEC)
+    np.testing.assert_array_equal(stream.batch(5)["x"], Batches(shard, 1, 0.2, 0).batch(5)["x"])
+
+
+def test_held_out_recordings_are_unpacked_once(corpus, tmp_path):
+    (clip,) = dev_clips(corpus / "shards", tmp_path)
+    assert (clip.speaker, clip.split, clip.source) == ("s3", "dev", "shards")
+    time_ns = clip.path.stat().st_mtime_ns
+    assert dev_clips(corpus / "shards", tmp_path)[0].path.stat().st_mtime_ns == time_ns
+    x, rate_hz = soundfile.read(clip.path)
+    assert (len(x), rate_hz) == (SECONDS * 16000, 16000)
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"a.txt": b"x"}, "has no recording that is as long as a packet"),
+        ({"a.wav": b"x"}, "has the member `a.wav`, which cannot be read"),
+    ],
+)
+def test_shards_without_recordings_are_refused(tmp_path, files, message):
+    with open(tmp_path / "train-0.tar", "wb") as file, ShardWriter(file) as shard:
+        for name, data in files.items():
+            shard.add(name, data)
+    with pytest.raises(ValueError, match=message):
+        read_shard(tmp_path / "train-0.tar", SPEC)
