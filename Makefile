@@ -31,9 +31,9 @@ evaluate: $(VENV)/.train ## measure the quality of a codec on held-out speakers:
 	$(BIN)/lpcnet-cq evaluate --bitrate $(firstword $(subst -, ,$(BITRATE))) --out "$(OUT)/evaluation" \
 	  $(call option,MODEL,model) $(call option,DATA,data)
 
-scale: $(VENV)/.train ## measure quality from 9 to 24 kbps: MODEL=weights DATA=folder; MINUTES=n INIT=weights also trains one model per rate
+scale: $(VENV)/.train ## measure quality from 9 to 24 kbps: MODEL=weights DATA=folder; MINUTES=n INIT=weights also trains one model per rate: ENGINE=processes|ray|submitit JOBS=n
 	$(BIN)/python experiments/scale.py --rates $(RATES) $(call option,MODEL,model) $(call option,DATA,data) \
-	  $(call option,MINUTES,minutes) $(call option,INIT,init)
+	  $(call option,MINUTES,minutes) $(call option,INIT,init) $(call option,ENGINE,engine) $(call option,JOBS,jobs)
 
 bench: $(VENV)/.train ## measure the speed of the codec, beside Opus and Lyra, and of dsp on this machine: MODEL=weights
 	$(BIN)/lpcnet-cq bench $(call option,MODEL,model)

@@ -5,20 +5,20 @@ held-out speakers. The reference for joint training is a frozen LSF quantiser: s
 of the LSF vectors. Noise shaping (`allocation`) and long-term postfilter start without effect: frozen, they are absent.
 "In phases" trains in the order of CMRL's modules: half of the steps train everything else, a quarter these two alone, a
 quarter everything at a lower learning rate.
-Run: python experiments/ablations.py DATA --steps 600 [--variants ...]; writes results/ablations/rows.csv
+Run: python experiments/ablations.py DATA --steps 600 [--variants ...] [--engine ...], see `sweep.py`;
+writes results/ablations/rows.csv
 """
 
+import argparse
 from dataclasses import replace
 from pathlib import Path
 
 from report import RESULTS, make_parser, record_run
+from sweep import Job, add_engine, run_jobs
 
-from lpcnet_cq.codec import Codec
-from lpcnet_cq.evaluation.evaluate import evaluate, held_out, summary
 from lpcnet_cq.evaluation.tables import write_rows
 from lpcnet_cq.training.config import SpeechLoss, Stages
 from lpcnet_cq.training.presets import PRESETS
-from lpcnet_cq.training.train import train
 
 RATE_BPS = 9000.0
 VARIANTS: dict[str, dict] = {
@@ -31,15 +31,11 @@ VARIANTS: dict[str, dict] = {
 }
 
 
-def score(name: str, args) -> dict:
-    """Train one variant and return its means and intervals."""
+def job_of(name: str, args: argparse.Namespace) -> Job:
+    """Return the training of one variant and its scores."""
     t = replace(PRESETS["cq"], data=args.data, bitrates_bps=(RATE_BPS, RATE_BPS), steps=args.steps, **VARIANTS[name])
-    folder = Path(args.out) / name.replace(" ", "-")
-    path = train(t, folder)
-    rows = evaluate(Codec(path), held_out(args.data), RATE_BPS, folder / "evaluation")
-    seconds = sum(row["seconds"] for row in rows)
-    kbps = {f"{k}_kbps": sum(row[f"{k}_bits"] for row in rows) / seconds / 1000 for k in ("lsf", "gain", "latents")}
-    return {"variant": name, "steps": args.steps} | summary(rows) | kbps
+    folder, labels = args.out.absolute() / name.replace(" ", "-"), (("variant", name), ("steps", args.steps))
+    return Job(labels, folder, (int(RATE_BPS),), args.data, t, parts=("lsf", "gain", "latents"))
 
 
 if __name__ == "__main__":
@@ -47,11 +43,11 @@ if __name__ == "__main__":
     parser.add_argument("data", help="folder of speech, as for `make train`")
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
-    parser.add_argument("--out", default="runs/ablations")
+    parser.add_argument("--out", type=Path, default=Path("runs/ablations"))
+    add_engine(parser)
     args = parser.parse_args()
-    table = []
-    for name in args.variants:  # existing trainings are not repeated
-        table.append(score(name, args))
+    args.data = str(Path(args.data).absolute())
+    if table := run_jobs([job_of(name, args) for name in args.variants], args):  # finished jobs are not repeated
         write_rows(table, RESULTS / "ablations" / "rows.csv")
-    record_run(RESULTS / "ablations")
-    print((RESULTS / "ablations" / "rows.csv").read_text())
+        record_run(RESULTS / "ablations")
+        print((RESULTS / "ablations" / "rows.csv").read_text())
