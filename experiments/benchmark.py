@@ -22,11 +22,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import plots
 from coders import Code, as_pcm16, own_code, steer
-from peers import PEERS, RATE_HZ, PacketPeer
+from peers import PEERS, RATE_HZ
 from report import RESULTS, make_parser, record_run
 
 import lpcnet_cq
@@ -37,6 +38,8 @@ from lpcnet_cq.evaluation.evaluate import held_out
 from lpcnet_cq.evaluation.judges import JUDGED_S, JUDGES
 from lpcnet_cq.evaluation.noise_lines import LEVELS_DB, noise_line_excess_db
 from lpcnet_cq.training.data import Clip, read_clip
+from lpcnet_cq.work.engine import LOST, completed
+from lpcnet_cq.work.where import HERE, Where
 
 OWN = "lpcnet_cq"
 PCM_KBPS = 16 * RATE_HZ / 1000
@@ -123,14 +126,20 @@ def rewrite(rows: dict[Key, dict], path: Path) -> None:
 # ------------------------------------------------------------------------------------------------ codecs
 
 
-def peer_code(peer: PacketPeer, kbps: float) -> Code:
-    """Return what codes a recording with a peer, at the rate to request."""
-    return lambda x: peer.code(x, RATE_HZ, kbps)
+def peer_code(name: str, kbps: float, x: np.ndarray) -> tuple[np.ndarray, float]:
+    """Code a recording with the peer of a name, at the rate to request."""
+    return PEERS[name].code(x, RATE_HZ, kbps)
 
 
-def steered_code(peer: PacketPeer, kbps: float, clips: Sequence[Clip]) -> Code:
+def steered_code(name: str, kbps: float, clips: Sequence[Clip]) -> Code:
     """Return what codes a recording with a peer so that all clips together have the bitrate `kbps`."""
-    return peer_code(peer, steer(peer, ((read_clip(clip, RATE_HZ), RATE_HZ) for clip in clips), kbps, ACCEPTED))
+    sounds = ((read_clip(clip, RATE_HZ), RATE_HZ) for clip in clips)
+    return partial(peer_code, name, steer(PEERS[name], sounds, kbps, ACCEPTED))
+
+
+def uncoded(x: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return a recording as it is, and the bitrate of its samples in kbps."""
+    return x, PCM_KBPS
 
 
 @dataclass(frozen=True)
@@ -163,8 +172,7 @@ def points_at(kbps: float, names: Sequence[str], codec, label: str, clips: Seque
     own = [Point(label, kbps, lambda: own_code(codec, kbps), STEP_HZ)] if codec else []
     theirs = [(name, rate) for name in names for rate in PEERS[name].rates if plots.nearest_point(rate) == kbps]
     return own + [
-        Point(name, rate, lambda p=PEERS[name], rate=rate: steered_code(p, rate, clips), PEERS[name].subframe_hz)
-        for name, rate in theirs
+        Point(name, rate, partial(steered_code, name, rate, clips), PEERS[name].subframe_hz) for name, rate in theirs
     ]
 
 
@@ -181,27 +189,53 @@ def measure_noise(point: Point, path: Path) -> None:
         tables.append_rows([row], NOISE_COLUMNS, path)
 
 
-def measure(point: Point, clips: Sequence[Clip], path: Path, wanted: Wanted) -> None:
+class Gap(NamedTuple):
+    """Hold what the row of a recording lacks: scores, and what reads the recording; and what the row has."""
+
+    clip: Clip
+    row: dict
+    lacks: list[str]
+    reader: Read | None
+
+
+@dataclass(frozen=True)
+class FillGap:
+    """Code a recording, and return its row with the scores that it lacked."""
+
+    code: Code
+    step_hz: float
+
+    def __call__(self, gap: Gap) -> dict:
+        x = read_clip(gap.clip, RATE_HZ)
+        y, kbps = self.code(x)
+        row = gap.row | {"kbps": kbps, "seconds": len(x) / RATE_HZ}
+        row |= score(x.astype(np.float64), as_pcm16(y), gap.lacks, self.step_hz)
+        return row | ({"cer": gap.reader(y)} if gap.reader else {})
+
+
+def measure(point: Point, clips: Sequence[Clip], path: Path, wanted: Wanted, where: Where = HERE) -> None:
     """Add to the file what it lacks of one codec at one rate: recordings, or scores of recordings."""
-    rows, code = read_rows(path), None
-    for i, clip in enumerate(clips):
+    rows, gaps = read_rows(path), []
+    for clip in clips:
         name = f"{clip.source}/{clip.speaker}/{clip.path.name}"
         row = rows.get((point.codec, point.kbps_asked, name), {})
         lacks, reader = wanted.lacking(row, clip)
-        if row and not lacks and not reader:
-            continue
-        code = code or point.prepare()
-        x = read_clip(clip, RATE_HZ)
-        y, kbps = code(x)
-        row |= {"codec": point.codec, "kbps_asked": point.kbps_asked, "kbps": kbps, "clip": name}
-        row |= {"seconds": len(x) / RATE_HZ} | score(x.astype(np.float64), as_pcm16(y), lacks, point.step_hz)
-        row |= {"cer": reader(y)} if reader else {}
+        if lacks or reader or not row:
+            key = {"codec": point.codec, "kbps_asked": point.kbps_asked, "clip": name}
+            gaps.append(Gap(clip, row | key, lacks, reader))
+    if not gaps:
+        return
+    done, engine = len(clips) - len(gaps), where.engine(FillGap(point.prepare(), point.step_hz))
+    for i, (gap, row) in enumerate(completed(gaps, engine), start=done + 1):
+        if row is LOST:
+            raise RuntimeError(f"the process that coded {gap.row['clip']} was lost")
         tables.append_rows([row], COLUMNS, path)
         scores = ", ".join(f"{k} {row[k]:.3f}" for k in COLUMNS[5:] if k in row)
-        print(f"{point.codec} {point.kbps_asked:g} kbps, {i + 1}/{len(clips)}: {kbps:.2f} kbps, {scores}", flush=True)
+        told = f"{point.codec} {point.kbps_asked:g} kbps, {i}/{len(clips)}: {row['kbps']:.2f} kbps, {scores}"
+        print(told, flush=True)
 
 
-def measure_all(args, clips: Sequence[Clip], path: Path) -> dict[str, str]:
+def measure_all(args, clips: Sequence[Clip], path: Path, where: Where = HERE) -> dict[str, str]:
     """Measure every codec asked for at every rate; return what could not be measured, with reasons."""
     known = METRICS | SIGNALS | {name: JUDGES[name] for name in args.judges}
     gone, lacks = {name: PEERS[name].missing() for name in args.peers}, metrics.missing_modules(known)
@@ -213,7 +247,7 @@ def measure_all(args, clips: Sequence[Clip], path: Path) -> dict[str, str]:
     judges = [k for k in args.judges if k not in lacks]
     reads = readers(args.recogniser, args.data) if args.recogniser else {}
     wanted = Wanted(scores, judges, judged_clips(clips, args.judged), reads)
-    measure(Point(plots.UNCODED, PCM_KBPS, lambda: lambda x: (x, PCM_KBPS), STEP_HZ), clips, path, wanted)
+    measure(Point(plots.UNCODED, PCM_KBPS, lambda: uncoded, STEP_HZ), clips, path, wanted, where)
     for kbps in args.rates:
         usable = codec
         if codec and not codec.bitrates_bps[0] <= 1000 * kbps <= codec.bitrates_bps[1]:
@@ -221,7 +255,7 @@ def measure_all(args, clips: Sequence[Clip], path: Path) -> dict[str, str]:
             usable = None
         for point in points_at(kbps, names, usable, args.label, clips):
             try:
-                measure(point, clips, path, wanted)
+                measure(point, clips, path, wanted, where)
                 measure_noise(point, path.with_name("noise_lines.csv"))
             except (OSError, RuntimeError) as error:  # a library or a network that breaks down is named, others go on
                 absent[f"{point.codec} at {point.kbps_asked:g} kbps"] = str(error)
@@ -318,6 +352,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--recogniser", type=Path, help="weights of `recognise.py`: measure its letter error rate as well"
     )
+    parser.add_argument("--jobs", type=int, help="recordings at the same time (default: 1; the cores of a cluster)")
+    parser.add_argument("--cluster", metavar="ADDRESS", help="of Ray, or `local`: score recordings there")
     parser.add_argument("--speed", action="store_true", help="measure delay and speed instead, on one core")
     args = parser.parse_args(argv)
     if args.speed:
@@ -327,7 +363,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
     path = args.results / "rows.csv"
     args.results.mkdir(parents=True, exist_ok=True)
-    clips = held_out(args.data)
+    where = Where(args.jobs, args.cluster)
+    clips = held_out(where.path(args.data))
     noise = args.results / "noise_lines.csv"
     if args.redo:
         rewrite({key: row for key, row in read_rows(path).items() if row["codec"] != args.redo}, path)
@@ -336,7 +373,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         tables.append_rows(kept, NOISE_COLUMNS, noise)
     if not is_tidy(path):
         rewrite(read_rows(path), path)
-    absent = measure_all(args, clips, path)
+    absent = measure_all(args, clips, path, where)
     rows = read_rows(path)
     if not is_tidy(path):  # scores were filled in
         rewrite(rows, path)

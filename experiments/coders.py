@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -51,13 +52,14 @@ class Peer:
 
 
 def own_code(codec, kbps: float) -> Code:
-    """Return what codes a recording with our codec: whole files, headers counted."""
+    """Return what codes a recording with our codec: whole files, headers counted. It can be sent to other processes."""
+    return partial(code_own, codec, kbps)
 
-    def code(x):
-        data = codec.encode(x, codec.sample_rate_hz, bitrate_bps=1000 * kbps)
-        return codec.decode(data)[0], 8 * len(data) / (len(x) / codec.sample_rate_hz) / 1000
 
-    return code
+def code_own(codec, kbps: float, x: np.ndarray) -> tuple[np.ndarray, float]:
+    """Code a recording with our codec; return its decoded copy and the measured bitrate in kbps."""
+    data = codec.encode(x, codec.sample_rate_hz, bitrate_bps=1000 * kbps)
+    return codec.decode(data)[0], 8 * len(data) / (len(x) / codec.sample_rate_hz) / 1000
 
 
 def to_ask(measure: Callable[[float], float], kbps: float, accepted: tuple[float, float]) -> float:

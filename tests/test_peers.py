@@ -1,6 +1,8 @@
 """The peers of the benchmark that are installed: rate, delay, state, and what they say if something is missing."""
 
+import pickle
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "experiments"))
 
 import peers
 
+import lpcnet_cq
 from lpcnet_cq.evaluation.bench import speech_like
 
 RATE_HZ = peers.RATE_HZ
@@ -52,3 +55,13 @@ def test_missing_peers_say_what_is_missing(monkeypatch, tmp_path):
     assert peers.PEERS["opus"].missing() == "module av is not installed"
     with pytest.raises(OSError, match="libno-such-library"):
         peers.system_library("no-such-library")
+
+
+def test_what_codes_a_recording_can_be_sent_to_other_processes():
+    benchmark = pytest.importorskip("benchmark", reason="its curves need matplotlib")
+    x = np.ones(3200, np.float32)
+    for code in (benchmark.own_code(lpcnet_cq.load(), 9.0), benchmark.uncoded):
+        again = pickle.loads(pickle.dumps(benchmark.FillGap(code, 250.0))).code
+        np.testing.assert_array_equal(again(x)[0], code(x)[0])
+    steered = pickle.loads(pickle.dumps(partial(benchmark.peer_code, "opus", 9.5)))
+    assert (steered.func, steered.args) == (benchmark.peer_code, ("opus", 9.5))
