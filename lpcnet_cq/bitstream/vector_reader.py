@@ -116,14 +116,10 @@ class VectorReader:
                 raise BitstreamError(NO_SYMBOL)
             row = rows[scale][mean & FRACTION_MASK]
             symbol = bisect_right(row, slot) - 1
-            above, R = above - r * row[symbol], r * (row[symbol + 1] - row[symbol])
-            while R < BOTTOM:
-                above, R, position = above << 8 | data[position], R << 8, position + 1
-            distance = symbol - HALF_WIDTH
-            if symbol == ESCAPE:
-                self._above, self._R, self._position = above, R, position
-                distance = self._escape()
-                above, R, position = self._above, self._R, self._position
+            self._above, self._R, self._position = above, R, position
+            self._narrow(row[symbol], row[symbol + 1] - row[symbol])
+            distance = self._escape() if symbol == ESCAPE else symbol - HALF_WIDTH
+            above, R, position = self._above, self._R, self._position
             values[k] = value = (mean >> MEAN_BITS) + FIRST_FLOOR + distance
             if not -LIMIT <= value <= LIMIT:
                 raise BitstreamError(BEYOND)

@@ -1,12 +1,11 @@
 """Groups of processes: all run one command line, and a lost process is told from one that fails."""
 
-import os
 import sys
 
 import pytest
 
 from lpcnet_cq.cli import launch
-from lpcnet_cq.cli.launch import run_group, run_here, run_on_ray
+from lpcnet_cq.cli.launch import run_group, run_here
 
 
 def test_a_lost_group_starts_again_and_a_failed_one_does_not(capsys):
@@ -51,12 +50,3 @@ def test_a_process_that_is_killed_is_lost(program, monkeypatch):
 def test_a_process_that_fails_because_another_is_lost_counts_as_lost(program):
     program("time.sleep(0.5); os.environ['RANK'] == '0' and sys.exit(1); os.kill(os.getpid(), signal.SIGKILL)")
     assert run_here([], 2)[1]
-
-
-def test_ray_runs_the_command_line_in_each_process(monkeypatch, tmp_path):
-    ray = pytest.importorskip("ray", reason="needs the extra `cluster`")
-    monkeypatch.setenv("RAY_memory_monitor_refresh_ms", "0")
-    monkeypatch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    run_once = run_on_ray("local")
-    assert run_once(["info", os.devnull], 2) == (1, False)
-    ray.shutdown()
