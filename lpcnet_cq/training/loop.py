@@ -5,10 +5,12 @@ that differs between them: loss, settings of a step, rate control.
 
 A run writes `config.json`, `metrics.jsonl` and `checkpoint.safetensors` into its folder, and resumes from the
 checkpoint. With a fixed number of steps, the result depends only on the settings and the data, with or without
-interruptions. With a number of minutes, the schedule follows the clock.
+interruptions. With a number of minutes, the schedule follows the clock. A run can be divided into sittings, which end
+with a checkpoint.
 """
 
 import json
+import math
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -40,7 +42,7 @@ class State(NamedTuple):
     params: nnx.State
     optimiser_state: optax.OptState  # of the parameters that the phase trains
     control: Any  # state of the rate control, see `Run.update_control`
-    masks: Any = ()  # state of pruning, see `Run.after_step`
+    masks: Any = ()  # what `Run.after_step` keeps: masks of pruning, or averages of parameters
 
 
 class Setting(NamedTuple):
@@ -64,6 +66,7 @@ class Budget(NamedTuple):
     minutes: float
     steps: int = 0
     clock: Callable[[], float] = time.monotonic  # seconds
+    sitting_minutes: float = math.inf  # of the clock, after which a call of `train` ends before the run does
 
     def progress(self, notes: dict) -> float:
         """Return the position of a run with these notes, 0 at its start and 1 at its end."""
@@ -150,7 +153,7 @@ def start_state(run: Run, params: nnx.State, control: Any, masks: Any = (), phas
 def make_step(run: Run, phase: Phase) -> Callable:
     """Return the compiled step of a phase: step(state, batch, key, setting) returns the next state and the parts.
 
-    The state has no masks, so that training and all methods of pruning share compiled code.
+    The state has no masks, so that all trainings share compiled code.
     """
 
     def step(state: State, batch: dict, key: jax.Array, setting: Setting):
@@ -200,7 +203,7 @@ def enter_phase(run: Run, state: State, notes: dict, progress: float) -> tuple[S
 
 
 def run_steps(run: Run, workdir: Path, state: State, notes: dict, quiet: bool) -> tuple[State, dict]:
-    """Take steps until the budget is used; log every `LOG_EVERY` steps, save checkpoints at regular times.
+    """Take steps until the budget or the sitting is used; log every `LOG_EVERY` steps, save checkpoints regularly.
 
     `notes["sums"]` are those of the steps since the last line of the log.
     """
@@ -212,7 +215,8 @@ def run_steps(run: Run, workdir: Path, state: State, notes: dict, quiet: bool) -
         ThreadPoolExecutor(1) as ahead,  # computes the next batch while a step runs
     ):
         batch = ahead.submit(run.batch, notes["step"])
-        while (progress := run.budget.progress(notes)) < 1:
+        until = notes["minutes"] + run.budget.sitting_minutes
+        while notes["minutes"] < until and (progress := run.budget.progress(notes)) < 1:
             state, notes = enter_phase(run, state, notes, progress)
             phase = run.phases[notes["phase"]]
             position = Position(progress, phase.done(progress), notes["step"] - notes["since"])
@@ -230,8 +234,10 @@ def run_steps(run: Run, workdir: Path, state: State, notes: dict, quiet: bool) -
             if time.monotonic() - saved > 60 * run.checkpoint_minutes:
                 save(checkpoint, state, notes | {"sums": sums})
                 saved = time.monotonic()
-        if sums:
+        if sums and run.budget.progress(notes) >= 1:
             log(workdir, bar, notes, sums, 1.0)
+            sums = {}
+    notes = notes | {"sums": sums} if sums else notes
     save(checkpoint, state, notes)
     return parallel.local(state), notes
 

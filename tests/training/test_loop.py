@@ -125,6 +125,17 @@ def test_minutes_are_those_of_the_clock_without_the_first_step(tmp_path):
     assert notes["step"] == 5 and notes["minutes"] == 1.0
 
 
+def test_a_run_in_sittings_is_the_run_in_one(tmp_path):
+    run, params = make_run(groups=(("slope",), ("offset",)))
+    whole, *_ = train(run, params, tmp_path / "whole")
+    time_s = iter(range(0, 10000, 15))
+    for steps in (6, 12):  # the first step of a phase in a sitting takes no time, the others a quarter of a minute
+        budget = Budget(1.0, run.budget.steps, lambda: next(time_s), sitting_minutes=1.0)
+        parts, _, notes = train(replace(run, budget=budget, compiled={}), params, tmp_path / "parts")
+        assert notes["step"] == steps
+    assert parts == whole
+
+
 def test_before_step_may_change_a_state_and_its_notes_once_a_phase(tmp_path):
     begun = []
 
