@@ -91,7 +91,8 @@ def objective(model: Model, r: Recipe, phase: Phase, batch: dict, relaxation: Re
 
     time, mel = time_loss(target, output), mel_loss(target, output, c.spec.sample_rate_hz)
     q, bits, rates, shares = rate_parts(r, phase, log_p, tables)
-    loss = r.time_weight * time + r.mel_weight * mel + relaxation.on * (r.quantisation_weight * q + tau * bits)
+    softness = (1 - relaxation.hard) * r.quantisation_weight * q  # hard symbols need no penalty
+    loss = r.time_weight * time + r.mel_weight * mel + relaxation.on * (softness + tau * bits)
     noise = jnp.sum((speech[0] - speech[1]) ** 2) / jnp.maximum(jnp.sum(speech[0] ** 2), 1e-9)
     parts = {"loss": loss, "time": time, "mel": mel, "quantisation": q, "nsr_db": 10 * jnp.log10(noise)}
     parts["lsf_bps"] = rates.pop(LSF, jnp.float32(0))

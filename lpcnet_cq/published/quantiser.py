@@ -34,7 +34,8 @@ class Relaxation(NamedTuple):
     sharpness : array
         Factor of alpha.
     hard : array
-        1: the decoder receives hard symbols with the gradient of soft ones. 0: it receives soft ones, as published.
+        1: the decoder receives hard symbols, and the gradient passes straight through. 0: it receives soft ones, as
+        published.
     """
 
     on: jax.Array
@@ -112,8 +113,14 @@ def quantise(q: Centroids, x: jax.Array, relaxation: Relaxation | None) -> tuple
     q : Centroids
     x : array
     relaxation : Relaxation, optional
-        If given, the result is differentiable, by sum_k p_k b_k. Otherwise it is the nearest centroid, as in the codec,
-        and has no gradient.
+        If given, the result is differentiable. Hard symbols have the gradient 1 with respect to x, as if they were x
+        plus noise, and their exact gradient with respect to the chosen centroids. Soft ones are sum_k p_k b_k.
+        Otherwise the result is the nearest centroid, as in the codec, and has no gradient.
+
+    References
+    ----------
+    Y. Bengio et al., "Estimating or propagating gradients through stochastic neurons for conditional computation",
+    arXiv 1308.3432 (2013), for the gradient of hard symbols.
     """
     if relaxation is None:
         log_p = q.log_assignment(x)
@@ -123,7 +130,8 @@ def quantise(q: Centroids, x: jax.Array, relaxation: Relaxation | None) -> tuple
     # Beyond the outermost centroids assignments are constant; there the gradient is 1, so that values can move back.
     beyond = x - jnp.clip(x, *lax.stop_gradient((b.min(), b.max())))
     soft = jnp.einsum("...k,k->...", jnp.exp(log_p), b) + beyond - lax.stop_gradient(beyond)
-    value = soft + relaxation.hard * lax.stop_gradient(q.values(symbols(log_p)) - soft)
+    hard = q.values(symbols(log_p)) + x - lax.stop_gradient(x)
+    value = soft + relaxation.hard * (hard - soft)
     return x + relaxation.on * (value - x), log_p
 
 

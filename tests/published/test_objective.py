@@ -88,6 +88,11 @@ def test_loss_is_the_weighted_sum_of_its_parts(recipe, batch, awake):
     assert p["bps"] == pytest.approx(p["lsf_bps"] + p["latent_bps"], rel=1e-5)
 
 
+def test_hard_symbols_have_no_penalty(recipe, batch, awake):
+    loss, p = parts(recipe, batch, awake, 0, ON._replace(hard=jnp.float32(1)), tau=0.0)
+    assert loss == pytest.approx(60 * p["time"] + 10 * p["mel"], rel=1e-5)
+
+
 def test_a_new_module_pays_nothing_before_its_quantiser_acts(recipe, batch, awake):
     loss, p = parts(recipe, batch, awake, 0, OFF, tau=2.0)
     assert loss == pytest.approx(60 * p["time"] + 10 * p["mel"], rel=1e-5)

@@ -63,20 +63,30 @@ def test_only_acting_quantisers_pass_gradients(how):
         assert bool((jnp.abs(gradient) > 0).all()) is (how is not None)
 
 
-def test_hard_symbols_have_the_gradient_of_soft_ones():
+def test_hard_symbols_pass_gradients_straight_to_x_and_to_the_chosen_centroids():
     x, q = random(20), Centroids(B, 5.0)
-    np.testing.assert_allclose(quantise(q, x, relaxation(hard=1.0))[0], quantise(q, x, None)[0], atol=1e-6)
-    for hard, soft in zip(gradients(relaxation(hard=1.0)), gradients(relaxation()), strict=True):
-        np.testing.assert_allclose(hard, soft, atol=1e-6)
+    value, log_p = quantise(q, x, relaxation(hard=1.0))
+    np.testing.assert_allclose(value, quantise(q, x, None)[0], atol=1e-6)
+    for_b, for_x = gradients(relaxation(hard=1.0))
+    np.testing.assert_allclose(for_x, np.ones(20), atol=1e-6)
+    np.testing.assert_allclose(for_b, np.bincount(symbols(log_p), minlength=len(B)), atol=1e-5)
 
 
-def test_values_beyond_all_centroids_are_led_back():
+def test_hard_symbols_have_no_gradient_for_alpha():
+    def total(alpha):
+        return quantise(Centroids(B, alpha), jnp.asarray(random(20)), relaxation(hard=1.0))[0].sum()
+
+    assert float(jax.grad(total)(5.0)) == 0
+
+
+@pytest.mark.parametrize("hard", [0.0, 1.0])
+def test_values_beyond_all_centroids_are_led_back(hard):
     """Their assignments are hard and do not move; without a gradient of their own they would stay out for good."""
     q = Centroids(B, 300.0)
     x = jnp.array([-3.0, -1.5, 1.01, 7.0])
-    gradient = jax.grad(lambda x: quantise(q, x, relaxation(hard=1.0))[0] @ jnp.array([1.0, 2.0, 3.0, 4.0]))(x)
+    gradient = jax.grad(lambda x: quantise(q, x, relaxation(hard=hard))[0] @ jnp.array([1.0, 2.0, 3.0, 4.0]))(x)
     np.testing.assert_allclose(gradient, [1, 2, 3, 4], atol=1e-3)
-    np.testing.assert_array_equal(quantise(q, x, relaxation(hard=1.0))[0], [-1, -1, 1, 1])
+    np.testing.assert_allclose(quantise(q, x, relaxation(hard=hard))[0], [-1, -1, 1, 1], atol=1e-5)
 
 
 def test_penalty_is_nothing_for_hard_and_most_for_even_assignments():
