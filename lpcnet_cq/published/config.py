@@ -87,18 +87,21 @@ class Recipe:
     bitrates_bps: tuple[float, ...]  # targets with one module, two modules, ...; the last is the system's
     time_weight: float = 60.0
     mel_weight: float = 10.0
-    quantisation_weight: float = 10.0  # of the penalty on soft assignments
-    tau: float = 2.0  # initial Lagrange multiplier per bit of a code sample; the rate control changes it
-    learning_rates: tuple[float, float, float] = (2e-3, 2e-3, 2e-4)  # peaks: first module, each further module, all
+    quantisation_weight: float = 10.0  # of the penalty on soft assignments, if `hard` is False
+    tau: float = 0.3  # initial Lagrange multiplier per bit of a code sample, a low one; the rate control raises it
+    learning_rates: tuple[float, float, float] = (3e-4, 3e-4, 3e-5)  # peaks: first module, each further module, all
     shares: tuple[float, float, float] = (2, 1, 1)  # of the run, for the same phases; (.., .., 0): greedy only
-    warmup: float = 0.05  # share of a phase over which its learning rate rises; afterwards it decreases as a cosine
-    unquantised: float = 0.05  # share of the phase of a new module before its quantiser is used
+    warmup_steps: int = 50  # over which the learning rate of a phase rises; afterwards it decreases as a cosine
+    unquantised: float = 0.03  # share of the phase of a new module before its quantiser is used
     multiplier_ramp: float = 0.3  # share of a further module's phase in which its Lagrange multiplier rises from 0
-    hard: bool = True  # then decoders receive hard symbols with the gradient of soft ones; False: as published
+    start_bps: float = 18e3  # target at the start of the first module's phase, if it is above that of the module
+    descent: float = 0.2  # share of that phase over which the target decreases
+    hard: bool = True  # then decoders receive hard symbols, gradients pass straight through; False: as published
     softness: float = 0.2  # factor of alpha in soft assignments; if `hard` is False, only at the start
     loss_on: Literal["speech", "residual"] = "speech"  # "residual": as released, the loss before the synthesis filter
     data: str = ""  # folder of audio; empty: the default corpus
     minutes: float = 60.0  # processor time of all cores together
+    wall_clock: bool = False  # then minutes are those of a clock, as for accelerators
     steps: int = 0  # exact number of steps, independent of `minutes`; 0: use `minutes`
     seed: int = 0
     batch: int = 2  # crops
@@ -158,7 +161,7 @@ PRESETS = {
     # Loss and scale are those of K-Net; the codes share the rate 1.5 : 2.5, as the targets of the released fine-tuning.
     "cmrl": Recipe(SystemConfig(BOTTLENECK, n_modules=2), bitrates_bps=(3375.0, 9000.0), mel_weight=5.0),
     # Systems with an LPC front end scale files to a standard deviation of 1.
-    "lpc-cmrl": Recipe(SystemConfig(BOTTLENECK, lpc="fixed", level=1.0), bitrates_bps=(9000.0,), tau=12.0),
-    "cq-2020": Recipe(SystemConfig(BOTTLENECK, lpc="trained", level=1.0), bitrates_bps=(9000.0,), tau=12.0),
-    "nwc-2021": Recipe(SystemConfig(GATED, lpc="trained", level=1.0), bitrates_bps=(12000.0,), tau=12.0),
+    "lpc-cmrl": Recipe(SystemConfig(BOTTLENECK, lpc="fixed", level=1.0), bitrates_bps=(9000.0,), tau=2.0),
+    "cq-2020": Recipe(SystemConfig(BOTTLENECK, lpc="trained", level=1.0), bitrates_bps=(9000.0,), tau=2.0),
+    "nwc-2021": Recipe(SystemConfig(GATED, lpc="trained", level=1.0), bitrates_bps=(12000.0,), tau=2.0),
 }

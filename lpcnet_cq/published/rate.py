@@ -50,7 +50,13 @@ def used_bps(c: SystemConfig, tables: dict, n_modules: int) -> float:
 
 
 def update_control(
-    control: Control, c: SystemConfig, on: jax.Array, pace: jax.Array, bps: jax.Array, target_bps: float, shares: dict
+    control: Control,
+    c: SystemConfig,
+    on: jax.Array,
+    pace: jax.Array,
+    bps: jax.Array,
+    target_bps: jax.Array | float,
+    shares: dict,
 ) -> Control:
     """Return the state after a step.
 
@@ -65,7 +71,7 @@ def update_control(
         without this factor the multiplier would overshoot.
     bps : scalar
         Rate of the symbols of the step; a value that is not finite is treated as the target.
-    target_bps : float
+    target_bps : scalar
         Target rate, including the rounding of packets to bytes.
     shares : dict
         Relative frequencies of the symbols of the step.

@@ -2,7 +2,8 @@
 
 It uses the training loop of our own codecs, `training.loop`. With a budget of minutes, the schedule follows the
 processor time of the training, so that other programs on the machine do not change it. It writes the files of the loop
-to `workdir`, and at the end `weights.safetensors`, which contains the frequency tables.
+to `workdir`, and after each sitting `weights.safetensors`, which contains the averages of the parameters over the last
+steps, and the frequency tables of their symbols.
 """
 
 import math
@@ -37,6 +38,7 @@ START_BATCHES = 32  # number of batches from which codebooks are initialised
 LEAST_BITS = 0.3  # smallest initial rate of a new module, in bits per code sample
 FURTHER_MULTIPLIER = 0.25  # initial multiplier of a further module, relative to the previous module
 COUNT_BATCHES = 64  # number of batches whose symbols are counted for the frequency tables
+AVERAGED_STEPS = 200  # time constant of the averages of the parameters
 
 Batch = Callable[[int], dict]  # batch number, as `front.prepare` makes it
 
@@ -57,9 +59,16 @@ def equal_length(norm: jax.Array) -> jax.Array:
     return jnp.where(jnp.isfinite(norm), 1 / jnp.maximum(norm, 1e-9), 0.0)
 
 
-def relative_rate(path: tuple) -> float:
-    """Return the relative learning rate of the parameter at a path of the tree."""
-    return CENTROID_RATE if "centroids" in jax.tree_util.keystr(path) else 1.0
+def relative_rate(r: Recipe, path: tuple) -> float:
+    """Return the relative learning rate of the parameter at a path of the tree.
+
+    Alpha is trained only if decoders receive soft symbols. It has no effect on hard ones, and the rate alone would make
+    the assignments so sharp that the rate has no gradient.
+    """
+    name = jax.tree_util.keystr(path)
+    if "temperature" in name and r.hard:
+        return 0.0
+    return CENTROID_RATE if "centroids" in name else 1.0
 
 
 def multiplier_factor_at(r: Recipe, phase: Phase, done: float) -> float:
@@ -72,12 +81,38 @@ def multiplier_factor_at(r: Recipe, phase: Phase, done: float) -> float:
     return min(1.0, max(0.0, done - r.unquantised) / r.multiplier_ramp) if further else 1.0
 
 
+def target_bps_at(r: Recipe, phase: Phase, done: float) -> float:
+    """Return the target of the rate at a point of a phase, 0..1.
+
+    The first module starts at `Recipe.start_bps`, and its target decreases to that of the module by equal factors. A
+    decoder learns little from symbols of less than a bit if it has not learned from finer ones.
+    """
+    target_bps = r.bitrates_bps[phase.n_modules - 1]
+    if phase.n_modules > 1 or phase.joint:
+        return target_bps
+    left = 1 - min(1.0, max(0.0, (done - r.unquantised) / r.descent))
+    return target_bps * max(1.0, r.start_bps / target_bps) ** left
+
+
+def start_averages(params: nnx.State) -> tuple[nnx.State, jax.Array]:
+    """Return averages that begin with `params`, and the number of steps they include."""
+    return params, jnp.float32(0)
+
+
+@jax.jit
+def update_averages(averages: tuple[nnx.State, jax.Array], params: nnx.State) -> tuple[nnx.State, jax.Array]:
+    """Return exponential averages after one more step; the first steps have equal weights."""
+    means, n = averages
+    n = jnp.minimum(n + 1, AVERAGED_STEPS)
+    return jax.tree.map(lambda mean, p: mean + (p - mean) / n, means, params), n
+
+
 def relaxation_at(r: Recipe, phase: Phase, done: float) -> Relaxation:
     """Return the relaxation of the quantisers at a point of a phase, 0..1.
 
-    If decoders receive hard symbols (`Recipe.hard`), the gradient is that of soft assignments, because sharp
-    assignments have almost no gradient. Otherwise decoders receive soft symbols, as published, whose sharpness
-    increases to its full value at the end of the phase of a new module.
+    If decoders receive hard symbols (`Recipe.hard`), soft assignments are used for the gradient of the rate only, and
+    are not sharpened, because sharp ones have almost no gradient. Otherwise decoders receive soft symbols, as
+    published, whose sharpness increases to its full value at the end of the phase of a new module.
     """
     on = phase.joint or done >= r.unquantised
     sharpness = r.softness ** (1.0 if r.hard else max(0.0, 1 - done - phase.joint))
@@ -96,10 +131,10 @@ def initial_model(r: Recipe, batches: list[dict]) -> Model:
 def initialise_quantiser(r: Recipe, graph: nnx.GraphDef, batch: Batch, state: State, phase: Phase) -> State:
     """Scale the centroids of the newest module so that its codes start at the remaining part of the target rate.
 
-    If the rate started at 36 kbps, the module would lose what it has learned while the rate decreases. A further module
-    starts with `FURTHER_MULTIPLIER` times the multiplier, because with the full multiplier it stops sending
-    information. The product of alpha and the median distance of centroids is that of evenly spaced levels from -1 to 1.
-    The centroids of K-Net are initialised with the cluster centres of its codes (Kankanahalli 2018, 2.3).
+    If the rate started far above its target, the module would lose what it has learned. A further module starts with
+    `FURTHER_MULTIPLIER` times the multiplier, because with the full one it stops sending information. The product of
+    alpha and the median distance of centroids is that of evenly spaced levels from -1 to 1. The centroids of K-Net are
+    initialised with the cluster centres of its codes (Kankanahalli 2018, 2.3).
     """
     c, index = r.system, phase.n_modules - 1
 
@@ -115,7 +150,7 @@ def initialise_quantiser(r: Recipe, graph: nnx.GraphDef, batch: Batch, state: St
     model = nnx.merge(graph, state.params)
     quantiser = model.modules[index].quantiser
     b = cluster_centres(z, c.n_centroids) if c.autoencoder.kind == "knet" else np.asarray(quantiser.centroids[...])
-    left_bps = r.bitrates_bps[index] - used_bps(c, state.control.tables, index)
+    left_bps = target_bps_at(r, phase, 0.0) - used_bps(c, state.control.tables, index)
     b = scale_centroids(b, z, max(LEAST_BITS, left_bps / (c.n_code * c.frames_per_second)))
     quantiser.centroids[...] = jnp.asarray(b, jnp.float32)
     even = 2 / (c.n_centroids - 1)
@@ -123,17 +158,19 @@ def initialise_quantiser(r: Recipe, graph: nnx.GraphDef, batch: Batch, state: St
     control = state.control
     if index:
         control = control._replace(log_tau=control.log_tau + math.log(FURTHER_MULTIPLIER), excess=jnp.float32(0))
-    return state._replace(params=nnx.state(model, nnx.Param), control=control)
+    params = nnx.state(model, nnx.Param)
+    return state._replace(params=params, control=control, masks=start_averages(params))
 
 
 def setting_at(r: Recipe, phase: Phase, position: Position) -> Setting:
     """Return the learning rate, the state of the quantisers and the factor of the multiplier for the next step."""
     factor = jnp.float32(multiplier_factor_at(r, phase, position.done))
     scalars = {"relaxation": relaxation_at(r, phase, position.done), "multiplier_factor": factor}
-    return Setting(jnp.float32(learning_rate(phase, position.done, position.done / r.warmup)), scalars)
+    scalars |= {"target_bps": jnp.float32(target_bps_at(r, phase, position.done))}
+    return Setting(jnp.float32(learning_rate(phase, position.done, position.steps / r.warmup_steps)), scalars)
 
 
-def make_run(r: Recipe, graph: nnx.GraphDef, batch: Batch) -> Run:
+def make_run(r: Recipe, graph: nnx.GraphDef, batch: Batch, sitting_minutes: float = math.inf) -> Run:
     """Return the functions that the training loop calls: objective, rate control, initialisation of a new quantiser."""
 
     def loss(model, phase, batch, control, setting, key):
@@ -142,7 +179,7 @@ def make_run(r: Recipe, graph: nnx.GraphDef, batch: Batch) -> Run:
         return value, found
 
     def update_rate_control(control, phase, setting, parts, shares):
-        target_bps, on = r.bitrates_bps[phase.n_modules - 1], setting.scalars["relaxation"].on
+        target_bps, on = setting.scalars["target_bps"], setting.scalars["relaxation"].on
         pace = setting.scalars["multiplier_factor"] * setting.learning_rate
         return update_control(control, r.system, on, pace / phase.learning_rate, parts["bps"], target_bps, shares)
 
@@ -159,12 +196,13 @@ def make_run(r: Recipe, graph: nnx.GraphDef, batch: Batch) -> Run:
         setting=lambda phase, position: setting_at(r, phase, position),
         loss=loss,
         update_control=update_rate_control,
-        budget=Budget(r.minutes, r.steps, clock=time.process_time),
+        budget=Budget(r.minutes, r.steps, time.monotonic if r.wall_clock else time.process_time, sitting_minutes),
         seed=r.seed,
         checkpoint_minutes=r.checkpoint_minutes,
         gradient_scale=equal_length,
-        relative_rate=relative_rate,
+        relative_rate=lambda path: relative_rate(r, path),
         before_step=before_step,
+        after_step=lambda before, after: after._replace(masks=update_averages(after.masks, after.params)),
         phase_notes={"on": 0},
     )
 
@@ -182,7 +220,7 @@ def count_symbols(r: Recipe, graph: nnx.GraphDef, batch: Batch, params: nnx.Stat
     return frequency_tables(np.concatenate(s).reshape(-1, s[0].shape[-1]), c)
 
 
-def train(r: Recipe, workdir: Path, quiet: bool = False) -> Path:
+def train(r: Recipe, workdir: Path, quiet: bool = False, sitting_minutes: float = math.inf) -> Path:
     """Train a published system and return the path of its weights file.
 
     Parameters
@@ -193,6 +231,8 @@ def train(r: Recipe, workdir: Path, quiet: bool = False) -> Path:
         interruption.
     quiet : bool
         Show no progress bar.
+    sitting_minutes : float
+        End after so much of the recipe's time, in the middle of the run; the next call continues.
 
     Raises
     ------
@@ -209,9 +249,10 @@ def train(r: Recipe, workdir: Path, quiet: bool = False) -> Path:
         return prepare(batches.batch(i)["x"], c, r.frames)
 
     graph, params = nnx.split(initial_model(r, [batch(i) for i in range(START_BATCHES)]), nnx.Param)
-    run, control = make_run(r, graph, batch), start_control(c, r.tau)
-    state, notes = loop.train(run, Path(workdir), r.as_dict(), params, control, quiet=quiet)
+    run, control = make_run(r, graph, batch, sitting_minutes), start_control(c, r.tau)
+    state, notes = loop.train(run, Path(workdir), r.as_dict(), params, control, start_averages(params), quiet)
+    means, _ = state.masks
     path = Path(workdir) / "weights.safetensors"
-    tables = count_symbols(r, graph, batch, state.params)
-    save_system(path, state.params, tables, c, notes | {"bitrate_bps": r.bitrate_bps})
+    notes |= {"bitrate_bps": r.bitrate_bps, "frames": notes["step"] * r.batch * r.frames}
+    save_system(path, means, count_symbols(r, graph, batch, means), c, notes)
     return path

@@ -26,9 +26,13 @@ from lpcnet_cq.published.train import (
     make_run,
     multiplier_factor_at,
     phases_of,
+    relative_rate,
     relaxation_at,
     setting_at,
+    start_averages,
+    target_bps_at,
     train,
+    update_averages,
 )
 from lpcnet_cq.published.weights import load_system
 from lpcnet_cq.training import loop
@@ -47,6 +51,7 @@ def recipe(folder, tiny):
         bitrates_bps=(9e3, 18e3),
         learning_rates=(1e-2, 1e-2, 1e-3),
         shares=(3, 1, 1),
+        warmup_steps=2,
         unquantised=0.25,
         data=str(folder / "data"),
         steps=STEPS,
@@ -175,7 +180,7 @@ def run_and_state(r, batch):
     """Return the run of a new model of one phase, and its state before the first step."""
     graph, params = nnx.split(Model(r.system, rngs=nnx.Rngs(0)), nnx.Param)
     run = make_run(r, graph, lambda i: batch)
-    return run, start_state(run, params, start_control(r.system, r.tau))
+    return run, start_state(run, params, start_control(r.system, r.tau), start_averages(params))
 
 
 @pytest.mark.parametrize("target_bps, rises", [(1e3, True), (1e6, False)])
@@ -185,7 +190,7 @@ def test_multiplier_follows_the_rate(tiny, vowel, target_bps, rises):
     run, state = run_and_state(r, batch)
     step = loop.make_step(run, run.phases[0])
     for on, done in ((True, 0.5), (False, 0.0)):
-        setting = setting_at(r, run.phases[0], Position(done, done, 0))
+        setting = setting_at(r, run.phases[0], Position(done, done, 100))
         log_tau = float(step(state, batch, jax.random.key(0), setting)[0].control.log_tau)
         assert (log_tau > 0) is (on and rises) and (log_tau < 0) is (on and not rises)
 
@@ -212,17 +217,24 @@ def test_soft_quantisers_of_a_new_module_end_sharp_and_hard_ones_keep_their_grad
     assert [tuple(map(float, relaxation_at(r, joint, done))) for done in (0, 1)] == [at_last, at_last]
 
 
+@pytest.mark.parametrize("hard", [True, False])
+def test_alpha_is_trained_only_with_soft_symbols(hard):
+    r, key = replace(PRESETS["cmrl"], hard=hard), jax.tree_util.GetAttrKey
+    found = [relative_rate(r, (key("quantiser"), key(name))) for name in ("kernel", "centroids", "temperature")]
+    assert found == [1.0, 0.1, 0.0 if hard else 1.0]
+
+
 @pytest.mark.parametrize("kind", ["knet", "bottleneck"])
 def test_a_new_module_begins_with_what_is_left_of_the_rate(tiny, vowel, kind):
     """Bytes aside: the entropy of all its hard symbols; and alpha is to their distances what it is to even levels."""
-    r = Recipe(tiny(kind), bitrates_bps=(14e3,))
+    r = Recipe(tiny(kind), bitrates_bps=(14e3,), start_bps=14e3)
     c = r.system
     graph, params = nnx.split(Model(c, rngs=nnx.Rngs(0)), nnx.Param)
 
     def batch(i):
         return prepare(vowel(120 + 5 * i)[None, : 6 * c.spec.hop], c, 4)
 
-    state = loop.State(params, None, start_control(c, 1.0))
+    state = loop.State(params, None, start_control(c, 1.0), start_averages(params))
     moved = nnx.merge(graph, initialise_quantiser(r, graph, batch, state, phases_of(r)[0]).params)
     b, alpha = (np.asarray(v[...]) for v in nnx.state(moved.modules[0].quantiser, nnx.Param).values())
     assert (np.diff(b) >= 0).all() and alpha * np.median(np.diff(b)) == pytest.approx(300 * 2 / 7, rel=1e-3)
@@ -237,10 +249,30 @@ def test_a_further_module_begins_with_a_lower_multiplier(tiny, vowel):
     r = Recipe(c, bitrates_bps=(9e3, 20e3))
     graph, params = nnx.split(Model(c, rngs=nnx.Rngs(0)), nnx.Param)
     batch = prepare(vowel(120)[None], c, 4)
-    state = loop.State(params, None, start_control(c, 8.0)._replace(excess=jnp.float32(0.1)))
+    control = start_control(c, 8.0)._replace(excess=jnp.float32(0.1))
+    state = loop.State(params, None, control, start_averages(params))
     states = [initialise_quantiser(r, graph, lambda i: batch, state, phase) for phase in phases_of(r)[:2]]
     first, second = (multiplier(after.control) for after in states)
     assert first == pytest.approx(8 * np.exp(0.2), rel=1e-4) and second == pytest.approx(2.0, rel=1e-4)
+
+
+def test_the_first_module_starts_above_its_target_and_further_ones_at_it():
+    r = replace(PRESETS["cmrl"], unquantised=0.1, descent=0.4, start_bps=13500.0)
+    first, second, joint = phases_of(r)
+    found = [target_bps_at(r, first, done) for done in (0.0, 0.1, 0.3, 0.5, 1.0)]
+    assert found == pytest.approx([13500, 13500, 6750, 3375, 3375])
+    assert target_bps_at(r, second, 0.0) == target_bps_at(r, joint, 0.0) == 9000
+    assert target_bps_at(replace(r, start_bps=1e3), first, 0.0) == 3375
+
+
+def test_averages_are_means_at_first_and_then_forget(monkeypatch):
+    monkeypatch.setattr(training, "AVERAGED_STEPS", 3)
+    update = update_averages.__wrapped__
+    averages = start_averages({"a": jnp.float32(100)})
+    for value in (1, 2, 3):
+        averages = update(averages, {"a": jnp.float32(value)})
+    assert float(averages[0]["a"]) == pytest.approx(2)
+    assert float(update(averages, {"a": jnp.float32(8)})[0]["a"]) == pytest.approx(4)
 
 
 def test_a_further_module_learns_before_it_pays():
