@@ -47,7 +47,8 @@ benchmark: $(VENV)/.judges ## compare quality with Opus, LACE, AMR-WB, LC3, Spee
 	$(BIN)/python experiments/benchmark.py "$(DATA)" $(call option,MODEL,model) --speed
 
 experiment: $(VENV)/.train ## train and score a published system: NAME=cq-2020 (NAME=all: all systems) MINUTES=5 DATA=folder
-	$(BIN)/python experiments/papers.py "$(NAME)" $(call option,MINUTES,minutes) $(call option,DATA,data)
+	$(BIN)/python experiments/papers.py "$(NAME)" $(call option,MINUTES,minutes) $(call option,PLATFORM,platform) \
+	    $(call option,DATA,data)
 
 demo: $(VENV)/.train $(NODE_MODULES) ## build the page that codes speech in a browser, in web/dist/site: needs Node.js 20 or newer with npm
 	$(PIP) -e '.[export]'

@@ -103,6 +103,55 @@ def test_a_system_is_scored_from_its_bytes(tmp_path, monkeypatch, vowel, soft):
     assert 0 < codec.released_bits < 2 * 34 * (256 + c.n_lsf) * 5
 
 
+def test_a_training_is_scored_on_the_way_and_a_point_is_made_once(tmp_path, monkeypatch):
+    """Three sittings of two minutes; the third is only the last minute. A finished run adds no point."""
+    done, sittings = {"minutes": 0.0, "frames": 0}, []
+
+    def train(recipe, folder, quiet, sitting_minutes):
+        sittings.append(folder)
+        done["minutes"] = min(recipe.minutes, done["minutes"] + sitting_minutes)
+        done["frames"] = round(100 * done["minutes"])
+        return folder / "weights.safetensors"
+
+    monkeypatch.setattr(papers, "train", train)
+    monkeypatch.setattr(papers, "Published", lambda path, soft: argparse.Namespace(notes=done))
+    monkeypatch.setattr(papers, "curve_point", lambda codec, args: {"frames": codec.notes["frames"], "pesq": 3.0})
+    args = argparse.Namespace(out=tmp_path, results=tmp_path, minutes=5.0, score_minutes=2.0, at_once=1)
+    recipe = papers.recipe_of(FILES["knet"], minutes=5.0)
+    papers.trained("knet", recipe, args)
+    assert len(sittings) == 3
+    assert papers.trained("knet", recipe, args) == tmp_path / "knet-5min" / "weights.safetensors"
+    with open(tmp_path / "curves" / "knet.csv", newline="") as file:
+        assert [row["frames"] for row in csv.DictReader(file)] == ["200", "400", "500"]
+
+
+def test_points_of_a_curve_count_bytes(tmp_path, monkeypatch, vowel):
+    soundfile.write(tmp_path / "vowel.wav", vowel(), 16000, subtype="FLOAT")
+    monkeypatch.setattr(papers, "held_out", lambda _: [Clip(tmp_path / "vowel.wav", "s", "dev")])
+    monkeypatch.setattr(papers, "CURVE_METRICS", ("snr_db",))
+    notes = {"frames": 320, "step": 10, "minutes": 1.0}
+    coded = argparse.Namespace(
+        notes=notes, sample_rate_hz=16000, encode=lambda x, _: bytes(len(x) // 100), decode=lambda _: (0.9 * vowel(), 0)
+    )
+    found = papers.curve_point(coded, argparse.Namespace(data="", limit_s=120.0))
+    assert found["kbps"] == pytest.approx(16 * 8 / 100, rel=0.01) and found["snr_db"] == pytest.approx(20, abs=0.1)
+    assert (found["frames"], found["steps"], found["minutes"]) == (320, 10, 1.0)
+
+
+def test_systems_may_be_trained_at_the_same_time(tmp_path, monkeypatch):
+    made = []
+
+    def measure(name, values, args):
+        made.append(name)
+        return {"kbps": 9.0, "pesq": 3.0, "parameters": 1000, "mmac_per_s": 50.0}, [{"clip": "a.wav", "pesq": 3.0}]
+
+    monkeypatch.setattr(papers, "measure_published", measure)
+    monkeypatch.setattr(papers, "measure_ours", measure)
+    papers.main(["all", "--data", "speech", "--at-once", "3", "--results", str(tmp_path)])
+    with open(tmp_path / "rows.csv", newline="") as file:
+        assert sorted(row["system"] for row in csv.DictReader(file)) == sorted(made) == sorted(FILES)
+
+
 def test_a_row_is_made_once_and_an_ended_run_goes_on(tmp_path, monkeypatch):
     made = []
 

@@ -36,7 +36,7 @@ def knet_layers(c: AutoencoderConfig, rngs: nnx.Rngs) -> tuple[list, list]:
     down, up = Residual(C, C, stride=2, rngs=rngs), Residual(C, C, up=2, rngs=rngs)
     encoder = [Residual(1, C, rngs=rngs), *dilated(), down, *dilated(), Residual(C, 1, rngs=rngs)]
     decoder = [Residual(1, C, rngs=rngs), *dilated(), up, *dilated(), Residual(C, 1, silent=True, rngs=rngs)]
-    ways = [[chain[i].shortcut for i in (0, 5, 10)] for chain in (encoder, decoder)]
+    ways = [[block.shortcut for block in chain if block.shortcut] for chain in (encoder, decoder)]
     for way in ways:
         way[2].slope[...] = jnp.ones(1)  # code and output have both signs
     start_as_low_pass([unit.conv for unit in ways[0]], 1 + PRELU_START, CODE_GAIN)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 MAX_EXCESS = 0.5
 
 
-def relative_excess(bps: jax.Array, target_bps: float) -> jax.Array:
+def relative_excess(bps: jax.Array, target_bps: jax.Array | float) -> jax.Array:
     """Return (bps - target_bps) / target_bps, limited to +-`MAX_EXCESS`; 0 if the rate is not finite.
 
     Examples
