@@ -10,7 +10,6 @@ from collections.abc import Iterator
 import numpy as np
 from benchmark import OWN, RATE_HZ, rates_of, steered_code
 from coders import as_pcm16, own_code
-from peers import PEERS
 from report import RESULTS, make_parser, publish, record_run
 from scipy.signal import fftconvolve
 
@@ -94,8 +93,8 @@ if __name__ == "__main__":
     parser.add_argument("--rates", type=rates_of, default="9k,16k,24k")
     args = parser.parse_args()
     clips = held_out(args.data)
-    codec, opus = lpcnet_cq.load(args.model), PEERS["opus"]
-    codes = {kbps: (own_code(codec, kbps), steered_code(opus, kbps, clips)) for kbps in args.rates}
+    codec = lpcnet_cq.load(args.model)
+    codes = {kbps: (own_code(codec, kbps), steered_code("opus", kbps, clips)) for kbps in args.rates}
     rows = []
     for condition, name, x in material(clips):
         for kbps, (own, peer) in codes.items():

@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -148,7 +149,7 @@ def systems_at(kbps: float, names: Sequence[str], codec, items: Sequence[Item]):
         for rate in PEERS[name].rates:
             if nearest_point(rate) == kbps:
                 asked = steer(PEERS[name], ((item.x, RATE_HZ) for item in items), rate, ACCEPTED)
-                yield PEERS[name].title, peer_code(PEERS[name], asked)
+                yield PEERS[name].title, partial(peer_code, name, asked)
 
 
 def write_system(title: str, code, items: Sequence[Item], slug: str, out: Path) -> dict:
