@@ -2,10 +2,11 @@
 
     python experiments/parallel.py [--steps 50] [--learning-rates 4e-3 1e-4] [--out runs/parallel]
 
-Trains the smallest speech codec on synthetic vowels on the CPU: with one process, and with two on the loopback address.
-Prints the largest difference of their losses, for each learning rate. Rounding differs, because sums have another
-order; training amplifies it, the more the higher the learning rate: Adam divides gradients by their size, also those
-that are nothing but rounding errors.
+Trains the smallest speech codec on synthetic vowels on the CPU: with two processes on the loopback address, with one
+process that has two devices, each with half of the batch, and with one that has a single device. Prints the largest
+difference of the losses of the other two from those of the first, for each learning rate. On a single device, rounding
+differs, because sums have another order; training amplifies it, the more the higher the learning rate: Adam divides
+gradients by their size, also those that are nothing but rounding errors.
 """
 
 import json
@@ -40,12 +41,13 @@ loop.train(make_run(t, start), Path(sys.argv[2]), t.as_dict(), start.params, sta
 """
 
 
-def losses(t, folder: Path, size: int) -> np.ndarray:
-    """Train in a group of so many processes, and return the loss of each step."""
+def losses(t, folder: Path, size: int, devices: int) -> np.ndarray:
+    """Train in a group of so many processes, with so many devices each, and return the loss of each step."""
     port = free_port()
     groups = [variables(rank, size, "127.0.0.1", port) for rank in range(size)] if size > 1 else [{}]
     line = [sys.executable, "-c", CHILD, json.dumps(t.as_dict()), str(folder)]
     own = os.environ | {"JAX_PLATFORMS": "cpu", "LPCNET_CQ_CACHE": str(folder.parent / "cache")}
+    own |= {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
     runs = [subprocess.Popen(line, env=own | group, stdout=subprocess.DEVNULL) for group in groups]
     if any([run.wait() for run in runs]):
         raise SystemExit(f"the training in {folder} failed")
@@ -64,7 +66,9 @@ if __name__ == "__main__":
         soundfile.write(out / "corpus" / str(i) / "a.wav", np.roll(speech_like(8.0, 16000), 16000 * i), 16000)
     t = replace(PRESETS["tiny"], data=str(out / "corpus"), steps=args.steps, batch=2, seconds=0.2, annealing=1.0)
     for rate in args.learning_rates:
-        runs = [losses(replace(t, learning_rate=rate), out / f"{rate:g}-{size}", size) for size in (1, 2)]
-        difference = np.abs(np.subtract(*runs))
-        print(f"learning rate {rate:g}: loss {runs[0][0]:.4f} to {runs[0][-1]:.4f} in {len(runs[0])} steps;", end=" ")
-        print(f"largest difference {difference.max():.1e}, of the first step {difference[0]:.1e}", flush=True)
+        two = losses(replace(t, learning_rate=rate), out / f"{rate:g}-processes", 2, 1)
+        print(f"learning rate {rate:g}: loss {two[0]:.4f} to {two[-1]:.4f} in {len(two)} steps", flush=True)
+        for devices, name in ((2, "two devices"), (1, "one device")):
+            difference = np.abs(two - losses(replace(t, learning_rate=rate), out / f"{rate:g}-{devices}", 1, devices))
+            said = f"largest difference {difference.max():.1e}, of the first step {difference[0]:.1e}"
+            print(f"one process with {name}: {said}", flush=True)
