@@ -12,6 +12,7 @@ from lpcnet_cq.bitstream.vector_sums import FIRST_FLOOR
 
 N_MEANS = (1 - 2 * FIRST_FLOOR) << MEAN_BITS  # rounded means whose floors are FIRST_FLOOR..-FIRST_FLOOR
 MOST_KEPT = 256
+LEAST_SCALE, MOST_SCALE = -MOST_KEPT, N_SCALES + MOST_KEPT - 1  # beyond, tables are as there
 FRACTION_MASK = (1 << MEAN_BITS) - 1
 
 Slots = list[tuple[int, int]]  # begin and frequency of a symbol, by rounded means above FIRST_FLOOR
@@ -33,7 +34,7 @@ class SymbolTables:
         `Slots` by scale: of zero among -1, 0 and 1.
     zeros : list
         `Slots` of the symbol of zero by scale, -256 to 319: empty until `add_zeros` fills them. A list is faster than a
-        mapping; scales below zero are found from its end.
+        mapping; scales below zero are found from its end. Scales must be clipped to `LEAST_SCALE`..`MOST_SCALE`.
     """
 
     def __init__(self, cumulative: np.ndarray):

@@ -15,7 +15,7 @@ import numpy as np
 from lpcnet_cq.bitstream.frequency_tables import ESCAPE, HALF_WIDTH, MEAN_BITS
 from lpcnet_cq.bitstream.packet import LIMIT
 from lpcnet_cq.bitstream.range_coder import BOTTOM, TOP_BITS, TOTAL, TOTAL_BITS
-from lpcnet_cq.bitstream.symbol_tables import FRACTION_MASK, N_MEANS, SymbolTables
+from lpcnet_cq.bitstream.symbol_tables import FRACTION_MASK, LEAST_SCALE, MOST_SCALE, N_MEANS, SymbolTables
 from lpcnet_cq.bitstream.vector_sums import FIRST_FLOOR, VectorSums
 from lpcnet_cq.errors import BitstreamError
 
@@ -87,17 +87,17 @@ class VectorReader:
         BitstreamError
             If no encoder writes such bytes.
         """
-        zeros, rows, data = self._tables.zeros, self._tables.rows, self._data
+        zeros, rows, data, k = self._tables.zeros, self._tables.rows, self._data, 0
         above, R, position = self._above, self._R, self._position
-        n, k = len(values), 0
-        while k < n:
+        while k < len(values):
             means, scales = sums.ahead(k)
+            if min(scales) < LEAST_SCALE or max(scales) > MOST_SCALE:
+                scales = [min(max(scale, LEAST_SCALE), MOST_SCALE) for scale in scales]
             try:
                 for mean, scale in zip(means, scales):  # noqa: B905 - strict takes longer
                     begin, frequency = zeros[scale][mean]
                     r = R >> TOTAL_BITS
-                    rest = above - r * begin
-                    width = r * frequency
+                    rest, width = above - r * begin, r * frequency
                     if not 0 <= rest < width:
                         break
                     k += 1

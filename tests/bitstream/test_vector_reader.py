@@ -37,7 +37,8 @@ def random_sums(n, seed):
     """Return sums whose means and scales go beyond the tables."""
     random = np.random.default_rng(seed)
     means = np.where(random.random(n) < 0.2, 50, 1) * random.normal(0, 1, n)
-    return np.array([means, random.uniform(-10, N_SCALES + 10, n)]) * (1 << SUM_BITS)
+    scales = np.where(random.random(n) < 0.2, random.uniform(-700, 700, n), random.uniform(-10, N_SCALES + 10, n))
+    return np.array([means, scales]) * (1 << SUM_BITS)
 
 
 @pytest.mark.parametrize("ahead", [1, 7, 60])
