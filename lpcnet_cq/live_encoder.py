@@ -89,8 +89,9 @@ class Encoder(LiveCoder):
         """Fraction of packets that the channel loses, 0 to 1. A new value is used from the next packet on.
 
         The larger it is, the more packets reset the context of the entropy coder, which ends the effect of earlier
-        losses and costs bits. If bitrate and expected loss are high enough, packets of one layer also carry coarse
-        copies of earlier packets, of the largest ones or of all. See `protection.choose_protection`.
+        losses and costs bits. If bitrate and expected loss are high enough, packets of one layer and without a
+        limit of their size also carry coarse copies of earlier packets, of the largest ones or of all.
+        See `protection.choose_protection`.
         """
         return self._expected_loss
 
@@ -99,7 +100,9 @@ class Encoder(LiveCoder):
         if isinstance(fraction, bool) or not isinstance(fraction, Real) or not 0 <= fraction <= 1:
             raise ValueError(f"`expected_loss` is {fraction!r}, it must be a number from 0 to 1")
         self._expected_loss = float(fraction)
-        self.protection = choose_protection(self._expected_loss, self._bitrate_bps)
+        chosen = choose_protection(self._expected_loss, self._bitrate_bps)
+        # where sizes are limited, a copy takes its bytes from the packet that carries it: it costs more than it gives
+        self.protection = chosen if self._mode == "mean" else replace(chosen, copies=0.0)
 
     @property
     def protection(self) -> Protection:

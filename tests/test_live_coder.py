@@ -222,7 +222,10 @@ def test_a_lost_packet_is_repaired_by_its_copy(codec, frames, sound, offset):
 @pytest.mark.parametrize("mode", ["mean", "capped", "constant"])
 def test_copies_are_a_part_of_the_rate(codec, frames, mode):
     rate_bps = 40000
-    data = codec.encoder(rate_bps, mode=mode, expected_loss=0.1).push(frames.ravel())
+    encoder = codec.encoder(rate_bps, mode=mode, expected_loss=0.1)
+    assert encoder.protection == Protection(1, copies=1.0 if mode == "mean" else 0.0), "as the encoder chooses"
+    encoder.protection = Protection(1, copies=1.0)
+    data = encoder.push(frames.ravel())
     size, sizes = rate_bps * HOP // FS // 8, [len(d) for d in data]
     assert max(sizes) <= size or mode == "mean"
     assert mode != "constant" or set(sizes) == {size}

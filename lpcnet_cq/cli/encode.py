@@ -88,7 +88,7 @@ def run_encode(args: argparse.Namespace) -> int:
             options, loss = encode_options(args), (args.expected_loss or 0.0) / 100
             protection = loss, args.copy_offset or DEFAULT_OFFSET
             coding = options.rate_bps, options.layers, options.mode, *protection, args.dtx
-            for note in copies_notes(args.copy_offset, loss, options.rate_bps, options.layers):
+            for note in copies_notes(args.copy_offset, loss, options.rate_bps, options.layers, options.mode):
                 say(note)
             notes = encode_live(loaded(args.model, args.backend), source, target, *coding, options.raw)
     elif option := live_option(args):

@@ -66,11 +66,17 @@ def file_notes(codec: "Codec", options: EncodeOptions, meter: SignalMeter, file:
     return notes + (signal_notes(meter) if options.check else [])
 
 
-def copies_notes(copy_offset: int | None, expected_loss: float, rate_bps: float, layers: int = 1) -> list[str]:
+def copies_notes(
+    copy_offset: int | None, expected_loss: float, rate_bps: float, layers: int = 1, mode: "Mode" = "mean"
+) -> list[str]:
     """Return a note if an offset of copies is given, and live packets will carry none."""
     from lpcnet_cq.bitstream.protection import choose_protection
 
-    if copy_offset is None or (layers == 1 and choose_protection(expected_loss, rate_bps).copies):
+    if copy_offset is None:
+        return []
+    if mode != "mean":
+        return ["packets of limited size carry no copies; --copy-offset changes nothing"]
+    if layers == 1 and choose_protection(expected_loss, rate_bps).copies:
         return []
     said = f"at {rate_bps:.0f} bit/s, an expected loss of {100 * expected_loss:g} % and {layers} layer(s)"
     return [f"packets carry no copies {said}; --copy-offset changes nothing"]

@@ -62,6 +62,8 @@ def test_copies_have_an_offset_in_live_streams(wav, codec, error, capsys):
     loss = ["--expected-loss", "5", "--bitrate", "16k"]
     assert main(["encode", wav, "a.cq", "--live", "-f", "--copy-offset", "3", *loss]) == 0
     assert "copies" not in capsys.readouterr().err
+    assert main(["encode", wav, "a.cq", "--live", "-f", "--copy-offset", "3", "--cbr", *loss]) == 0
+    assert "packets of limited size carry no copies" in capsys.readouterr().err
     assert main(["encode", wav, "b.cq", "--copy-offset", "3"]) == 2
     assert error() == "--copy-offset is for live streams: --live writes one"
     for text in ("0", "9", "-1", "1.5", "x", "\u0663"):
