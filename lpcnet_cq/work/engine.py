@@ -110,7 +110,8 @@ def completed(
         while len(done) < len(units):
             while queue and len(running) < engine.slots:
                 start(queue.popleft())
-            for i in late_units(running, clock(), longest_s)[: engine.slots - len(running)]:
+            free = max(0, engine.slots - len(running))  # a cluster may have become smaller
+            for i in late_units(running, clock(), longest_s)[:free]:
                 start(i)
             for ticket, result in engine.wait(POLL_S):
                 i, began = running.pop(ticket)

@@ -70,6 +70,16 @@ def test_a_second_copy_that_ends_later_is_not_counted():
     assert sorted(found) == [("b", 3), ("late", 1), ("long", 4)]
 
 
+def test_late_units_get_no_copies_where_slots_were_lost():
+    class Shrinking(Scripted):
+        def wait(self, timeout_s):
+            self.slots = 1
+            return super().wait(timeout_s)
+
+    engine = Shrinking({unit: [(10 * LATE_S, unit), (1.0, unit)] for unit in "abc"}, 3)
+    assert len(list(completed("abc", engine, engine.clock))) == 3 and engine.started == ["a", "b", "c"]
+
+
 def test_results_are_in_the_order_of_the_units_and_a_lost_one_is_an_error():
     engine = Scripted({"a": [(3.0, 1)], "b": [(1.0, 2)]}, 2)
     assert all_results(["a", "b"], engine) == [1, 2]
