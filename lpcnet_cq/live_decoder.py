@@ -6,6 +6,7 @@ alignment.
 """
 
 from dataclasses import replace
+from numbers import Integral
 
 import numpy as np
 
@@ -89,8 +90,9 @@ class Decoder(LiveCoder):
         ValueError
             If an argument is of another type or out of range.
         """
-        if distance not in range(1, MAX_DISTANCE + 1):
-            raise ValueError(f"`distance` is {distance}, it must be from 1 to {MAX_DISTANCE}")
+        whole = isinstance(distance, Integral) and not isinstance(distance, bool)
+        if not whole or distance not in range(1, MAX_DISTANCE + 1):
+            raise ValueError(f"`distance` is {distance!r}, it must be a whole number from 1 to {MAX_DISTANCE}")
         for name, value in (("data", data), ("following", following), ("next_packet", next_packet)):
             if not isinstance(value, bytes | bytearray | memoryview | None):
                 kind = type(value).__name__

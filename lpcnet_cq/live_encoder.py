@@ -112,6 +112,7 @@ class Encoder(LiveCoder):
     @protection.setter
     def protection(self, protection: Protection) -> None:
         self._protection = replace(protection, copies=protection.copies if self._layers == 1 else 0.0)
+        self._selection = self._selection.expect(self._protection, self._packet_bytes)
         self._nominal_point = self._parts.packer.step_for_rate(self._protection.packet_bps(self._bitrate_bps))
 
     @property

@@ -242,9 +242,9 @@ def test_a_following_packet_without_a_copy_leaves_concealment(codec, packets):
     np.testing.assert_array_equal(one.push(None, packets[3]), other.push(None))
 
 
-@pytest.mark.parametrize("distance", [0, 4])
+@pytest.mark.parametrize("distance", [0, 4, 2.0, True, "1"])
 def test_the_distance_of_the_next_packet_is_checked(codec, packets, distance):
-    with pytest.raises(ValueError, match=f"`distance` is {distance}, it must be from 1 to 3"):
+    with pytest.raises(ValueError, match=f"`distance` is {distance!r}, it must be a whole number from 1 to 3"):
         codec.decoder().push(None, None, packets[0], distance)
 
 

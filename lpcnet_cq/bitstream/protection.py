@@ -126,6 +126,10 @@ class CopySelection:
         change = THRESHOLD_RATE * packet_bytes * (selected - protection.copies)
         return replace(self, threshold=self.threshold + change), selected
 
+    def expect(self, protection: Protection, packet_bytes: float) -> "CopySelection":
+        """Begin with the mean size of copies that a protection gives: all of them are counted from the first one on."""
+        return replace(self, mean_bytes=COPY_SHARE * protection.copies * packet_bytes)
+
     def spend(self, n_bytes: int) -> "CopySelection":
         """Count the bytes of the copy that a packet carries, 0 for none."""
         return replace(self, mean_bytes=self.mean_bytes + SPREAD * (n_bytes - self.mean_bytes))

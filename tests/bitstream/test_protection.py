@@ -68,6 +68,15 @@ def test_the_largest_packets_are_copied_and_their_share_is_as_asked(share):
     assert sizes[300:][copied].min(initial=99) > sizes[300:][~copied].max(initial=0) - 12
 
 
+def test_all_copies_are_counted():
+    """Those of the first second as well: what was counted differs from what was sent by less than two copies."""
+    selection, counted = CopySelection(60.0).expect(Protection(1, 1.0), 60.0), 0.0
+    for _ in range(500):
+        selection = selection.spend(24)
+        counted += selection.mean_bytes
+    assert abs(counted - 500 * 24) < 2 * 24
+
+
 def test_the_mean_size_of_copies_is_tracked():
     selection = CopySelection(36.0)
     for i in range(600):
