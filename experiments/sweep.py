@@ -5,6 +5,8 @@ was killed goes on from its checkpoint. Therefore the engines can be mixed: what
 """
 
 import argparse
+import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,6 +104,8 @@ def submitted(jobs: Sequence[Job], args: argparse.Namespace) -> list[list[dict]]
         raise SystemExit(f"--engine submitit needs the package `{error.name}`; {install}") from error
     folder, limits = jobs[0].folder.parent / "slurm", {"job_name": "lpcnet-cq", "cpus_per_task": args.cpus}
     limits |= {"gpus_per_node": args.gpus} if args.gpus else {}
+    modules = os.pathsep.join(filter(None, [str(Path(__file__).parent.absolute()), os.environ.get("PYTHONPATH")]))
+    limits |= {"setup": [f"export PYTHONPATH={shlex.quote(modules)}"]}  # where a job finds this module
     at_once, minutes = args.jobs or len(jobs), round(60 * args.hours)
     if args.dry_run:
         arguments = {"map_count": len(jobs), "array_parallelism": at_once, "time": minutes, **limits}

@@ -84,6 +84,7 @@ def test_a_dry_run_prints_the_slurm_array(trained, tmp_path, capsys, monkeypatch
     said = capsys.readouterr().out
     for line in ("--array=0-5%4", "--gpus-per-node=1", "--cpus-per-task=2", "--time=1440"):
         assert f"#SBATCH {line}" in said
+    assert f"export PYTHONPATH={Path(sweep.__file__).parent.absolute()}" in said  # where jobs find their functions
     assert f"task 5: one per rate, seed 1, in {tmp_path / 'scale' / 'trained-12000-12000-seed-1'}" in said
     assert trained == [] and not (tmp_path / "scale").exists()
 

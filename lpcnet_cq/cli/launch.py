@@ -15,6 +15,7 @@ from contextlib import closing
 from typing import Any
 
 from lpcnet_cq.training.parallel import DEFAULT_PORT
+from lpcnet_cq.work.ray_tasks import connect
 
 COMMAND = (sys.executable, "-m", "lpcnet_cq")
 MOST_RESTARTS = 3
@@ -101,9 +102,11 @@ def run_on_ray(address: str) -> RunOnce:
     ------
     ModuleNotFoundError
         If Ray is not installed.
+    ValueError
+        If there is no cluster at the address.
     """
+    connect(address)
     ray: Any = importlib.import_module("ray")
-    ray.init(address, include_dashboard=False, logging_level="ERROR")
     n_gpus = min(1, int(ray.cluster_resources().get("GPU", 0)))
 
     def run_once(arguments: Sequence[str], size: int) -> tuple[int, bool]:

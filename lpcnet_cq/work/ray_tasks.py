@@ -2,15 +2,23 @@
 
 Place in the chain: one of the engines of `engine`. Only this module imports Ray, when an engine is made. All nodes need
 this package in the same version, and the same paths: inputs and outputs are on a file system that they share. A lost
-worker or node is reported to `engine`, which starts the unit again; Ray itself does not retry.
+worker or node is reported to `engine`, which starts the unit again; Ray itself does not retry. Ray tries for minutes to
+reach a cluster; therefore a greeting of HTTP/2, which Ray speaks, is sent to the address before.
 """
 
+import os
+import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from lpcnet_cq.work.engine import LOST
 
-LOCAL = "local"
+LOCAL, AUTO = "local", "auto"
+CURRENT = Path("/tmp/ray/ray_current_cluster")  # where `ray start` writes the address that `auto` means
+ANSWER_S = 5.0  # in which a cluster answers
+SETTINGS = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])  # an empty frame of settings, which both sides of HTTP/2 send first
+GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + SETTINGS
 
 
 class RayTasks:
@@ -21,8 +29,8 @@ class RayTasks:
     work : callable
         work(unit) returns a result; must be picklable, as units and results.
     address : str
-        Address of a cluster, such as `auto` or `ray://head:10001`, or `local` for one on this machine that ends with
-        the engine.
+        Address of a cluster, such as `head:6379`, or `auto` for that of this node, or `local` for one on this machine
+        that ends with the engine.
     jobs : int, optional
         Number of units that run at the same time; by default the cores of the cluster.
 
@@ -35,17 +43,11 @@ class RayTasks:
     """
 
     def __init__(self, work: Callable[[Any], Any], address: str, jobs: int | None = None):
-        import ray  # pyright: ignore[reportMissingImports]
-
-        self._ray, self._jobs, self._tickets = ray, jobs, dict[Any, int]()
+        self._ray = ray = imported()
+        self._jobs, self._tickets = jobs, dict[Any, int]()
         self._own = not ray.is_initialized()
         if self._own:
-            options: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
-            place: dict[str, Any] = {"num_cpus": jobs} if address == LOCAL else {}
-            try:
-                ray.init(address, **place, **options)
-            except (ConnectionError, ValueError) as error:
-                raise ValueError(f"there is no Ray cluster at `{address}`: {error}") from error
+            connect(address, log_to_driver=False, **({"num_cpus": jobs} if address == LOCAL else {}))
         self._work = ray.put(work)
         self._task = ray.remote(max_retries=0, num_cpus=1)(run_unit)
 
@@ -82,6 +84,68 @@ class RayTasks:
         self._tickets.clear()
         if self._own:
             self._ray.shutdown()
+
+
+def imported() -> Any:
+    """Import Ray, which then gives up a cluster that does not answer after a few attempts."""
+    os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "3")
+    import ray  # pyright: ignore[reportMissingImports]
+
+    return ray
+
+
+def connect(address: str, **options: Any) -> None:
+    """Connect Ray to a cluster, or start one; `options` are those of `ray.init`.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If Ray is not installed.
+    ValueError
+        If there is no cluster at the address.
+    """
+    ray = imported()
+    try:
+        if address != LOCAL:
+            check_answer(meant(address))
+        ray.init(address, include_dashboard=False, logging_level="ERROR", **options)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"there is no Ray cluster at `{address}`: {error}") from error
+
+
+def meant(address: str) -> str:
+    """Return the address that `auto` stands for, if any; others stay.
+
+    Examples
+    --------
+    >>> meant("head:6379")
+    'head:6379'
+    """
+    if address != AUTO:
+        return address
+    return os.environ.get("RAY_ADDRESS") or (CURRENT.read_text().strip() if CURRENT.is_file() else "")
+
+
+def check_answer(address: str) -> None:
+    """Raise an error if the address has a port that does not answer as Ray does.
+
+    Raises
+    ------
+    OSError
+        If nothing answers there.
+    ValueError
+        If another program answers, or the port is no number.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host:
+        return  # Ray says what it makes of it
+    if not port.isdecimal():
+        raise ValueError(f"{port!r} is no port")
+    with socket.create_connection((host.strip("[]"), int(port)), ANSWER_S) as link:
+        link.sendall(GREETING)
+        answer = link.recv(len(SETTINGS))
+    if answer[3:4] != SETTINGS[3:4]:
+        raise ValueError("another program answers there")
 
 
 def run_unit(work: Callable[[Any], Any], unit: Any) -> Any:

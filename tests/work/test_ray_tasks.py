@@ -1,11 +1,16 @@
 """Ray: results, work that is lost, and a cluster that is not there."""
 
 import os
+import socket
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 
 import pytest
 
+from lpcnet_cq.cli import main
+from lpcnet_cq.work import ray_tasks
 from lpcnet_cq.work.where import Where
 
 PROGRAM = """
@@ -42,3 +47,64 @@ def test_results_come_from_tasks_and_lost_workers_are_noticed(tmp_path):
 
 def test_paths_of_a_cluster_are_absolute():
     assert Where(None, "auto").path("a/b") == os.path.abspath("a/b") and Where(2).path("a/b") == "a/b"
+
+
+@pytest.fixture
+def answering():
+    """Return a function that starts a program which answers the first message at a port of its own with some bytes."""
+    servers = []
+
+    def start(answer):
+        server = socket.create_server(("127.0.0.1", 0))
+        servers.append(server)
+
+        def serve():
+            link, _ = server.accept()
+            with link, suppress(OSError):  # if the other side ends the connection
+                link.recv(100)
+                link.sendall(answer)
+                link.recv(100)
+
+        threading.Thread(target=serve, daemon=True).start()
+        return f"127.0.0.1:{server.getsockname()[1]}"
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+def test_what_speaks_http_2_answers_as_ray_does(answering):
+    assert ray_tasks.check_answer(answering(ray_tasks.SETTINGS)) is None
+    assert ray_tasks.check_answer("ray://" + answering(bytes([0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 9]))) is None
+
+
+def test_what_does_not_answer_as_ray_does_is_refused(answering, monkeypatch):
+    with pytest.raises(ValueError, match="another program answers there"):
+        ray_tasks.check_answer(answering(b"HTTP/1.1 400 Bad Request\r\n\r\n"))
+    with pytest.raises(ValueError, match="'x' is no port"):
+        ray_tasks.check_answer("head:x")
+    monkeypatch.setattr(ray_tasks, "ANSWER_S", 0.2)
+    with pytest.raises(TimeoutError):
+        ray_tasks.check_answer(answering(b""))
+
+
+def test_auto_is_the_cluster_of_this_node(tmp_path, monkeypatch):
+    monkeypatch.setattr(ray_tasks, "CURRENT", tmp_path / "current")
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    assert ray_tasks.meant("auto") == "" and ray_tasks.meant("head:6379") == "head:6379"
+    (tmp_path / "current").write_text("10.0.0.1:6379")
+    assert ray_tasks.meant("auto") == "10.0.0.1:6379"
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.2:6379")
+    assert ray_tasks.meant("auto") == "10.0.0.2:6379"
+
+
+def test_a_cluster_that_is_not_there_is_one_sentence(tmp_path, capsys):
+    pytest.importorskip("ray", reason="needs the extra `cluster`")
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        address = f"127.0.0.1:{closed.getsockname()[1]}"
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.wav").write_bytes(b"")
+    assert main(["encode", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--cluster", address]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"lpcnet-cq: error: there is no Ray cluster at `{address}`: ") and said.count("\n") == 1
+    assert "Connection refused" in said
