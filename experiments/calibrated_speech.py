@@ -40,7 +40,7 @@ def score(name: str, codec: Codec, clips: Iterable[Clip]) -> list[dict]:
         for rate_bps in RATES_BPS:
             data = codec.encode(x, codec.sample_rate_hz, rate_bps)
             y = codec.decode(data)[0]
-            scores = evaluate.score(clip, x, y, data, METRICS, codec.sample_rate_hz)
+            scores = evaluate.score(x, y, data, METRICS, codec.sample_rate_hz)
             row = {"variant": name, "kbps_asked": rate_bps / 1000, "clip": f"{clip.speaker}/{clip.path.stem}"}
             rows.append(row | {key: scores[key] for key in ("kbps", *METRICS)})
     return rows

@@ -17,13 +17,11 @@ from lpcnet_cq.cli.arguments import UsageError, say
 from lpcnet_cq.cli.paths import check_folder, coded_pairs, quoted
 from lpcnet_cq.cli.progress import file_counter
 from lpcnet_cq.cli.units import TAR_SUFFIX, CodeUnit, Outcome, Unit, failed, file_units, shard_units
-from lpcnet_cq.work.engine import LOST, MOST_LOSSES, Here, completed
+from lpcnet_cq.work.engine import LOST, LOST_TEXT, Here, completed
 from lpcnet_cq.work.where import HERE, Where
 
 if TYPE_CHECKING:
     from lpcnet_cq.work.manifest import Manifest
-
-LOST_TEXT = f"its process was lost {MOST_LOSSES} times, possibly because of memory; try fewer --jobs"
 
 
 @dataclass(frozen=True)
@@ -59,13 +57,11 @@ def code_folder(args: argparse.Namespace, out: str, writes: str, verb: str, codi
     coding : callable
         coding() returns the `Work` on a file and the settings that determine outputs; called if all paths are valid.
     """
-    if args.manifest and os.path.splitext(args.manifest)[1] != ".parquet":
-        raise UsageError(f"the manifest {quoted(args.manifest)} must have the suffix .parquet")
+    resumes = resumes_manifest(args.manifest, args.force)
     where = Where(args.jobs, args.cluster)
     folders = Folders(Path(where.path(args.input)), Path(where.path(out)), verb, where)
     units = units_of(folders, writes, args.tar)
-    resumes = args.manifest and not args.force and any(map(os.path.exists, journal_paths(args.manifest)))
-    check_folder([(unit.sources[0], unit.target) for unit in units], out, args.force or bool(resumes))
+    check_folder([(unit.sources[0], unit.target) for unit in units], out, args.force or resumes)
     work, settings = coding()
     if not args.manifest:
         return code_units(units, CodeUnit(work, writes, False), folders)
@@ -76,9 +72,19 @@ def code_folder(args: argparse.Namespace, out: str, writes: str, verb: str, codi
         return code_units(units, CodeUnit(work, writes, True), folders, manifest)
 
 
-def journal_paths(manifest: str) -> tuple[str, str]:
-    """Return the files of a manifest: its table, and the journal of a run that did not end."""
-    return manifest, f"{manifest}.journal"
+def resumes_manifest(manifest: str | None, force: bool) -> bool:
+    """Return whether a run resumes one of which there is a manifest, or the journal of one that did not end.
+
+    Raises
+    ------
+    UsageError
+        If the manifest has another suffix than .parquet.
+    """
+    if manifest is None:
+        return False
+    if os.path.splitext(manifest)[1] != ".parquet":
+        raise UsageError(f"the manifest {quoted(manifest)} must have the suffix .parquet")
+    return not force and any(map(os.path.exists, (manifest, f"{manifest}.journal")))
 
 
 def units_of(folders: Folders, writes: str, tar: int | None) -> list[Unit]:
@@ -146,8 +152,9 @@ def relative_row(row: dict, folders: Folders) -> dict:
 
 def relative_name(path: str | Path, folder: Path) -> str:
     """Return the name of a file below a folder; bytes that are no UTF-8 are escaped."""
-    name = os.fsencode(Path(os.path.relpath(path, folder)).as_posix())
-    return name.decode("utf-8", "backslashreplace")
+    from lpcnet_cq.work.manifest import valid_name
+
+    return valid_name(Path(os.path.relpath(path, folder)).as_posix())
 
 
 def rows_before(unit: Unit, folders: Folders, manifest: "Manifest") -> list[dict]:

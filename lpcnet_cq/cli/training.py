@@ -5,11 +5,13 @@ Each command imports what it needs when it runs, so that `--help` answers at onc
 
 import argparse
 import os
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lpcnet_cq.cli.arguments import UsageError, add_jobs, bitrate_bps, bitrates_bps, positive, put, say
+from lpcnet_cq.cli.folders import resumes_manifest
 from lpcnet_cq.cli.paths import AUDIO_SUFFIXES, quoted
 from lpcnet_cq.cli.tables import check_table, write_table
 
@@ -37,11 +39,13 @@ def add_evaluate(commands) -> argparse.ArgumentParser:
         "--metrics", default="pesq,estoi,visqol,si_sdr_db,snr_db", help="of REF and DEG (%(default)s)"
     )
     evaluate.add_argument("--csv", metavar="FILE.csv", help="also write the scores of REF and DEG to a table")
-    evaluate.add_argument("-f", "--force", action="store_true", help="overwrite an existing table")
+    evaluate.add_argument("-f", "--force", action="store_true", help="overwrite existing tables")
     evaluate.add_argument("--data", metavar="FOLDER", help="audio files (default: the default corpus)")
     evaluate.add_argument("--bitrate", type=bitrate_bps, help="bits per second (default: that of the model)")
     evaluate.add_argument("--out", metavar="FOLDER", help="folder for tables and plots")
     add_jobs(evaluate)
+    text = "write a table of the scores of a folder; files that it lists are not scored again"
+    evaluate.add_argument("--manifest", metavar="FILE.parquet", help=text)
     evaluate.set_defaults(run=run_evaluate)
     return evaluate
 
@@ -178,14 +182,26 @@ def run_evaluate(args: argparse.Namespace) -> int:
     """Evaluate the model on the held-out speakers of a folder, or compare two files or folders."""
     if args.reference is not None:
         return run_compare(args)
+    resumes_manifest(args.manifest, args.force)
     import lpcnet_cq
     from lpcnet_cq.evaluation.evaluate import report
 
     codec = lpcnet_cq.load(args.model, args.backend)
     where, bitrate_bps = where_of(args), args.bitrate or codec.default_bitrate_bps
     out, data = Path(where.path(args.out or "runs/evaluation")), args.data and where.path(args.data)
-    report(codec, data, bitrate_bps, out, where=where)
+    settings = {"model": codec.sha256[:16], "backend": args.backend, "rate_bps": bitrate_bps}
+    with scores_manifest(args, settings) as manifest:
+        report(codec, data, bitrate_bps, out, where=where, manifest=manifest)
     return 0
+
+
+def scores_manifest(args: argparse.Namespace, settings: dict) -> AbstractContextManager:
+    """Return the manifest of a run that scores, if one is asked for."""
+    if args.manifest is None:
+        return nullcontext()
+    from lpcnet_cq.work.manifest import Manifest
+
+    return Manifest(args.manifest, {"command": "evaluate"} | settings, fresh=args.force, unit_of=str)
 
 
 def where_of(args: argparse.Namespace) -> "Where":
@@ -196,38 +212,58 @@ def where_of(args: argparse.Namespace) -> "Where":
 
 
 def run_compare(args: argparse.Namespace) -> int:
-    """Print the scores of files or folders, and write them to a table."""
-    if args.degraded is None:
-        raise UsageError(f"evaluate needs two files or folders, only {quoted(args.reference)} is given")
-    if args.data or args.bitrate or args.out or args.model:
-        raise UsageError("--data, --bitrate, --out and --model are for the evaluation of a model, not for REF and DEG")
-    if args.csv:
-        check_table(args.csv, args.degraded, args.force)
-    from lpcnet_cq.evaluation.compare import EVAL_EXTRA, ComparePair, chosen_metrics, pairs_of, score_table
+    """Print the scores of files or folders, and write them to a table; return 1 if a pair cannot be scored."""
+    check_compare(args)
+    from lpcnet_cq.evaluation.compare import EVAL_EXTRA, chosen_metrics, score_table
     from lpcnet_cq.evaluation.metrics import missing_modules
-    from lpcnet_cq.work.engine import all_results
 
     try:
         asked = chosen_metrics(args.metrics)
     except ValueError as error:
         raise UsageError(f"--metrics: {error}") from error
-    where = where_of(args)
-    pairs = pairs_of(where.path(args.reference), where.path(args.degraded), AUDIO_SUFFIXES)
     missing = missing_modules(asked)
     metrics = {name: metric for name, metric in asked.items() if name not in missing}
     if not metrics:
         packages = ", ".join(sorted(set(missing.values())))
         raise ValueError(f"no metric of {args.metrics} can be measured without {packages}; {EVAL_EXTRA}")
-    rows = []
-    found = all_results(list(pairs.values()), where.engine(ComparePair(tuple(metrics))))
-    for name, (scores, notes) in zip(pairs, found, strict=True):
-        rows.append({"file": name} | scores)
-        for note in notes:
-            say(note)
+    found = compared(args, tuple(metrics))
+    rows = [{"file": name} | {k: row[k] for k in metrics} for name, row in found.items() if not row["error"]]
+    if n_failed := len(found) - len(rows):
+        say(f"{len(rows)} of {len(found)} files were scored, {n_failed} failed")
+    if rows:
+        if args.csv:
+            write_table(args.csv, rows)
+        put(score_table(rows, metrics, missing).rstrip())
+    return 1 if n_failed else 0
+
+
+def check_compare(args: argparse.Namespace) -> None:
+    """Raise an error if options do not fit two files or folders, or each other."""
+    if args.degraded is None:
+        raise UsageError(f"evaluate needs two files or folders, only {quoted(args.reference)} is given")
+    if args.data or args.bitrate or args.out or args.model:
+        raise UsageError("--data, --bitrate, --out and --model are for the evaluation of a model, not for REF and DEG")
+    if args.manifest and not os.path.isdir(args.reference):
+        raise UsageError(f"--manifest is for folders, {quoted(args.reference)} is none")
+    resumes = resumes_manifest(args.manifest, args.force)
     if args.csv:
-        write_table(args.csv, rows)
-    put(score_table(rows, metrics, missing).rstrip())
-    return 0
+        check_table(args.csv, args.degraded, args.force or resumes)
+
+
+def compared(args: argparse.Namespace, metrics: tuple[str, ...]) -> dict[str, dict]:
+    """Return the rows of all pairs by name; report notes and errors."""
+    from lpcnet_cq.evaluation.compare import ComparePair, pairs_of
+    from lpcnet_cq.work.scores import Scoring, scored
+
+    where = where_of(args)
+    pairs = pairs_of(where.path(args.reference), where.path(args.degraded), AUDIO_SUFFIXES)
+    with scores_manifest(args, {"metrics": list(metrics)}) as manifest:
+        scoring = Scoring(ComparePair(metrics), tuple, described=manifest is not None)
+        found = scored(pairs, scoring, where, manifest, report=lambda notes: [say(note) for note in notes])
+    for row in found.values():
+        if row["error"]:
+            say(f"error: {row['error']}")
+    return found
 
 
 def run_bench(args: argparse.Namespace) -> int:

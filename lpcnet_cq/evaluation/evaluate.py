@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import soundfile
@@ -24,8 +24,11 @@ from lpcnet_cq.registry import record_named
 from lpcnet_cq.training.corpus import cache_folder, default_corpus
 from lpcnet_cq.training.data import Clip, open_corpus, read_clip
 from lpcnet_cq.training.tar_corpus import dev_clips, shards_of
-from lpcnet_cq.work.engine import all_results
+from lpcnet_cq.work.scores import Scoring, numbers, scored
 from lpcnet_cq.work.where import HERE, Where
+
+if TYPE_CHECKING:
+    from lpcnet_cq.work.manifest import Manifest
 
 N_SAMPLES = 3  # clips that are written as WAV files and spectrograms
 
@@ -69,17 +72,27 @@ class ScoreClip:
     samples: Path
     kept: frozenset[Clip]
 
-    def __call__(self, clip: Clip) -> dict:
-        """Return the row of a clip."""
+    def __call__(self, clip: Clip) -> tuple[dict, list[str]]:
+        """Return numbers of the row of a clip, and no notes."""
         codec, fs, metrics = self.codec, self.codec.sample_rate_hz, metrics_for(self.codec)
         missing = missing_modules(metrics)
         x = read_clip(clip, fs, codec.channels)
         data = codec.encode(x, fs, bitrate_bps=self.bitrate_bps)
         y, _ = codec.decode(data)
-        bits = {f"{k}_bits": v for k, v in codec.info(data)["bits"].items()}
+        bits = {f"{k}_bits": float(v) for k, v in codec.info(data)["bits"].items()}
         if clip in self.kept:
             write_sample(self.samples, clip, x, y, fs)
-        return score(clip, x, y, data, {k: v for k, v in metrics.items() if k not in missing}, fs) | bits
+        return score(x, y, data, {k: v for k, v in metrics.items() if k not in missing}, fs) | bits, []
+
+
+def file_of(clip: Clip) -> tuple[Path]:
+    """Return the files of a clip."""
+    return (clip.path,)
+
+
+def label(clip: Clip) -> dict[str, str]:
+    """Return the texts of the row of a clip."""
+    return {"clip": clip.path.name, "speaker": clip.speaker, "source": clip.source}
 
 
 def evaluate(
@@ -89,6 +102,7 @@ def evaluate(
     workdir: str | Path,
     limit_s: float | None = None,
     where: Where = HERE,
+    manifest: "Manifest | None" = None,
 ) -> list[dict]:
     """Encode clips to bytes, decode them, score the decoded audio, and write a table, plots and samples.
 
@@ -106,6 +120,8 @@ def evaluate(
         Approximate duration of the audio to score, in seconds; None scores all.
     where : Where
         Where clips are scored; the rows are the same everywhere.
+    manifest : Manifest, optional
+        Holds what an earlier run has measured, which is not measured again.
 
     Returns
     -------
@@ -116,7 +132,7 @@ def evaluate(
     Raises
     ------
     ValueError
-        If there are no clips.
+        If there are no clips, or some cannot be scored.
     """
     clips = select_clips(clips, limit_s)
     if not clips:
@@ -127,18 +143,21 @@ def evaluate(
     kept = frozenset(clips[i] for i in np.linspace(0, len(clips) - 1, N_SAMPLES).round().astype(int))
     work = ScoreClip(codec, bitrate_bps, workdir / "samples", kept)
     shown = partial(tqdm, desc="evaluating", total=len(clips), unit="clip", leave=False)
-    rows = all_results(clips, where.engine(work), shown)
+    units = {f"{clip.source}/{clip.speaker}/{clip.path}": clip for clip in clips}
+    found = scored(units, Scoring(work, file_of, manifest is not None), where, manifest, shown)
+    if errors := [f"`{name}`: {row['error']}" for name, row in found.items() if row["error"]]:
+        raise ValueError(f"{errors[0]}; {len(errors)} of {len(clips)} recordings could not be scored")
+    rows = [label(units[name]) | numbers(row) for name, row in found.items()]
     write_rows(rows, workdir / "evaluation.csv")
     (workdir / "evaluation.md").write_text(table(rows, metrics, missing_modules(metrics)), encoding="utf-8")
     plots.bit_shares(rows, workdir / "bits.png")
     return rows
 
 
-def score(clip: Clip, x: np.ndarray, y: np.ndarray, data: bytes, metrics: dict, sample_rate_hz: int) -> dict:
-    """Return the row of a clip: rate and scores of y, decoded from `data`, with the reference x, (n,) or (n, 2)."""
+def score(x: np.ndarray, y: np.ndarray, data: bytes, metrics: dict, sample_rate_hz: int) -> dict:
+    """Return rate and scores of y, decoded from `data`, with the reference x, (n,) or (n, 2)."""
     seconds = len(x) / sample_rate_hz
-    row = {"clip": clip.path.name, "speaker": clip.speaker, "source": clip.source, "seconds": seconds}
-    row |= {"bytes": len(data), "kbps": 8 * len(data) / seconds / 1000}
+    row = {"seconds": seconds, "bytes": len(data), "kbps": 8 * len(data) / seconds / 1000}
     x, y = x.astype(np.float64), y.astype(np.float64)
     if not (x.any() and y.any()):  # the metrics are not defined for digital silence
         return row | dict.fromkeys(metrics, float("nan"))
@@ -190,6 +209,7 @@ def report(
     workdir: Path,
     limit_s: float | None = None,
     where: Where = HERE,
+    manifest: "Manifest | None" = None,
 ) -> None:
     """Evaluate on the held-out clips of the folder `data` (None: the default corpus) and print the table.
 
@@ -197,7 +217,7 @@ def report(
     contains a training log, `metrics.jsonl`, its curves are plotted.
     """
     part = record_named(codec.kind).task.part
-    rows = evaluate(codec, held_out(data or default_corpus(part), part), bitrate_bps, workdir, limit_s, where)
+    rows = evaluate(codec, held_out(data or default_corpus(part), part), bitrate_bps, workdir, limit_s, where, manifest)
     if (workdir / "metrics.jsonl").is_file():
         plots.training_curves(workdir / "metrics.jsonl", workdir / "training.png", bitrate_bps)
     lines_db = codec_noise_lines(codec, bitrate_bps)

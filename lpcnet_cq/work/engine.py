@@ -16,6 +16,7 @@ MOST_LOSSES = 3  # lost workers after which a unit is given up: the unit itself 
 POLL_S = 1.0  # longest wait before late units are looked for
 LATE = 5.0  # ratio of a unit's time to the longest time of completed units above which it gets a second copy
 LATE_S = 30.0  # shortest time of a late unit
+LOST_TEXT = f"its process was lost {MOST_LOSSES} times, possibly because of memory; try fewer --jobs"
 
 
 class Lost:

@@ -10,12 +10,15 @@ bytes : size of the output.
 bits : bits of the packets, without headers and checks.
 hash : SHA-256 of the output.
 error : why the file could not be coded; empty if it was.
+
+A table of scores has other columns, too, which are numbers; its `path` and `output` are the name of what was scored,
+and `hash` is that of its files.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -39,7 +42,7 @@ Row = dict
 
 
 class Manifest:
-    """Hold the rows of a run, by the output of each unit of work.
+    """Hold the rows of a run, by units of work.
 
     Parameters
     ----------
@@ -49,6 +52,8 @@ class Manifest:
         JSON values that determine the outputs, such as the bitrate.
     fresh : bool
         Begin with no rows, whatever the file holds.
+    unit_of : callable
+        unit_of(output) returns the unit of work of an output; by default `file_of`.
 
     Raises
     ------
@@ -58,12 +63,14 @@ class Manifest:
         If the file is not a manifest, or one of a run with other settings.
     """
 
-    def __init__(self, path: str | Path, settings: Mapping, fresh: bool = False):
+    def __init__(
+        self, path: str | Path, settings: Mapping, fresh: bool = False, unit_of: Callable[[str], str] | None = None
+    ):
         import pyarrow.parquet  # noqa: F401  # pyright: ignore[reportMissingImports]  (before any work is done)
 
         self.path, self.settings = Path(path), json.loads(json.dumps(settings))
         self.journal = self.path.with_name(self.path.name + JOURNAL)
-        self._units: dict[str, list[Row]] = {}
+        self._units, self._unit_of = dict[str, list[Row]](), unit_of or file_of
         self.resumed = not fresh and (self.path.exists() or self.journal.exists())
         if self.resumed:
             self._read()
@@ -82,18 +89,18 @@ class Manifest:
                 told = ", ".join(f"{name} {value}" for name, value in changed.items()) or "fewer settings"
                 raise ValueError(f"`{self.path}` is the manifest of a run with {told}; -f begins a new one")
         for row in kept[1]:
-            self._units.setdefault(unit_of(row["output"]), []).append(row)
+            self._units.setdefault(self._unit_of(row["output"]), []).append(row)
         for rows in lines[1:]:
-            self._units[unit_of(rows[0]["output"])] = rows
+            self._units[self._unit_of(rows[0]["output"])] = rows
 
-    def rows_of(self, output: str) -> list[Row]:
+    def rows_of(self, unit: str) -> list[Row]:
         """Return the rows of a unit of work; none if it is not done."""
-        return self._units.get(output, [])
+        return self._units.get(unit, [])
 
     def add(self, rows: Sequence[Row]) -> None:
         """Add the rows of one unit, at least one, to table and journal."""
-        rows = [{name: row.get(name) for name in COLUMNS} for row in rows]
-        self._units[unit_of(rows[0]["output"])] = rows
+        rows = [dict.fromkeys(COLUMNS) | row for row in rows]
+        self._units[self._unit_of(rows[0]["output"])] = rows
         self._append(rows)
 
     def _append(self, value) -> None:
@@ -114,12 +121,12 @@ class Manifest:
         self.close()
 
 
-def unit_of(output: str) -> str:
+def file_of(output: str) -> str:
     """Return the file of an output, which is a member of a tar shard or a file itself.
 
     Examples
     --------
-    >>> unit_of("a/b.cq"), unit_of("a/0001.tar/x/y.cq")
+    >>> file_of("a/b.cq"), file_of("a/0001.tar/x/y.cq")
     ('a/b.cq', 'a/0001.tar')
     """
     head, dot, _ = output.partition(".tar/")
@@ -140,14 +147,15 @@ def journal_lines(path: Path) -> list:
     return [json.loads(line) for line in whole.splitlines()]
 
 
-def write_table(path: str | Path, rows: Iterable[Row], settings: Mapping) -> None:
-    """Write rows as a Parquet file, with the settings in its metadata."""
+def write_table(path: str | Path, rows: Sequence[Row], settings: Mapping) -> None:
+    """Write rows as a Parquet file, with the settings in its metadata; columns not in `COLUMNS` are numbers."""
     import pyarrow as pa  # pyright: ignore[reportMissingImports]
     import pyarrow.parquet as pq  # pyright: ignore[reportMissingImports]
 
-    schema = pa.schema(COLUMNS.items(), metadata={SETTINGS: json.dumps(settings)})
+    columns = {name: COLUMNS.get(name, "float64") for row in [COLUMNS, *rows] for name in row}
+    schema = pa.schema(columns.items(), metadata={SETTINGS: json.dumps(settings)})
     with replacing(path) as file:
-        pq.write_table(pa.Table.from_pylist(list(rows), schema), file)
+        pq.write_table(pa.Table.from_pylist(rows, schema), file)
 
 
 def read_table(path: str | Path) -> tuple[dict, list[Row]]:
@@ -163,7 +171,8 @@ def read_table(path: str | Path) -> tuple[dict, list[Row]]:
 
     try:
         table = pq.read_table(str(path))
-        return json.loads(table.schema.metadata[SETTINGS]), table.select(list(COLUMNS)).to_pylist()
+        table.select(list(COLUMNS))
+        return json.loads(table.schema.metadata[SETTINGS]), table.to_pylist()
     except (pa.ArrowInvalid, KeyError, TypeError) as error:
         raise ValueError(f"`{path}` is not a manifest: {error}") from error
 
@@ -175,10 +184,24 @@ def coded_row(coded: Path, output: Path) -> Row:
     return {"seconds": seconds, "bytes": output.stat().st_size, "bits": bits, "hash": file_hash(output)}
 
 
-def file_hash(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def file_hash(*paths: Path) -> str:
+    """Return the SHA-256 of files, one behind the other."""
+    total = hashlib.sha256()
+    for path in paths:
+        with open(path, "rb") as file:
+            hashlib.file_digest(file, lambda: total)
+    return total.hexdigest()
+
+
+def valid_name(name: str) -> str:
+    r"""Return a name of a file as valid text; bytes that are no UTF-8 are escaped.
+
+    Examples
+    --------
+    >>> valid_name("caf\udce9.wav")
+    'caf\\xe9.wav'
+    """
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def stream_content(file: BinaryIO) -> tuple[float, int]:

@@ -7,6 +7,7 @@ import pytest
 import soundfile
 
 from lpcnet_cq.cli import main
+from lpcnet_cq.evaluation import compare as comparing
 from lpcnet_cq.evaluation import metrics
 from lpcnet_cq.evaluation.compare import chosen_metrics, compare, pairs_of, score_table
 from lpcnet_cq.evaluation.metrics import METRICS
@@ -105,9 +106,41 @@ def test_command_prints_and_writes_a_table(folders, tmp_path, capsys):
     assert main(command) == 2 and "exists; -f overwrites it" in capsys.readouterr().err
 
 
+def test_files_that_cannot_be_scored_are_named_and_the_others_are_scored(folders, capsys):
+    ref, deg = folders
+    (deg / "a.aiff").write_bytes(b"no sound")
+    assert main(["evaluate", str(ref), str(deg), "--metrics", "snr_db", "--jobs", "2"]) == 1
+    out, err = capsys.readouterr()
+    assert "| deep/b | 39.9 |" in out and "| a |" not in out
+    assert f"error: `{deg}/a.aiff`" in err and "1 of 2 files were scored, 1 failed" in err
+
+
+def test_a_second_run_scores_what_is_missing_or_changed(folders, tmp_path, capsys, monkeypatch):
+    pytest.importorskip("pyarrow", reason="needs the extra `cluster`")
+    from lpcnet_cq.work.manifest import read_table
+
+    ref, deg = folders
+    command = ["evaluate", str(ref), str(deg), "--metrics", "snr_db", "--manifest", str(tmp_path / "m.parquet")]
+    command += ["--csv", str(tmp_path / "scores.csv")]
+    scored, compare = [], comparing.compare
+    monkeypatch.setattr(comparing, "compare", lambda x, y, metrics: scored.append(x.stem) or compare(x, y, metrics))
+    assert main(command) == 0
+    table, rows = (tmp_path / "scores.csv").read_bytes(), read_table(tmp_path / "m.parquet")[1]
+    assert main(command) == 0 and scored == ["a", "b"]
+    assert (tmp_path / "scores.csv").read_bytes() == table and read_table(tmp_path / "m.parquet")[1] == rows
+    assert [row["snr_db"] for row in rows] == pytest.approx([20, 40], abs=0.3)
+    write(ref / "deep" / "b.wav", np.ones(FS))
+    assert main(command) == 0 and scored == ["a", "b", "b"]
+    assert len(read_table(tmp_path / "m.parquet")[1]) == 2
+    capsys.readouterr()
+    assert main([*command, "--metrics", "si_sdr_db"]) == 1
+    assert "is the manifest of a run with metrics ['snr_db']; -f begins a new one" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["a.wav", "b.wav", "--manifest", "m.parquet"], "--manifest is for folders, `a.wav` is none"),
         (["a.wav"], "needs two files or folders, only `a.wav` is given"),
         (["a.wav", "b.wav", "--bitrate", "9k"], "not for REF and DEG"),
         (["a.wav", "b.wav", "--csv", "b.wav"], "must have the suffix .csv"),

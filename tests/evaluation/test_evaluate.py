@@ -43,8 +43,10 @@ class EightBit:
     """A codec of one byte a sample: known rate, known distortion."""
 
     kind, sample_rate_hz, channels, config = "speech", RATE_HZ, 1, SpeechConfig()
+    encoded = 0
 
     def encode(self, x, sample_rate_hz, bitrate_bps):
+        self.encoded += 1
         return struct.pack("<II", sample_rate_hz, len(x)) + np.round(x * 127).astype(np.int8).tobytes()
 
     def decode(self, data):
@@ -100,6 +102,25 @@ def test_evaluation_leaves_table_rows_pictures_and_sound(clips, tmp_path, fast):
     assert (out / "samples" / "s1-s1.png").stat().st_size > 10_000
 
 
+def test_a_second_run_measures_only_what_the_manifest_lacks(clips, tmp_path, fast):
+    pytest.importorskip("pyarrow", reason="needs the extra `cluster`")
+    from lpcnet_cq.work.manifest import Manifest
+
+    codec, whole = EightBit(), ev.evaluate(EightBit(), clips, 9000, tmp_path / "whole")
+    for measured in (clips[:2], clips):
+        with Manifest(tmp_path / "m.parquet", {}, unit_of=str) as manifest:
+            rows = ev.evaluate(codec, measured, 9000, tmp_path / "parts", manifest=manifest)
+    assert rows == whole and list(map(list, rows)) == list(map(list, whole))
+    assert (tmp_path / "parts" / "evaluation.csv").read_bytes() == (tmp_path / "whole" / "evaluation.csv").read_bytes()
+    assert codec.encoded == 3
+
+
+def test_a_recording_that_cannot_be_read_is_named(clips, tmp_path, fast):
+    clips[1].path.write_bytes(b"no sound")
+    with pytest.raises(ValueError, match=r"s2\.wav`: .*; 1 of 3 recordings could not be scored"):
+        ev.evaluate(EightBit(), clips, 9000, tmp_path / "out")
+
+
 def test_report_scores_held_out_speakers_and_draws_the_training(tmp_path, fast, capsys):
     for speaker in ("x1", "x2"):
         (tmp_path / "corpus" / speaker).mkdir(parents=True)
@@ -138,7 +159,7 @@ def test_limit_takes_every_speaker_before_a_second_clip(tmp_path):
 def test_silence_has_no_score(level):
     """Neither of silence, nor of silence in the place of speech."""
     x, silence = level * speech(1.0), np.zeros(RATE_HZ, np.float32)
-    row = ev.score(Clip(ev.Path("a.wav"), "s", "dev"), x, silence, b"", metrics.METRICS, RATE_HZ)
+    row = ev.score(x, silence, b"", metrics.METRICS, RATE_HZ)
     assert all(np.isnan(row[k]) for k in metrics.METRICS)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lpcnet_cq.work.manifest import COLUMNS, Manifest, read_table, unit_of
+from lpcnet_cq.work.manifest import COLUMNS, Manifest, file_of, read_table
 
 parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra `cluster`")
 SETTINGS = {"rate_bps": 9000, "backend": None}
@@ -72,4 +72,4 @@ def test_another_file_is_no_manifest(tmp_path):
 
 
 def test_the_unit_of_a_member_is_its_shard():
-    assert unit_of("x.tar.cq") == "x.tar.cq" and unit_of("d/x.tar/y/z.cq") == "d/x.tar"
+    assert file_of("x.tar.cq") == "x.tar.cq" and file_of("d/x.tar/y/z.cq") == "d/x.tar"
