@@ -2,11 +2,11 @@
 
     python experiments/benchmark.py DATA [--peers opus,amr-wb] [--rates 9k,24k] [--model NAME] [--judges warpq]
 
-Codes the held-out speech of the corpus folder DATA and scores the decoded signals. Writes to
-`results/benchmark`. Every row of `rows.csv` is written as it is measured and is not measured again: an interrupted run
+Codes the held-out speech of the corpus folder DATA and scores the decoded signals. Writes to `results/benchmark`.
+Every row of `rows.csv` is written as it is measured and is not measured again: a run that was interrupted or killed
 continues where it stopped, `--redo CODEC` deletes the rows of a codec, and scores that rows lack are added without the
-others: those whose package was missing, and those of a new judge. Judges (`lpcnet_cq.evaluation.judges`) are slow: they
-score 7.68 s from the middle of `--judged` recordings only. Lines in decoded white noise are written to
+others: those whose package was missing, and those of a new judge. Judges (`lpcnet_cq.evaluation.judges`) are slow:
+they score 7.68 s from the middle of `--judged` recordings only. Lines in decoded white noise are written to
 `noise_lines.csv`. At the end the program writes the tables (`table.md`), the curves (`curves.png`) and the recordings
 on which Opus is furthest ahead of ours (`worst.csv`); `--peers none --model none --judges none` writes these alone.
 `--recogniser WEIGHTS` adds the letter error rate of a recogniser (`recognise.py`) on recordings with a transcript to
@@ -38,7 +38,7 @@ from lpcnet_cq.evaluation.evaluate import held_out
 from lpcnet_cq.evaluation.judges import JUDGED_S, JUDGES
 from lpcnet_cq.evaluation.noise_lines import LEVELS_DB, noise_line_excess_db
 from lpcnet_cq.training.data import Clip, read_clip
-from lpcnet_cq.work.engine import LOST, completed
+from lpcnet_cq.work.engine import LOST, LOST_TEXT, completed
 from lpcnet_cq.work.where import HERE, Where
 
 OWN = "lpcnet_cq"
@@ -226,13 +226,17 @@ def measure(point: Point, clips: Sequence[Clip], path: Path, wanted: Wanted, whe
     if not gaps:
         return
     done, engine = len(clips) - len(gaps), where.engine(FillGap(point.prepare(), point.step_hz))
+    lost = []
     for i, (gap, row) in enumerate(completed(gaps, engine), start=done + 1):
         if row is LOST:
-            raise RuntimeError(f"the process that coded {gap.row['clip']} was lost")
+            lost.append(gap.row["clip"])
+            continue
         tables.append_rows([row], COLUMNS, path)
         scores = ", ".join(f"{k} {row[k]:.3f}" for k in COLUMNS[5:] if k in row)
         told = f"{point.codec} {point.kbps_asked:g} kbps, {i}/{len(clips)}: {row['kbps']:.2f} kbps, {scores}"
         print(told, flush=True)
+    if lost:
+        raise RuntimeError(f"{len(lost)} recordings were not measured, the first is {lost[0]}: {LOST_TEXT}")
 
 
 def measure_all(args, clips: Sequence[Clip], path: Path, where: Where = HERE) -> dict[str, str]:
@@ -247,19 +251,21 @@ def measure_all(args, clips: Sequence[Clip], path: Path, where: Where = HERE) ->
     judges = [k for k in args.judges if k not in lacks]
     reads = readers(args.recogniser, args.data) if args.recogniser else {}
     wanted = Wanted(scores, judges, judged_clips(clips, args.judged), reads)
-    measure(Point(plots.UNCODED, PCM_KBPS, lambda: uncoded, STEP_HZ), clips, path, wanted, where)
+    points = [Point(plots.UNCODED, PCM_KBPS, lambda: uncoded, STEP_HZ)]
     for kbps in args.rates:
         usable = codec
         if codec and not codec.bitrates_bps[0] <= 1000 * kbps <= codec.bitrates_bps[1]:
             absent[f"{args.label} at {kbps:g} kbps"] = "{} reaches {} to {} bps".format(codec.name, *codec.bitrates_bps)
             usable = None
-        for point in points_at(kbps, names, usable, args.label, clips):
-            try:
-                measure(point, clips, path, wanted, where)
+        points += points_at(kbps, names, usable, args.label, clips)
+    for point in points:
+        try:
+            measure(point, clips, path, wanted, where)
+            if point.codec != plots.UNCODED:
                 measure_noise(point, path.with_name("noise_lines.csv"))
-            except (OSError, RuntimeError) as error:  # a library or a network that breaks down is named, others go on
-                absent[f"{point.codec} at {point.kbps_asked:g} kbps"] = str(error)
-                print(f"{point.codec} at {point.kbps_asked:g} kbps: {error}", flush=True)
+        except (OSError, RuntimeError) as error:  # a library or a network that breaks down is named, others go on
+            absent[f"{point.codec} at {point.kbps_asked:g} kbps"] = str(error)
+            print(f"{point.codec} at {point.kbps_asked:g} kbps: {error}", flush=True)
     return absent
 
 

@@ -246,6 +246,33 @@ def test_rows_are_measured_once(bench):
     assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_killed_run_goes_on_and_doubles_nothing(bench):
+    """It was killed while it wrote the last row."""
+    run, codec, out = bench
+    whole = run()
+    path = out / "rows.csv"
+    path.write_bytes(path.read_bytes()[:-5])
+    codec.calls = 0
+    assert run() == whole and codec.calls == 1
+
+
+def test_a_recording_that_ends_its_process_leaves_the_others(bench, monkeypatch, capsys):
+    run, _, out = bench
+    whole = run()
+    (out / "rows.csv").unlink()
+    completed = benchmark.completed
+
+    def with_loss(gaps, engine):
+        for i, (gap, row) in enumerate(completed(gaps, engine)):
+            yield gap, row if i else benchmark.LOST
+
+    monkeypatch.setattr(benchmark, "completed", with_loss)
+    assert run() == whole[1:]
+    assert "1 recordings were not measured, the first is data/s1/a.wav" in capsys.readouterr().out
+    monkeypatch.setattr(benchmark, "completed", completed)
+    assert run() == [*whole[1:], whole[0]]
+
+
 def test_the_recordings_themselves_are_scored(bench, monkeypatch, capsys):
     run, codec, out = bench
     monkeypatch.setattr(benchmark, "METRICS", benchmark.METRICS | {"dnsmos": benchmark.METRICS["pesq"]})

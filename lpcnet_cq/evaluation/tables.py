@@ -5,6 +5,8 @@ dictionary from column names to values.
 """
 
 import csv
+import io
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -22,13 +24,16 @@ def write_rows(rows: Sequence[Mapping], path: Path) -> None:
 def append_rows(rows: Iterable[Mapping], columns: Sequence[str], path: Path) -> None:
     """Add rows to a CSV file, which is created with its header if missing; other columns are omitted.
 
-    The file is opened and closed in every call, so that several programs can add to it.
+    The file is opened and closed in every call, so that several programs can add to it. A last line that is not
+    complete, of a program that was killed, is removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    new = not path.is_file()
+    kept = whole_lines(path)
+    if path.is_file():
+        os.truncate(path, len(kept))
     with open(path, "a", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, extrasaction="ignore")
-        if new:
+        if not kept:
             writer.writeheader()
         writer.writerows({k: f"{v:.5g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
 
@@ -36,17 +41,21 @@ def append_rows(rows: Iterable[Mapping], columns: Sequence[str], path: Path) -> 
 def read_rows(path: Path, text_columns: Sequence[str] = ()) -> list[dict]:
     """Read the rows of a CSV file; values are floats except in `text_columns`.
 
-    Blank cells are omitted. If the file does not exist, the result is empty.
+    Blank cells are omitted, and so is a last line that is not complete. Without the file, the result is empty.
 
     >>> read_rows(Path("no/such/file.csv"))
     []
     """
-    if not path.is_file():
-        return []
-    with open(path, newline="", encoding="utf-8") as file:
-        return [
-            {k: v if k in text_columns else float(v) for k, v in row.items() if v != ""} for row in csv.DictReader(file)
-        ]
+    lines = io.StringIO(whole_lines(path).decode("utf-8"), newline="")
+    return [
+        {k: v if k in text_columns else float(v) for k, v in row.items() if v != ""} for row in csv.DictReader(lines)
+    ]
+
+
+def whole_lines(path: Path) -> bytes:
+    """Return the content of a file up to the end of its last complete line; nothing if it does not exist."""
+    data = path.read_bytes() if path.is_file() else b""
+    return data[: data.rfind(b"\n") + 1]
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]], text_columns: int = 1) -> str:

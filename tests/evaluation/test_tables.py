@@ -19,6 +19,16 @@ def test_rows_are_read_as_written(tmp_path):
     assert tables.read_rows(tmp_path / "none.csv") == []
 
 
+@pytest.mark.parametrize("left", ["name,va", "name,value\n", "name,value\na,1\n", "name,value\na,1\nb,2.3"])
+def test_a_line_that_was_not_completed_does_not_count(tmp_path, left):
+    path = tmp_path / "rows.csv"
+    path.write_text(left)
+    before = tables.read_rows(path, ["name"])
+    assert before == [{"name": "a", "value": 1.0}] * ("a,1" in left)
+    tables.append_rows([{"name": "c", "value": 3}], ["name", "value"], path)
+    assert tables.read_rows(path, ["name"]) == [*before, {"name": "c", "value": 3.0}]
+
+
 def test_interval_is_students():
     v = np.random.default_rng(0).normal(3, 0.2, 12)
     mean, half = tables.mean_and_interval([*v, np.nan])
