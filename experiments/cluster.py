@@ -1,7 +1,8 @@
-"""Coding of folders on several processes: speed beside a plain loop, and runs whose workers are killed.
+"""Coding of folders on several processes: speed beside a plain loop, and runs whose workers or nodes are killed.
 
     python experiments/cluster.py speed [--files 60] [--seconds 10] [--rounds 3] [--ray]
     python experiments/cluster.py faults [--files 10000] [--seconds 0.2] [--kills 5]
+    python experiments/cluster.py nodes [--files 40] [--seconds 2]
 
 `speed` times whole commands, with the start of all processes, on a machine that must be idle, and writes
 `results/cluster/rows.csv`: a plain loop over the files in one process, and `lpcnet-cq encode` with a manifest and one
@@ -9,6 +10,9 @@ or two workers; with `--ray` also with two on a local Ray cluster. Medians of th
 
 `faults` codes a folder once undisturbed, and once with killed workers and, in between, a killed run that a second
 command resumes; it compares all bytes and all rows of the manifests.
+
+`nodes` starts a Ray cluster of two nodes on the loopback address, each with one core, codes a folder there, and kills
+the second node, with all of its processes, while it codes; it compares bytes and rows with those of one process.
 """
 
 import argparse
@@ -26,9 +30,11 @@ import numpy as np
 from report import RESULTS, make_parser, record_run
 
 from lpcnet_cq.audio import write_wav
+from lpcnet_cq.cli.launch import free_port
 from lpcnet_cq.evaluation.bench import processor, speech_like
 from lpcnet_cq.evaluation.tables import markdown, write_rows
 from lpcnet_cq.work.manifest import read_table
+from lpcnet_cq.work.ray_tasks import check_answer
 
 RATE_HZ = 16000
 LOOP = """
@@ -146,17 +152,88 @@ def faults(args: argparse.Namespace, work: Path) -> None:
                 time.sleep(0.05)
             process.kill()
         print(f"{part}: exit status {process.wait()}, {done_of(tables['killed'])} files in the journal", flush=True)
-    (n, whole), (m, killed) = digest(work / "whole"), digest(work / "killed")
-    rows = [read_table(tables[name])[1] for name in runs]
-    print(f"{lost} workers and one run killed; files: {n} and {m}; bytes identical: {whole == killed}")
+    print(f"{lost} workers and one run killed")
+    compare(work, tables)
+
+
+def compare(work: Path, tables: dict[str, Path]) -> None:
+    """Print whether two runs have the same bytes and rows."""
+    (n, one), (m, other) = (digest(work / name) for name in tables)
+    rows = [read_table(path)[1] for path in tables.values()]
+    print(f"files: {n} and {m}; bytes identical: {one == other}")
     print(f"rows: {len(rows[0])} and {len(rows[1])}; rows identical: {rows[0] == rows[1]}")
+
+
+# ------------------------------------------------------------------------------------------------ nodes
+
+RAY = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--num-cpus=1", "--disable-usage-stats"]
+RAY += ["--node-ip-address=127.0.0.1"]
+RAY_ENVIRON = {"RAY_memory_monitor_refresh_ms": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+RAY_ENVIRON |= {"RAY_AUTH_MODE": "disabled"}  # else a token that is in the home folder is asked for
+
+
+def start_node(*options: str) -> subprocess.Popen:
+    """Start a node, which is a process of this one with all its own processes below it."""
+    return subprocess.Popen([*RAY, *options], env=os.environ | RAY_ENVIRON, stdout=subprocess.DEVNULL)
+
+
+def processes_below(pid: int) -> list[int]:
+    """Return a process and all processes that it, or those, have started."""
+    found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True).stdout.split()
+    return [pid, *(below for child in found for below in processes_below(int(child)))]
+
+
+def codes_on(node: subprocess.Popen) -> bool:
+    """Return whether a unit of work runs on a node."""
+    pids = ",".join(map(str, processes_below(node.pid)))
+    found = subprocess.run(["ps", "-o", "args=", "-p", pids], capture_output=True, text=True).stdout
+    return "ray::run_unit" in found
+
+
+def end_node(node: subprocess.Popen) -> None:
+    """Kill a node as a loss of power does."""
+    for pid in processes_below(node.pid):
+        os.kill(pid, signal.SIGKILL)
+    node.wait()
+
+
+def nodes(args: argparse.Namespace, work: Path) -> None:
+    corpus = make_corpus(work / "in", args.files, args.seconds)
+    tables = {name: work / f"{name}.parquet" for name in ("whole", "killed")}
+    runs = {n: [*COMMAND, str(corpus), "-o", str(work / n), "--manifest", str(t)] for n, t in tables.items()}
+    subprocess.run(runs["whole"], check=True)
+    port = free_port()
+    started = [start_node("--head", f"--port={port}", "--include-dashboard=false")]
+    try:
+        while not answers(port):
+            time.sleep(0.1)
+        started.append(start_node(f"--address=127.0.0.1:{port}"))
+        process = subprocess.Popen([*runs["killed"], "--cluster", f"127.0.0.1:{port}"], env=os.environ | RAY_ENVIRON)
+        while process.poll() is None and not (done_of(tables["killed"]) > args.files / 5 and codes_on(started[1])):
+            time.sleep(0.1)
+        end_node(started.pop())
+        print(f"the second node was killed after {done_of(tables['killed'])} files")
+        print(f"exit status {process.wait()}")
+    finally:
+        for node in started:
+            end_node(node)
+    compare(work, tables)
+
+
+def answers(port: int) -> bool:
+    """Return whether a Ray cluster answers at a port of this machine."""
+    try:
+        check_answer(f"127.0.0.1:{port}")
+    except OSError:
+        return False
+    return True
 
 
 if __name__ == "__main__":
     parser = make_parser(__doc__)
-    parser.add_argument("what", choices=("speed", "faults"))
-    parser.add_argument("--files", type=int, help="number of recordings (default: speed 60, faults 10000)")
-    parser.add_argument("--seconds", type=float, help="of each recording (default: speed 10, faults 0.2)")
+    parser.add_argument("what", choices=("speed", "faults", "nodes"))
+    parser.add_argument("--files", type=int, help="number of recordings (default: 60, 10000 or 40)")
+    parser.add_argument("--seconds", type=float, help="of each recording (default: 10, 0.2 or 2)")
     parser.add_argument("--rounds", type=int, default=3, help="of speed (default: %(default)s)")
     parser.add_argument(
         "--kills", type=int, default=5, help="of workers, in each half of faults (default: %(default)s)"
@@ -164,7 +241,7 @@ if __name__ == "__main__":
     parser.add_argument("--ray", action="store_true", help="also time a local Ray cluster")
     parser.add_argument("--results", type=Path, default=RESULTS / "cluster", help="folder to write to")
     args = parser.parse_args()
-    args.files = args.files or {"speed": 60, "faults": 10000}[args.what]
-    args.seconds = args.seconds or {"speed": 10.0, "faults": 0.2}[args.what]
+    args.files = args.files or {"speed": 60, "faults": 10000, "nodes": 40}[args.what]
+    args.seconds = args.seconds or {"speed": 10.0, "faults": 0.2, "nodes": 2.0}[args.what]
     with tempfile.TemporaryDirectory() as folder:
-        {"speed": speed, "faults": faults}[args.what](args, Path(folder))
+        {"speed": speed, "faults": faults, "nodes": nodes}[args.what](args, Path(folder))

@@ -19,11 +19,12 @@ from dsp.frames import FrameSpec
 from lpcnet_cq.music.config import MusicConfig
 from lpcnet_cq.music.front_end import short_block_flags
 from lpcnet_cq.training.augment import change_speed
-from lpcnet_cq.training.cache import as_floats, cached_pcm
+from lpcnet_cq.training.cache import as_floats, as_pcm, cached_pcm
 from lpcnet_cq.training.data import Clip, read_clip
 from lpcnet_cq.training.music_objective import compared
 from lpcnet_cq.training.psychoacoustic_loss import threshold_db
 from lpcnet_cq.training.sampling import batch_generator, collection_probabilities
+from lpcnet_cq.training.tar_corpus import recordings
 
 SHORT_S = 15.0  # collections with a smaller mean duration of recordings contain single sounds
 SOUNDS = (1, 6)  # number of sounds in a scene
@@ -62,9 +63,32 @@ def build_recordings(clips: Sequence[Clip], cache_folder: str | Path, spec: Fram
     return Recordings(stored.pcm.reshape(-1, 2), sources, spec)
 
 
+def read_shard(path: Path, spec: FrameSpec) -> Recordings:
+    """Read the recordings of a tar shard into memory; the collection of each is the first folder of its name.
+
+    Raises
+    ------
+    ValueError
+        If the file is not a shard, a recording cannot be read, or there is none.
+    """
+    pcm, sources, n = [], dict[str, list[tuple[int, int]]](), 0
+    for name, x in recordings(path, spec.sample_rate_hz, channels=2):
+        pcm.append(as_pcm(stereo(x)))
+        collection = name.partition("/")[0] if "/" in name else ""
+        sources.setdefault(collection, []).append((n, n + len(x)))
+        n += len(x)
+    if not pcm:
+        raise ValueError(f"`{path}` has no recording")
+    return Recordings(np.concatenate(pcm), sources, spec)
+
+
 def read_stereo(clip: Clip, spec: FrameSpec) -> np.ndarray:
-    """Read a recording as two channels, float32 (n_samples, 2); a mono recording gets two equal channels."""
-    x = read_clip(clip, spec.sample_rate_hz, channels=2)
+    """Read a recording as two channels, float32 (n_samples, 2)."""
+    return stereo(read_clip(clip, spec.sample_rate_hz, channels=2))
+
+
+def stereo(x: np.ndarray) -> np.ndarray:
+    """Return two channels (n, 2); mono (n,) becomes two equal ones."""
     return x if x.ndim == 2 else np.stack([x, x], axis=1)
 
 

@@ -5,7 +5,7 @@ from flax import nnx
 from lpcnet_cq.music.config import MusicConfig
 from lpcnet_cq.music.model import Model
 from lpcnet_cq.training.config import MusicLoss, TrainConfig
-from lpcnet_cq.training.music_data import MusicBatches, Recordings, build_recordings
+from lpcnet_cq.training.music_data import MusicBatches, Recordings, build_recordings, read_shard
 from lpcnet_cq.training.music_objective import objective, quantise, rates
 from lpcnet_cq.training.task import Task
 
@@ -27,6 +27,7 @@ MUSIC = Task(
     loss=MusicLoss,
     part="audio/",
     material=build_recordings,
+    read_shard=read_shard,
     batches=batches,
     model=model,
     shape=lambda batch: (batch["is_short"].shape[0], batch["is_short"].shape[1] - 2),

@@ -16,10 +16,11 @@ from dsp.frames import FrameSpec
 from lpcnet_cq.speech.analysis import analyse_lsf
 from lpcnet_cq.training.active_level import active_level_dbov
 from lpcnet_cq.training.augment import SPEED, augment, draw_speed
-from lpcnet_cq.training.cache import PCM, Spans, as_floats, cached_pcm
+from lpcnet_cq.training.cache import PCM, Spans, as_floats, as_pcm, cached_pcm
 from lpcnet_cq.training.data import Clip, read_clip
 from lpcnet_cq.training.psychoacoustic_loss import threshold_db
 from lpcnet_cq.training.sampling import batch_generator, collection_probabilities
+from lpcnet_cq.training.tar_corpus import recordings
 
 LEVELS_DBOV = (-36.0, -16.0)  # range of active speech levels of crops
 SILENCE_DBOV = -60.0  # crops with a lower level are rarely used
@@ -72,6 +73,25 @@ def build_shards(clips: Sequence[Clip], cache_folder: str | Path, spec: FrameSpe
     stored = cached_pcm(clips, cache_folder, spec, lambda clip: read_faded(clip, spec), make_index)
     sources = {name: (first, stop) for name, (first, stop) in stored.index.items()}
     return Shards(stored.pcm, np.load(stored.folder / "lsf.npy", "r"), sources, spec)
+
+
+def read_shard(path: Path, spec: FrameSpec) -> Shards:
+    """Read the recordings of a tar shard into memory, as `build_shards` does.
+
+    Raises
+    ------
+    ValueError
+        If the file is not a shard, a recording cannot be read, or none is as long as a packet.
+    """
+    pcm, lsf = [], []
+    for _, x in recordings(path, spec.sample_rate_hz):
+        pcm.append(as_pcm(faded(x, spec)))
+        if len(pcm[-1]):
+            lsf.append(analyse_lsf(as_floats(pcm[-1]), spec).astype(np.float32))
+    if not lsf:
+        raise ValueError(f"`{path}` has no recording that is as long as a packet ({spec.hop} samples)")
+    lsf = np.concatenate(lsf)
+    return Shards(np.concatenate(pcm), lsf, {path.name: (0, len(lsf))}, spec)
 
 
 def read_faded(clip: Clip, spec: FrameSpec) -> np.ndarray:

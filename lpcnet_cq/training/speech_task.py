@@ -6,7 +6,7 @@ from flax import nnx
 from lpcnet_cq.speech.config import SpeechConfig
 from lpcnet_cq.speech.model import Model
 from lpcnet_cq.training.config import SpeechLoss, TrainConfig
-from lpcnet_cq.training.speech_data import Batches, Shards, build_shards
+from lpcnet_cq.training.speech_data import Batches, Shards, build_shards, read_shard
 from lpcnet_cq.training.speech_objective import objective, quantise, rates
 from lpcnet_cq.training.task import Task
 
@@ -29,6 +29,7 @@ SPEECH = Task(
     loss=SpeechLoss,
     part="speech/",
     material=build_shards,
+    read_shard=read_shard,
     batches=batches,
     model=model,
     shape=lambda batch: (batch["lsf"].shape[0], batch["lsf"].shape[1] - 1),

@@ -1,7 +1,7 @@
 """Corpora in tar shards: training reads them one after the other, with the memory of a few shards.
 
-Place in the chain: between tar shards and the training of speech, beside `speech_data`. A corpus is a folder with
-shards `train-*.tar` and `dev-*.tar` in the layout of WebDataset; members with a suffix of audio are recordings.
+Place in the chain: between tar shards and the batches of each codec. A corpus is a folder with shards `train-*.tar` and
+`dev-*.tar` in the layout of WebDataset; members with a suffix of audio are recordings.
 
 The rows of a batch are divided among lanes. Each lane draws its crops from one shard during `SHARD_STEPS` steps, and
 then goes on to its next shard; in each epoch, all shards are shuffled and dealt to the lanes. Shards and crops of a
@@ -10,21 +10,19 @@ run reads what an uninterrupted one reads, and each process reads only the shard
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from io import BytesIO
 from math import gcd
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from dsp.frames import FrameSpec
 from lpcnet_cq.audio import read_audio, replacing, to_pcm16, wav_header
-from lpcnet_cq.speech.analysis import analyse_lsf
-from lpcnet_cq.training.cache import as_floats, whole_folder
+from lpcnet_cq.training.cache import whole_folder
 from lpcnet_cq.training.data import AUDIO_SUFFIXES, Clip, read_clip
 from lpcnet_cq.training.sampling import batch_generator
-from lpcnet_cq.training.speech_data import Batches, Shards, faded
 from lpcnet_cq.work.tar_shards import SUFFIX, ShardWriter, members
 
 SHARD_STEPS = 256  # in which a lane draws from a shard; 15 minutes of speech are then heard about once or twice
@@ -37,29 +35,22 @@ def shards_of(folder: str | Path, split: str) -> list[Path]:
     return sorted(Path(folder).glob(f"{split}-*{SUFFIX}"))
 
 
-def read_shard(path: Path, spec: FrameSpec) -> Shards:
-    """Read the recordings of a shard, as `speech_data.build_shards` does.
+def recordings(path: Path, sample_rate_hz: int, channels: int = 1) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield name and samples of each recording of a shard, as `data.read_clip` reads them.
 
     Raises
     ------
     ValueError
-        If the file is not a shard, a recording cannot be read, or none is as long as a packet.
+        If the file is not a shard, or a recording cannot be read.
     """
-    pcm, lsf = [], []
     for name, data in members(path):
         if Path(name).suffix.lower() not in AUDIO_SUFFIXES:
             continue
         try:
-            x = faded(read_audio(BytesIO(data), spec.sample_rate_hz).x, spec)
+            x = read_audio(BytesIO(data), sample_rate_hz, channels).x
         except ValueError as error:
             raise ValueError(f"`{path}` has the member `{name}`, which cannot be read: {error}") from error
-        pcm.append(np.clip(np.round(32768 * x), -32768, 32767).astype(np.int16))
-        if len(x):
-            lsf.append(analyse_lsf(as_floats(pcm[-1]), spec).astype(np.float32))
-    if not lsf:
-        raise ValueError(f"`{path}` has no recording that is as long as a packet ({spec.hop} samples)")
-    lsf = np.concatenate(lsf)
-    return Shards(np.concatenate(pcm), lsf, {path.name: (0, len(lsf))}, spec)
+        yield name, x
 
 
 class ShardBatches:
@@ -69,18 +60,18 @@ class ShardBatches:
     ----------
     paths : sequence of Path
         Shards for training, in any order.
-    spec : FrameSpec
-    batch, seconds, seed, masks
-        As for `speech_data.Batches`.
+    draw : callable
+        draw(path) reads a shard and returns an object with the method `batch(step, rows)`.
+    batch : int
+        Number of crops in a batch.
+    seed : int
     """
 
-    def __init__(
-        self, paths: Sequence[Path], spec: FrameSpec, batch: int, seconds: float, seed: int, masks: bool = False
-    ) -> None:
-        self._paths, self._spec, self._drawn = sorted(paths), spec, (seconds, seed, masks)
+    def __init__(self, paths: Sequence[Path], draw: Callable[[Path], Any], batch: int, seed: int) -> None:
+        self._paths, self._draw = sorted(paths), draw
         self.batch_size, self.seed, self.lanes = batch, seed, gcd(batch, MOST_LANES)
         self._reader = ThreadPoolExecutor(1)  # reads the next shards while the present ones are used
-        self._held: dict[tuple[int, int], Future[Batches]] = {}
+        self._held: dict[tuple[int, int], Future] = {}
 
     def shard(self, lane: int, visit: int) -> Path:
         """Return the shard from which a lane draws its crops at its visit number 0, 1, ..."""
@@ -89,7 +80,7 @@ class ShardBatches:
         return self._paths[order[i]]
 
     def batch(self, step: int, rows: Iterable[int] | None = None) -> dict[str, np.ndarray]:
-        """Return batch number `step`, or only some of its rows, as `speech_data.Batches.batch` does."""
+        """Return batch number `step`, or only some of its rows, as the batches of each shard do."""
         visit = step // SHARD_STEPS
         of_lanes: dict[int, list[int]] = {}
         for row in range(self.batch_size) if rows is None else rows:
@@ -99,9 +90,8 @@ class ShardBatches:
         parts = [self._held[lane, visit].result().batch(step, own) for lane, own in of_lanes.items()]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
-    def _read(self, lane: int, visit: int) -> Batches:
-        seconds, seed, masks = self._drawn
-        return Batches(read_shard(self.shard(lane, visit), self._spec), self.batch_size, seconds, seed, masks)
+    def _read(self, lane: int, visit: int) -> Any:
+        return self._draw(self.shard(lane, visit))
 
 
 def dev_clips(folder: str | Path, cache_folder: Path) -> list[Clip]:
@@ -124,10 +114,13 @@ def dev_clips(folder: str | Path, cache_folder: Path) -> list[Clip]:
     return [Clip(path, speaker, "dev", Path(folder).name) for path, speaker in zip(paths, speakers, strict=True)]
 
 
-def write_shards(clips: Sequence[Clip], folder: Path, minutes: float, seed: int, sample_rate_hz: int) -> int:
+def write_shards(
+    clips: Sequence[Clip], folder: Path, minutes: float, seed: int, sample_rate_hz: int, channels: int = 1
+) -> int:
     """Write recordings in random order to shards of about so many minutes; return the number of shards.
 
-    Each split has its own shards. Names of members begin with the speaker.
+    Each split has its own shards. Names of members begin with the speaker; with two channels, which are for music, with
+    the collection.
     """
     folder.mkdir(parents=True, exist_ok=True)
     n_shards = 0
@@ -140,9 +133,10 @@ def write_shards(clips: Sequence[Clip], folder: Path, minutes: float, seed: int,
                 seconds = 0.0
                 while queue and seconds < 60 * minutes:
                     clip = queue.pop()
-                    x = read_clip(clip, sample_rate_hz)
-                    data = wav_header(1, sample_rate_hz, len(x)) + to_pcm16(x).tobytes()
-                    shard.add(f"{clip.speaker}/{clip.path.stem}-{len(queue):06d}.wav", data)
+                    x = read_clip(clip, sample_rate_hz, channels)
+                    data = wav_header(x.ndim, sample_rate_hz, len(x)) + to_pcm16(x).tobytes()
+                    owner = clip.source.replace("/", "-") if channels > 1 else clip.speaker
+                    shard.add(f"{owner}/{clip.path.stem}-{len(queue):06d}.wav", data)
                     seconds += len(x) / sample_rate_hz
             i, n_shards = i + 1, n_shards + 1
     return n_shards

@@ -25,8 +25,10 @@ class Task(NamedTuple):
         Folder that is used of corpora that contain both speech and audio.
     material : callable
         material(clips, cache_folder, spec) returns the recordings from which batches are drawn.
+    read_shard : callable
+        read_shard(path, spec) returns those of a tar shard.
     batches : callable
-        batches(material, t) returns an object with the method `batch(step)`.
+        batches(material, t) returns an object with the method `batch(step, rows)`.
     model : callable
         model(t, material) returns a new model.
     shape : callable
@@ -46,6 +48,7 @@ class Task(NamedTuple):
     loss: type[Loss]
     part: str
     material: Callable
+    read_shard: Callable
     batches: Callable
     model: Callable
     shape: Callable

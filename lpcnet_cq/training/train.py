@@ -5,6 +5,7 @@ model.
 """
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,7 +26,7 @@ from lpcnet_cq.training.loop import Budget, Position, Run, Setting
 from lpcnet_cq.training.parallel import is_first, leave_group, rows_here
 from lpcnet_cq.training.schedule import Phase, learning_rate, two_phases
 from lpcnet_cq.training.step_sizes import draw_steps, step_range
-from lpcnet_cq.training.tar_corpus import ShardBatches, read_shard, shards_of
+from lpcnet_cq.training.tar_corpus import ShardBatches, shards_of
 from lpcnet_cq.training.tasks import task_of
 
 RATE_GAIN = 0.01  # change of log lambda per step and relative excess of the rate
@@ -87,10 +88,9 @@ def prepare(t: TrainConfig) -> Prepared:
     if type(t.loss) is not task.loss:
         raise ValueError(f"`loss` is a {type(t.loss).__name__}, it must be a {task.loss.__name__} for this codec")
     if shards := shards_of(t.data, "train"):
-        if task.preset != "cq":
-            raise ValueError(f"`data` is `{t.data}`, which has tar shards; training on shards is for speech")
-        material = read_shard(shards[0], t.codec.spec)  # for the initial values of the model
-        batches = ShardBatches(shards, t.codec.spec, t.batch, t.seconds, t.seed, t.loss.is_psychoacoustic)
+        read = partial(task.read_shard, spec=t.codec.spec)
+        material = read(shards[0])  # for the initial values of the model
+        batches = ShardBatches(shards, lambda path: task.batches(read(path), t), t.batch, t.seed)
     else:
         clips = [clip for clip in open_corpus(Path(t.data), task.part) if clip.split == "train"]
         material = task.material(clips, cache_folder() / "shards", t.codec.spec)

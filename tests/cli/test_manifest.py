@@ -1,5 +1,6 @@
 """Runs over folders with a manifest: workers and runs that are killed, and what a second run does."""
 
+import io
 import os
 import signal
 import subprocess
@@ -138,6 +139,21 @@ def test_shards_are_coded_and_decoded(recordings, tmp_path, capsys):
     assert coded == content(recordings / "one")
     names = [name for path in sorted((tmp_path / "back").iterdir()) for name, _ in members(path)]
     assert names == [name.replace(".cq", ".wav") for name in coded]
+
+
+def test_music_goes_from_shards_to_shards(tmp_path, plucked):
+    from lpcnet_cq.work.tar_shards import members
+
+    (tmp_path / "in").mkdir()
+    for name in ("a", "b"):
+        soundfile.write(tmp_path / "in" / f"{name}.wav", plucked, 44100)
+    for command, source, target in (("encode", "in", "1"), ("decode", "1", "2"), ("encode", "2", "3")):
+        line = [command, str(tmp_path / source), "-o", str(tmp_path / target), "--tar", "9"]
+        assert main([*line, "--model", "audio"] if command == "encode" else line) == 0
+    names = [[name for name, _ in members(tmp_path / str(i) / "shard-000000.tar")] for i in (1, 2, 3)]
+    assert names == [["a.cq", "b.cq"], ["a.wav", "b.wav"], ["a.cq", "b.cq"]]
+    decoded = dict(members(tmp_path / "2" / "shard-000000.tar"))["a.wav"]
+    assert soundfile.read(io.BytesIO(decoded))[0].shape == plucked.shape
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,12 @@ import pytest
 import soundfile
 
 from lpcnet_cq.training.data import Clip
-from lpcnet_cq.training.music_data import PEAKS_DB, MusicBatches, build_recordings
+from lpcnet_cq.training.music_data import PEAKS_DB, MusicBatches, build_recordings, read_shard
 from lpcnet_cq.training.music_objective import compared
 from lpcnet_cq.training.presets import PRESETS
 from lpcnet_cq.training.psychoacoustic_loss import threshold_db
+from lpcnet_cq.training.tar_corpus import ShardBatches, shards_of, write_shards
+from lpcnet_cq.work.tar_shards import ShardWriter
 
 C = PRESETS["audio-tiny"].codec
 FS, N = C.spec.sample_rate_hz, C.spec.hop
@@ -71,3 +73,37 @@ def test_too_long_is_refused(recordings):
     alone = type(made)(made.pcm, {"pieces": made.sources["pieces"]}, made.spec)
     with pytest.raises(ValueError, match="at most the length of the longest recording"):
         MusicBatches(alone, 1, 60, 0, C)
+
+
+def test_a_tar_shard_is_read_as_its_recordings_are(recordings, tmp_path):
+    """Collections keep their names, so that short sounds are mixed to scenes; only the order differs."""
+    made, clips, _ = recordings
+    assert write_shards(clips, tmp_path, 10.0, 0, FS, channels=2) == 1
+    found = read_shard(tmp_path / "train-000000.tar", C.spec)
+    assert {name: len(spans) for name, spans in found.sources.items()} == {"notes": 4, "pieces": 1}
+    for name, spans in found.sources.items():
+        here, there = (
+            sorted(r.pcm[a:b].tobytes() for a, b in of) for r, of in ((found, spans), (made, made.sources[name]))
+        )
+        assert here == there
+
+
+def test_batches_of_shards_are_those_of_their_shard(recordings, tmp_path):
+    write_shards(recordings[1], tmp_path, 10.0, 0, FS, channels=2)
+
+    def draw(path):
+        return MusicBatches(read_shard(path, C.spec), 2, SECONDS, 0, C)
+
+    (path,) = shards_of(tmp_path, "train")
+    stream = ShardBatches([path], draw, 2, 0)
+    for step in (0, 300):
+        for name, value in draw(path).batch(step).items():
+            np.testing.assert_array_equal(stream.batch(step)[name], value)
+    np.testing.assert_array_equal(stream.batch(7, range(1, 2))["x"][0], draw(path).batch(7)["x"][1])
+
+
+def test_a_tar_shard_without_recordings_is_refused(tmp_path):
+    with open(tmp_path / "train-0.tar", "wb") as file, ShardWriter(file) as shard:
+        shard.add("a.txt", b"x")
+    with pytest.raises(ValueError, match=r"train-0\.tar` has no recording"):
+        read_shard(tmp_path / "train-0.tar", C.spec)

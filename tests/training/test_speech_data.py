@@ -13,7 +13,8 @@ from lpcnet_cq.training import speech_data
 from lpcnet_cq.training.active_level import active_level_dbov
 from lpcnet_cq.training.data import Clip
 from lpcnet_cq.training.psychoacoustic_loss import threshold_db
-from lpcnet_cq.training.speech_data import Batches, build_shards
+from lpcnet_cq.training.speech_data import Batches, build_shards, read_shard
+from lpcnet_cq.work.tar_shards import ShardWriter
 
 SPEC = FrameSpec()
 FS = SPEC.sample_rate_hz
@@ -152,3 +153,18 @@ def test_batches_have_masking_thresholds_where_they_are_asked_for(shards):
     assert "mask_db" not in plain
     np.testing.assert_array_equal(plain["x"], masked["x"])
     np.testing.assert_array_equal(masked["mask_db"], threshold_db(plain["x"], 16000))
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"a.txt": b"x"}, "has no recording that is as long as a packet"),
+        ({"a.wav": b"x"}, "has the member `a.wav`, which cannot be read"),
+    ],
+)
+def test_tar_shards_without_recordings_are_refused(tmp_path, files, message):
+    with open(tmp_path / "train-0.tar", "wb") as file, ShardWriter(file) as shard:
+        for name, data in files.items():
+            shard.add(name, data)
+    with pytest.raises(ValueError, match=message):
+        read_shard(tmp_path / "train-0.tar", SPEC)
