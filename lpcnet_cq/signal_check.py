@@ -1,6 +1,7 @@
 """Checks of signals for the user: clipped input, and decoded signals that differ from the input.
 
-Place in the chain: beside the encoder; the checks do not change the stream. They need NumPy only.
+Place in the chain: beside the encoder; the checks do not change the stream. They need NumPy only. Frequencies below
+80 Hz are not compared, because the encoder removes those below 50 Hz.
 """
 
 from itertools import pairwise
@@ -11,10 +12,13 @@ MOST_CLIPPED = 1e-3  # share of clipped samples above which clipping is reported
 CLIPPED_RUN = 3  # number of consecutive samples at the largest magnitude that count as clipped
 PEAK_TOLERANCE = 1e-4  # relative difference of samples that count as equal to the peak
 FULL_SCALE_FROM = 0.5  # signals with a smaller maximum do not count as clipped
+LEAST_RANGE = 0.01  # between the largest and the smallest sample of a channel that can be clipped: others are offsets
 
 SECTION_S = 0.5
 WINDOW_S = 0.032
-EDGES_HZ = (80, 200, 400, 630, 920, 1270, 1720, 2320, 3150, 4400, 6400, 9500, 13500, 20000)
+EDGES_HZ = (0, 80, 200, 400, 630, 920, 1270, 1720, 2320, 3150, 4400, 6400, 9500, 13500, 20000)
+LEAST_RATIO = 0.3  # of energy above 80 Hz to that below it in a section that is compared: windows leak
+LEAST_S = 0.25  # shorter signals are not compared: their first and last packets count too much
 FLOOR_DB, LOWEST_FLOOR_DB = -75.0, -90.0  # relative to full scale; sections with a lower level are not compared
 FLOOR_BELOW_LOUDEST_DB = 30.0  # the floor of faint signals
 MOST_ERROR_DB = 3.5  # largest mean over bands, weighted by energy; normal coding at the lowest bitrate has less
@@ -52,16 +56,22 @@ class ClippingMeter:
     """Measure `clipped_share` of a signal that comes in blocks."""
 
     def __init__(self):
-        self._peak, self._n_within, self._n = 0.0, 0, 0
-        self._held: np.ndarray | None = None  # samples around the first one that is not yet judged
+        self._peak, self._n = 0.0, 0
+        self._n_within, self._range = np.zeros(1, int), np.zeros((2, 1))  # of each channel
+        self._held: np.ndarray | None = None  # magnitudes around the first one that is not yet judged
         self._judged = 0  # of those held
 
     def push(self, x: np.ndarray, last: bool = False) -> None:
         """Take samples (n,) or (n, channels)."""
-        x = np.abs(by_channel(x))
+        x = by_channel(x)
+        if self._n == 0:
+            self._range = np.array([[np.inf], [-np.inf]]) * np.ones(x.shape[1])
+        ends = np.min(x, axis=0, initial=np.inf), np.max(x, axis=0, initial=-np.inf)
+        self._range = np.array([np.minimum(self._range[0], ends[0]), np.maximum(self._range[1], ends[1])])
+        x = np.abs(x)
         peak = float(x.max(initial=0))
         if peak > self._peak * (1 + PEAK_TOLERANCE):
-            self._n_within = 0  # what was there before is below this peak
+            self._n_within = np.zeros(x.shape[1], int)  # what was there before is below this peak
         self._peak, self._n = max(peak, self._peak), self._n + x.size
         x = x if self._held is None else np.concatenate([self._held, x])
         at_peak = np.asarray(x >= self._peak * (1 - PEAK_TOLERANCE))
@@ -71,7 +81,7 @@ class ClippingMeter:
             for k in range(CLIPPED_RUN):
                 within[k : k + len(runs)] |= runs
         end = len(x) if last else max(len(x) - CLIPPED_RUN + 1, self._judged)  # of runs that may go on
-        self._n_within += int(np.count_nonzero(within[self._judged : end]))
+        self._n_within = self._n_within + np.count_nonzero(within[self._judged : end], axis=0)
         keep = max(end - CLIPPED_RUN + 1, 0)
         self._held, self._judged = x[keep:], end - keep
 
@@ -80,13 +90,13 @@ class ClippingMeter:
         if self._held is None or self._peak < FULL_SCALE_FROM:
             return 0.0
         self.push(self._held[:0], last=True)
-        return self._n_within / self._n
+        return float(self._n_within[self._range[1] - self._range[0] >= LEAST_RANGE].sum()) / self._n
 
 
 def band_levels_db(x: np.ndarray, sample_rate_hz: int) -> np.ndarray:
     """Return band levels of sections of half a second, (sections, bands), in dB relative to full scale.
 
-    The last band ends at 0.48 of the sample rate.
+    The first band is below 80 Hz, without an offset. The last band ends at 0.48 of the sample rate.
 
     Parameters
     ----------
@@ -133,7 +143,9 @@ class BandMeter:
 
     def _powers(self, section: np.ndarray) -> list[float]:
         n = len(self._window)
-        spectrum = np.fft.rfft(section.reshape(*self._section, -1) * self._window, axis=1)
+        frames, weights = section.reshape(*self._section, -1), self._window / self._window.sum()
+        frames = frames - (frames * weights).sum(axis=1, keepdims=True)  # so that an offset does not leak
+        spectrum = np.fft.rfft(frames * self._window, axis=1)
         power = (np.abs(spectrum) ** 2 / (n * np.sum(self._window**2) / 2)).mean(axis=(0, 2))
         return [power[a:b].sum() for a, b in pairwise(self._edges)]
 
@@ -144,6 +156,7 @@ def coding_fault(x: np.ndarray, y: np.ndarray, sample_rate_hz: int) -> str | Non
     A section fails if the mean error of its band levels exceeds `MOST_ERROR_DB`, or that of a tone
     `MOST_TONE_ERROR_DB`; the weight of a band is its energy in both signals. The result is a sentence if more than one
     section in ten fails. Pauses below `FLOOR_DB` are not compared, but faint signals are, down to `LOWEST_FLOOR_DB`.
+    Sections with most energy below 80 Hz, and signals shorter than `LEAST_S`, are not compared.
 
     Parameters
     ----------
@@ -158,7 +171,7 @@ def coding_fault(x: np.ndarray, y: np.ndarray, sample_rate_hz: int) -> str | Non
     >>> coding_fault(tone, 0.2 * tone, 16000)
     'coding failed: the band levels of the decoded signal are wrong by 14 dB in 4 of 4 half-seconds, first at 0.0 s'
     """
-    if not len(x) or sample_rate_hz < 2 * EDGES_HZ[2]:
+    if len(x) < LEAST_S * sample_rate_hz or sample_rate_hz < 2 * EDGES_HZ[3]:
         return None
     if np.ndim(y) < np.ndim(x):
         x = np.mean(x, axis=1)
@@ -167,9 +180,11 @@ def coding_fault(x: np.ndarray, y: np.ndarray, sample_rate_hz: int) -> str | Non
 
 def level_fault(x_db: np.ndarray, y_db: np.ndarray) -> str | None:
     """Compare band levels, (sections, bands), as `coding_fault` does those of signals."""
-    a, b = 10 ** (x_db / 10), 10 ** (y_db / 10)
+    removed, a, b = 10 ** (x_db[:, 0] / 10), 10 ** (x_db[:, 1:] / 10), 10 ** (y_db[:, 1:] / 10)
     level_db = 10 * np.log10(a.sum(axis=1))
-    active = level_db > np.clip(level_db.max() - FLOOR_BELOW_LOUDEST_DB, LOWEST_FLOOR_DB, FLOOR_DB)
+    active = (a.sum(axis=1) > LEAST_RATIO * removed) & (
+        level_db > np.clip(level_db.max() - FLOOR_BELOW_LOUDEST_DB, LOWEST_FLOOR_DB, FLOOR_DB)
+    )
     weights = (a + b) / (a + b).sum(axis=1, keepdims=True)
     error_db = (weights * np.abs(10 * np.log10(b / a))).sum(axis=1)
     is_tone = np.sort(a, axis=1)[:, -2:].sum(axis=1) > TONE_SHARE * a.sum(axis=1)

@@ -28,12 +28,15 @@ def test_unclipped_signals_have_none(vowel, noise):
     assert clipped_share(vowel()) == clipped_share(noise) == clipped_share(np.zeros(100)) == 0
     assert clipped_share(np.sin(2 * np.pi * 101 * TIME)) < 1e-3
     assert clipped_share(0.2 * np.sign(noise)) == 0, "a square wave far below full scale is a signal of its own"
+    offset = 0.7 + 1e-5 * noise
+    assert clipped_share(np.ones(1000)) == clipped_share(offset) == 0, "an offset is not clipped"
+    assert clipped_share(np.stack([offset, vowel()[0] + 0 * offset], axis=1)) == 0
     assert clipped_share(np.ones(2)) == clipped_share(np.zeros(0)) == 0
 
 
 @pytest.mark.parametrize("sample_rate_hz", [8000, 16000, 44100])
 def test_levels_are_those_of_the_signal(sample_rate_hz):
-    """The bands of white noise together have its power, up to what lies outside them."""
+    """The bands of white noise together have its power, up to what lies above them."""
     x = 0.1 * np.random.default_rng(2).standard_normal(2 * sample_rate_hz)
     power = (10 ** (band_levels_db(x, sample_rate_hz) / 10)).sum(axis=1)
     assert 10 * np.log10(power) == pytest.approx(-20, abs=1.5)
@@ -48,6 +51,28 @@ def test_good_coding_passes(noise, vowel):
         assert coding_fault(x, y, FS) is None
     assert coding_fault(np.zeros(FS), np.zeros(FS), FS) is None
     assert coding_fault(np.zeros(0), np.zeros(0), FS) is None
+
+
+@pytest.mark.parametrize("hz", [0.0, 10.0, 30.0, 45.0, 50.0])
+@pytest.mark.parametrize("level", [0.03, 0.5])
+def test_what_the_encoder_removes_is_no_fault(noise, hz, level):
+    """An offset or a hum, alone and below speech and its pauses."""
+    low = level * np.cos(2 * np.pi * hz * TIME)
+    speech = np.where(TIME < 1, noise, 1e-3 * noise)
+    assert coding_fault(low, 0 * low, FS) is None
+    assert coding_fault(low + speech, speech, FS) is None
+
+
+@pytest.mark.parametrize(("hz", "level"), [(0.0, 0.5), (30.0, 0.1), (50.0, 0.1)])
+def test_faults_are_found_beside_what_the_encoder_removes(noise, hz, level):
+    said = coding_fault(noise + level * np.cos(2 * np.pi * hz * TIME), 0.4 * noise, FS)
+    assert said is not None and "4 of 4 half-seconds" in said
+
+
+@pytest.mark.parametrize("seconds", [0.01, 0.04, 0.2])
+def test_very_short_signals_are_not_compared(noise, seconds):
+    x = noise[: round(seconds * FS)]
+    assert coding_fault(x, 0 * x, FS) is None
 
 
 @pytest.mark.parametrize("name", ["quieter", "louder", "low-pass", "other sound", "cancelled"])

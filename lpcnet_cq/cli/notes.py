@@ -61,8 +61,10 @@ def file_notes(codec: "Codec", options: EncodeOptions, meter: SignalMeter, file:
     if options.layers > 1 and (layers := layers_of(file)) < options.layers:
         notes.append(f"{options.layers} layers do not fit {rate_bps} bit/s; wrote {layers}")
     if options.mode == "mean" and 8 * n_bytes > MOST_EXCESS * rate_bps * seconds:
-        why = "the file is short and its header counts" if seconds < 1 else "the signal needs more bits"
-        notes.append(f"wrote {8 * n_bytes / seconds:.0f} bit/s instead of {rate_bps}: {why}")
+        written_bps = 8 * n_bytes / seconds
+        needs = f"wrote {written_bps:.0f} bit/s instead of {rate_bps}: the signal needs more bits"
+        short = f"the file is short; with its header it has {written_bps:.0f} bit/s instead of {rate_bps}"
+        notes.append(short if seconds < 1 else needs)
     return notes + (signal_notes(meter) if options.check else [])
 
 
@@ -98,10 +100,12 @@ def layers_of(file: BinaryIO) -> int:
 
 def signal_notes(meter: SignalMeter) -> list[str]:
     """Return notes on defects of the input and of the decoded signal."""
-    from lpcnet_cq.signal_check import MOST_CLIPPED, level_fault
+    from lpcnet_cq.signal_check import LEAST_S, MOST_CLIPPED, level_fault
 
     clipped = meter.clipping.share()
     notes = [f"the input is clipped: {100 * clipped:.1f} % of its samples"] if clipped > MOST_CLIPPED else []
+    if meter.n_samples < LEAST_S * meter.sample_rate_hz:
+        return notes
     fault = level_fault(meter.bands.levels_db(), meter.decoded_bands.levels_db())
     return notes if fault is None else [*notes, fault]
 
