@@ -15,6 +15,7 @@ from dsp._audio_mapping import release
 from dsp._audio_recordings import Recording, length_notes, recordings
 from dsp._audio_samples import WIDTHS, to_float
 from dsp._audio_source import CHUNK_BYTES, HEAD_BYTES, read_chunk
+from dsp.signals import MAX_CHANNELS
 
 _CANCELLED_DB = 20.0  # level of the mono mix below that of the channels from which on a note is added
 
@@ -140,7 +141,15 @@ def arriving(found: Samples, begin: bytes, file: BinaryIO, notes: list[str]) -> 
 def checked_blocks(
     blocks: Iterator[np.ndarray], name: str, rate_hz: int, n_channels: int, channels: int, notes: list[str]
 ) -> AudioBlocks:
-    """Mix the channels of blocks, and refuse a recording without samples or with samples that are not finite."""
+    """Mix the channels of blocks, and refuse a recording without samples or with samples that are not finite.
+
+    Raises
+    ------
+    ValueError
+        If there are more channels than signals may have.
+    """
+    if n_channels > MAX_CHANNELS:
+        raise ValueError(f"{name} has {n_channels} channels, at most {MAX_CHANNELS} are allowed")
 
     def checked() -> Iterator[np.ndarray]:
         mixer, n_samples = Mixer(channels), 0

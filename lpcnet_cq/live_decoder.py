@@ -29,7 +29,8 @@ class Decoder(LiveCoder):
     ----------
     parts : CodecParts
     layers : int
-        Maximum number of layers of a packet.
+        Layers of the encoder; the last ones of a packet may be missing. Packets of an encoder of one layer need 1: they
+        are followed by levels and copies, which a decoder of more layers takes for a layer.
     """
 
     def __init__(self, parts: CodecParts, layers: int = 1):
@@ -165,7 +166,12 @@ class Decoder(LiveCoder):
         if following is None or not packet.resets_context(entropy, following):
             return None, self._levels[1]
         copy = find_copy(entropy, self._read(following)[3])
-        return self._read(copy)[1:3] if copy else (None, self._levels[1])
+        if not copy:
+            return None, self._levels[1]
+        _, n, level, rest = self._read(copy)
+        if any(rest):
+            raise BitstreamError(f"a packet has {len(rest)} bytes after the copy that it carries")
+        return n, level
 
     def _read_alone(self, data: bytes | None) -> packet.Integers | None:
         """Return the integers of a packet that resets the context; None of others, and where there is no packet."""

@@ -219,6 +219,20 @@ def test_a_lost_packet_is_repaired_by_its_copy(codec, frames, sound, offset):
         np.testing.assert_array_equal(repaired.push(data[t + 1]), other.push(data[t + 1]))
 
 
+@pytest.mark.parametrize("junk", [b"\x40", b"\xff\x01", b"\0\0\x02", None])
+def test_bytes_behind_a_copy_are_damage(codec, frames, junk):
+    """Also another copy; zeros are padding, and the state of the decoder does not change."""
+    encoder = codec.encoder(40000, expected_loss=0.1)
+    encoder.protection = Protection(1, copies=1.0)
+    data = encoder.push(frames.ravel())
+    t = next(t for t, d in enumerate(data) if any(codec.decoder()._read(d)[3]))
+    junk = codec.decoder()._read(data[t])[3] if junk is None else junk
+    damaged, whole = codec.decoder(), codec.decoder()
+    with pytest.raises(BitstreamError, match=r"bytes after (its last layer|the copy that it carries)"):
+        damaged.push(None, data[t] + junk)
+    np.testing.assert_array_equal(damaged.push(None, data[t] + b"\0\0"), whole.push(None, data[t]))
+
+
 @pytest.mark.parametrize("mode", ["mean", "capped", "constant"])
 def test_copies_are_a_part_of_the_rate(codec, frames, mode):
     rate_bps = 40000

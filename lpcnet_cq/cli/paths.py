@@ -64,12 +64,17 @@ def check_output(source: str, target: str, force: bool, *, writes: str) -> None:
 
 
 def check_place(source: str, target: str, writes: str) -> None:
-    """Raise an error, as `check_output` does, if the output is a folder, has no folder, or has a foreign suffix."""
+    """Raise an error, as `check_output` does, if the output is a folder, has no folder, or has a foreign suffix.
+
+    A WAV file has no suffix but its own, or none: other programs take the suffix for the format.
+    """
     if not target or os.path.isdir(target):
         raise UsageError(f"the output {quoted(target)} must be a file, as the input {quoted(source)} is")
     suffix = os.path.splitext(target)[1].lower()
     own = WAV_SUFFIXES if writes in WAV_SUFFIXES else {writes}
-    if suffix in (AUDIO_SUFFIXES | {CODED_SUFFIX}) - own:
+    is_free = suffix not in AUDIO_SUFFIXES | {CODED_SUFFIX} and own != WAV_SUFFIXES
+    is_device = os.path.exists(target) and not os.path.isfile(target)
+    if suffix and suffix not in own and not is_free and not is_device:
         raise UsageError(f"{quoted(target)} must have the suffix {writes}, the format that is written")
     folder = os.path.dirname(os.path.abspath(target))
     if not os.path.isdir(folder):
@@ -130,7 +135,8 @@ def coded_pairs(folder: str | Path, out: str | Path, writes: str) -> list[tuple[
     )
     if not sources:
         kind = "audio" if writes == CODED_SUFFIX else CODED_SUFFIX
-        raise ValueError(f"the folder {quoted(folder)} contains no {kind} files")
+        shards = "; --tar N reads its tar shards" if any(Path(folder).rglob("*.tar")) else ""
+        raise ValueError(f"the folder {quoted(folder)} contains no {kind} files{shards}")
     plain = [Path(out, path.relative_to(folder)).with_suffix(writes) for path in sources]
     long = [Path(out, str(path.relative_to(folder)) + writes) for path in sources]
     count = Counter(plain + long)

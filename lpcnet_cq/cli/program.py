@@ -18,6 +18,7 @@ from lpcnet_cq.cli.info import add_info
 from lpcnet_cq.cli.paths import quoted
 from lpcnet_cq.cli.thin import add_thin
 from lpcnet_cq.cli.training import add_bench, add_evaluate, add_train
+from lpcnet_cq.errors import BitstreamError
 
 EXTRAS = {
     "export": "export",
@@ -42,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     SystemExit
         From argparse: after `--help` (0), or if the arguments cannot be parsed (2).
     """
-    command = ""
+    command, args = "", argparse.Namespace()
     try:
         try:
             args = parse(argv)
@@ -60,6 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         name = "cluster" if error.name in CLUSTER_PACKAGES else EXTRAS.get(command)
         extra = f"; `pip install '{PROGRAM}[{name}]'` installs it" if name else ""
         return fail(f"{command} needs the package `{error.name}`{extra}", 1)
+    except BitstreamError as error:
+        return fail(of_input(str(error), args), 1)
     except ValueError as error:
         return fail(str(error), 1)
     except KeyboardInterrupt:
@@ -86,6 +89,14 @@ def shown_name(error: OSError) -> str:
     if not error.filename:
         return "input or output"
     return "standard output" if error.filename == "-" else quoted(error.filename)
+
+
+def of_input(sentence: str, args: argparse.Namespace) -> str:
+    """Return a sentence on a damaged stream with the name of the input, if the command has one."""
+    source = getattr(args, "input", None)
+    if source is None:
+        return sentence
+    return f"{'standard input' if source == '-' else quoted(source)}: {sentence}"
 
 
 def fail(sentence: str, status: int) -> int:

@@ -41,7 +41,7 @@ def test_a_model_that_is_not_installed_is_named(wav, error, codec):
     codec.model_hash = "feedfeedfeedfeed"
     main(["encode", wav, "a.cq", "--no-check"])
     assert main(["decode", "a.cq", "b.wav"]) == 1
-    assert error() == f"model feedfeedfeedfeed is not installed, only {codec.installed}"
+    assert error() == f"`a.cq`: model feedfeedfeedfeed is not installed, only {codec.installed}"
     assert not os.path.exists("b.wav")
 
 

@@ -60,7 +60,10 @@ def test_structure_is_kept_and_no_two_files_get_one_name(tree):
 
 
 def test_decoding_takes_coded_files_alone(tree):
-    with pytest.raises(ValueError, match=r"the folder `in` contains no \.cq files"):
+    with pytest.raises(ValueError, match=r"the folder `in` contains no \.cq files$"):
+        coded_pairs("in", "out", ".wav")
+    (tree / "in" / "sub" / "x.tar").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"the folder `in` contains no \.cq files; --tar N reads its tar shards$"):
         coded_pairs("in", "out", ".wav")
     (tree / "in" / "sub" / "x.cq").write_bytes(b"")
     assert names(coded_pairs("in", "out", ".wav")) == {"in/sub/x.cq": "out/sub/x.wav"}

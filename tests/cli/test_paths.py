@@ -80,10 +80,14 @@ def test_outputs_named_like_another_format_are_refused(wav, error, command, name
     assert f"`{name}` must have the suffix ." in error() and not os.path.exists(name)
 
 
-def test_other_suffixes_and_none_are_free(wav):
-    assert main(["encode", wav, "coded"]) == 0
-    assert main(["decode", "coded", "decoded.pcm16"]) == 0
-    assert main(["decode", "coded", "wrong.cq"]) == 2
+def test_names_without_suffix_are_free(wav, error):
+    """Also other suffixes, except those of WAV files, which other programs take for the format."""
+    assert main(["encode", wav, "coded"]) == main(["encode", wav, "coded.part"]) == 0
+    assert main(["decode", "coded", "decoded"]) == main(["decode", "coded", "decoded.WAVE"]) == 0
+    assert main(["decode", "coded", "decoded.pcm16", "--raw"]) == 0
+    assert main(["decode", "coded", "wrong.pcm16"]) == 2
+    assert error() == "`wrong.pcm16` must have the suffix .wav, the format that is written"
+    assert not os.path.exists("wrong.pcm16")
 
 
 @pytest.mark.parametrize("name", ["b" * 252 + ".cq", "caf\udce9.cq", "two\nlines.cq", "-dash.cq"])

@@ -92,6 +92,13 @@ def test_an_endless_pipe_of_no_audio_is_refused_at_its_head():
         read_audio_file(Endless())
 
 
+def test_more_channels_than_signals_may_have_are_refused(audio_files):
+    data = [audio_files.wav(np.tile(audio_files.SMALL, 9), channels=n) for n in (8, 9)]
+    assert read_audio_file(io.BytesIO(data[0])).n_channels == 8
+    with pytest.raises(ValueError, match=r"has 9 channels, at most 8 are allowed$"):
+        read_audio_file(io.BytesIO(data[1]))
+
+
 def test_channels_are_mixed_and_a_mix_that_cancels_is_said(audio_files):
     pcm, kind = audio_files.PCM, ("WAV", "FLOAT")
     x = np.stack([pcm, 0.5 * pcm, -pcm], axis=1)
