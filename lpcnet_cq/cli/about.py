@@ -31,7 +31,7 @@ class Completion(argparse.Action):
         import shtab
 
         for action in all_actions(parser):
-            if action.metavar in ("IN", "OUT", "FILE", "FILE.csv", "OUT.wav"):
+            if action.metavar in ("IN", "OUT", "FILE", "FILE.csv", "FILE.parquet", "OUT.wav"):
                 action.complete = shtab.FILE  # type: ignore[attr-defined]
             elif action.metavar == "FOLDER":
                 action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from typing import NoReturn, TextIO
+from typing import Any, NoReturn, TextIO
 
 PROGRAM = "lpcnet-cq"
 DEFAULT_OFFSET, MOST_OFFSET = 2, 8  # packets from a packet to the one that carries its copy
@@ -17,7 +17,15 @@ class UsageError(Exception):
 
 
 class Parser(argparse.ArgumentParser):
-    """Parse arguments; if standard error is closed, argparse would write its messages to standard output."""
+    """Parse arguments, and say what cannot be written.
+
+    If standard error is closed, argparse would write its messages to standard output; it ignores that help cannot be
+    written.
+    """
+
+    def print_help(self, file: Any = None) -> None:
+        """Write the help to standard output, as `put` does."""
+        put(self.format_help().rstrip("\n"))
 
     def error(self, message: str) -> NoReturn:
         """Print usage and message, and exit with status 2."""
@@ -45,7 +53,11 @@ def put(text: str) -> None:
     """
     if sys.stdout is None:
         raise OSError(errno.EBADF, "it is closed", "-")
-    print(text)
+    try:
+        print(text)
+    except OSError as error:  # at once if Python does not buffer standard output
+        discard(sys.stdout)
+        raise OSError(error.errno, error.strerror, "-") from error
     flush_output()
 
 

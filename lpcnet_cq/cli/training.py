@@ -226,8 +226,11 @@ def run_compare(args: argparse.Namespace) -> int:
     if not metrics:
         packages = ", ".join(sorted(set(missing.values())))
         raise ValueError(f"no metric of {args.metrics} can be measured without {packages}; {EVAL_EXTRA}")
+    from lpcnet_cq.work.manifest import valid_name
+
     found = compared(args, tuple(metrics))
-    rows = [{"file": name} | {k: row[k] for k in metrics} for name, row in found.items() if not row["error"]]
+    good = {valid_name(name): row for name, row in found.items() if not row["error"]}
+    rows = [{"file": name} | {k: row[k] for k in metrics} for name, row in good.items()]
     if n_failed := len(found) - len(rows):
         say(f"{len(rows)} of {len(found)} files were scored, {n_failed} failed")
     if rows:

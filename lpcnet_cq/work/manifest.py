@@ -99,7 +99,7 @@ class Manifest:
 
     def add(self, rows: Sequence[Row]) -> None:
         """Add the rows of one unit, at least one, to table and journal."""
-        rows = [dict.fromkeys(COLUMNS) | row for row in rows]
+        rows = [Row.fromkeys(COLUMNS) | row for row in rows]
         self._units[self._unit_of(rows[0]["output"])] = rows
         self._append(rows)
 

@@ -109,13 +109,14 @@ STREAMS = [
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize(("command", "status", "said"), STREAMS)
-def test_standard_streams_that_are_closed_or_full(command, status, said, environment):
+def test_standard_streams_that_are_closed_or_full(command, status, said, unbuffered, environment):
     """One sentence, the right exit status, nothing in another stream, and no word from Python's own shutdown."""
     before = (Path(__file__).parents[1] / "vectors" / "cq-24k-layers.cq").read_bytes()
     Path("in.cq").write_bytes(before)
     run = f'"$PYTHON" -m lpcnet_cq {command}'
-    buffered = environment | {"PYTHON": sys.executable, "PYTHONUNBUFFERED": ""}  # as users have it
-    done = subprocess.run(["bash", "-c", run], capture_output=True, text=True, env=buffered, stdin=subprocess.DEVNULL)
+    own = environment | {"PYTHON": sys.executable, "PYTHONUNBUFFERED": unbuffered}
+    done = subprocess.run(["bash", "-c", run], capture_output=True, text=True, env=own, stdin=subprocess.DEVNULL)
     assert (done.returncode, done.stderr, done.stdout) == (status, said, "")
     assert os.listdir() == ["in.cq"] and Path("in.cq").read_bytes() == before

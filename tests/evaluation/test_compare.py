@@ -75,6 +75,14 @@ def test_metrics_that_all_lack_their_package_are_an_error(folders, monkeypatch, 
     assert not out and "no metric of snr_db can be measured without no-such-package; `pip install" in err
 
 
+def test_names_that_are_no_text_are_escaped(folders, tmp_path, capsys):
+    for folder, suffix in zip(folders, ("wav", "aiff"), strict=True):
+        (folder / f"a.{suffix}").rename(folder / f"caf\udce9.{suffix}")
+    assert main(["evaluate", *map(str, folders), "--metrics", "snr_db", "--csv", str(tmp_path / "scores.csv")]) == 0
+    assert "| caf\\xe9 |" in capsys.readouterr().out
+    assert "caf\\xe9," in (tmp_path / "scores.csv").read_text()
+
+
 def test_files_without_partner_and_mixtures_are_refused(folders, tmp_path):
     ref, deg = folders
     with pytest.raises(ValueError, match="two files or two folders"):
