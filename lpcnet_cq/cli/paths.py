@@ -73,12 +73,16 @@ def check_place(source: str, target: str, writes: str) -> None:
     suffix = os.path.splitext(target)[1].lower()
     own = WAV_SUFFIXES if writes in WAV_SUFFIXES else {writes}
     is_free = suffix not in AUDIO_SUFFIXES | {CODED_SUFFIX} and own != WAV_SUFFIXES
-    is_device = os.path.exists(target) and not os.path.isfile(target)
-    if suffix and suffix not in own and not is_free and not is_device:
+    if suffix and suffix not in own and not is_free and not is_device(target):
         raise UsageError(f"{quoted(target)} must have the suffix {writes}, the format that is written")
     folder = os.path.dirname(os.path.abspath(target))
     if not os.path.isdir(folder):
         raise FileNotFoundError(2, "its folder does not exist", target)
+
+
+def is_device(path: str) -> bool:
+    """Return whether there is a pipe, a device or a socket of this name."""
+    return os.path.exists(path) and not os.path.isfile(path)
 
 
 def is_folder(source: str, target: str) -> bool:
@@ -111,8 +115,9 @@ def is_same_file(source: str, target: str) -> bool:
 def coded_pairs(folder: str | Path, out: str | Path, writes: str) -> list[tuple[Path, Path]]:
     """Return input and output path of all files to code in a folder and its sub-folders.
 
-    Inputs are files with a suffix of audio (if .cq is written) or .cq (otherwise), except hidden files. If two
-    outputs would have the same name, such as those of a.wav and a.flac, the suffix is kept: a.wav.cq and a.flac.cq.
+    Inputs are files with a suffix of audio (if .cq is written) or .cq (otherwise), except hidden files and pipes, which
+    may never end. If two outputs would have the same name, such as those of a.wav and a.flac, the suffix is kept:
+    a.wav.cq and a.flac.cq.
 
     Parameters
     ----------
@@ -132,6 +137,7 @@ def coded_pairs(folder: str | Path, out: str | Path, writes: str) -> list[tuple[
         if not hide(folders)
         for name in names
         if not name.startswith(".") and os.path.splitext(name)[1].lower() in wanted
+        if not is_device(os.path.join(base, name))
     )
     if not sources:
         kind = "audio" if writes == CODED_SUFFIX else CODED_SUFFIX

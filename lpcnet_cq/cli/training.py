@@ -262,11 +262,17 @@ def compared(args: argparse.Namespace, metrics: tuple[str, ...]) -> dict[str, di
     pairs = pairs_of(where.path(args.reference), where.path(args.degraded), AUDIO_SUFFIXES)
     with scores_manifest(args, {"metrics": list(metrics)}) as manifest:
         scoring = Scoring(ComparePair(metrics), tuple, described=manifest is not None)
-        found = scored(pairs, scoring, where, manifest, report=lambda notes: [say(note) for note in notes])
+        found = scored(pairs, scoring, where, manifest, report=say_all)
     for row in found.values():
         if row["error"]:
             say(f"error: {row['error']}")
     return found
+
+
+def say_all(notes: list[str]) -> None:
+    """Print notes to standard error."""
+    for note in notes:
+        say(note)
 
 
 def run_bench(args: argparse.Namespace) -> int:

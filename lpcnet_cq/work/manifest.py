@@ -99,8 +99,8 @@ class Manifest:
 
     def add(self, rows: Sequence[Row]) -> None:
         """Add the rows of one unit, at least one, to table and journal."""
-        rows = [Row.fromkeys(COLUMNS) | row for row in rows]
-        self._units[self._unit_of(rows[0]["output"])] = rows
+        unit, rows = self._unit_of(rows[0]["output"]), [{**dict.fromkeys(COLUMNS), **row} for row in rows]
+        self._units[unit] = rows
         self._append(rows)
 
     def _append(self, value) -> None:

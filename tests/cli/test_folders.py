@@ -69,6 +69,13 @@ def test_decoding_takes_coded_files_alone(tree):
     assert names(coded_pairs("in", "out", ".wav")) == {"in/sub/x.cq": "out/sub/x.wav"}
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
+def test_pipes_in_a_folder_are_left_out(tree):
+    before = names(coded_pairs("in", "out", ".cq"))
+    os.mkfifo(tree / "in" / "endless.wav")
+    assert names(coded_pairs("in", "out", ".cq")) == before
+
+
 def test_nothing_is_written_where_one_file_exists(tree):
     pairs = coded_pairs("in", "out", ".cq")
     check_folder(pairs, "out", force=False)
