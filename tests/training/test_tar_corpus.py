@@ -1,6 +1,7 @@
 """Corpora in tar shards: what they give is what recordings give, in an order that the seed and the step determine."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,8 +10,11 @@ import soundfile
 from dsp.frames import FrameSpec
 from lpcnet_cq.training import tar_corpus
 from lpcnet_cq.training.data import Clip, open_corpus
+from lpcnet_cq.training.presets import PRESETS
 from lpcnet_cq.training.speech_data import Batches, build_shards, read_shard
 from lpcnet_cq.training.tar_corpus import ShardBatches, dev_clips, recordings, shards_of, write_shards
+from lpcnet_cq.training.tasks import task_of
+from lpcnet_cq.training.train import prepare
 from lpcnet_cq.work.tar_shards import members
 
 SPEC = FrameSpec()
@@ -121,3 +125,16 @@ def test_shards_have_all_channels_and_names_of_collections(tmp_path, plucked):
     assert sorted(found) == ["notes-long/both", "notes-long/one-"]
     np.testing.assert_allclose(found["notes-long/both"], plucked, atol=2**-15)
     np.testing.assert_allclose(found["notes-long/one-"], plucked[:, 0], atol=2**-15)
+
+
+@pytest.mark.parametrize("preset", ["tiny", "audio-tiny"])
+def test_a_training_draws_from_the_shards_of_its_corpus(tmp_path, plucked, preset):
+    t = replace(PRESETS[preset], data=str(tmp_path / "out"), seconds=0.2, batch=2)
+    spec, is_music = t.codec.spec, preset.startswith("audio")
+    for i in range(3):
+        soundfile.write(tmp_path / f"{i}.wav", np.roll(np.tile(plucked, (5, 1)), 1000 * i), 44100)
+    clips = [Clip(tmp_path / f"{i}.wav", "s", "train", "notes") for i in range(3)]
+    assert write_shards(clips, tmp_path / "out", 0.04, 0, spec.sample_rate_hz, channels=1 + is_music) == 3
+    found, task = prepare(t).batches, task_of(t.codec)
+    own = [task.batches(task.read_shard(found.shard(lane, 0), spec), t).batch(4, [lane])["x"] for lane in range(2)]
+    np.testing.assert_array_equal(found.batch(4)["x"], np.concatenate(own))
