@@ -53,11 +53,18 @@ export class SpeechPacketReader implements PacketReader<SpeechContext, SpeechPac
     return { frame: { packet, descriptor, level: packet.reset ? (ownLevel ?? 0) : levelBefore }, context, rest };
   }
 
-  /** Read the copy of an earlier packet that a packet of one layer carries; undefined if there is none. */
+  /**
+   * Read the copy of an earlier packet that a packet of one layer carries; undefined if there is none.
+   *
+   * @throws {BitstreamError} if packet or copy is damaged, or what follows the copy is neither its level nor zero
+   */
   readCopy(bytes: Uint8Array): LivePacket<SpeechContext, SpeechPacket> | undefined {
     if (bytes.length === 0 || !this.resets(bytes)) return undefined;
     const { rest } = this.readLive(bytes, this.initial(), 0, 0);
-    return isZero(rest) ? undefined : this.readLive(rest, this.initial(), 0, 0);
+    if (isZero(rest)) return undefined;
+    const copy = this.readLive(rest, this.initial(), 0, 0);
+    if (!isZero(copy.rest)) throw new BitstreamError(`a packet has ${copy.rest.length} bytes behind its copy`);
+    return copy;
   }
 }
 

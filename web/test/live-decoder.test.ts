@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
+import { BitstreamError } from "../src/errors.js";
 import { LiveDecoder } from "../src/live-decoder.js";
 import { SpeechStreamReader } from "../src/speech-stream.js";
 import { SpeechSynthesis } from "../src/speech-synthesis.js";
@@ -36,3 +37,15 @@ for (const { name } of VECTORS.filter(({ weights, mode }) => weights === "cq3" &
     assert.ok(worst <= 1, `${worst} steps`);
   });
 }
+
+test("bytes behind a copy are damage, unless they are zero", async () => {
+  const reader = new SpeechStreamReader(await weightsOf("cq3"));
+  const live = VECTORS.filter(({ weights, mode }) => weights === "cq3" && mode === "live");
+  const packets = live.flatMap(({ name }) => packetsOf(name)).filter((packet) => packet !== null);
+  const packet = packets.find((packet) => reader.packets.readCopy(packet));
+  assert.ok(packet);
+  assert.ok(reader.packets.readCopy(Uint8Array.from([...packet, 0, 0])));
+  for (const junk of [0x40, 0xff]) {
+    assert.throws(() => reader.packets.readCopy(Uint8Array.from([...packet, junk])), BitstreamError);
+  }
+});
