@@ -1,34 +1,37 @@
-import type { Player } from "./audio.js";
 import { abxResult, planAbx, type AbxResult, type Letter } from "./abx.js";
+import type { Player } from "./audio.js";
 import { button, heading, make } from "./elements.js";
-import { loadSound, type Samples, type System } from "./samples.js";
+import { loadSound, type Samples, type Version } from "./samples.js";
+
+type Sounds = Readonly<Record<"A" | "B" | "X", Float32Array<ArrayBuffer>>>;
 
 /** Show the trials of an ABX test in `place`, one after the other; return the result after the last one. */
 export async function runAbx(
   place: HTMLElement,
   player: Player,
   samples: Samples,
-  system: System,
+  versions: Readonly<Record<Letter, Version>>,
   count: number,
   seed: number,
 ): Promise<AbxResult> {
   const trials = planAbx(samples.items.length, count, seed);
+  const titles = { A: versions.A.name, B: versions.B.name };
   const answers: Letter[] = [];
   for (const [t, { item, x }] of trials.entries()) {
-    const files = { A: samples.references[item]!, B: system.files[item]! };
-    const [a, b] = await Promise.all([loadSound(files.A), loadSound(files.B)]);
-    const hidden = x === "A" ? a : b;
-    answers.push(await ask(place, player, `Trial ${t + 1} of ${count}`, { A: a, B: b, X: hidden }));
+    const [A, B] = await Promise.all([versions.A, versions.B].map(({ files }) => loadSound(files[item]!)));
+    const sounds = { A: A!, B: B!, X: x === "A" ? A! : B! };
+    answers.push(await ask(place, player, `Trial ${t + 1} of ${count}`, titles, sounds));
   }
   const names = samples.items.map(({ name }) => name);
-  return abxResult(["original", system.name], names, trials, answers, seed);
+  return abxResult(titles, names, trials, answers, seed);
 }
 
 function ask(
   place: HTMLElement,
   player: Player,
   title: string,
-  sounds: Record<"A" | "B" | "X", Float32Array<ArrayBuffer>>,
+  titles: Readonly<Record<Letter, string>>,
+  sounds: Sounds,
 ): Promise<Letter> {
   return new Promise((resolve) => {
     const head = heading(title);
@@ -40,24 +43,33 @@ function ask(
       return Object.assign(made, { disabled: true });
     };
     const answers = [answer("A"), answer("B")];
-    const play = (name: "A" | "B" | "X"): HTMLButtonElement =>
+    const play = (name: keyof Sounds): HTMLButtonElement =>
       button(`Play ${name}`, () => {
         player.play(sounds[name]);
         if (name === "X") answers.forEach((made) => (made.disabled = false));
       });
-    place.replaceChildren(
+    const plays = [play("A"), play("B"), play("X")];
+    const keys = new Map(["a", "b", "x"].map((key, k) => [key, plays[k]!] as const));
+    const trial = make(
+      "div",
+      {
+        onkeydown: ({ key, altKey, ctrlKey, metaKey }) => {
+          if (!altKey && !ctrlKey && !metaKey) keys.get(key.toLowerCase())?.click();
+        },
+      },
       head,
-      make("p", { textContent: "A is the original, B the coded version, X is one of the two. Which one?" }),
+      make("p", {
+        textContent: `A is ${titles.A}. B is ${titles.B}. X is one of the two: which one? The keys A, B, X play.`,
+      }),
       make(
         "p",
         {},
-        play("A"),
-        play("B"),
-        play("X"),
+        ...plays,
         button("Stop", () => player.stop()),
       ),
       make("p", {}, ...answers),
     );
+    place.replaceChildren(trial);
     head.focus();
   });
 }

@@ -1,4 +1,4 @@
-/** ABX: is X the original or the coded version? Plan and result. */
+/** ABX: which of two versions is X? Plan and result. */
 import { GENERATOR, generator, permutation } from "./random.js";
 import { CONFIDENCE, guessingProbability, shareInterval, type Interval } from "./statistics.js";
 
@@ -7,7 +7,7 @@ export type Letter = "A" | "B";
 export interface AbxTrial {
   /** Index of the excerpt. */
   readonly item: number;
-  /** What X is: A is the original, B the coded version. */
+  /** Which version X is. */
   readonly x: Letter;
 }
 
@@ -25,9 +25,9 @@ export interface AbxResult {
   readonly method: "ABX";
   readonly seed: number;
   readonly generator: string;
-  readonly a: string;
-  readonly b: string;
+  readonly versions: Readonly<Record<Letter, string>>;
   readonly trials: readonly { readonly item: string; readonly x: Letter; readonly answer: Letter }[];
+  readonly n: number;
   readonly right: number;
   /** Probability of as many right answers or more by guessing (binomial, one-sided). */
   readonly pValue: number;
@@ -37,9 +37,9 @@ export interface AbxResult {
   readonly confidence: number;
 }
 
-/** Evaluate answers. @param items - names of the excerpts */
+/** Evaluate answers. @param versions - names of A and B @param items - names of the excerpts */
 export function abxResult(
-  [a, b]: readonly [string, string],
+  versions: Readonly<Record<Letter, string>>,
   items: readonly string[],
   trials: readonly AbxTrial[],
   answers: readonly Letter[],
@@ -51,9 +51,9 @@ export function abxResult(
     method: "ABX",
     seed,
     generator: GENERATOR,
-    a,
-    b,
+    versions,
     trials: rows,
+    n: rows.length,
     right,
     pValue: guessingProbability(right, rows.length),
     share: right / rows.length,

@@ -1,18 +1,16 @@
 /** The listening test: set it up, run it, show and save the result; combine results of several listeners. */
-import type { AbxResult } from "./abx.js";
+import type { AbxResult, Letter } from "./abx.js";
 import { runAbx } from "./abx-view.js";
 import { Player } from "./audio.js";
 import { button, element, heading, make, table } from "./elements.js";
 import { combine, type MushraResult, type SystemMean } from "./mushra.js";
 import { runMushra } from "./mushra-view.js";
-import { loadSamples, type Samples } from "./samples.js";
+import { loadSamples, versionsOf, type Samples, type Version } from "./samples.js";
 
 const setup = element<HTMLFormElement>("setup");
-const [method, rate, system] = ["method", "rate", "system"].map((id) => element<HTMLSelectElement>(id)) as [
-  HTMLSelectElement,
-  HTMLSelectElement,
-  HTMLSelectElement,
-];
+const method = element<HTMLSelectElement>("method");
+const rate = element<HTMLSelectElement>("rate");
+const compared = { A: element<HTMLSelectElement>("version-a"), B: element<HTMLSelectElement>("version-b") };
 const [trials, seed, listener] = ["trials", "seed", "listener"].map((id) => element<HTMLInputElement>(id)) as [
   HTMLInputElement,
   HTMLInputElement,
@@ -41,12 +39,18 @@ function option(value: string, text: string): HTMLOptionElement {
 
 function offer(samples: Samples): void {
   rate.replaceChildren(...samples.tests.map(({ kbps }, k) => option(String(k), `${kbps} kbps`)));
+  const names = versionsOf(samples).map(({ name }) => name);
+  for (const select of [compared.A, compared.B]) {
+    select.replaceChildren(...names.map((name, k) => option(String(k), name)));
+  }
+  compared.B.value = "1"; // the first codec; A is the original
   const update = (): void => {
-    const { systems } = samples.tests[Number(rate.value)]!;
-    system.replaceChildren(...systems.map(({ name, kbps }, k) => option(String(k), `${name}, ${kbps} kbps`)));
     for (const label of document.querySelectorAll<HTMLElement>(".abx")) label.hidden = method.value !== "abx";
+    for (const label of document.querySelectorAll<HTMLElement>(".mushra")) label.hidden = method.value !== "mushra";
+    const same = method.value === "abx" && compared.A.value === compared.B.value;
+    compared.B.setCustomValidity(same ? "A and B are the same version: choose two different ones." : "");
   };
-  method.onchange = rate.onchange = update;
+  method.onchange = compared.A.onchange = compared.B.onchange = update;
   update();
   seed.value = String(crypto.getRandomValues(new Uint32Array(1))[0]);
   setup.hidden = false;
@@ -56,17 +60,22 @@ function offer(samples: Samples): void {
   };
 }
 
+/** Return the versions that ABX compares. */
+function chosen(samples: Samples): Record<Letter, Version> {
+  const versions = versionsOf(samples);
+  return { A: versions[Number(compared.A.value)]!, B: versions[Number(compared.B.value)]! };
+}
+
 async function run(samples: Samples): Promise<void> {
   const place = element("trial");
-  const test = samples.tests[Number(rate.value)]!;
   setup.hidden = true;
   element("result").replaceChildren();
   say(`The test runs, seed ${seed.value}.`);
   const given = Number(seed.value);
   const result =
     method.value === "abx"
-      ? await runAbx(place, player, samples, test.systems[Number(system.value)]!, Number(trials.value), given)
-      : await runMushra(place, player, samples, test, given);
+      ? await runAbx(place, player, samples, chosen(samples), Number(trials.value), given)
+      : await runMushra(place, player, samples, samples.tests[Number(rate.value)]!, given);
   place.replaceChildren();
   setup.hidden = false;
   seed.value = String(crypto.getRandomValues(new Uint32Array(1))[0]);
@@ -87,10 +96,10 @@ function show(result: AbxResult | MushraResult, samples: Samples): void {
   head.focus();
 }
 
-function abxParts({ b, trials: rows, right, pValue, share, interval: [low, high] }: AbxResult): HTMLElement[] {
+function abxParts({ versions, n, right, pValue, share, interval: [low, high] }: AbxResult): HTMLElement[] {
   const percent = (x: number): string => (100 * x).toFixed(0);
   const textContent =
-    `Original against ${b}: ${right} of ${rows.length} answers are right, ${percent(share)} % ` +
+    `${versions.A} against ${versions.B}: ${right} of ${n} answers are right, ${percent(share)} % ` +
     `(95 % interval ${percent(low)} to ${percent(high)} %). By guessing, as many or more are right with probability ` +
     `${pValue.toFixed(3)}.`;
   return [make("p", { textContent })];

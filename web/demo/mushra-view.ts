@@ -1,14 +1,9 @@
 import type { Player } from "./audio.js";
 import { button, heading, make } from "./elements.js";
 import { HIDDEN_REFERENCE, mushraResult, planMushra, type MushraResult, type Rating } from "./mushra.js";
-import { loadSound, type Samples } from "./samples.js";
+import { loadSound, type Samples, type Version } from "./samples.js";
 
 const QUALITIES = ["bad", "poor", "fair", "good", "excellent"] as const;
-
-interface Version {
-  readonly name: string;
-  readonly files: readonly string[];
-}
 
 /** Show the trials of a MUSHRA test in `place`, one after the other; return the result after the last one. */
 export async function runMushra(

@@ -20,6 +20,23 @@ export interface Samples {
   readonly missing: readonly string[];
 }
 
+/** A version of every excerpt. */
+export interface Version {
+  readonly name: string;
+  /** One per item. */
+  readonly files: readonly string[];
+}
+
+/** Return all versions that can be compared: the originals, and each codec at each bitrate. */
+export function versionsOf(samples: Samples): Version[] {
+  const coded = samples.tests.flatMap(({ systems }) => systems);
+  return [
+    { name: "original", files: samples.references },
+    ...coded.map(({ name, kbps, files }) => ({ name: `${name}, ${kbps} kbps`, files })),
+    samples.anchor,
+  ];
+}
+
 const FOLDER = "samples/";
 
 async function fetched(file: string): Promise<Response> {

@@ -21,8 +21,9 @@ test("a result counts right answers and names what was heard", () => {
     { item: 0, x: "B" },
     { item: 1, x: "B" },
   ] as const;
-  const result = abxResult(["original", "codec"], ["one", "two"], trials, ["A", "B", "A"], 5);
+  const result = abxResult({ A: "one codec", B: "another" }, ["one", "two"], trials, ["A", "B", "A"], 5);
   assert.deepEqual(result.trials[2], { item: "two", x: "B", answer: "A" });
-  assert.deepEqual([result.right, result.share, result.pValue, result.seed], [2, 2 / 3, 0.5, 5]);
+  assert.deepEqual([result.n, result.right, result.share, result.pValue, result.seed], [3, 2, 2 / 3, 0.5, 5]);
+  assert.deepEqual(result.versions, { A: "one codec", B: "another" });
   assert.ok(result.interval[0] < 2 / 3 && result.interval[1] > 2 / 3);
 });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
-import type { AbxResult } from "../../demo/abx.js";
+import { planAbx, type AbxResult } from "../../demo/abx.js";
 import { HIDDEN_REFERENCE, planMushra, type MushraResult } from "../../demo/mushra.js";
 import type { Samples } from "../../demo/samples.js";
 import { openSite, seriousFaults, statusLike, wav, type Site } from "./site.js";
@@ -26,6 +26,7 @@ const SAMPLES: Samples = {
   ],
   missing: ["Lyra v2 is missing: no models."],
 };
+const ABX_VERSIONS = ["original", "lpcnet_cq, 8.99 kbps", "Opus 1.6, 9.01 kbps", "anchor, 3.5 kHz"];
 const VERSIONS = [HIDDEN_REFERENCE, "anchor, 3.5 kHz", "lpcnet_cq", "Opus 1.6"];
 
 let site: Site;
@@ -104,21 +105,37 @@ test("MUSHRA by keyboard: nothing is skipped, the order follows from the seed, r
   await page.getByText("9 kbps: 2 listeners, 0 left out after post-screening").waitFor();
 });
 
-test("ABX by keyboard: answers need listening, and have a binomial interval", async () => {
+test("ABX refuses to compare a version with itself", async () => {
   await page.locator("#method").selectOption("abx");
+  assert.ok(await page.locator("#rate").isHidden());
+  assert.deepEqual(await page.locator("#version-b").locator("option").allTextContents(), ABX_VERSIONS);
+  await page.locator("#version-a").selectOption(ABX_VERSIONS[1]!);
+  await press("Start");
+  const words = await page.locator("#version-b").evaluate((select) => (select as HTMLSelectElement).validationMessage);
+  assert.match(words, /same version/);
+});
+
+test("ABX of two codecs by keyboard: answers need listening, and have a binomial interval", async () => {
+  await page.locator("#version-b").selectOption(ABX_VERSIONS[2]!);
   await page.locator("#trials").fill("4");
   await start("abx", 7);
   for (let k = 1; k <= 4; k++) {
     await page.getByRole("heading", { name: `Trial ${k} of 4` }).waitFor();
     assert.ok(await page.getByRole("button", { name: "X is A" }).isDisabled());
-    for (const name of ["Play A", "Play B", "Play X"]) await press(name);
+    for (const name of ["Play A", "Play B"]) await press(name);
+    assert.ok(await page.getByRole("button", { name: "X is A" }).isDisabled());
+    await page.keyboard.press("x");
     assert.deepEqual(await seriousFaults(page), []);
     await press("X is A");
   }
   await statusLike(page, /complete/);
   const { result } = await saved<AbxResult>();
-  assert.deepEqual([result.method, result.seed, result.b, result.trials.length], ["ABX", 7, "lpcnet_cq", 4]);
-  assert.equal(result.right, result.trials.filter(({ x }) => x === "A").length);
+  assert.deepEqual([result.method, result.seed, result.n, result.trials.length], ["ABX", 7, 4, 4]);
+  assert.deepEqual(result.versions, { A: ABX_VERSIONS[1], B: ABX_VERSIONS[2] });
+  const planned = planAbx(ITEMS.length, 4, 7);
+  assert.equal(result.right, planned.filter(({ x }) => x === "A").length);
+  const binomial = [1, 4, 6, 4, 1].slice(result.right).reduce((sum, ways) => sum + ways / 16, 0);
+  assert.ok(Math.abs(result.pValue - binomial) < 1e-9);
   assert.ok(result.interval[0] <= result.share && result.share <= result.interval[1]);
   assert.match((await page.locator("#result").textContent())!, /of 4 answers are right/);
 });
