@@ -59,7 +59,7 @@ function ask(
       },
       head,
       make("p", {
-        textContent: `A is ${titles.A}. B is ${titles.B}. X is one of the two: which one? The keys A, B, X play.`,
+        textContent: `A: ${titles.A}. B: ${titles.B}. X is one of the two: which one? The keys A, B and X play them.`,
       }),
       make(
         "p",

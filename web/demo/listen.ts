@@ -28,8 +28,9 @@ function credit(samples: Samples): void {
     make("p", {
       textContent:
         "Changes: excerpts, low-pass filtered or coded and decoded, all versions at an active level of " +
-        `${levelDbov} dB of full scale. ${missing.join(" ")}`,
+        `${levelDbov} dB of full scale.`,
     }),
+    ...missing.map((textContent) => make("p", { textContent })),
   );
 }
 

@@ -6,11 +6,11 @@ import type { Coded, Reply, Request } from "./messages.js";
 import { PacketView } from "./packet-view.js";
 
 const LONGEST_S = 60;
+const SHORTEST_S = 0.02; // a packet
 
 const canvas = (id: string): HTMLCanvasElement => element<HTMLCanvasElement>(id);
 const status = element("status");
 const input = element<HTMLInputElement>("file");
-const drop = element("drop");
 const record = element<HTMLButtonElement>("record");
 const bitrate = element<HTMLSelectElement>("bitrate");
 const loss = element<HTMLSelectElement>("loss");
@@ -30,27 +30,40 @@ const packetView = new PacketView({
 });
 let original: Float32Array<ArrayBuffer> | undefined;
 let decoded: Float32Array<ArrayBuffer> | undefined;
+let wholeS = 0; // duration of the file, whose beginning is coded
 let recorder: Recorder | undefined;
 let waiting = 0; // requests without an answer
 
 const say = (text: string): void => void (status.textContent = text);
 
+/** Say which part of a long file is coded. */
+function cut(): string {
+  return wholeS > LONGEST_S ? ` the first ${LONGEST_S} of ${wholeS.toFixed(0)} seconds` : "";
+}
+
 function code(): void {
   if (!original) return;
   const request: Request = { samples: original, bitrateBps: Number(bitrate.value), loss: Number(loss.value) };
   waiting++;
-  say("Coding …");
+  say(`Coding${cut()} …`);
   worker.postMessage(request);
 }
 
 async function take(data: Promise<ArrayBuffer>): Promise<void> {
+  let sound: Float32Array<ArrayBuffer>;
   try {
-    original = (await readSound(await data)).slice(0, LONGEST_S * RATE_HZ);
+    sound = await readSound(await data);
   } catch {
     say("The browser cannot read this file as sound.");
     return;
   }
+  if (sound.length < SHORTEST_S * RATE_HZ) {
+    say(`The sound has ${sound.length} samples at 16 kHz; a packet needs ${SHORTEST_S * RATE_HZ}.`);
+    return;
+  }
   player.stop();
+  wholeS = sound.length / RATE_HZ;
+  original = sound.slice(0, LONGEST_S * RATE_HZ);
   decoded = undefined;
   [playOriginal.disabled, playDecoded.disabled, stop.disabled] = [false, true, false];
   drawWaveform(canvas("waveform-original"), original);
@@ -71,7 +84,7 @@ function show(reply: Coded): void {
   const lost = reply.lost.filter(Boolean).length;
   const speed = (spent: number): string => (seconds / spent).toFixed(1);
   say(
-    `${kbps.toFixed(1)} kbps, ${lost} of ${reply.bits.length} packets lost; encoded ` +
+    `${kbps.toFixed(1)} kbps, ${lost} of ${reply.bits.length} packets lost; encoded${cut()} ` +
       `${speed(reply.seconds.encode)} and decoded ${speed(reply.seconds.decode)} times faster than real time.`,
   );
 }
@@ -92,8 +105,9 @@ stop.onclick = () => player.stop();
 bitrate.onchange = code;
 loss.onchange = code;
 input.onchange = () => input.files?.[0] && void take(input.files[0].arrayBuffer());
-drop.ondragover = (event) => event.preventDefault();
-drop.ondrop = (event) => {
+// A file that is dropped beside the frame would replace the page.
+document.ondragover = (event) => event.preventDefault();
+document.ondrop = (event) => {
   event.preventDefault();
   const file = event.dataTransfer?.files[0];
   if (file) void take(file.arrayBuffer());

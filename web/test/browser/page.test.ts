@@ -2,9 +2,10 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
+import { pathToFileURL } from "node:url";
 import { readNpz } from "../npz.js";
 import { FOLDER } from "../vectors.js";
-import { openSite, seriousFaults, statusLike, wav, type Site } from "./site.js";
+import { openPage, openSite, seriousFaults, statusLike, wav, type Site } from "./site.js";
 
 const CODED = /^[\d.]+ kbps, \d+ of 51 packets lost; encoded [\d.]+ and decoded [\d.]+ times faster than real time\.$/;
 
@@ -21,13 +22,14 @@ after(() => site.close());
 /** One second of speech. */
 const SPEECH = wav(readNpz(`${FOLDER}cq-24k.npz`)["pcm"]!.values);
 
-async function drop(content: Buffer): Promise<void> {
+/** Drop a file on an element. */
+async function drop(content: Buffer, place = "#drop"): Promise<void> {
   const transfer = await page.evaluateHandle((bytes) => {
     const made = new DataTransfer();
     made.items.add(new File([Uint8Array.from(bytes)], "speech.wav"));
     return made;
   }, Array.from(content));
-  await page.dispatchEvent("#drop", "drop", { dataTransfer: transfer });
+  await page.dispatchEvent(place, "drop", { dataTransfer: transfer });
 }
 
 /** Count the different colours of a canvas. */
@@ -75,9 +77,16 @@ test("original and decoded sound play, and the file is saved", async () => {
   assert.deepEqual(Array.from(readFileSync((await download.path())!).subarray(0, 5)), [0xcf, 0x63, 0x71, 0x0a, 1]);
 });
 
-test("a file that is no sound is refused in words", async () => {
-  await drop(Buffer.from("no sound"));
+test("a file that is no sound, or too short, is refused in words, wherever it is dropped", async () => {
+  await drop(Buffer.from("no sound"), "body");
   await statusLike(page, /cannot read this file/);
+  await drop(wav([1, 2, 3]));
+  await statusLike(page, /The sound has 3 samples at 16 kHz; a packet needs 320\./);
+});
+
+test("a longer file is coded up to 60 seconds, and the page says so", async () => {
+  await drop(wav(new Float32Array(61 * 16000)));
+  await statusLike(page, /^Coding the first 60 of 61 seconds/);
 });
 
 test("the page has no serious fault of accessibility, and every control is reached by the keyboard", async () => {
@@ -90,6 +99,12 @@ test("the page has no serious fault of accessibility, and every control is reach
   }
   for (const id of ["file", "record", "bitrate", "loss", "play-original", "stop", "packet"])
     assert.ok(reached.has(id), id);
+});
+
+test("opened as a file, the page says that it needs a server", async () => {
+  const file = await openPage(pathToFileURL(`${process.env["CQ_SITE"]!}/index.html`).href);
+  await statusLike(file.page, /only from a server/);
+  await file.close();
 });
 
 test("the page caused no error, and asked no other server", () => {

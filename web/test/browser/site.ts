@@ -1,4 +1,5 @@
 /** The site in a real browser. `CQ_SITE` names the folder that `make demo` writes, `CHROMIUM` the program. */
+import { once } from "node:events";
 import { createReadStream } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -30,22 +31,31 @@ export async function openSite(name: string, extra: Readonly<Record<string, Buff
       .on("error", () => response.writeHead(404).end())
       .pipe(response);
   }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const at = await openPage(`http://127.0.0.1:${(server.address() as AddressInfo).port}/${name}`);
+  return {
+    ...at,
+    async close() {
+      await at.close();
+      server.close();
+    },
+  };
+}
+
+/** Open an address in a browser of its own, and note problems. */
+export async function openPage(url: string): Promise<Site> {
   const args = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"];
   const browser = await chromium.launch({ executablePath: process.env["CHROMIUM"]!, args });
   const page = await browser.newPage({ viewport: { width: 1100, height: 900 } });
   const problems: string[] = [];
   page.on("pageerror", (error) => problems.push(error.message));
   page.on("console", (message) => message.type() === "error" && problems.push(message.text()));
-  page.on("request", (request) => /^(http:\/\/127|blob:|data:)/.test(request.url()) || problems.push(request.url()));
-  await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/${name}`);
-  return {
-    page,
-    problems,
-    async close() {
-      await browser.close();
-      server.close();
-    },
-  };
+  page.on(
+    "request",
+    (request) => /^(http:\/\/127|blob:|data:|file:)/.test(request.url()) || problems.push(request.url()),
+  );
+  await page.goto(url);
+  return { page, problems, close: () => browser.close() };
 }
 
 /** Wait until the status line matches; return it. */
