@@ -58,8 +58,8 @@ demo: $(VENV)/.train $(NODE_MODULES) ## build the page that codes speech in a br
 	@echo "any server of static files shows it: $(PYTHON) -m http.server --bind 127.0.0.1 --directory web/dist/site"
 
 samples: export OMP_NUM_THREADS = 1
-samples: $(VENV)/.bench ## code samples for the listening test of this page, ours and other codecs: DATA=folder with licences in its index
-	$(BIN)/python experiments/samples.py $(if $(DATA),"$(DATA)") --out web/dist/site/samples
+samples: $(VENV)/.bench ## code samples for the listening test of this page, ours and other codecs: DATA=folder with licences in its index; SET=docs: those of docs/samples
+	$(BIN)/python experiments/samples$(if $(filter docs,$(SET)),_page).py $(if $(DATA),"$(DATA)")
 
 screenshots: ## take the screenshots of web/README.md, after `make demo samples`: CHROMIUM=program
 	CQ_SITE="$(CURDIR)/web/dist/site" CHROMIUM="$(CHROMIUM)" npm --prefix web run screenshots

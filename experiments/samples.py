@@ -1,6 +1,6 @@
 """Prepare samples for the listening test in the browser: ours and the other codecs, at the same level.
 
-    python experiments/samples.py [DATA] [--out FOLDER] [--rates 9k,12k] [--items 6] [--peers opus,speex-wb]
+    python experiments/samples.py [DATA] [--out FOLDER] [--rates 9k,12k,16k] [--items 6] [--peers opus,speex-wb]
 
 Takes excerpts of held-out recordings whose licence allows everyone to share and change them: the column `licence` of
 the index of DATA names it (CC0, CC BY, CC BY-SA); without DATA, the default corpus. Each excerpt is coded by the
@@ -15,6 +15,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -39,10 +40,14 @@ LEAST_SPEECH = 0.6  # share of the frames of an excerpt that are no pause
 FRAME = RATE_HZ // 50
 FADE = RATE_HZ // 100
 FREE = re.compile(r"CC0|public domain|CC[- ]BY([- ]SA)?([- ]\d[\d.]*)?$", re.IGNORECASE)
-# How known collections must be credited: beginning of the name of the collection, credit, licence.
+# How known collections must be credited: beginning of the name of collection and speaker, credit, licence.
 CREDITS = (
     ("librispeech", "LibriSpeech by V. Panayotov et al. (2015), read for LibriVox", "CC BY 4.0"),
-    ("asterisk", "Asterisk prompts by Maxim Topal", "CC BY 3.0"),
+    ("asterisk/en", "Asterisk prompts in English by Allison Smith, from G.722", "CC BY-SA 3.0"),
+    ("asterisk/es", "Asterisk prompts in Spanish by Allison Smith, from G.722", "CC BY-SA 3.0"),
+    ("asterisk/fr", "Asterisk prompts in French by June Wallack, from G.722", "CC BY-SA 3.0"),
+    ("asterisk/it", "Asterisk prompts in Italian by Carlo Flora, from G.722", "CC BY-SA 3.0"),
+    ("asterisk/ru", "Asterisk prompts in Russian by Maxim Topal, from G.722", "CC BY 3.0"),
 )
 ANCHOR = "anchor, 3.5 kHz"
 
@@ -75,18 +80,20 @@ def credit_of(clip: Clip, licence: str) -> tuple[str, str] | None:
     >>> credit_of(clip, "CC-BY-NC-4.0"), credit_of(Clip(Path("a.flac"), "7", "dev", "mine"), "")
     (None, None)
     """
-    credit, known = next((c[1:] for c in CREDITS if clip.source.startswith(c[0])), (clip.source, ""))
+    of = f"{clip.source}/{clip.speaker}"
+    credit, known = next((c[1:] for c in CREDITS if of.startswith(c[0])), (clip.source, ""))
     licence = licence or known
     return (credit, licence) if FREE.match(licence) else None
 
 
 def excerpt(x: np.ndarray, seconds: float) -> np.ndarray:
-    """Return the `seconds` of x (n,) with the most speech, cut at the quietest frames of 0.5 s, and faded for 10 ms."""
+    """Return whole frames of x (n,), about `seconds`: with the most speech, cut where it is quiet, faded for 10 ms."""
     n, half = round(seconds * RATE_HZ), RATE_HZ // 4
     if len(x) > n + 2 * half:
         first = half + most_active(x[half:-half], n)
         start, end = (quietest(x, at - half, at + half) for at in (first, first + n))
         x = x[start:end]
+    x = x[: len(x) // FRAME * FRAME]
     ramp = np.minimum(np.arange(1, len(x) + 1) / FADE, 1)
     return x * ramp * ramp[::-1]
 
@@ -109,17 +116,23 @@ def quietest(x: np.ndarray, start: int, end: int) -> int:
     return start + int(np.argmin(power)) + FRAME // 2
 
 
+def item_of(clip: Clip, licence: str, seconds: float) -> Item | None:
+    """Return an excerpt of a recording at the common level; None if it may not be shared or holds little speech."""
+    credit = credit_of(clip, licence)
+    if not credit:
+        return None
+    x = excerpt(read_clip(clip, RATE_HZ).astype(np.float64), seconds)
+    if active_frames(x).mean() < LEAST_SPEECH:
+        return None
+    return Item(clip.path.stem, *credit, at_level(x, LEVEL_DBOV))
+
+
 def choose(data: str | None, count: int) -> list[Item]:
     """Choose excerpts of held-out recordings that may be shared, of as many speakers as possible."""
     folder = Path(data) if data else default_corpus()
-    known, items = licences(folder), []
-    for clip in in_turn(held_out(folder)):
-        credit = credit_of(clip, known.get(clip.path, ""))
-        if not credit or len(items) == count:
-            continue
-        x = excerpt(read_clip(clip, RATE_HZ).astype(np.float64), SECONDS)
-        if active_frames(x).mean() >= LEAST_SPEECH:
-            items.append(Item(clip.path.stem, *credit, at_level(x, LEVEL_DBOV)))
+    known = licences(folder)
+    found = (item_of(clip, known.get(clip.path, ""), SECONDS) for clip in in_turn(held_out(folder)))
+    items = list(islice((item for item in found if item), count))
     if not items:
         raise ValueError(f"data: no held-out recording in {str(folder)!r} has a licence that allows to share it")
     return items
@@ -175,7 +188,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = make_parser(__doc__)
     parser.add_argument("data", nargs="?", help="folder of speech with licences in its index (default: a download)")
     parser.add_argument("--out", type=Path, default=OUT, help="folder to write to")
-    parser.add_argument("--rates", type=rates_of, default="9k,12k")
+    parser.add_argument("--rates", type=rates_of, default="9k,12k,16k")
     parser.add_argument("--items", type=int, default=6, help="number of excerpts (default: %(default)s)")
     parser.add_argument("--peers", type=names_of, default="all", help=f"all, none, or some of {', '.join(PEERS)}")
     parser.add_argument("--model", help="weights of ours (default: the released ones)")
