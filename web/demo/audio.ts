@@ -21,7 +21,7 @@ export class Recorder {
 
   static async start(): Promise<Recorder> {
     const stream = await navigator.mediaDevices.getUserMedia({ audio: true });
-    const recorder = new MediaRecorder(stream);
+    const recorder = new MediaRecorder(stream, { audioBitsPerSecond: 256000 }); // its own codec is not to be heard
     const parts: Blob[] = [];
     recorder.ondataavailable = ({ data }) => parts.push(data);
     recorder.start();

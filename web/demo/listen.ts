@@ -110,7 +110,7 @@ function mushraParts({ kbps, systems, screening }: MushraResult): HTMLElement[] 
   const { share, lowest, limit, kept } = screening;
   const textContent =
     `The hidden reference was rated below ${lowest} in ${(100 * share).toFixed(0)} % of the excerpts; by ITU-R BS.1534, ` +
-    `a listener is left out above ${100 * limit} %. This result ${kept ? "is kept" : "is left out"}.`;
+    `a listener is left out above ${100 * limit} %. This result ${kept ? "is kept" : "is left out"} in means over listeners.`;
   return [meansTable(`Ratings at ${kbps} kbps, means over the excerpts`, systems), make("p", { textContent })];
 }
 

@@ -77,6 +77,13 @@ test("original and decoded sound play, and the file is saved", async () => {
   assert.deepEqual(Array.from(readFileSync((await download.path())!).subarray(0, 5)), [0xcf, 0x63, 0x71, 0x0a, 1]);
 });
 
+test("a recording from the microphone is coded", async () => {
+  await page.getByRole("button", { name: "Record" }).click();
+  await page.waitForTimeout(1500);
+  await page.getByRole("button", { name: "Stop recording" }).click();
+  await statusLike(page, /kbps, \d+ of (?!51 )\d+ packets lost/);
+});
+
 test("a file that is no sound, or too short, is refused in words, wherever it is dropped", async () => {
   await drop(Buffer.from("no sound"), "body");
   await statusLike(page, /cannot read this file/);

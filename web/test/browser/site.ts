@@ -44,7 +44,8 @@ export async function openSite(name: string, extra: Readonly<Record<string, Buff
 
 /** Open an address in a browser of its own, and note problems. */
 export async function openPage(url: string): Promise<Site> {
-  const args = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"];
+  const microphone = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]; // it beeps
+  const args = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", ...microphone];
   const browser = await chromium.launch({ executablePath: process.env["CHROMIUM"]!, args });
   const page = await browser.newPage({ viewport: { width: 1100, height: 900 } });
   const problems: string[] = [];
