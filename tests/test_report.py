@@ -21,10 +21,13 @@ def test_every_run_is_recorded_without_folders(tmp_path, monkeypatch):
 
 
 def test_results_have_a_page_and_a_record():
-    """Each experiment has a folder with a page, its numbers, and what is known of the runs."""
+    """Each experiment is in the index, and has a folder with a page, its numbers, and what is known of the runs."""
     folders = [path for path in report.RESULTS.iterdir() if path.is_dir()]
     assert len(folders) > 10
+    index = (report.RESULTS.parent / "README.md").read_text(encoding="utf-8")
+    assert len(index.splitlines()) <= 120
     for folder in folders:
         assert (folder / "README.md").is_file(), folder.name
         runs = json.loads((folder / "run.json").read_text())
+        assert f"(results/{folder.name}/" in index, folder.name
         assert all({"command", "commit", "machine", "seconds"} <= run.keys() for run in runs), folder.name
