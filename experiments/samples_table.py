@@ -33,8 +33,8 @@ def introduction(found: Mapping) -> list[str]:
     return [
         f"Recordings of about {seconds:.0f} seconds and their coded versions, at 16 kHz. No speaker is in the training "
         f"data of these weights ({found['weights']}). A few recordings prove little; the front page has means over 50.",
-        "All versions of a recording have the same level and begin at the same time. Bitrates are measured: of files of "
-        "lpcnet_cq all bytes count, with losses and of other codecs the packets only. FLAC is lossless and changes "
+        "All versions of a recording have the same level and begin at the same time. Bitrates are measured: of files "
+        "of lpcnet_cq all bytes count, with losses and of other codecs the packets only. FLAC is lossless and changes "
         "nothing.",
         *found["missing"],
     ]
