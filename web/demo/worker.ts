@@ -1,7 +1,6 @@
 /** Codes speech in a worker of its own, so that the page stays responsive. */
 import {
   LiveDecoder,
-  nextReceived,
   readWeights,
   SpeechEncoder,
   SpeechStreamReader,
@@ -9,6 +8,7 @@ import {
   type Envelope,
 } from "../src/index.js";
 import { DECODER_DELAY } from "../src/speech-stream.js";
+import { chooseLost, decodeFile, resetEvery } from "./losses.js";
 import type { Reply, Request } from "./messages.js";
 
 const scope = self as unknown as {
@@ -29,20 +29,6 @@ async function load() {
   return { reader, encoder, synthesis: await SpeechSynthesis.load(read) };
 }
 
-/** Return after how many packets the context is reset: more packets are lost, fewer must depend on them. */
-function resetEvery(loss: number): number {
-  if (loss >= 0.04) return 1;
-  if (loss >= 0.015) return 2;
-  return loss >= 0.005 ? 5 : 500;
-}
-
-/** Choose lost packets, the same ones in every run; the first one is not lost. */
-function chooseLost(count: number, loss: number): boolean[] {
-  let state = 1;
-  const random = (): number => (state = (16807 * state) % 2147483647) / 2147483647;
-  return Array.from({ length: count }, (_, t) => random() < loss && t > 0);
-}
-
 const codec = load();
 let queue: Promise<void> = codec.then(
   () => scope.postMessage({ kind: "ready" }),
@@ -60,8 +46,8 @@ async function code({ samples, bitrateBps, loss }: Request): Promise<Reply> {
   const decoded = new Float32Array(packets.length * hop);
   const envelopes: Envelope[] = [];
   const received = packets.map((packet, t) => (lost[t] ? null : packet));
-  for (const [t, packet] of received.entries()) {
-    decoded.set(await decoder.push(packet, null, ...nextReceived(received, t)), t * hop);
+  for await (const samples of decodeFile(decoder, received)) {
+    decoded.set(samples, envelopes.length * hop);
     const { filter, logGain } = synthesis.envelope;
     envelopes.push({ filter, logGain: logGain + level * Math.LN2 });
   }
