@@ -13,6 +13,11 @@ STYLE = (
     " table { border-collapse: collapse } th, td { padding: 0.2rem 0.8rem 0.2rem 0; text-align: left }"
     " audio { display: block; width: 13rem } div { overflow-x: auto }"
 )
+# One sound at a time.
+SCRIPT = (
+    'document.addEventListener("play", ({ target }) => {'
+    ' for (const sound of document.querySelectorAll("audio")) if (sound !== target) sound.pause(); }, true);'
+)
 
 
 def licence_url(licence: str) -> str:
@@ -123,6 +128,7 @@ def html(found: Mapping) -> str:
 {credits}</ul>
 <p>{escape(changes(found))}</p>
 </main>
+<script>{SCRIPT}</script>
 </body>
 </html>
 """

@@ -30,6 +30,9 @@ test("every sound of the samples page loads in a browser, with its whole duratio
     );
     const durations = await Promise.all(loaded);
     await sounds[0]!.play();
+    await sounds[1]!.play();
+    if (!sounds[0]!.paused) throw new Error("two sounds play");
+    await sounds[0]!.play();
     await new Promise((resolve) => (sounds[0]!.ontimeupdate = () => sounds[0]!.currentTime > 0 && resolve(undefined)));
     return durations;
   });
