@@ -19,6 +19,8 @@ from pathlib import Path
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("JAX_NUMPY_DTYPE_PROMOTION", "strict")
 os.environ.setdefault("MPLBACKEND", "agg")
+# Far less is run than compiled: quick compilation to slower code takes a third of the time.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 # Compiled code is kept between runs, away from what the user's own programs have compiled.
 _cache = Path(tempfile.gettempdir()) / f"lpcnet_cq-tests-{os.getuid() if hasattr(os, 'getuid') else 0}"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_cache / "jax"))
@@ -112,13 +114,13 @@ def made_once(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def quick_compilation():
-    """Compile in half the time, to slower code of which little is run."""
+def full_optimisation():
+    """Compile as users do: for tests of released weights, and for those that run more than they compile."""
     import jax
 
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
     jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", True)
 
 
 def imported(name):

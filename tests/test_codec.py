@@ -35,9 +35,6 @@ CONFIG = PRESETS["tiny"].codec
 FS = CONFIG.spec.sample_rate_hz
 
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
-
-
 @pytest.fixture(scope="module")
 def codec(speech_codec):
     return speech_codec

@@ -11,8 +11,6 @@ from lpcnet_cq.training.presets import PRESETS
 
 FS = PRESETS["tiny"].codec.spec.sample_rate_hz
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
-
 
 @pytest.fixture(scope="module")
 def codec(speech_codec):

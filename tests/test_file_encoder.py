@@ -10,7 +10,6 @@ from lpcnet_cq.bitstream import packing
 from lpcnet_cq.bitstream.container import read_header, read_segments
 from lpcnet_cq.errors import BitstreamError
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
 FS = 16000
 
 

@@ -18,9 +18,6 @@ RESET_INTERVAL = choose_protection(0.0, 30000.0).reset_interval
 T = 2 * RESET_INTERVAL + 5
 
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
-
-
 @pytest.fixture(scope="module")
 def codec(speech_codec):
     return speech_codec

@@ -10,7 +10,6 @@ from lpcnet_cq.bitstream.live_container import LiveReader, LiveWriter
 from lpcnet_cq.bitstream.packet import resets_context
 from lpcnet_cq.errors import BitstreamError
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
 FS = 16000
 X = np.float32(0.2 * np.sin(np.arange(9_000) / 9) + 0.02 * np.random.default_rng(1).standard_normal(9_000))
 

@@ -12,8 +12,6 @@ from lpcnet_cq.pause import INTERVAL, Pause, PauseDetector
 HOP, FS = 320, 16000
 NOISE = 10 ** (-50 / 20)
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
-
 
 def noise(n_packets, level=NOISE, seed=0):
     return level * np.random.default_rng(seed).standard_normal(n_packets * HOP)

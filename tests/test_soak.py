@@ -11,10 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "experiments"))
 
 import soak
 
-pytestmark = [
-    pytest.mark.usefixtures("quick_compilation"),
-    pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="memory is read from /proc"),
-]
+pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="memory is read from /proc")
 
 
 def test_samples_come_out_as_they_went_in_and_threads_agree(speech_codec):

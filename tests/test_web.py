@@ -22,17 +22,28 @@ needs_node = pytest.mark.skipif(not INSTALLED, reason="install Node.js 20 or new
 needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="install Chromium: `apt-get install chromium`")
 
 
-@pytest.fixture(scope="module")
-def graphs(tmp_path_factory):
-    """Write the graphs of all weights for speech; return the folder."""
+def write_graphs(folder):
+    """Write the graphs of all weights for speech."""
     from lpcnet_cq.export.write import onnx_files
 
-    folder = tmp_path_factory.mktemp("graphs")
     for weights in ("cq", "cq3", "cq-sparse"):
         (folder / weights).mkdir()
         for name, content in onnx_files(weights).items():
             (folder / weights / name).write_bytes(content)
-    return folder
+
+
+@pytest.fixture(scope="module")
+def graphs(made_once):
+    """Return a folder with the graphs of all weights for speech."""
+    return made_once("graphs", write_graphs)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def built(made_once):
+    """Compile the TypeScript once: what npm runs in the tests finds it up to date."""
+    if INSTALLED:
+        build = ["npm", "run", "build"]
+        made_once("web", lambda _: subprocess.run(build, cwd=WEB, check=True, capture_output=True))
 
 
 @needs_node
@@ -52,7 +63,6 @@ def test_speech_encoded_in_typescript_is_decoded(graphs, tmp_path):
     samples, coded = tmp_path / "samples", tmp_path / "coded"
     samples.write_bytes(x.tobytes())
     script = [WEB / "dist" / "test" / "encode-file.js", samples, str(bitrate_bps), coded]
-    subprocess.run(["npm", "run", "build"], cwd=WEB, check=True, capture_output=True)
     subprocess.run(["node", *script], check=True, env=os.environ | {"CQ_GRAPHS": str(graphs)})
     y, sample_rate_hz = codec.decode(coded.read_bytes())
     expected, _ = codec.decode(codec.encode(x, sample_rate_hz, bitrate_bps))
@@ -72,7 +82,6 @@ def test_lost_packets_are_interpolated_in_typescript_as_in_python(graphs, tmp_pa
     lost = np.isin(np.arange(len(packets)), (0, 20, 33, 34, 50, 51, 52, 60, 61, 62, 63))
     coded, sound = tmp_path / "packets", tmp_path / "sound"
     coded.write_text(json.dumps([None if gone else list(data) for data, gone in zip(packets, lost, strict=True)]))
-    subprocess.run(["npm", "run", "build"], cwd=WEB, check=True, capture_output=True)
     script = ["node", WEB / "dist" / "test" / "decode-live.js", coded, sound]
     subprocess.run(script, check=True, env=os.environ | {"CQ_GRAPHS": str(graphs)})
     decoder, plain = codec.decoder(), codec.decoder()

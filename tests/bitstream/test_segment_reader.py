@@ -13,7 +13,6 @@ from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.nn.packet_reader import Reader
 from lpcnet_cq.registry import record_of
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
 CHUNK, T = 4, 10
 
 

@@ -21,8 +21,6 @@ CONFIG = replace(PRESETS["tiny"].codec, context_resets=True)
 S, D, K, Q = CONFIG.n_vectors, CONFIG.n_latents, CONFIG.n_side, CONFIG.n_steps
 T = 24
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 @pytest.fixture(scope="module")
 def trained():

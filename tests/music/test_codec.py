@@ -24,7 +24,6 @@ from lpcnet_cq.training.speech_task import SPEECH
 from lpcnet_cq.training.tasks import task_of
 from lpcnet_cq.training.train import train
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
 FS = PRESETS["audio-tiny"].codec.spec.sample_rate_hz
 STEPS = 24
 

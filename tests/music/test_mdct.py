@@ -15,7 +15,6 @@ from lpcnet_cq.music.mdct import Blocks
 from lpcnet_cq.speech.lapped import mdct
 
 N, J, T = 64, 8, 9
-pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
 CONFIG = MusicConfig(spec=FrameSpec(44100, 2 * N, N, N, N), n_latents=N, short_blocks=J)
 
 

@@ -15,7 +15,6 @@ from lpcnet_cq.training.presets import PRESETS
 C = PRESETS["audio-tiny"].codec
 N, D = C.spec.hop, C.n_latents
 T = 160
-pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,6 @@ from lpcnet_cq.training.presets import PRESETS
 CONFIG = PRESETS["audio-tiny"].codec
 N, T = CONFIG.spec.hop, 9
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
-
 
 @pytest.fixture(scope="module")
 def model(perturbed):

@@ -20,7 +20,7 @@ from lpcnet_cq.training import loop
 from lpcnet_cq.training.presets import PRESETS, preset_for_weights
 from lpcnet_cq.training.train import train
 
-pytestmark = pytest.mark.usefixtures("little_memory", "quick_compilation")  # far less is run than compiled
+pytestmark = pytest.mark.usefixtures("little_memory")
 TINY = PRESETS["audio-tiny"]
 FS, Q = TINY.codec.spec.sample_rate_hz, TINY.codec.n_steps
 MEAN_RATES_BPS = [round(400000 * 0.9**q) for q in range(Q)]

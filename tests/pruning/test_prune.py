@@ -25,7 +25,7 @@ TINY = PRESETS["tiny"]
 NOTES = {"steps": [0, 17], "mean_rates_bps": [round(36000 * 0.9**q) for q in range(17)], "supported_bps": [9000, 24000]}
 STEPS, SPARSITY = 12, 0.75
 
-pytestmark = pytest.mark.usefixtures("little_memory", "quick_compilation")  # far less is run than compiled
+pytestmark = pytest.mark.usefixtures("little_memory")
 
 
 def settings(init, data, steps):

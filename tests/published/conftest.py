@@ -1,4 +1,4 @@
-"""Small systems and a vowel for the tests of the published systems; compiled quickly, to slower code."""
+"""Small systems and a vowel for the tests of the published systems."""
 
 from dataclasses import replace
 
@@ -37,8 +37,3 @@ def awake():
         return module
 
     return wake
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quickly(quick_compilation):
-    """Compile all tests of this folder quickly."""

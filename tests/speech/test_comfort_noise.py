@@ -13,8 +13,6 @@ from lpcnet_cq.training.presets import PRESETS
 CONFIG = PRESETS["tiny"].codec
 M, S, HOP = CONFIG.order, CONFIG.spec.n_subframes, CONFIG.spec.hop
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
-
 
 @pytest.fixture(scope="module")
 def run(speech_model):

@@ -28,8 +28,6 @@ CONFIG = replace(PRESETS["tiny"].codec, concealment=True)
 SPEC, M, S, D = CONFIG.spec, CONFIG.order, CONFIG.spec.n_subframes, CONFIG.n_latents
 T = 9
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def pulses(period, n, offset=0):
     """Return narrow pulses in a little noise, the same for every n."""

@@ -25,7 +25,7 @@ N = T * SPEC.hop
 LAG = CONFIG.decoder_delay
 
 
-pytestmark = pytest.mark.usefixtures("little_memory", "quick_compilation")  # far less is run than compiled
+pytestmark = pytest.mark.usefixtures("little_memory")
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ from lpcnet_cq.speech.constants import BLOCKS, ENERGY_FLOOR, TAPS
 from lpcnet_cq.speech.postfilter import SHARPNESS, LongTermPostfilter, slide
 
 L, S, C, FS = 16, 9, 3, 4000  # lags 8 to 71
-pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
 
 
 def make(seed=0):

@@ -18,9 +18,6 @@ M, S, D, HOP = CONFIG.order, CONFIG.spec.n_subframes, CONFIG.n_latents, CONFIG.s
 AHEAD, T = CONFIG.spec.look_ahead, 7
 
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
-
-
 @pytest.fixture(scope="module")
 def model(speech_model, speech_integers):
     floats = jax.tree.map(np.asarray, nnx.to_pure_dict(speech_model[1]))

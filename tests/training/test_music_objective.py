@@ -17,7 +17,6 @@ from lpcnet_cq.training.psychoacoustic_loss import threshold_db
 PRESET = PRESETS["audio-tiny"]
 C = PRESET.codec
 N, T, B = C.spec.hop, 44, 1
-pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
 TERMS = ("priority", "modulation", "audible")
 
 

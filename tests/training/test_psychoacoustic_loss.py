@@ -10,7 +10,6 @@ from lpcnet_cq.training import psychoacoustic_loss as loss_terms
 from lpcnet_cq.training.psychoacoustic_loss import HOP
 
 FS, N = 44100, 32 * HOP
-pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
 
 
 @pytest.fixture(scope="module")

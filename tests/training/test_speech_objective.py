@@ -16,7 +16,6 @@ from lpcnet_cq.training.presets import PRESETS
 from lpcnet_cq.training.psychoacoustic_loss import threshold_db
 from lpcnet_cq.training.speech_objective import hard, objective, packet_bits
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")  # far less is run than compiled
 CONFIG = PRESETS["tiny"].codec
 S, D, K = CONFIG.spec.n_subframes, CONFIG.n_latents, CONFIG.order + CONFIG.spec.n_subframes
 

@@ -30,7 +30,7 @@ PHASES, PHASE_STOP = 16, 10  # phases end at 8, 12 and 16
 LATER = ("allocation", "postfilter")
 
 
-pytestmark = pytest.mark.usefixtures("little_memory", "quick_compilation")  # far less is run than compiled
+pytestmark = pytest.mark.usefixtures("little_memory")
 
 
 def write_corpus(folder, vowel):

@@ -14,8 +14,6 @@ T = 20  # packets
 STEP = 1 / 32768  # one 16-bit step
 LOST = (4, 9, 10, *range(13, 17))
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 @pytest.fixture(scope="module")
 def models():

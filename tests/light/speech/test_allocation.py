@@ -7,8 +7,6 @@ import pytest
 from lpcnet_cq.light.speech.allocation import Allocation, recent_peak
 from lpcnet_cq.speech import allocation as judge_allocation
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def test_allocation(random_speech, cond, normal, n_subframes, pieces):
     model, floats, _ = random_speech

@@ -11,8 +11,6 @@ from lpcnet_cq.speech.runtime import SpeechSignalModel
 
 STEP = 1 / 32768  # one 16-bit step
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 @pytest.mark.parametrize("weights", ["cq", "cq3"])
 def test_sound_is_that_of_jax(weights):

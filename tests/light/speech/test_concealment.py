@@ -11,8 +11,6 @@ from lpcnet_cq.speech.constants import FADE_FROM, FADE_TO, HISTORY, MAX_LAG
 
 COUNTS = [1, 2, FADE_FROM + 1, FADE_TO]
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def history(period):
     """Return pulses in noise."""

@@ -7,8 +7,6 @@ import pytest
 from lpcnet_cq.light.speech.postfilter import LongTermPostfilter
 from lpcnet_cq.speech import residual_coder as judge_coder
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 @pytest.mark.parametrize("amplitude", [0.3, 0.0])
 def test_postfilter(random_speech, normal, n_subframes, pieces, amplitude):

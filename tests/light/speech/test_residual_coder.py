@@ -2,12 +2,9 @@
 
 import jax
 import numpy as np
-import pytest
 
 from lpcnet_cq.light.speech.residual_coder import Decoder, Encoder, conditions
 from lpcnet_cq.speech import residual_coder as judge_coder
-
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 def test_conditions(random_speech, normal, n_subframes):

@@ -17,8 +17,6 @@ T = 100  # packets
 STEP = 1 / 32768  # one 16-bit step
 LOST = (7, 20, 21, 40, *range(50, 62))
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 @pytest.fixture(scope="module", params=["cq", "cq3"])
 def models(request):
