@@ -50,29 +50,32 @@ def pytest_collection_finish():
     gc.freeze()
 
 
-MOST_BYTES = 1_300_000_000  # of memory, with which another file of tests begins
+MOST_BYTES = 1_200_000_000  # of memory, with which another test begins
 FEW_BYTES = 700_000_000  # the same for files that compile whole trainings, which takes a gigabyte
 
 
-@pytest.fixture(scope="module", autouse=True)
-def forget_compiled_code():
-    """Give back the memory of compiled code, which would add up to gigabytes over all files."""
-    yield
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown():
+    """Give back the memory of compiled code, which would add up to gigabytes over all tests."""
     keep_below(MOST_BYTES)
 
 
 @pytest.fixture(scope="module")
-def little_memory(forget_compiled_code):
+def little_memory():
     """Begin a file of tests with little memory."""
     keep_below(FEW_BYTES)
 
 
 def keep_below(n_bytes):
-    """Forget compiled code if this process has more memory."""
-    if "jax" in sys.modules and resident_bytes() > n_bytes:
+    """Forget compiled code if this process has more memory, unless most of it was left when this was last done."""
+    if "jax" in sys.modules and resident_bytes() > max(n_bytes, _left[-1] * 5 // 4):
         sys.modules["jax"].clear_caches()
         gc.collect()
         return_freed_memory()
+        _left.append(resident_bytes())
+
+
+_left = [0]
 
 
 def resident_bytes():

@@ -13,7 +13,6 @@ from lpcnet_cq.checkpoint.weights import flatten, load_weights
 from lpcnet_cq.cli import main
 from lpcnet_cq.codec import Codec
 from lpcnet_cq.music.freeze import freeze, thaw
-from lpcnet_cq.music.model import Model
 from lpcnet_cq.pruning.config import PruneConfig
 from lpcnet_cq.pruning.prune import prune
 from lpcnet_cq.training import loop
@@ -33,12 +32,11 @@ def settings(init, purpose, data, steps):
     return replace(preset_for_weights(str(init), purpose), data=str(data), steps=steps, seconds=0.1)
 
 
-def train_all(folder, plucked):
+def train_all(folder, plucked, params):
     """Write dense weights and data; prune and train in folders of a folder."""
     (folder / "data").mkdir()
     for i in range(2):
         soundfile.write(folder / f"data/{i}.wav", plucked[:: i + 1, 0], FS)
-    _, params = nnx.split(Model(TINY.codec, rngs=nnx.Rngs(0)), nnx.Param)
     integers = freeze(jax.tree.map(np.asarray, nnx.to_pure_dict(params)), TINY.codec)
     dense = folder / "dense.safetensors"
     save_weights(dense, params, integers, TINY.codec, NOTES)
@@ -56,9 +54,9 @@ def train_all(folder, plucked):
 
 
 @pytest.fixture(scope="module")
-def paths(made_once, plucked):
+def paths(made_once, plucked, music_model):
     """Return the paths of dense weights, of those trained on, pruned by weights and by channels, and trained again."""
-    folder = made_once("music-training", lambda folder: train_all(folder, plucked))
+    folder = made_once("music-training", lambda folder: train_all(folder, plucked, music_model[1]))
     trained = {name: folder / name / "weights.safetensors" for name in ("trained", "pruned", "narrow", "again")}
     return {"dense": folder / "dense.safetensors"} | trained
 
