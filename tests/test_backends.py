@@ -14,6 +14,7 @@ from lpcnet_cq.bitstream.packet_reader import PacketReader
 from lpcnet_cq.codec import Codec
 from lpcnet_cq.nn.packet_reader import Reader
 
+pytestmark = pytest.mark.usefixtures("full_optimisation")
 ROOT = Path(__file__).parents[1]
 
 
