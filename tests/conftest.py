@@ -44,6 +44,12 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 gc.set_threshold(20_000, 20, 20)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Begin with the longest tests, which also take most memory: the short ones at the end keep all workers busy."""
+    items.sort(key=lambda item: "little_memory" not in getattr(item, "fixturenames", ()))
+
+
 def pytest_collection_finish():
     """Leave modules and tests out of all searches for garbage."""
     gc.collect()
@@ -62,7 +68,7 @@ def pytest_runtest_teardown():
 
 @pytest.fixture(scope="module")
 def little_memory():
-    """Begin a file of tests with little memory."""
+    """Begin a file of tests with little memory, and before all others."""
     keep_below(FEW_BYTES)
 
 

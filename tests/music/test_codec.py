@@ -24,6 +24,7 @@ from lpcnet_cq.training.speech_task import SPEECH
 from lpcnet_cq.training.tasks import task_of
 from lpcnet_cq.training.train import train
 
+pytestmark = pytest.mark.usefixtures("little_memory")
 FS = PRESETS["audio-tiny"].codec.spec.sample_rate_hz
 STEPS = 24
 
