@@ -128,7 +128,7 @@ def made_once(tmp_path_factory):
     return made
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def full_optimisation():
     """Compile as users do: for tests that judge what compiled code computes for released weights."""
     import jax
