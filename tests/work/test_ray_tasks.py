@@ -42,7 +42,8 @@ def test_results_come_from_tasks_and_lost_workers_are_noticed(tmp_path):
         capture_output=True,
         text=True,
     )
-    assert found.stdout.endswith("done\n"), found.stderr
+    assert "done" in found.stdout.splitlines(), found.stderr  # Ray itself says that a worker died
+    assert found.returncode == 0
 
 
 def test_paths_of_a_cluster_are_absolute():
