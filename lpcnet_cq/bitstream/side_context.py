@@ -27,6 +27,7 @@ from lpcnet_cq.bitstream.vector_sums import (
     HiddenSums,
     Terms,
     TriangleSums,
+    hidden_weights,
     rounded_down,
     triangle_terms,
 )
@@ -102,14 +103,16 @@ class SideSums:
         w2 = network.w2.reshape(H, 2, K) * UNITS
         b2 = rounded_down(network.b2.reshape(2, K))
         if self._depends:
-            rows, magnitudes = np.zeros((2, K, H + 2 * K))
-            rows[:, :H], rows[:, H::2] = self._within, self._tri_mean
-            magnitudes[:, H + 1 :: 2] = self._tri_scale
+            N = 2 * H + 2 * K  # see `HiddenSums`
+            rows, magnitudes = np.zeros((2, K, N))
+            rows[:, :H], rows[:, 2 * H :: 2] = self._within, self._tri_mean
+            magnitudes[:, 2 * H + 1 :: 2] = self._tri_scale
             self._terms = Terms(rows, magnitudes, SIDE_CLIP, np.float64)
             self._weights = np.ascontiguousarray(w2.transpose(2, 0, 1))
-            self._first = np.concatenate([b1, b2.T.ravel()])
-            self._of_past = np.zeros((2 * K, H + 2 * K))
-            self._of_past[:, :H], self._of_past[:, H::2] = w1, skip
+            self._weights_of_one = hidden_weights(w2)
+            self._first = np.concatenate([b1, np.zeros(H), b2.T.ravel()])
+            self._of_past = np.zeros((2 * K, N))
+            self._of_past[:, :H], self._of_past[:, 2 * H :: 2] = w1, skip
         else:
             self._terms = triangle_terms(network.tri_mean, network.tri_scale, SIDE_CLIP)
             self._weights = w2.reshape(H, 2 * K)
@@ -122,7 +125,7 @@ class SideSums:
         first = past.dot(self._of_past)
         first += self._first
         if self._depends:
-            return HiddenSums(first, self._terms, self._weights)
+            return HiddenSums(first, self._terms, self._weights_of_one)
         first[self._H :] += activate_floats(first[: self._H]).dot(self._weights)
         return TriangleSums(first[self._H :].reshape(2, -1), self._terms)
 
@@ -132,7 +135,7 @@ class SideSums:
         past = clip(before[:, ::-1].astype(np.float64), -SIDE_CLIP, SIDE_CLIP).reshape(T, 2 * K)
         first, c = past @ self._of_past, clip(n.astype(np.float64), -SIDE_CLIP, SIDE_CLIP)
         first += self._first
-        hidden, sums = first[:, : self._H], first[:, self._H :]
+        hidden, sums = first[:, : self._H], first[:, -2 * K :]
         if self._depends:
             sums = sums.reshape(T, K, 2).swapaxes(1, 2) + self._of_hidden(hidden, c)
         else:

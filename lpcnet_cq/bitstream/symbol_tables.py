@@ -12,7 +12,6 @@ from lpcnet_cq.bitstream.vector_sums import FIRST_FLOOR
 
 N_MEANS = (1 - 2 * FIRST_FLOOR) << MEAN_BITS  # rounded means whose floors are FIRST_FLOOR..-FIRST_FLOOR
 MOST_KEPT = 256
-LEAST_SCALE, MOST_SCALE = -MOST_KEPT, N_SCALES + MOST_KEPT - 1  # beyond, tables are as there
 FRACTION_MASK = (1 << MEAN_BITS) - 1
 
 Slots = list[tuple[int, int]]  # begin and frequency of a symbol, by rounded means above FIRST_FLOOR
@@ -32,24 +31,22 @@ class SymbolTables:
         Cumulative frequencies by scale, then by fraction.
     middles : mapping
         `Slots` by scale: of zero among -1, 0 and 1.
-    zeros : list
-        `Slots` of the symbol of zero by scale, -256 to 319: empty until `add_zeros` fills them. A list is faster than a
-        mapping; scales below zero are found from its end. Scales must be clipped to `LEAST_SCALE`..`MOST_SCALE`.
+    zeros : dict
+        `Slots` of the symbol of zero by scale, only of those that `add_zeros` has added: a plain dict is the fastest
+        mapping.
     """
 
     def __init__(self, cumulative: np.ndarray):
-        self._cumulative = cumulative
         self.rows = ByScale(lambda scale: cumulative[scale].tolist())
         self.middles = ByScale(lambda scale: middle_slots(cumulative[scale]))
-        scales: list[Slots] = [[] for _ in range(N_SCALES)]
-        self.zeros = scales + MOST_KEPT * scales[-1:] + MOST_KEPT * scales[:1]
+        self.zeros: dict[int, Slots] = {}
+        self._slots = ByScale(lambda scale: zero_slots(cumulative[scale]))
 
     def add_zeros(self, scale: int) -> bool:
-        """Fill the slots of zero of a scale; return False if the scale is beyond the list, or its slots are there."""
-        if not -MOST_KEPT <= scale < N_SCALES + MOST_KEPT or self.zeros[scale]:
+        """Add the slots of zero of a scale; return False if they are there, or the scale is not kept."""
+        if scale in self.zeros or abs(scale) > MOST_KEPT:
             return False
-        slots = zero_slots(self._cumulative[min(max(scale, 0), N_SCALES - 1)])
-        self.zeros[scale].extend(slots + len(slots) * [(0, 0)])  # means below the first one are found from the end
+        self.zeros[scale] = self._slots[scale]
         return True
 
 
@@ -73,10 +70,14 @@ class ByScale(dict):
 
 
 def zero_slots(cumulative: np.ndarray) -> Slots:
-    """Return the slots of the symbol of zero, given the tables of a scale, (fractions, symbols + 1)."""
+    """Return the slots of the symbol of zero, given the tables of a scale, (fractions, symbols + 1).
+
+    Means below the first one are found from the end of the list.
+    """
     floor, fraction = _means()
     begin = cumulative[fraction, HALF_WIDTH - floor]
-    return _in_list(begin, cumulative[fraction, HALF_WIDTH - floor + 1] - begin)
+    slots = _in_list(begin, cumulative[fraction, HALF_WIDTH - floor + 1] - begin)
+    return slots + len(slots) * [(0, 0)]
 
 
 def middle_slots(cumulative: np.ndarray) -> Slots:

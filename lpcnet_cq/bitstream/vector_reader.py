@@ -15,7 +15,7 @@ import numpy as np
 from lpcnet_cq.bitstream.frequency_tables import ESCAPE, HALF_WIDTH, MEAN_BITS
 from lpcnet_cq.bitstream.packet import LIMIT
 from lpcnet_cq.bitstream.range_coder import BOTTOM, TOP_BITS, TOTAL, TOTAL_BITS
-from lpcnet_cq.bitstream.symbol_tables import FRACTION_MASK, LEAST_SCALE, MOST_SCALE, N_MEANS, SymbolTables
+from lpcnet_cq.bitstream.symbol_tables import FRACTION_MASK, N_MEANS, SymbolTables
 from lpcnet_cq.bitstream.vector_sums import FIRST_FLOOR, VectorSums
 from lpcnet_cq.errors import BitstreamError
 
@@ -87,12 +87,10 @@ class VectorReader:
         BitstreamError
             If no encoder writes such bytes.
         """
-        zeros, rows, data, k = self._tables.zeros, self._tables.rows, self._data, 0
+        zeros, rows, data, k, n = self._tables.zeros, self._tables.rows, self._data, 0, len(values)
         above, R, position = self._above, self._R, self._position
-        while k < len(values):
+        while k < n:
             means, scales = sums.ahead(k)
-            if min(scales) < LEAST_SCALE or max(scales) > MOST_SCALE:
-                scales = [min(max(scale, LEAST_SCALE), MOST_SCALE) for scale in scales]
             try:
                 for mean, scale in zip(means, scales):  # noqa: B905 - strict takes longer
                     begin, frequency = zeros[scale][mean]
@@ -107,7 +105,7 @@ class VectorReader:
                         above, R, position = above << 8 | data[position], R << 8, position + 1
                 else:
                     continue
-            except IndexError:
+            except LookupError:
                 if self._tables.add_zeros(scale):
                     continue
                 r = R >> TOTAL_BITS
@@ -116,10 +114,16 @@ class VectorReader:
                 raise BitstreamError(NO_SYMBOL)
             row = rows[scale][mean & FRACTION_MASK]
             symbol = bisect_right(row, slot) - 1
-            self._above, self._R, self._position = above, R, position
-            self._narrow(row[symbol], row[symbol + 1] - row[symbol])
-            distance = self._escape() if symbol == ESCAPE else symbol - HALF_WIDTH
-            above, R, position = self._above, self._R, self._position
+            begin = row[symbol]
+            above -= r * begin
+            R = r * (row[symbol + 1] - begin)
+            while R < BOTTOM:
+                above, R, position = above << 8 | data[position], R << 8, position + 1
+            distance = symbol - HALF_WIDTH
+            if symbol == ESCAPE:
+                self._above, self._R, self._position = above, R, position
+                distance = self._escape()
+                above, R, position = self._above, self._R, self._position
             values[k] = value = (mean >> MEAN_BITS) + FIRST_FLOOR + distance
             if not -LIMIT <= value <= LIMIT:
                 raise BitstreamError(BEYOND)

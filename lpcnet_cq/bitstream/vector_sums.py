@@ -20,7 +20,7 @@ FIRST_FLOOR = -HALF_WIDTH - 1  # floor of a mean whose table does not contain ze
 ZERO_MEAN = -FIRST_FLOOR << MEAN_BITS  # a rounded mean of zero
 UNITS = np.array([[2.0 ** (MEAN_BITS - SUM_BITS)], [2.0**-SUM_BITS]])  # of sums, in sixteenths and in whole scales
 OFFSETS = np.array([[ZERO_MEAN + HALF], [HALF]])
-SHIFT = np.array(SUM_BITS)
+SHIFT, FIXED = np.array(SUM_BITS), np.array(2.0**SUM_BITS)
 
 
 class VectorSums(Protocol):
@@ -60,17 +60,18 @@ class Terms:
 
     def __init__(self, rows: np.ndarray, rows_of_magnitude: np.ndarray, clip: int, kind: type):
         self._rows, self._of_magnitude, self._clip, self._kind = rows, rows_of_magnitude, clip, kind
-        self._terms: list[list[np.ndarray | None]] = [[None] * (2 * clip + 1) for _ in rows]  # negative values: behind
+        self._terms: list[dict[int, np.ndarray]] = [{} for _ in rows]
 
     def of(self, k: int, value: int) -> np.ndarray:
         """Return the terms of integer k with a value, (N,)."""
-        clip = self._clip
-        c = value if -clip <= value <= clip else clip if value > 0 else -clip
-        term = self._terms[k][c]
-        if term is None:
-            term = (c * self._rows[k] + abs(c) * self._of_magnitude[k]).astype(self._kind)
-            self._terms[k][c] = term
-        return term
+        term = self._terms[k].get(value)
+        return self._clipped(k, value) if term is None else term
+
+    def _clipped(self, k: int, value: int) -> np.ndarray:
+        c = min(max(value, -self._clip), self._clip)
+        if c not in self._terms[k]:
+            self._terms[k][c] = (c * self._rows[k] + abs(c) * self._of_magnitude[k]).astype(self._kind)
+        return self._terms[k][c]
 
 
 def triangle_terms(mean: np.ndarray, scale: np.ndarray, clip: int) -> Terms:
@@ -93,7 +94,7 @@ class TriangleSums:
     """
 
     def __init__(self, first: np.ndarray, terms: Terms):
-        self._sums, self._terms = (first * (1 << SUM_BITS)).astype(np.int64), terms
+        self._sums, self._terms = (first * FIXED).astype(np.int64), terms
         self._flat = self._sums.reshape(-1)
 
     def ahead(self, k: int) -> list[list[int]]:
@@ -111,28 +112,40 @@ class HiddenSums:
 
     Parameters
     ----------
-    first : float64 array (H + 2 n,)
-        Sums of the hidden layer, as for `activate_floats`, and pairs of means and scales as of `rounded_down` without
-        those from the hidden layer, from other vectors; changed in place.
+    first : float64 array (2 H + 2 n,)
+        From other vectors, changed in place: sums of the hidden layer, as for `activate_floats`; a place for its
+        activations; pairs of means and scales as of `rounded_down` without those from the hidden layer.
     terms : Terms
         Float64, of an array like `first`.
-    weights : float64 array (n, H, 2)
-        From the hidden layer to mean and scale.
+    weights : list of n float64 arrays (H + 2 n, 2)
+        From `hidden_weights`.
     """
 
-    def __init__(self, first: np.ndarray, terms: Terms, weights: np.ndarray):
+    def __init__(self, first: np.ndarray, terms: Terms, weights: list[np.ndarray]):
+        H = len(first) - len(weights[0])
         self._all, self._terms, self._weights = first, terms, weights
-        H = weights.shape[1]
-        self._hidden, self._sums = first[:H], first[H:].reshape(-1, 2)
+        self._hidden, self._activations, self._inputs = first[:H], first[H : 2 * H], first[H:]
 
     def ahead(self, k: int) -> list[list[int]]:
         """Return rounded mean and scale of integer k, see `VectorSums`."""
-        out = activate_floats(self._hidden).dot(self._weights[k])
-        out += self._sums[k]
-        mean, scale = out.tolist()
+        activate_floats(self._hidden, self._activations)
+        mean, scale = self._inputs.dot(self._weights[k]).tolist()
         return [[floor(mean)], [floor(scale)]]
 
     def put(self, k: int, value: int) -> None:
         """Take the value of integer k."""
         everything = self._all
         everything += self._terms.of(k, value)
+
+
+def hidden_weights(w2: np.ndarray) -> list[np.ndarray]:
+    """Return the weights of `HiddenSums`, which also select the pair of an integer, from those of the layer (H, 2, n).
+
+    One product then gives mean and scale.
+    """
+    H, _, n = w2.shape
+    weights = np.zeros((n, H + 2 * n, 2))
+    weights[:, :H] = w2.transpose(2, 0, 1)
+    pairs = weights[:, H:].reshape(n, n, 2, 2)
+    pairs[range(n), range(n)] = np.eye(2)
+    return list(weights)

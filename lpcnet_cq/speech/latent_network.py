@@ -23,6 +23,7 @@ from lpcnet_cq.bitstream.frequency_tables import MEAN_BITS, Expected, expected_o
 from lpcnet_cq.bitstream.vector_sums import ZERO_MEAN
 
 OF_ACTIVATIONS = UNIT * (1 << ACT_BITS)  # of a weight, so that integers give sums in units of activations
+CENTRE = np.array(CLIP)
 EXACT = {np.float32: 1 << 24, np.float64: 1 << 53}  # below these, sums of integers are exact
 
 
@@ -42,9 +43,11 @@ class LatentNetwork:
         self._side = _SideLayers(w, b, "latent_")
         self._side_reset = _SideLayers(w, b, "latent_reset_") if "latent_reset_ws" in w else None
         wy = _exact(w["latent_wy"], CLIP) * np.float32(OF_ACTIVATIONS)
-        self._wy = wy.reshape(context, -1, wy.shape[1])
+        self._wy, self._wy_flat = wy.reshape(context, -1, wy.shape[1]), wy
+        self._clipped = np.arange(-CLIP, CLIP + 1, dtype=wy.dtype)  # integers by their distance from the first
         self._w2, self._b2 = w["latent_w2"] * UNIT, b["latent_b2"] * UNIT + HALF
         D = w["latent_w3"].shape[1] // 2
+        self._offset = np.repeat([float(ZERO_MEAN), 0.0], D)
         units = np.repeat([2.0 ** (MEAN_BITS - SUM_BITS), 2.0**-SUM_BITS], D)  # sixteenths of means, whole scales
         self._w3, self._b3 = w["latent_w3"] * units, b["latent_b3"] * units + 0.5
         self._tri_mean, self._tri_scale = tri["latent_tri_mean"] * units[0], tri["latent_tri_scale"] * units[-1]
@@ -104,10 +107,10 @@ class LatentNetwork:
             From `first_layer_of_one`.
         before : int array (context, D)
         """
-        y = before.astype(self._wy.dtype).ravel().clip(-CLIP, CLIP)
-        out = self._last_layer(first + y.dot(self._wy.reshape(len(y), -1))).reshape(2, -1)
-        out[0] += ZERO_MEAN
-        return out
+        y = self._clipped.take(before.ravel() + CENTRE, mode="clip")
+        out = self._last_layer(first + y.dot(self._wy_flat))
+        out += self._offset
+        return out.reshape(2, -1)
 
     def _last_layer(self, total: np.ndarray) -> np.ndarray:
         """Return means and scales in units of their rounding, plus a half, (..., 2 D); the first layer is changed."""

@@ -52,10 +52,12 @@ class NumPy:
     xp = np
 
 
-def test_scales_are_clipped(tables):
-    assert tables.zeros[-5] is tables.zeros[0] and tables.zeros[N_SCALES + 9] is tables.zeros[N_SCALES - 1]
-    assert tables.zeros[-MOST_KEPT] is tables.zeros[0]
-    assert tables.zeros[N_SCALES + MOST_KEPT - 1] is tables.zeros[N_SCALES - 1]
+def test_scales_are_clipped():
+    tables = SymbolTables(CUMULATIVE)
+    for scale in (-MOST_KEPT, -5, 0, N_SCALES - 1, N_SCALES + 9, MOST_KEPT):
+        assert tables.add_zeros(scale) and not tables.add_zeros(scale)
+    assert tables.zeros[-5] is tables.zeros[-MOST_KEPT] is tables.zeros[0]
+    assert tables.zeros[N_SCALES + 9] is tables.zeros[MOST_KEPT] is tables.zeros[N_SCALES - 1]
     assert tables.rows[3][5] == CUMULATIVE[3, 5].tolist()
 
 
@@ -64,16 +66,8 @@ def test_scales_far_beyond_the_tables_take_no_memory():
     tables = SymbolTables(CUMULATIVE)
     for scale in range(-5000, 5000):
         assert tables.rows[scale] is tables.rows[min(max(scale, 0), N_SCALES - 1)]
-    assert sorted(tables.rows) == list(range(-MOST_KEPT, MOST_KEPT + 1))
-
-
-def test_zeros_are_filled_once_and_not_beyond_the_list():
-    tables = SymbolTables(CUMULATIVE)
-    assert not any(tables.zeros)
-    assert tables.add_zeros(-7) and tables.zeros[0] and not tables.zeros[1]
-    assert not tables.add_zeros(-7) and not tables.add_zeros(0)
-    assert not tables.add_zeros(-MOST_KEPT - 1) and not tables.add_zeros(N_SCALES + MOST_KEPT)
-    assert len(tables.zeros) == N_SCALES + 2 * MOST_KEPT
+        assert tables.add_zeros(scale) == (abs(scale) <= MOST_KEPT)
+    assert sorted(tables.rows) == sorted(tables.zeros) == list(range(-MOST_KEPT, MOST_KEPT + 1))
 
 
 def test_means_beyond_the_tables_have_no_zero(tables):

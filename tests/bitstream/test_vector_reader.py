@@ -6,7 +6,7 @@ import pytest
 from lpcnet_cq.bitstream.fixed_point import SUM_BITS
 from lpcnet_cq.bitstream.frequency_tables import HALF_WIDTH, MEAN_BITS, N_SCALES, TOTAL, frequency_tables, locate
 from lpcnet_cq.bitstream.range_coder import RangeEncoder
-from lpcnet_cq.bitstream.symbol_tables import SymbolTables
+from lpcnet_cq.bitstream.symbol_tables import MOST_KEPT, SymbolTables
 from lpcnet_cq.bitstream.vector_reader import VectorReader
 from lpcnet_cq.bitstream.vector_sums import FIRST_FLOOR, rounded_down
 from lpcnet_cq.errors import BitstreamError
@@ -30,7 +30,10 @@ class Fixed:
         return self.rounded[:, k : k + self.n].tolist()
 
     def put(self, k, value):
-        assert value != 0 or not -HALF_WIDTH <= (int(self.rounded[0, k]) >> MEAN_BITS) + FIRST_FLOOR <= HALF_WIDTH
+        """Take a value; zeros are put only where the mean is beyond the tables, or no slots are kept of the scale."""
+        mean, scale = self.rounded[:, k].tolist()
+        inside = -HALF_WIDTH <= (mean >> MEAN_BITS) + FIRST_FLOOR <= HALF_WIDTH
+        assert value != 0 or not inside or abs(scale) > MOST_KEPT
 
 
 def random_sums(n, seed):
