@@ -98,7 +98,6 @@ def _after_metadata(data, at: int) -> int:
     return at
 
 
-
 def flac_from(data, part: Part, n_samples: int, at: int) -> tuple[list, int] | None:
     """Return the rest of a FLAC stream from the first frame at or after `n_samples`, and its first sample.
 

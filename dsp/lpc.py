@@ -52,7 +52,8 @@ def autocorrelation(frames: ArrayLike, order: int) -> np.ndarray:
     M = integer_in("order", order, 0, N - 1)
     padded = np.zeros((*x.shape[:-1], N + M))
     padded[..., :N] = x
-    delayed = np.lib.stride_tricks.sliding_window_view(padded, N, axis=-1)  # x[n+m] of every lag m
+    # x[n+m] of every lag m: a view, because `sliding_window_view` takes as long as all else for one frame
+    delayed = np.ndarray((*x.shape[:-1], M + 1, N), padded.dtype, padded, 0, (*padded.strides, padded.itemsize))
     return np.einsum("...mn,...n->...m", delayed, x)
 
 

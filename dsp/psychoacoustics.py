@@ -281,7 +281,7 @@ def _frames(x: ArrayLike, hop: int, name: str) -> np.ndarray:
         raise ValueError(f"`{name}` has shape {s.shape}, it must hold at least one sample")
     hop = integer_in("hop", hop, 1)
     padded = np.pad(s, [(0, 0)] * (s.ndim - 1) + [(N_FFT // 2, N_FFT // 2)])
-    return np.lib.stride_tricks.sliding_window_view(padded, N_FFT, axis=-1)[..., :: hop, :]
+    return np.lib.stride_tricks.sliding_window_view(padded, N_FFT, axis=-1)[..., ::hop, :]
 
 
 def _decibel(power: np.ndarray, full_scale_db: float) -> np.ndarray:

@@ -14,7 +14,7 @@ from dsp._arguments import shown
 MAX_CHANNELS = 8
 CLIPPED_UP_TO = 4.0
 """Floats beyond full scale are clipped with a warning up to this value, and refused above it."""
-_INT_SCALES = {"int16": 2.0**15, "int32": 2.0**31}
+_INT_SCALES = {2: 2.0**15, 4: 2.0**31}  # of signed integers, by their bytes
 _MAX_SHORT_SAMPLES, _MAX_SIGNALS_PER_SAMPLE = 64, 8  # beyond both, the axes are probably swapped
 
 
@@ -81,8 +81,8 @@ def checked_signal(
     n = len(y) if channels_last else y.shape[-1]
     if length is not None and n != length:
         raise ValueError(f"`{name}` has {n} samples, it must have {length}")
-    if str(y.dtype.newbyteorder("=")) in _INT_SCALES:
-        return (y / _INT_SCALES[str(y.dtype.newbyteorder("="))]).astype(dtype)
+    if y.dtype.kind == "i" and y.dtype.itemsize in _INT_SCALES:
+        return (y / _INT_SCALES[y.dtype.itemsize]).astype(dtype)
     if y.dtype.kind != "f":
         raise ValueError(f"`{name}` is of type {y.dtype}, it must be of floats in [-1, 1], int16 or int32")
     if not np.isfinite(y).all():

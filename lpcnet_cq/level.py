@@ -9,6 +9,7 @@ Letters: N samples, H samples of a packet, L level.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -43,9 +44,15 @@ def track_level(state: LevelState, x: np.ndarray, sample_rate_hz: int) -> LevelS
     squares = np.square(x, dtype=np.float64)
     squares = squares.mean(axis=1) if squares.ndim > 1 else squares
     power = smoothed(state.power, squares, 1 / (SMOOTHING_S * sample_rate_hz))
-    fall = 10 ** (-FALL_DB / 10 * np.arange(len(x), -1, -1) / sample_rate_hz)
-    active = max(state.active * fall[0], float(np.max(power * fall[1:])))
+    fall = _fall(len(x), sample_rate_hz)
+    active = max(state.active * fall[0], float((power * fall[1:]).max()))
     return LevelState(float(power[-1]), active)
+
+
+@lru_cache(maxsize=8)
+def _fall(n: int, sample_rate_hz: int) -> np.ndarray:
+    """Return by how much the active level falls from each of the last n samples to the end, (n + 1,)."""
+    return 10 ** (-FALL_DB / 10 * np.arange(n, -1, -1) / sample_rate_hz)
 
 
 def smoothed(before: float, x: np.ndarray, b: float) -> np.ndarray:
@@ -59,16 +66,21 @@ def smoothed(before: float, x: np.ndarray, b: float) -> np.ndarray:
     >>> smoothed(1.0, np.array([0.0, 2.0]), 0.5).tolist()
     [0.5, 1.25]
     """
-    length = max(1, int(-1 / np.log1p(-b)))
-    rows = np.zeros((-(-len(x) // length), length))
+    decay = _decay(b)[: len(x)]
+    rows = np.zeros((-(-len(x) // len(decay)), len(decay)))
     rows.reshape(-1)[: len(x)] = x
-    decay = (1 - b) ** np.arange(1, length + 1)
     y = np.cumsum(rows / decay, axis=1)
     y *= b * decay
     for row in y:
         row += before * decay
         before = row[-1]
     return y.reshape(-1)[: len(x)]
+
+
+@lru_cache(maxsize=8)
+def _decay(b: float) -> np.ndarray:
+    """Return the weights of `smoothed` over a block, which decrease to a third."""
+    return (1 - b) ** np.arange(1, max(1, int(-1 / np.log1p(-b))) + 1)
 
 
 def choose_level(active: float, before: int, least: int = MIN_LEVEL) -> int:

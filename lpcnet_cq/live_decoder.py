@@ -108,7 +108,7 @@ class Decoder(LiveCoder):
             pasts = []
         elif self._pasts or packet.resets_context(self._parts.entropy, data):
             pasts, n, level, rest = self._read(data)
-            is_background = packet.resets_context(self._parts.entropy, data) and is_descriptor(n, rest)
+            is_background = is_descriptor(n, rest) and packet.resets_context(self._parts.entropy, data)
         self._pasts, self._levels = pasts, (self._levels[1], level)
         if n is not None:
             self._last, self._lost, self._background = n, 0, n if is_background else None

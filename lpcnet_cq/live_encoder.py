@@ -237,9 +237,11 @@ class Encoder(LiveCoder):
         if not self._parts.live_levels(self._layers):
             return x
         self._loudness = track_level(self._loudness, x, self.sample_rate_hz)
-        levels = np.array([*self._levels, choose_level(self._loudness.active, self._levels[1], LEAST_LIVE)])
-        exponents = level_exponents(levels, self.frame_size, self._parts.config.decoder_delay)
-        self._levels = int(levels[1]), int(levels[2])
+        levels = (*self._levels, choose_level(self._loudness.active, self._levels[1], LEAST_LIVE))
+        self._levels = levels[1:]
+        if not any(levels):
+            return x
+        exponents = level_exponents(np.array(levels), self.frame_size, self._parts.config.decoder_delay)
         ahead = self.delay_samples
         return scale(x, -exponents[ahead : self.frame_size + ahead][: len(x)])
 

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-EPSILON = 1e-5  # added to the mean square before the root, as in `nn.layers.Block`
+ONE = np.float32(1)
+EPSILON = np.float32(1e-5)  # added to the mean square before the root, as in `nn.layers.Block`
 
 
 class CausalConv:
@@ -40,13 +41,13 @@ class CausalConv:
         if self.k == 1:
             return state, self.pointwise(x)
         xs = np.concatenate([state, x])
-        y = unfold(xs, self.k, self.stride, self.dilation) @ self.weight
+        y = unfold(xs, self.k, self.stride, self.dilation).dot(self.weight)
         y += self.bias
         return xs[len(xs) - self.past :].copy(), y
 
     def pointwise(self, x: np.ndarray) -> np.ndarray:
         """Return y (T, O) of a convolution with k = 1, which has no state."""
-        y = x @ self.weight
+        y = x.dot(self.weight)  # `@` takes longer for few rows
         y += self.bias
         return y
 
@@ -56,7 +57,7 @@ def unfold(xs: np.ndarray, k: int, stride: int = 1, dilation: int = 1) -> np.nda
 
     Parameters
     ----------
-    xs : array (T, C)
+    xs : contiguous array (T, C)
         Input including its past; rows = (T - (k - 1) * dilation - 1) // stride + 1.
     k, stride, dilation : int
         Parameters of the convolution. Its kernel has the shape (k, C, O), and W is kernel.reshape(k*C, O).
@@ -66,8 +67,9 @@ def unfold(xs: np.ndarray, k: int, stride: int = 1, dilation: int = 1) -> np.nda
     >>> unfold(np.array([[1.0], [2.0], [3.0]]), k=2).tolist()
     [[1.0, 2.0], [2.0, 3.0]]
     """
-    span = (k - 1) * dilation
-    return np.concatenate([xs[j * dilation : len(xs) - span + j * dilation : stride] for j in range(k)], axis=1)
+    rows, (step, item) = (len(xs) - (k - 1) * dilation - 1) // stride + 1, xs.strides
+    taps = np.ndarray((rows, k, xs.shape[1]), xs.dtype, xs, 0, (stride * step, dilation * step, item))
+    return taps.reshape(rows, -1)
 
 
 class Block:
@@ -87,6 +89,7 @@ class Block:
         kernel = np.asarray(conv["kernel"], np.float32) * np.asarray(params["scale"], np.float32)[:, None]
         self.conv = CausalConv({"kernel": kernel, "bias": conv["bias"]}, dilation=dilation)
         self.point = CausalConv(params["point"])
+        self.share = np.float32(1 / kernel.shape[1])
 
     def start(self) -> np.ndarray:
         """Return the state before the first sample."""
@@ -95,8 +98,8 @@ class Block:
     def __call__(self, state: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the next state and y, shaped like x (T, C)."""
         power = np.einsum("tc,tc->t", x, x)
-        power *= np.float32(1 / x.shape[1])
-        power += np.float32(EPSILON)
+        power *= self.share
+        power += EPSILON
         np.sqrt(power, out=power)
         state, h = self.conv(state, x / power[:, None])
         h = self.point.pointwise(silu(h))
@@ -108,7 +111,7 @@ def silu(x: np.ndarray) -> np.ndarray:
     """Return x / (1 + exp(-x)); the exponential may overflow, and then the result is zero."""
     y = np.negative(x)
     np.exp(y, out=y)
-    y += np.float32(1)
+    y += ONE
     return np.divide(x, y, out=y)
 
 

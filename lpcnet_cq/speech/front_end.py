@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lpcnet_cq.light.windows import windows
 from lpcnet_cq.speech.analysis import analyse_windows
 from lpcnet_cq.speech.config import SpeechConfig
 from lpcnet_cq.speech.highpass import highpass, start_highpass
@@ -59,7 +60,6 @@ def push(state: FrontEndState, x: np.ndarray, T: int, c: SpeechConfig) -> tuple[
     filter_state, x = highpass(state.highpass, x, spec.sample_rate_hz)
     x = np.concatenate([state.buffer, x, np.zeros(T * spec.hop - len(x), np.float32)])
     first = len(x) - (T - 1) * spec.hop - spec.window - 1
-    windows = np.lib.stride_tricks.sliding_window_view(x, spec.window + 1)[first :: spec.hop]
-    lsf = analyse_windows(windows, spec, c.order)
+    lsf = analyse_windows(windows(x[first:], spec.window + 1, spec.hop), spec, c.order)
     after = FrontEndState(filter_state, x[len(x) - len(state.buffer) :].copy())
     return after, x[-T * spec.hop - spec.look_ahead :], lsf
