@@ -49,7 +49,7 @@ def lpc_to_lsf(a: ArrayLike) -> np.ndarray:
     # Remove the zeros at z = -1 and z = 1.
     w = np.empty((*a.shape[:-1], M))
     if M % 2 == 0:
-        w[..., 0::2], w[..., 1::2] = zero_angles(np.stack([divide_plus(P), divide_minus(Q)]))
+        w[..., 0::2], w[..., 1::2] = zero_angles(np.array([divide_plus(P), divide_minus(Q)]))
     else:
         w[..., 0::2], w[..., 1::2] = zero_angles(P), zero_angles(divide_plus(divide_minus(Q)))
     w.sort(axis=-1)  # rounding may swap neighbours if 1/A(z) is almost unstable
@@ -95,7 +95,7 @@ def lsf_to_lpc(lsf: ArrayLike) -> np.ndarray:
 
 def _predictor_of(w):
     if w.shape[-1] % 2 == 0:
-        p, q = symmetric_polynomial(np.stack([w[..., 0::2], w[..., 1::2]]))
+        p, q = symmetric_polynomial(np.array([w[..., 0::2], w[..., 1::2]]))
         P, Q = multiply_binomial(p, 1.0), multiply_binomial(q, -1.0)
     else:
         p, q = symmetric_polynomial(w[..., 0::2]), symmetric_polynomial(w[..., 1::2])

@@ -115,7 +115,7 @@ class Decoder(LiveCoder):
         elif unsent and self._background is None and self._last is not None:
             self._background = replace(self._last, latents=np.zeros_like(self._last.latents))
         y = self._frame(n, unsent, after, distance)
-        return np.clip(restore(y, self._levels, self.frame_size, self._parts.config.decoder_delay), -1, 1)
+        return restore(y, self._levels, self.frame_size, self._parts.config.decoder_delay).clip(-1, 1)
 
     def _frame(
         self, n: packet.Integers | None, unsent: bool, after: packet.Integers | None, distance: int

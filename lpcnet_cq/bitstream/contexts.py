@@ -67,7 +67,8 @@ class Contexts:
         T = len(step)
         self.model, self.past, self.side, self.step = model, past, side, step
         sides = np.concatenate([past.side, side])
-        self._before = np.stack([sides[:T], sides[1 : T + 1]], axis=1)
+        row, item = sides.strides
+        self._before = np.ndarray((T, 2, model.K), sides.dtype, sides, 0, (row, row, item))  # two vectors each
         self._known = np.minimum(past.known + np.arange(T), MOST_KNOWN)
         self._expected_side = expected_side
 

@@ -53,7 +53,7 @@ def activate_floats(total: np.ndarray, out: np.ndarray | None = None) -> np.ndar
     """
     if total.ndim > 1:
         rounded = np.floor(total, out=out)
-        return np.clip(rounded, NONE, MOST, out=rounded)
+        return rounded.clip(NONE, MOST, out=rounded)
     return ACTIVATIONS.take(total.astype(np.intp), None, out, "clip")  # faster for few values, slower for many
 
 

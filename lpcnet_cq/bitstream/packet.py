@@ -135,10 +135,10 @@ def put_packets(
     predicted = Expected(*(np.concatenate(arrays, axis=1) for arrays in zip(*both, strict=True)))
     begin, frequency, distance = slots(model, predicted, n.values())
     reset = (np.arange(len(n.step)) == 0) & (past is None)
-    flags = model.flag[reset.astype(int)], np.diff(model.flag)[reset.astype(int)]
-    heads = (np.stack(pair, axis=1) for pair in zip(flags, contexts.step_slots, strict=True))
-    columns = zip(heads, (begin, frequency), strict=True)
-    begin, frequency = (np.concatenate(pair, axis=1) for pair in columns)
+    at = reset.astype(int)
+    flags = model.flag[at], model.flag[at + 1] - model.flag[at]
+    columns = zip(flags, contexts.step_slots, (begin, frequency), strict=True)
+    begin, frequency = (np.concatenate([a[:, None], b[:, None], c], axis=1) for a, b, c in columns)
     return advance(contexts.past, n), _encoded(begin, frequency, distance)
 
 

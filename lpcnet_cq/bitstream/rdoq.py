@@ -18,7 +18,7 @@ MULTIPLIER = 0.1  # Lagrange multiplier, squared steps per bit; at high rates D 
 
 def in_steps(z: np.ndarray, step: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """Return latents in units of the packet's step size, clipped to the range of a packet."""
-    return np.clip(z / sizes[step][:, None, None], -LIMIT, LIMIT)
+    return (z / sizes[step][:, None, None]).clip(-LIMIT, LIMIT)
 
 
 def nearest(side: np.ndarray, z: np.ndarray, step: np.ndarray, sizes: np.ndarray) -> Integers:
@@ -53,7 +53,7 @@ def rdoq(contexts: Contexts, z: np.ndarray, sizes: np.ndarray, multiplier: float
     ----------
     M. Karczewicz, Y. Ye and I. Chong, "Rate distortion optimized quantization", VCEG-AH21 (2008).
     """
-    weights = np.broadcast_to(multiplier, len(z))
+    weights = np.zeros(len(z)) + multiplier
     search = _Search(contexts, in_steps(z, contexts.step, sizes), weights)
     sparse = weights > MULTIPLIER
     n = search.best(search.near)

@@ -63,7 +63,7 @@ def analyse_windows(windows: np.ndarray, spec: FrameSpec, order: int = 16) -> np
     a, _, _ = levinson_durbin(r)
     residual = np.sum(r * a, axis=-1)  # energy of the prediction error
     lsf = lpc_to_lsf(a)
-    close = np.count_nonzero(np.diff(lsf, axis=-1) < CLOSE, axis=-1)
+    close = np.count_nonzero(lsf[..., 1:] - lsf[..., :-1] < CLOSE, axis=-1)
     tone = (residual < 10 ** (-TONE_GAIN_DB / 10) * r[..., 0]) | (close >= CLOSE_PAIRS)
     if tone.any():
         r[tone, 0] *= 1 + TONE_WHITE_NOISE

@@ -80,7 +80,7 @@ class LatentNetwork:
         vectors : int array (context + T*S, D)
             The vectors before, and those themselves.
         """
-        c = np.clip(vectors.astype(self._wy.dtype), -CLIP, CLIP)
+        c = vectors.astype(self._wy.dtype).clip(self._clipped[0], self._clipped[-1])
         of_latents = c[: len(first)] @ self._wy[0]
         for i in range(1, self._context):
             of_latents += c[i : i + len(first)] @ self._wy[i]

@@ -61,7 +61,7 @@ class Allocation:
         h += self.b1
         y = silu(h) @ self.w2
         y += self.b2
-        np.clip(y, -MAX_LOG_FACTOR, MAX_LOG_FACTOR, out=y)
+        y.clip(-MAX_LOG_FACTOR, MAX_LOG_FACTOR, out=y)
         return AllocationState(float(peak[-1]), seen[-1].copy()), y.reshape(N, -1)
 
 

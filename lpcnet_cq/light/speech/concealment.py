@@ -170,7 +170,7 @@ class Concealment:
         if loss.lost:
             lsf, g = interpolate_side(state, lsf, g, loss.distance) if loss.distance else self.predict_side(state, loss)
         else:
-            level = float(g.mean())
+            level = float(g.sum()) / g.size
             floor = min(floor + FLOOR_RISE, level)
             floor_lsf = lsf[0] if level < floor + FLOOR_MARGIN else floor_lsf
         after = state._replace(

@@ -80,7 +80,7 @@ class Envelope:
         power *= power
         log_power = np.log(power[:, : 2 * D] + power[:, 2 * D :] + POWER_FLOOR)
         shape = 0.5 * (log_power[:, D:] - log_power[:, :D]) - self.emphasis
-        return lsf, sub, a, np.clip(shape, -MAX_LOG_SHAPE, MAX_LOG_SHAPE, out=shape)
+        return lsf, sub, a, shape.clip(-MAX_LOG_SHAPE, MAX_LOG_SHAPE, out=shape)
 
 
 def lpc_of_values(theta: np.ndarray) -> np.ndarray:

@@ -26,7 +26,8 @@ def conditions(lsf: np.ndarray, mean_lsf: np.ndarray, log_gain: np.ndarray, befo
         Log gains of the two subframes before.
     """
     S, M = lsf.shape
-    change = np.diff(np.concatenate([before, log_gain]))
+    gains = np.concatenate([before, log_gain])
+    change = gains[1:] - gains[:-1]
     cond = np.empty((S, M + 3), np.float32)
     cond[:, :M] = 5 * (lsf - mean_lsf)
     cond[:, M], cond[:, M + 1], cond[:, M + 2] = 0.3 * (log_gain + 6), change[1:], change[:-1]
