@@ -21,6 +21,7 @@ from lpcnet_cq.bitstream.fixed_point import (
 )
 from lpcnet_cq.bitstream.frequency_tables import MEAN_BITS, Expected, expected_of_rounded
 from lpcnet_cq.bitstream.vector_sums import ZERO_MEAN
+from lpcnet_cq.light.windows import windows
 
 OF_ACTIVATIONS = UNIT * (1 << ACT_BITS)  # of a weight, so that integers give sums in units of activations
 CENTRE = np.array(CLIP)
@@ -42,9 +43,10 @@ class LatentNetwork:
         self._K, self._context = K, context
         self._side = _SideLayers(w, b, "latent_")
         self._side_reset = _SideLayers(w, b, "latent_reset_") if "latent_reset_ws" in w else None
-        wy = _exact(w["latent_wy"], CLIP) * np.float32(OF_ACTIVATIONS)
-        self._wy, self._wy_flat = wy.reshape(context, -1, wy.shape[1]), wy
-        self._clipped = np.arange(-CLIP, CLIP + 1, dtype=wy.dtype)  # integers by their distance from the first
+        self._wy = _exact(w["latent_wy"], CLIP) * np.float32(OF_ACTIVATIONS)
+        self._clipped = np.arange(
+            -CLIP, CLIP + 1, dtype=self._wy.dtype
+        )  # clipped integers by their distance from the first
         self._w2, self._b2 = w["latent_w2"] * UNIT, b["latent_b2"] * UNIT + HALF
         D = w["latent_w3"].shape[1] // 2
         self._offset = np.repeat([float(ZERO_MEAN), 0.0], D)
@@ -81,10 +83,8 @@ class LatentNetwork:
             The vectors before, and those themselves.
         """
         c = vectors.astype(self._wy.dtype).clip(self._clipped[0], self._clipped[-1])
-        of_latents = c[: len(first)] @ self._wy[0]
-        for i in range(1, self._context):
-            of_latents += c[i : i + len(first)] @ self._wy[i]
-        out = self._last_layer(first + of_latents)
+        before = windows(c.reshape(-1), len(self._wy), c.shape[1])[: len(first)]
+        out = self._last_layer(first + before.copy().dot(self._wy))
         c, D = c[self._context :].astype(np.float64), c.shape[1]
         out[:, :D] += c @ self._tri_mean
         out[:, D:] += np.abs(c, out=c) @ self._tri_scale
@@ -108,7 +108,7 @@ class LatentNetwork:
         before : int array (context, D)
         """
         y = self._clipped.take(before.ravel() + CENTRE, mode="clip")
-        out = self._last_layer(first + y.dot(self._wy_flat))
+        out = self._last_layer(first + y.dot(self._wy))
         out += self._offset
         return out.reshape(2, -1)
 

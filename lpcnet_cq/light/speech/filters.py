@@ -70,7 +70,8 @@ def synthesise(state: np.ndarray, e: np.ndarray, a: np.ndarray) -> tuple[np.ndar
     blocks_each = len(e) // (S * BLOCK)
     for i, response in enumerate(to_later):
         for n in range(i * blocks_each * BLOCK, (i + 1) * blocks_each * BLOCK, BLOCK):
-            y[n + M : n + M + BLOCK] += response @ y[n : n + M]
+            block = y[n + M : n + M + BLOCK]
+            block += response.dot(y[n : n + M])
     return y[len(e) :].copy(), y[M:]
 
 
