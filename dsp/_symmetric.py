@@ -23,8 +23,14 @@ def divide_minus(p: np.ndarray) -> np.ndarray:
 
 def divide_plus(p: np.ndarray) -> np.ndarray:
     """Return p(z) / (1 + z^-1) for polynomials that have this factor; the result has one coefficient fewer."""
-    sign = (-1.0) ** np.arange(p.shape[-1])
+    sign = _signs(p.shape[-1])
     return (np.cumsum(p * sign, axis=-1) * sign)[..., :-1]
+
+
+@lru_cache(maxsize=64)
+def _signs(n):
+    """Return 1, -1, 1 and so on, (n,)."""
+    return (-1.0) ** np.arange(n)
 
 
 def multiply_binomial(p: np.ndarray, sign: float, delay: int = 1) -> np.ndarray:

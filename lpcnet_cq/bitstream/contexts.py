@@ -124,7 +124,7 @@ def slots(model: EntropyModel, predicted: Expected, values: np.ndarray) -> tuple
 
 
 def value_bits(model: EntropyModel, predicted: Expected, values: np.ndarray) -> np.ndarray:
-    """Return the bits of integers, given what is predicted for them; all arrays have the same shape."""
+    """Return the bits of integers, given what is predicted for them; `values` may have more leading axes."""
     symbol = values - predicted.floor
     symbol += HALF_WIDTH
     far = (symbol < 0) | (symbol >= ESCAPE)

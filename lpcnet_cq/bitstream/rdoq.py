@@ -55,10 +55,9 @@ def rdoq(contexts: Contexts, z: np.ndarray, sizes: np.ndarray, multiplier: float
     """
     weights = np.zeros(len(z)) + multiplier
     search = _Search(contexts, in_steps(z, contexts.step, sizes), weights)
-    sparse = weights > MULTIPLIER
     n = search.best(search.near)
-    for _ in range(FURTHER_PASSES if sparse.any() else 0):
-        n = np.where(sparse[:, None], search.best(n), n)
+    for _ in range(FURTHER_PASSES if search.sparse.any() else 0):
+        n = np.where(search.sparse[:, None], search.best(n), n)
     return Integers(contexts.step, contexts.side, n.reshape(z.shape).astype(np.int64))
 
 
@@ -77,7 +76,7 @@ class _Search:
     def __init__(self, contexts: Contexts, scaled: np.ndarray, weights: np.ndarray):
         self._contexts, self._shape = contexts, scaled.shape
         self._scaled, self._weights = scaled.reshape(len(scaled), -1), weights
-        self.near = np.rint(self._scaled).astype(np.int32)
+        self.near, self.sparse = np.rint(self._scaled).astype(np.int32), weights > MULTIPLIER
 
     def best(self, n: np.ndarray) -> np.ndarray:
         """Return the best candidates, given the integers that are the context of the prediction."""
@@ -87,8 +86,8 @@ class _Search:
         at = np.flatnonzero(np.abs(beyond) >= 1 << (MEAN_BITS - 1))
         best, near = self.near.copy(), self.near.take(at)
         self._improve(best, predicted, at, near - np.sign(beyond.take(at)))
-        sparse = np.flatnonzero(np.repeat(self._weights > MULTIPLIER, best.shape[1]))
-        if len(sparse):
+        if self.sparse.any():
+            sparse = np.flatnonzero(np.repeat(self.sparse, best.shape[1]))
             self._improve(best, predicted, sparse, np.rint(mean.take(sparse) / (1 << MEAN_BITS)).astype(np.int32))
             self._improve(best, predicted, sparse, np.zeros(len(sparse), np.int32))
         return best
@@ -98,8 +97,7 @@ class _Search:
         scaled, weights = self._scaled.take(at), self._weights.take(at // best.shape[1])
         tables = Expected(*(array.take(at) for array in predicted))
 
-        def cost(values):
-            return (scaled - values) ** 2 + weights * value_bits(self._contexts.model, tables, values)
-
-        chosen = cost(values) < cost(best.take(at))
+        both = np.array([values, best.take(at)])
+        cost, before = (scaled - both) ** 2 + weights * value_bits(self._contexts.model, tables, both)
+        chosen = cost < before
         best.reshape(-1)[at[chosen]] = values[chosen]

@@ -114,16 +114,12 @@ class VectorReader:
                 raise BitstreamError(NO_SYMBOL)
             row = rows[scale][mean & FRACTION_MASK]
             symbol = bisect_right(row, slot) - 1
-            begin = row[symbol]
-            above -= r * begin
-            R = r * (row[symbol + 1] - begin)
+            above, R = above - r * row[symbol], r * (row[symbol + 1] - row[symbol])
             while R < BOTTOM:
                 above, R, position = above << 8 | data[position], R << 8, position + 1
             distance = symbol - HALF_WIDTH
             if symbol == ESCAPE:
-                self._above, self._R, self._position = above, R, position
-                distance = self._escape()
-                above, R, position = self._above, self._R, self._position
+                distance, above, R, position = self._escape(above, R, position)
             values[k] = value = (mean >> MEAN_BITS) + FIRST_FLOOR + distance
             if not -LIMIT <= value <= LIMIT:
                 raise BitstreamError(BEYOND)
@@ -131,11 +127,12 @@ class VectorReader:
             k += 1
         self._above, self._R, self._position = above, R, position
 
-    def _escape(self) -> int:
-        """Read a distance that is outside the tables, in the format of `packet`."""
+    def _escape(self, above: int, R: int, position: int) -> tuple[int, int, int, int]:
+        """Read a distance that is outside the tables, in the format of `packet`; return it and the next state."""
+        self._above, self._R, self._position = above, R, position
         head = self._bits(5)
         beyond = (1 << (head >> 1)) + self._bits(head >> 1) + HALF_WIDTH
-        return -beyond if head & 1 else beyond
+        return -beyond if head & 1 else beyond, self._above, self._R, self._position
 
     def refined(self, sums: VectorSums, coarse: list[int]) -> list[int]:
         """Return the integers 3 m + (-1, 0 or 1) of an enhancement layer, given the coarser integers m.

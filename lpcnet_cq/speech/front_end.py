@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lpcnet_cq.light.windows import windows
 from lpcnet_cq.speech.analysis import analyse_windows
 from lpcnet_cq.speech.config import SpeechConfig
 from lpcnet_cq.speech.highpass import highpass, start_highpass
+from lpcnet_cq.speech.windows import windows
 
 
 class FrontEndState(NamedTuple):

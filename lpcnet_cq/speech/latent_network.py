@@ -21,7 +21,7 @@ from lpcnet_cq.bitstream.fixed_point import (
 )
 from lpcnet_cq.bitstream.frequency_tables import MEAN_BITS, Expected, expected_of_rounded
 from lpcnet_cq.bitstream.vector_sums import ZERO_MEAN
-from lpcnet_cq.light.windows import windows
+from lpcnet_cq.speech.windows import windows
 
 OF_ACTIVATIONS = UNIT * (1 << ACT_BITS)  # of a weight, so that integers give sums in units of activations
 CENTRE = np.array(CLIP)

@@ -8,7 +8,7 @@ Letters: S subframes, L samples per subframe, M order, N = S L samples.
 
 import numpy as np
 
-from lpcnet_cq.light.windows import windows
+from lpcnet_cq.speech.windows import windows
 
 BLOCK = 32  # samples that are computed at once
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from lpcnet_cq.light.layers import CausalConv, silu
-from lpcnet_cq.light.windows import windows
 from lpcnet_cq.speech.constants import BLOCKS, ENERGY_FLOOR, LONGEST_S, MAX_GAIN, SHORTEST_S, TAPS
+from lpcnet_cq.speech.windows import windows
 
 
 class PostfilterState(NamedTuple):

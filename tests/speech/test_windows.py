@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lpcnet_cq.light.windows import windows
+from lpcnet_cq.speech.windows import windows
 
 
 @pytest.mark.parametrize(("length", "hop"), [(3, 1), (4, 4), (5, 2), (11, 1)])
