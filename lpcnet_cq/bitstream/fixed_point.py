@@ -17,7 +17,7 @@ SIDE_SCALE = 1 / 8  # scale of side integers as network inputs, because they are
 UNIT = 2.0 ** (ACT_BITS - SUM_BITS)  # of a sum, in activations
 HALF = 0.5  # activation
 NONE, MOST = np.array(0.0), np.array(ACT_MAX * (1 << ACT_BITS))
-ACTIVATIONS = np.arange(MOST + 1)
+ACTIVATIONS = np.arange(ACT_MAX * (1 << ACT_BITS) + 1)
 
 
 def fixed_weight(w, factor=1.0) -> np.ndarray:
