@@ -18,7 +18,7 @@ from lpcnet_cq.bitstream.container import Header, read_header, read_segment, wri
 from lpcnet_cq.bitstream.live_container import LiveReader, LiveWriter
 from lpcnet_cq.bitstream.packet import Integers
 from lpcnet_cq.codec import Codec
-from lpcnet_cq.file_encoder import CHUNK
+from lpcnet_cq.files.encoder import CHUNK
 
 VECTORS = Path(__file__).parents[1] / "tests" / "vectors"
 MUSIC_PACKETS = 3  # the first two are skipped

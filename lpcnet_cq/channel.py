@@ -12,7 +12,7 @@ import numpy as np
 from lpcnet_cq.bitstream.protection import MAX_DISTANCE
 
 if TYPE_CHECKING:
-    from lpcnet_cq.live_decoder import Decoder
+    from lpcnet_cq.live.decoder import Decoder
 
 
 def random_losses(n: int, loss: float, seed: int) -> np.ndarray:

@@ -11,17 +11,17 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lpcnet_cq.audio import prepare
+from lpcnet_cq.audio.checks import coding_fault
+from lpcnet_cq.audio.reader import prepare
+from lpcnet_cq.audio.sources import samples_of, stream_bytes
 from lpcnet_cq.bitstream.container import Header
 from lpcnet_cq.bitstream.packing import Mode
 from lpcnet_cq.bitstream.segment_reader import ReadSegment
 from lpcnet_cq.bitstream.summary import summarise
 from lpcnet_cq.checkpoint.weights import find_weights, installed
-from lpcnet_cq.file_encoder import Progress, checked_progress
-from lpcnet_cq.files import count_file_bits, drop_layers, packet_table, read_file
+from lpcnet_cq.files.description import count_file_bits, drop_layers, packet_table, read_file
+from lpcnet_cq.files.encoder import Progress, checked_progress
 from lpcnet_cq.registry import record_named
-from lpcnet_cq.signal_check import coding_fault
-from lpcnet_cq.sources import samples_of, stream_bytes
 from lpcnet_cq.streaming_codec import StreamingCodec
 
 __all__ = ["DEFAULT", "Codec", "installed", "load"]

@@ -7,8 +7,8 @@ import os
 
 from lpcnet_cq.bitstream.codec_config import CodecConfig
 from lpcnet_cq.contract import CodecRecord
+from lpcnet_cq.live.pause import finds_pauses
 from lpcnet_cq.parts import load_parts
-from lpcnet_cq.pause import finds_pauses
 
 
 class CodecProperties:

@@ -1,7 +1,7 @@
 """Interface of all codecs: every codec has a signal model, an entropy model, and one record that lists its parts.
 
 Place in the chain: between `bitstream`, which codes integers independent of their meaning, and the codecs (`speech`,
-`music`), which convert signals to integers. All other modules (`parts`, `live_encoder`, `codec`, training, evaluation,
+`music`), which convert signals to integers. All other modules (`parts`, `live.encoder`, `codec`, training, evaluation,
 command line) use the record and do not distinguish codecs. `registry` holds the records.
 
 Letters: T packets, K side integers, S vectors of latents per packet, D latents per vector, C channels.

@@ -1,7 +1,7 @@
 """The parts of a codec, created from a weights file.
 
-Place in the chain: between weights files and the public classes: `codec` codes files with these parts, `live_encoder`
-and `live_decoder` code live signals. Parts are immutable and all state of a signal is passed explicitly, so that
+Place in the chain: between weights files and the public classes: `codec` codes files with these parts, `live.encoder`
+and `live.decoder` code live signals. Parts are immutable and all state of a signal is passed explicitly, so that
 threads can share them.
 """
 

@@ -9,16 +9,16 @@ from typing import BinaryIO
 
 import numpy as np
 
-from lpcnet_cq.audio_blocks import resampled
+from lpcnet_cq.audio.blocks import resampled
 from lpcnet_cq.bitstream.container import Header, read_header
 from lpcnet_cq.bitstream.packing import Mode, check_mode
 from lpcnet_cq.codec_properties import CodecProperties
-from lpcnet_cq.file_decoder import Decoding, decode_file, decode_runs
-from lpcnet_cq.file_encoder import Counted, Options, Progress, checked_progress, encode_blocks
-from lpcnet_cq.live_decoder import Decoder
-from lpcnet_cq.live_encoder import Encoder
-from lpcnet_cq.live_file import decode_live, live_header, write_live
-from lpcnet_cq.pause import check_pauses
+from lpcnet_cq.files.decoder import Decoding, decode_file, decode_runs
+from lpcnet_cq.files.encoder import Counted, Options, Progress, checked_progress, encode_blocks
+from lpcnet_cq.files.live_stream import decode_live, live_header, write_live
+from lpcnet_cq.live.decoder import Decoder
+from lpcnet_cq.live.encoder import Encoder
+from lpcnet_cq.live.pause import check_pauses
 
 
 class StreamingCodec(CodecProperties):
@@ -92,7 +92,7 @@ class StreamingCodec(CodecProperties):
         ----------
         file : binary file, empty, open for writing, seekable
         blocks : iterable of float32 arrays (n,) or (n, channels)
-            In [-1, 1], with at most as many channels as the codec has; see `lpcnet_cq.audio_blocks.open_audio`.
+            In [-1, 1], with at most as many channels as the codec has; see `lpcnet_cq.audio.blocks.open_audio`.
         sample_rate_hz, bitrate_bps, layers, mode, progress
             As for `encode`.
         n_samples : int, optional

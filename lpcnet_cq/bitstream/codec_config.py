@@ -28,7 +28,7 @@ class CodecConfig:
     kind: ClassVar[str]
     channels: ClassVar[int]
     segment_packets: ClassVar[int]
-    normalised: ClassVar[bool] = False  # whether the level of signals is normalised, see `lpcnet_cq.level`
+    normalised: ClassVar[bool] = False  # whether the level of signals is normalised, see `lpcnet_cq.audio.level`
 
     spec: FrameSpec = field(default_factory=FrameSpec)
     n_steps: int = 17  # Q, latent step sizes; each packet has one of them

@@ -225,7 +225,7 @@ def write_segment(
     constant : bool
         Set the flag that all packets have the same size, including padding with zero bytes.
     level : int
-        Exponent of the output's scale, -7..7, see `lpcnet_cq.level`.
+        Exponent of the output's scale, -7..7, see `lpcnet_cq.audio.level`.
 
     Raises
     ------

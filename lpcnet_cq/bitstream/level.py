@@ -1,4 +1,4 @@
-r"""Level of packets and segments: the exponent L by which a decoder scales its output, see `lpcnet_cq.level`.
+r"""Level of packets and segments: the exponent L by which a decoder scales its output, see `lpcnet_cq.audio.level`.
 
 Place in the chain: the segments of a file have it in their heads, the packets of a live stream in a byte behind the
 packet. Only packets that reset the context can have this byte; it holds for the packets up to the next reset. Cost:

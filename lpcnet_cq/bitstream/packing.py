@@ -1,6 +1,6 @@
 """Packing of a whole file: side integers and unrounded latents to packets with a mean rate, maximum or constant size.
 
-Place in the chain: between the networks and the container, in the encoder of files. For live signals, `live_encoder`
+Place in the chain: between the networks and the container, in the encoder of files. For live signals, `live.encoder`
 does the same packet by packet.
 
 Letters: T packets, K side integers, S subframes, D latents, Q step sizes, L enhancements.

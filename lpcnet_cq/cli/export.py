@@ -20,7 +20,7 @@ def add_export(commands) -> None:
 
 def run_export(args: argparse.Namespace) -> int:
     """Write ONNX files and print their paths."""
-    from lpcnet_cq.audio import replacing
+    from lpcnet_cq.audio.reader import replacing
     from lpcnet_cq.export.write import onnx_files
 
     if args.onnx.exists() and not args.onnx.is_dir():

@@ -140,8 +140,8 @@ def encode_live(
     raw: tuple[int, int] | None,
 ) -> list[str]:
     """Code an input while it arrives, or a file as if it did, and return notes."""
-    from lpcnet_cq.audio import replacing
-    from lpcnet_cq.audio_blocks import open_audio
+    from lpcnet_cq.audio.blocks import open_audio
+    from lpcnet_cq.audio.reader import replacing
 
     audio = open_audio(cast(BinaryIO, source), codec.channels, arriving=isinstance(source, ReadAhead), raw=raw)
     channels = min(audio.n_channels, 2) if codec.channels == 2 else 1

@@ -37,7 +37,7 @@ def load_for(header: "Header", name: str | None, backend: str | None) -> "Codec"
 
 def read_stream(source: str) -> tuple[bytes, "Header"]:
     """Return the bytes of a .cq file and its header; the header is checked before the rest is read."""
-    from lpcnet_cq.audio import opened
+    from lpcnet_cq.audio.reader import opened
     from lpcnet_cq.bitstream.container import read_header
 
     with opened(source, "standard input" if source == "-" else quoted(source)) as file:

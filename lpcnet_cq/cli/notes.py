@@ -31,10 +31,10 @@ class EncodeOptions:
 
 
 class SignalMeter:
-    """Pass blocks on, and measure what `signal_check` compares with the decoded sound."""
+    """Pass blocks on, and measure what `audio.checks` compares with the decoded sound."""
 
     def __init__(self, blocks: Iterable["np.ndarray"], sample_rate_hz: int, check: bool):
-        from lpcnet_cq.signal_check import BandMeter, ClippingMeter
+        from lpcnet_cq.audio.checks import BandMeter, ClippingMeter
 
         self._blocks, self.n_samples, self.sample_rate_hz = blocks, 0, sample_rate_hz
         self.bands, self.clipping = BandMeter(sample_rate_hz), ClippingMeter()
@@ -100,7 +100,7 @@ def layers_of(file: BinaryIO) -> int:
 
 def signal_notes(meter: SignalMeter) -> list[str]:
     """Return notes on defects of the input and of the decoded signal."""
-    from lpcnet_cq.signal_check import LEAST_S, MOST_CLIPPED, level_fault
+    from lpcnet_cq.audio.checks import LEAST_S, MOST_CLIPPED, level_fault
 
     clipped = meter.clipping.share()
     notes = [f"the input is clipped: {100 * clipped:.1f} % of its samples"] if clipped > MOST_CLIPPED else []

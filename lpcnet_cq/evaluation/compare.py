@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lpcnet_cq.audio import read_audio, resample
+from lpcnet_cq.audio.reader import read_audio, resample
 from lpcnet_cq.evaluation.metrics import METRIC_RATE_HZ, METRICS, Metric
 from lpcnet_cq.evaluation.tables import markdown, mean_cell
 

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from lpcnet_cq.audio import prepare, resample
+from lpcnet_cq.audio.reader import prepare, resample
 from lpcnet_cq.bitstream.container import Header, read_header, read_segments, write_header, write_segment
 from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.nn.layers import count_parameters

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class LiveDecoder(Protocol):
-    """List what the receiver needs of `lpcnet_cq.live_decoder.Decoder`."""
+    """List what the receiver needs of `lpcnet_cq.live.decoder.Decoder`."""
 
     @property
     def frame_size(self) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lpcnet_cq.audio import read_audio
+from lpcnet_cq.audio.reader import read_audio
 
 AUDIO_SUFFIXES = frozenset({".flac", ".ogg", ".opus", ".sph", ".wav"})
 

@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from lpcnet_cq.audio import replacing
+from lpcnet_cq.audio.reader import replacing
 from lpcnet_cq.bitstream.container import read_header, read_segments
 from lpcnet_cq.bitstream.live_container import LiveReader
 

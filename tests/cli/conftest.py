@@ -11,11 +11,11 @@ import pytest
 import soundfile
 
 import lpcnet_cq
-from lpcnet_cq.audio import resample, to_pcm16
+from lpcnet_cq.audio.reader import resample, to_pcm16
 from lpcnet_cq.bitstream.container import Header, read_header, read_segments, write_header, write_segment
 from lpcnet_cq.cli import models, notes
 from lpcnet_cq.errors import BitstreamError
-from lpcnet_cq.file_decoder import Decoding
+from lpcnet_cq.files.decoder import Decoding
 
 INSTALLED = "0123456789abcdef"
 

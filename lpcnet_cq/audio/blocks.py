@@ -1,7 +1,7 @@
 """Audio in blocks: files and pipes of any length come in and are resampled in constant memory.
 
-Place in the chain: before the encoder, as `audio`, for signals that are too long to be held or still arrive. A block is
-(n,), or (n, 2) of two channels.
+Place in the chain: before the encoder, as `reader`, for signals that are too long to be held or still arrive. A block
+is (n,), or (n, 2) of two channels.
 """
 
 import os
@@ -21,7 +21,7 @@ def open_audio(
     arriving: bool = False,
     raw: tuple[int, int] | None = None,
 ) -> AudioBlocks:
-    """Open any audio file or pipe: as `audio.read_audio`, with the samples in blocks.
+    """Open any audio file or pipe: as `audio.reader.read_audio`, with the samples in blocks.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def _clipped(audio: AudioBlocks) -> Iterator[np.ndarray]:
 
 
 def resampled(blocks: Iterable[np.ndarray], from_hz: int, to_hz: int) -> Iterator[np.ndarray]:
-    """Change the sample rate of blocks: joined, they are what `audio.resample` makes of the whole signal.
+    """Change the sample rate of blocks: joined, they are what `audio.reader.resample` makes of the whole signal.
 
     Examples
     --------

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from dsp.audio_file import open_source, source_name
 from dsp.signals import checked_rate, checked_signal
-from lpcnet_cq.audio import read_audio
+from lpcnet_cq.audio.reader import read_audio
 from lpcnet_cq.bitstream.container import SAMPLE_RATES_HZ
 
 

@@ -1,6 +1,6 @@
 """What live encoder and live decoder have in common: the frame and the codec's parts.
 
-Place in the chain: below `live_encoder` and `live_decoder`. They replace `files` for signals that are still being
+Place in the chain: below `live.encoder` and `live.decoder`. They replace `files/` for signals that are still being
 recorded. Both keep their state between calls. Delay: `codec.delay_ms`, which includes one frame: 20 ms for speech,
 23 ms for music.
 

@@ -6,7 +6,7 @@ import pytest
 import lpcnet_cq
 from lpcnet_cq.bitstream import packet
 from lpcnet_cq.bitstream.protection import Protection, choose_protection
-from lpcnet_cq.file_decoder import synthesise
+from lpcnet_cq.files.decoder import synthesise
 
 
 def lag_of(y, x, most):

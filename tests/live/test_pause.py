@@ -7,7 +7,7 @@ import lpcnet_cq
 from lpcnet_cq.bitstream.descriptor import MARK
 from lpcnet_cq.bitstream.packet import resets_context
 from lpcnet_cq.errors import BitstreamError
-from lpcnet_cq.pause import INTERVAL, Pause, PauseDetector
+from lpcnet_cq.live.pause import INTERVAL, Pause, PauseDetector
 
 HOP, FS = 320, 16000
 NOISE = 10 ** (-50 / 20)

@@ -8,9 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lpcnet_cq
-from lpcnet_cq.bitstream.container import read_header, read_segments
-from lpcnet_cq.bitstream.level import MAX_LEVEL, MIN_LEVEL
-from lpcnet_cq.level import (
+from lpcnet_cq.audio.level import (
     LEVEL_DB,
     NOMINAL_DB,
     RANGE_DB,
@@ -21,6 +19,8 @@ from lpcnet_cq.level import (
     start_level,
     track_level,
 )
+from lpcnet_cq.bitstream.container import read_header, read_segments
+from lpcnet_cq.bitstream.level import MAX_LEVEL, MIN_LEVEL
 
 FS = 16000
 

@@ -2,7 +2,7 @@
 
 Place in the chain: between the signal model and the packets, for signals that are still being recorded. It takes any
 number of samples per call and returns the packets that they complete. With `dtx`, it leaves out the packets of pauses,
-which are then `b""`. Delay: the look-ahead; `live_coder` describes the alignment.
+which are then `b""`. Delay: the look-ahead; `live.coder` describes the alignment.
 """
 
 from collections import deque
@@ -13,6 +13,7 @@ from numbers import Integral, Real
 import numpy as np
 
 from dsp.signals import checked_signal
+from lpcnet_cq.audio.level import LEAST_LIVE, choose_level, level_exponents, scale, start_level, track_level
 from lpcnet_cq.bitstream import packet
 from lpcnet_cq.bitstream.descriptor import make_descriptor
 from lpcnet_cq.bitstream.level import put_level
@@ -20,10 +21,9 @@ from lpcnet_cq.bitstream.packet_fit import Fitter, padded
 from lpcnet_cq.bitstream.packing import Mode
 from lpcnet_cq.bitstream.protection import OFFSETS, CopySelection, Protection, choose_protection, make_copy
 from lpcnet_cq.bitstream.rate_control import Budget, operating_points
-from lpcnet_cq.level import LEAST_LIVE, choose_level, level_exponents, scale, start_level, track_level
-from lpcnet_cq.live_coder import LiveCoder
+from lpcnet_cq.live.coder import LiveCoder
+from lpcnet_cq.live.pause import PauseDetector, check_pauses
 from lpcnet_cq.parts import CodecParts
-from lpcnet_cq.pause import PauseDetector, check_pauses
 
 
 class Encoder(LiveCoder):
@@ -119,7 +119,7 @@ class Encoder(LiveCoder):
     def dtx(self) -> bool:
         """Whether packets of pauses are not sent (discontinuous transmission); it can be changed at any time.
 
-        In a pause, packets are `b""`, except a silence descriptor every 160 ms, see `lpcnet_cq.pause`; the decoder
+        In a pause, packets are `b""`, except a silence descriptor every 160 ms, see `lpcnet_cq.live.pause`; the decoder
         makes comfort noise. The first packet after a pause resets the context. The bits of pauses are saved and not
         spent later.
         """

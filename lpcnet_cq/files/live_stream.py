@@ -1,6 +1,6 @@
 """Live streams as files and through pipes: every packet is written when its samples are there, and decoded at once.
 
-Place in the chain: between `live_encoder` and `live_decoder`, and `codec`. Delay: that of live coding,
+Place in the chain: between `live.encoder` and `live.decoder`, and `codec`. Delay: that of live coding,
 and that of resampling where the rates differ. The decoder drops the `pre_skip` samples by which the packets lag the
 signal, so that the decoded signal begins with the first sample and is as long as the original.
 """
@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from lpcnet_cq.audio.resampler import LiveResampler
 from lpcnet_cq.bitstream import packet
 from lpcnet_cq.bitstream.container import Header, write_header
 from lpcnet_cq.bitstream.extension import Coding, Live
@@ -19,12 +20,11 @@ from lpcnet_cq.bitstream.live_container import LiveReader, LiveWriter
 from lpcnet_cq.bitstream.protection import find_copy
 from lpcnet_cq.bitstream.segment_reader import ReadSegment
 from lpcnet_cq.errors import BitstreamError
-from lpcnet_cq.file_decoder import Decoding, as_channels, as_original, check_header
-from lpcnet_cq.live_decoder import Decoder
-from lpcnet_cq.live_encoder import Encoder
-from lpcnet_cq.live_resampler import LiveResampler
+from lpcnet_cq.files.decoder import Decoding, as_channels, as_original, check_header
+from lpcnet_cq.live.decoder import Decoder
+from lpcnet_cq.live.encoder import Encoder
+from lpcnet_cq.live.pause import finds_pauses
 from lpcnet_cq.parts import CodecParts
-from lpcnet_cq.pause import finds_pauses
 
 WARM_UP_BYTES = 64  # of no packet
 WARM_UP_PACKETS = 3  # code is compiled again for the state that the first one leaves

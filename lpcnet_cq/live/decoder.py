@@ -1,7 +1,7 @@
 """Live decoder: turns each packet, also a lost one, into a frame of samples.
 
 Place in the chain: between packets and the signal model, for streams that are still being received. Every call takes
-one packet and returns `frame_size` samples. Delay: that of the signal model's decoder; `live_coder` describes the
+one packet and returns `frame_size` samples. Delay: that of the signal model's decoder; `live.coder` describes the
 alignment.
 """
 
@@ -10,16 +10,16 @@ from numbers import Integral
 
 import numpy as np
 
+from lpcnet_cq.audio.level import restore
 from lpcnet_cq.bitstream import packet
 from lpcnet_cq.bitstream.descriptor import is_descriptor
 from lpcnet_cq.bitstream.level import take_level
 from lpcnet_cq.bitstream.packet_reader import BUFFER_BYTES
 from lpcnet_cq.bitstream.protection import MAX_DISTANCE, find_copy
 from lpcnet_cq.errors import BitstreamError
-from lpcnet_cq.level import restore
-from lpcnet_cq.live_coder import LiveCoder
+from lpcnet_cq.live.coder import LiveCoder
+from lpcnet_cq.live.pause import finds_pauses
 from lpcnet_cq.parts import CodecParts
-from lpcnet_cq.pause import finds_pauses
 
 
 class Decoder(LiveCoder):

@@ -14,7 +14,7 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lpcnet_cq.audio import prepare, read_audio, replacing, resample, to_pcm16, write_wav
+from lpcnet_cq.audio.reader import prepare, read_audio, replacing, resample, to_pcm16, write_wav
 
 SECOND = np.arange(16000) / 16000
 TONE = (0.5 * np.sin(2 * np.pi * 440 * SECOND)).astype(np.float32)

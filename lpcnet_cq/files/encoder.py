@@ -13,11 +13,11 @@ from typing import BinaryIO
 
 import numpy as np
 
+from lpcnet_cq.audio.level import LevelState, choose_level, level_exponents, scale, track_level
 from lpcnet_cq.bitstream.container import Header, write_header
 from lpcnet_cq.bitstream.extension import Coding
 from lpcnet_cq.bitstream.packet import Integers, join
 from lpcnet_cq.bitstream.packing import Block, Mode, Packets, SegmentWriter
-from lpcnet_cq.level import LevelState, choose_level, level_exponents, scale, track_level
 from lpcnet_cq.parts import CodecParts
 
 CHUNK = 50  # packets per compiled call: one second of speech

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from lpcnet_cq.audio import resample
-from lpcnet_cq.live_resampler import HALF_WIDTH, LiveResampler
+from lpcnet_cq.audio.reader import resample
+from lpcnet_cq.audio.resampler import HALF_WIDTH, LiveResampler
 
 RATES_HZ = [(44100, 16000), (16000, 44100), (8000, 16000), (16000, 8000), (44101, 16000), (16000, 16000)]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.signal import butter, sosfilt
 
-from lpcnet_cq.signal_check import BandMeter, band_levels_db, clipped_share, coding_fault
+from lpcnet_cq.audio.checks import BandMeter, band_levels_db, clipped_share, coding_fault
 
 FS = 16000
 TIME = np.arange(2 * FS) / FS

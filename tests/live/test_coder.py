@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lpcnet_cq.bitstream import packet
 from lpcnet_cq.bitstream.protection import MAX_COPY_SHARE, Protection, choose_protection, find_copy
 from lpcnet_cq.errors import BitstreamError
-from lpcnet_cq.file_encoder import analyse
+from lpcnet_cq.files.encoder import analyse
 from lpcnet_cq.training.presets import PRESETS
 
 CONFIG = PRESETS["tiny"].codec

@@ -11,8 +11,8 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lpcnet_cq.audio import read_audio, resample, write_wav_blocks
-from lpcnet_cq.audio_blocks import open_audio, resampled
+from lpcnet_cq.audio.blocks import open_audio, resampled
+from lpcnet_cq.audio.reader import read_audio, resample, write_wav_blocks
 
 TONE = (0.5 * np.sin(np.arange(200_000) / 7)).astype(np.float32)
 

@@ -15,8 +15,8 @@ from lpcnet_cq.bitstream.packet import join
 from lpcnet_cq.bitstream.packing import cut, write_segments
 from lpcnet_cq.bitstream.segment_reader import ReadSegment
 from lpcnet_cq.bitstream.summary import LEAST_S, summarise
-from lpcnet_cq.file_decoder import check_header, read_checked
-from lpcnet_cq.live_file import read_live
+from lpcnet_cq.files.decoder import check_header, read_checked
+from lpcnet_cq.files.live_stream import read_live
 from lpcnet_cq.parts import CodecParts
 
 

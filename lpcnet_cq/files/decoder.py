@@ -10,14 +10,14 @@ from typing import BinaryIO
 
 import numpy as np
 
-from lpcnet_cq.audio_blocks import resampled
+from lpcnet_cq.audio.blocks import resampled
+from lpcnet_cq.audio.level import restore
 from lpcnet_cq.bitstream.container import Header
 from lpcnet_cq.bitstream.packet import Integers, in_runs
 from lpcnet_cq.bitstream.segment_reader import ReadSegment, read_each
 from lpcnet_cq.checkpoint.weights import installed
 from lpcnet_cq.errors import BitstreamError
-from lpcnet_cq.file_encoder import CHUNK
-from lpcnet_cq.level import restore
+from lpcnet_cq.files.encoder import CHUNK
 from lpcnet_cq.parts import CodecParts
 
 

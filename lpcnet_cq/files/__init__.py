@@ -1,0 +1,1 @@
+"""Files and live streams of any length."""

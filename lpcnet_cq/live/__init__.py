@@ -1,0 +1,1 @@
+"""Live coding: one packet after the other."""
