@@ -29,7 +29,7 @@ from pathlib import Path
 import numpy as np
 from report import RESULTS, make_parser, record_run
 
-from lpcnet_cq.audio.reader import write_wav
+from lpcnet_cq.audio.writer import write_wav
 from lpcnet_cq.cli.launch import free_port
 from lpcnet_cq.evaluation.bench import processor, speech_like
 from lpcnet_cq.evaluation.tables import markdown, write_rows

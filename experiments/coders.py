@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from lpcnet_cq.audio.reader import to_pcm16
+from lpcnet_cq.audio.writer import to_pcm16
 from lpcnet_cq.evaluation.tables import mean_kbps
 
 FULL_SCALE = 32768.0

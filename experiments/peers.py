@@ -31,7 +31,7 @@ import numpy as np
 from coders import FULL_SCALE, Peer, align
 
 from dsp.frames import FrameSpec
-from lpcnet_cq.audio.reader import to_pcm16
+from lpcnet_cq.audio.writer import to_pcm16
 
 RATE_HZ = FrameSpec().sample_rate_hz
 HOP_20_MS = RATE_HZ // 50

@@ -20,7 +20,8 @@ from functools import partial
 import numpy as np
 
 import lpcnet_cq
-from lpcnet_cq.audio.reader import prepare, read_audio, write_wav
+from lpcnet_cq.audio.reader import prepare, read_audio
+from lpcnet_cq.audio.writer import write_wav
 from lpcnet_cq.channel import burst_losses, random_losses
 from lpcnet_cq.cli.arguments import bitrate_bps
 from lpcnet_cq.rtp.receiver import Receiver

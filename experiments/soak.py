@@ -21,7 +21,8 @@ from pathlib import Path
 import numpy as np
 
 import lpcnet_cq
-from lpcnet_cq.audio.reader import read_audio, to_pcm16
+from lpcnet_cq.audio.reader import read_audio
+from lpcnet_cq.audio.writer import to_pcm16
 from lpcnet_cq.codec import Codec
 
 MOST_LAG = 400  # samples, to each side

@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 # From the ground up; a room imports itself and what stands before it. Modules at the top are rooms of one file.
 ORDER = (
     "errors",
+    "output",
     "bitstream",
     "contract",
     "nn",
@@ -109,7 +110,7 @@ data = codec.encode(x, codec.sample_rate_hz, layers=int(layers), bitrate_bps=flo
 assert len(codec.decode(data)[0]) == 8000 and codec.thin(data, 1) and codec.info(data)["bits"]
 encoder, decoder = codec.encoder(expected_loss=0.05), codec.decoder()
 frames = [decoder.push(packet) for packet in encoder.push(x) + encoder.flush()] + [decoder.push(None)]
-from lpcnet_cq.audio.reader import write_wav
+from lpcnet_cq.audio.writer import write_wav
 write_wav(f"{folder}/x.wav", x, codec.sample_rate_hz)
 for command in (
     ["encode", f"{folder}/x.wav", f"{folder}/x.cq", "--layers", layers, "--bitrate", bitrate_bps, "--model", name],

@@ -1,21 +1,15 @@
-"""Audio files: input is converted to float32 samples, output is written as a complete 16-bit WAV file.
+"""Audio files are read and converted to float32 samples.
 
-Place in the chain: before the encoder and after the decoder. Delay: none, because resampling keeps signals aligned.
+Place in the chain: before the encoder. Delay: none, because resampling keeps signals aligned.
 `dsp.audio_file` reads files in blocks, so that a long file needs no more memory than the samples that are coded. A
 signal with one channel has the shape (n,), a signal with two channels (n, 2).
 """
 
-import errno
-import hashlib
 import io
 import os
-import shutil
-import sys
-import uuid
 import warnings
-import wave
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -26,11 +20,7 @@ from dsp.audio_file import downmix, open_source, read_audio_file, source_name
 from dsp.signals import checked_signal
 from lpcnet_cq.bitstream.container import SAMPLE_RATES_HZ
 
-BLOCK = 1 << 16  # samples per channel
 CANCELLED = 100.0  # ratio of the power of the channels to that of their mean, above which a warning is given
-PARTIAL = ".partial"  # suffix of files that are being written
-UNKNOWN = b"\xff\xff\xff\xff"  # in place of a length
-WAV_MAX_BYTES = 0xFFFFFFFF - 44  # WAV files have 32-bit sizes, which include the header
 
 
 @dataclass(frozen=True)
@@ -167,167 +157,3 @@ def opened(source: str | Path, name: str) -> Iterator[BinaryIO]:
     """Open a file or standard input as a seekable file; a pipe is read into memory first."""
     with open_source(source, name) as file:
         yield file if file.seekable() else io.BytesIO(file.read())
-
-
-def write_wav(target: str | Path, y: np.ndarray, sample_rate_hz: int) -> None:
-    """Write samples as a 16-bit WAV file; samples beyond full scale are clipped.
-
-    Parameters
-    ----------
-    target : str or Path
-        File, or "-" for standard output.
-    y : float array (n_samples,) or (n_samples, 2)
-        Samples in -1..1, finite.
-    sample_rate_hz : int
-
-    Raises
-    ------
-    ValueError
-        If y is not finite or too long for a WAV file (4 GiB).
-    OSError
-        If the file cannot be written; no partial file remains.
-    """
-    blocks = (y[start : start + BLOCK] for start in range(0, len(y), BLOCK))
-    write_wav_blocks(target, blocks, np.ndim(y), sample_rate_hz, len(y))
-
-
-def write_wav_blocks(
-    target: str | Path, blocks: Iterable[np.ndarray], channels: int, sample_rate_hz: int, n_samples: int | None
-) -> None:
-    """Write blocks of samples as `write_wav` does, each at once.
-
-    Parameters
-    ----------
-    target : str or Path
-    blocks : iterable of float arrays (n,) or (n, 2)
-    channels, sample_rate_hz : int
-    n_samples : int or None
-        Length of all blocks together; None if it is not known. The header of a file gets it afterwards, that of
-        standard output or a pipe says that the length is unknown.
-
-    Raises
-    ------
-    ValueError, OSError
-        As `write_wav`.
-    """
-    width = 2 * channels  # bytes of one sample in all channels
-    if n_samples is not None and width * n_samples > WAV_MAX_BYTES:
-        raise ValueError(f"y of {n_samples} samples must be at most {WAV_MAX_BYTES // width} for a WAV file")
-    with replacing(target) as file:
-        file.write(wav_header(channels, sample_rate_hz, n_samples))
-        file.flush()
-        n = _write_samples(file, blocks)
-        if n_samples is None and str(target) != "-" and file.seekable() and width * n <= WAV_MAX_BYTES:
-            file.seek(0)
-            file.write(wav_header(channels, sample_rate_hz, n))
-
-
-def write_raw_blocks(target: str | Path, blocks: Iterable[np.ndarray]) -> None:
-    """Write blocks of samples as 16-bit PCM without a header, little-endian and interleaved, each at once.
-
-    Parameters
-    ----------
-    target : str or Path
-    blocks : iterable of float arrays (n,) or (n, 2)
-
-    Raises
-    ------
-    ValueError, OSError
-        As `write_wav`.
-    """
-    with replacing(target) as file:
-        _write_samples(file, blocks)
-
-
-def _write_samples(file: BinaryIO, blocks: Iterable[np.ndarray]) -> int:
-    """Write blocks as 16-bit samples; return the number of samples per channel."""
-    n = 0
-    for y in blocks:
-        if not np.isfinite(y).all():
-            raise ValueError("y contains NaN or infinite samples; all samples must be finite")
-        file.write(to_pcm16(y).tobytes())
-        file.flush()
-        n += len(y)
-    return n
-
-
-def wav_header(channels: int, sample_rate_hz: int, n_samples: int | None) -> bytes:
-    """Return what stands before the samples of a 16-bit WAV file; its lengths are 2^32 - 1 if there is none."""
-    file = io.BytesIO()
-    with wave.open(file, "wb") as wav:
-        wav.setparams((channels, 2, sample_rate_hz, n_samples or 0, "NONE", ""))
-        wav.writeframesraw(b"")
-        header = file.getvalue()
-    return header if n_samples is not None else header[:4] + UNKNOWN + header[8:-4] + UNKNOWN
-
-
-def to_pcm16(y: np.ndarray) -> np.ndarray:
-    """Round samples in -1..1 to 16-bit integers, little-endian.
-
-    Examples
-    --------
-    >>> to_pcm16(np.array([-1.5, -1.0, 0.5, 1.0])).tolist()
-    [-32768, -32768, 16384, 32767]
-    """
-    return np.clip(np.rint(np.asarray(y) * 32768.0), -32768, 32767).astype("<i2")
-
-
-def is_regular(path: str | Path) -> bool:
-    """Return whether a path is an existing regular file, and not a folder, pipe, device, or entry of /dev or /proc."""
-    return os.path.isfile(path) and not os.path.abspath(path).startswith(("/dev/", "/proc/"))
-
-
-def partial_prefix(path: str | Path) -> str:
-    """Return how the names of partial files of a target begin, so that a lost process leaves files that are known."""
-    return f".{hashlib.sha256(os.fsencode(os.path.basename(path))).hexdigest()[:16]}-"
-
-
-def remove_partials(targets: Iterable[str | Path]) -> None:
-    """Remove partial files that lost processes left beside targets; nothing else may write these targets meanwhile."""
-    prefixes: dict[str, set[str]] = {}
-    for target in targets:
-        folder, name = os.path.split(os.path.realpath(target))
-        prefixes.setdefault(folder, set()).add(partial_prefix(name))
-    for folder, of_targets in prefixes.items():
-        for name in os.listdir(folder) if os.path.isdir(folder) else ():
-            if name.endswith(PARTIAL) and name.partition("-")[0] + "-" in of_targets:
-                os.remove(os.path.join(folder, name))
-
-
-@contextmanager
-def replacing(target: str | Path) -> Iterator[BinaryIO]:
-    """Open a binary file for writing that replaces the target only when it is complete.
-
-    Parameters
-    ----------
-    target : str or Path
-        File, or "-" for standard output. Devices, pipes and open descriptors (/dev/fd/3) are written to directly. The
-        permissions of an existing file are kept.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be written. The exception contains the name of the target; no partial file remains.
-    """
-    path = os.path.realpath(target)  # resolves links, so that the file is replaced and not the link
-    direct = str(target) == "-" or (os.path.exists(target) and not is_regular(target))
-    # A short name for the partial file: the name of the target with a suffix could be too long for the file system.
-    name = f"{partial_prefix(path)}{uuid.uuid4().hex}{PARTIAL}"
-    partial = str(target) if direct else os.path.join(os.path.dirname(path), name)
-    try:
-        if str(target) == "-" and sys.stdout is None:
-            raise OSError(errno.EBADF, "it is closed")
-        try:
-            mode = "wb" if direct else "xb"
-            with nullcontext(sys.stdout.buffer) if str(target) == "-" else open(partial, mode) as file:
-                yield file
-                file.flush()
-            if not direct:
-                if os.path.exists(path):
-                    shutil.copymode(path, partial)
-                os.replace(partial, path)
-        finally:
-            if not direct and os.path.exists(partial):
-                os.remove(partial)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(target)) from error

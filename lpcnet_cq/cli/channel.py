@@ -55,7 +55,8 @@ def run_channel(args: argparse.Namespace) -> int:
     check_dtx(args.dtx, codec)
     rate_bps = chosen_bitrate_bps(args.bitrate, codec)
 
-    from lpcnet_cq.audio.reader import prepare, read_audio, resample, write_wav
+    from lpcnet_cq.audio.reader import prepare, read_audio, resample
+    from lpcnet_cq.audio.writer import write_wav
     from lpcnet_cq.channel import receive
 
     audio = read_audio(args.input, channels=codec.channels)

@@ -41,7 +41,7 @@ def run_decode(args: argparse.Namespace) -> int:
 def decode_file(source: str, target: str, model: str | None, backend: str | None, raw: bool) -> list[str]:
     """Decode one file and return notes on it."""
     from dsp.audio_file import open_source
-    from lpcnet_cq.audio.reader import write_raw_blocks, write_wav_blocks
+    from lpcnet_cq.audio.writer import write_raw_blocks, write_wav_blocks
     from lpcnet_cq.bitstream.container import read_header
     from lpcnet_cq.cli.live import is_pipe
 

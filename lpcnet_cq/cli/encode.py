@@ -143,7 +143,7 @@ def encode_options(args: argparse.Namespace) -> EncodeOptions:
 def encode_file(source: str, target: str, options: EncodeOptions, stats: str | None = None) -> list[str]:
     """Encode one file, write its table of packets to `stats`, and return notes on it."""
     from lpcnet_cq.audio.blocks import open_audio
-    from lpcnet_cq.audio.reader import replacing
+    from lpcnet_cq.output import replacing
 
     codec, rate_bps = loaded(options.model, options.backend), options.rate_bps
     audio = open_audio(source, codec.channels, raw=options.raw)

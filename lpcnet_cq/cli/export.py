@@ -20,8 +20,8 @@ def add_export(commands) -> None:
 
 def run_export(args: argparse.Namespace) -> int:
     """Write ONNX files and print their paths."""
-    from lpcnet_cq.audio.reader import replacing
     from lpcnet_cq.export.write import onnx_files
+    from lpcnet_cq.output import replacing
 
     if args.onnx.exists() and not args.onnx.is_dir():
         raise UsageError(f"--onnx {quoted(args.onnx)} must be a folder")

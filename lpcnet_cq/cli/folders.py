@@ -99,7 +99,7 @@ def units_of(folders: Folders, writes: str, tar: int | None) -> list[Unit]:
 
 def code_units(units: Sequence[Unit], work: CodeUnit, folders: Folders, manifest: "Manifest | None" = None) -> int:
     """Code units and return the exit status; report notes and errors, and a summary if there is a manifest."""
-    from lpcnet_cq.audio.reader import remove_partials
+    from lpcnet_cq.output import remove_partials
 
     before = {unit: rows for unit in units if manifest and (rows := rows_before(unit, folders, manifest))}
     todo, rows = [unit for unit in units if unit not in before], list(chain.from_iterable(before.values()))

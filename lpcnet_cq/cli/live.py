@@ -141,7 +141,7 @@ def encode_live(
 ) -> list[str]:
     """Code an input while it arrives, or a file as if it did, and return notes."""
     from lpcnet_cq.audio.blocks import open_audio
-    from lpcnet_cq.audio.reader import replacing
+    from lpcnet_cq.output import replacing
 
     audio = open_audio(cast(BinaryIO, source), codec.channels, arriving=isinstance(source, ReadAhead), raw=raw)
     channels = min(audio.n_channels, 2) if codec.channels == 2 else 1

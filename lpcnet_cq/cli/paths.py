@@ -57,7 +57,7 @@ def check_output(source: str, target: str, force: bool, *, writes: str) -> None:
     if is_same_file(source, target):
         name = "standard output" if target == "-" else quoted(target)
         raise UsageError(f"{name} is the input; the output must have another name")
-    from lpcnet_cq.audio.reader import is_regular
+    from lpcnet_cq.output import is_regular
 
     if target != "-" and is_regular(target) and not force:
         raise UsageError(f"{quoted(target)} exists; -f overwrites it")

@@ -30,7 +30,7 @@ def write_table(path: str, rows: Sequence[Mapping]) -> None:
     import csv  # every command imports this module
     import io
 
-    from lpcnet_cq.audio.reader import replacing
+    from lpcnet_cq.output import replacing
 
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")

@@ -23,7 +23,7 @@ def run_thin(args: argparse.Namespace) -> int:
     check_layers(args.layers)
     check_output(args.input, target, args.force, writes=args.writes)
     data, header = read_stream(args.input)
-    from lpcnet_cq.audio.reader import replacing
+    from lpcnet_cq.output import replacing
 
     thinned = load_for(header, args.model, args.backend).thin(data, args.layers)
     with replacing(target) as file:

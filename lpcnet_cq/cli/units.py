@@ -86,7 +86,7 @@ class CodeUnit:
         ValueError
             If no file of it could be coded.
         """
-        from lpcnet_cq.audio.reader import replacing
+        from lpcnet_cq.output import replacing
         from lpcnet_cq.work.tar_shards import ShardWriter
 
         os.makedirs(unit.target.parent, exist_ok=True)

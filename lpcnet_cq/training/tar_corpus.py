@@ -19,7 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from lpcnet_cq.audio.reader import read_audio, replacing, to_pcm16, wav_header
+from lpcnet_cq.audio.reader import read_audio
+from lpcnet_cq.audio.writer import to_pcm16, wav_header
+from lpcnet_cq.output import replacing
 from lpcnet_cq.training.cache import whole_folder
 from lpcnet_cq.training.data import AUDIO_SUFFIXES, Clip, read_clip
 from lpcnet_cq.training.sampling import batch_generator

@@ -22,9 +22,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from lpcnet_cq.audio.reader import replacing
 from lpcnet_cq.bitstream.container import read_header, read_segments
 from lpcnet_cq.bitstream.live_container import LiveReader
+from lpcnet_cq.output import replacing
 
 COLUMNS = {
     "path": "string",

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lpcnet_cq.audio.blocks import open_audio, resampled
-from lpcnet_cq.audio.reader import read_audio, resample, write_wav_blocks
+from lpcnet_cq.audio.reader import read_audio, resample
+from lpcnet_cq.audio.writer import write_wav_blocks
 
 TONE = (0.5 * np.sin(np.arange(200_000) / 7)).astype(np.float32)
 

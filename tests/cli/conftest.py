@@ -11,7 +11,8 @@ import pytest
 import soundfile
 
 import lpcnet_cq
-from lpcnet_cq.audio.reader import resample, to_pcm16
+from lpcnet_cq.audio.reader import resample
+from lpcnet_cq.audio.writer import to_pcm16
 from lpcnet_cq.bitstream.container import Header, read_header, read_segments, write_header, write_segment
 from lpcnet_cq.cli import models, notes
 from lpcnet_cq.errors import BitstreamError

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 import lpcnet_cq
-from lpcnet_cq.audio.reader import to_pcm16
+from lpcnet_cq.audio.writer import to_pcm16
 from lpcnet_cq.channel import burst_losses, random_losses
 from lpcnet_cq.cli import main, models
 

@@ -34,7 +34,7 @@ def test_a_broken_pipe_is_one_sentence(wav, environment):
     main(["encode", wav, "a.cq"])
     read_end, write_end = os.pipe()
     os.close(read_end)
-    code = "import sys; from lpcnet_cq.audio.reader import write_wav\n"
+    code = "import sys; from lpcnet_cq.audio.writer import write_wav\n"
     code += "import lpcnet_cq.cli as c, lpcnet_cq.cli.decode as d\n"
     code += "d.run_decode = lambda args: write_wav('-', [0.0] * 99999, 16000)\n"
     code += "sys.exit(c.main(['decode', '-', '-']))"

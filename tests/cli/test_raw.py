@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from lpcnet_cq.audio.reader import write_raw_blocks
+from lpcnet_cq.audio.writer import write_raw_blocks
 from lpcnet_cq.bitstream.container import read_header
 from lpcnet_cq.cli import main
 

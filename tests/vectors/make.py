@@ -28,7 +28,7 @@ import numpy as np
 from scipy.signal import lfilter
 
 import lpcnet_cq.codec
-from lpcnet_cq.audio.reader import to_pcm16
+from lpcnet_cq.audio.writer import to_pcm16
 from lpcnet_cq.bitstream.container import MAGIC
 from lpcnet_cq.bitstream.packet import join
 

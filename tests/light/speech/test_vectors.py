@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lpcnet_cq.audio.reader import to_pcm16
+from lpcnet_cq.audio.writer import to_pcm16
 from lpcnet_cq.bitstream.packet import Integers
 from lpcnet_cq.checkpoint.weights import find_weights, load_weights
 from lpcnet_cq.light.speech.signal_model import LightSpeechModel
