@@ -56,7 +56,7 @@ def pytest_collection_finish():
     gc.freeze()
 
 
-MOST_BYTES = 1_000_000_000  # of memory, with which another test begins
+MOST_BYTES = 1_300_000_000  # of memory, with which another test begins
 FEW_BYTES = 700_000_000  # the same for files that compile whole trainings, which takes a gigabyte
 
 

@@ -1,5 +1,6 @@
 """Concealment in NumPy against that in JAX: the period, and the parts that a lost packet replaces."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -72,36 +73,54 @@ def test_share_of_comfort_noise_is_that_of_jax(count):
     assert comfort_noise_share(count) == float(judge.comfort_noise_share(jnp.float32(count)))
 
 
+@pytest.fixture(scope="module")
+def in_jax(random_speech):
+    """Return a function that replaces a packet in JAX: its results are those of the steps in `test_packet_...`."""
+    model, _, c = random_speech
+    S, L = c.spec.n_subframes, c.spec.subframe
+
+    @jax.jit
+    def replaced(state, is_lost, known, later, lsf, g, cond, e):
+        state, loss = judge.track_loss(state, is_lost, is_lost, known, later, S, L)
+        state, lsf, g = model.concealment.conceal_side(state, lsf, g, loss, model.lsf.mean[...])
+        substitute, noise = model.concealment.conceal_latents(model.lapped, loss, cond, jnp.uint32(9))
+        history = judge.update_history(state, loss, e)["history"]
+        return state, lsf[0], g[0], substitute[0], noise[0], history[0]
+
+    return replaced
+
+
 @pytest.mark.parametrize(("lost", "known"), [(n, 0) for n in (0, *COUNTS)] + [(n, 1 + n % 3) for n in COUNTS])
-def test_packet_is_replaced_as_in_jax(parts, random_speech, normal, lost, known):
+def test_packet_is_replaced_as_in_jax(parts, in_jax, random_speech, normal, lost, known):
     """Lost packet `lost` in a row, 0: a received one; `known` is the distance of a known later packet, 0: none."""
-    found, state, model, expected = parts
-    c, is_lost = random_speech[2], np.array([lost > 0])
+    found, state, _, expected = parts
+    c, before = random_speech[2], max(lost - 1, 0)
     S, L, D = c.spec.n_subframes, c.spec.subframe, c.n_latents
-    before = max(lost - 1, 0)
     excitation = repeat_period(history(130), 130, 320 * known + np.arange(320), 0.03)
     state = state._replace(count=before)
-    state, loss = found.track_loss(state, lost > 0, c.nominal_step, excitation if known else None, known)
-    expected = expected | {"count": jnp.full(1, np.float32(before))}
-    later = excitation[None] if known else jnp.zeros((1, S * L))
-    expected, judged = judge.track_loss(expected, is_lost, is_lost, jnp.array([known]), later, S, L)
     lsf, g = state.lsf[1:] + 0.05, state.gain[1:] - 0.5
-    args = jnp.asarray(lsf, jnp.float32)[None], jnp.asarray(g, jnp.float32)[None]
-    expected, *sides = model.concealment.conceal_side(expected, *args, judged, model.lsf.mean[...])
+    latents, cond, scale, e = np.rint(normal(S, D)), normal(S, 20), np.exp(normal(S, D)), normal(S * L)
+    later = excitation[None] if known else jnp.zeros((1, S * L))
+    given = (
+        jnp.array([lost > 0]),
+        jnp.array([known]),
+        later,
+        *(jnp.asarray(v, jnp.float32)[None] for v in (lsf, g, cond, e)),
+    )
+    expected, *sides, substitute, noise, judged = in_jax(expected | {"count": jnp.full(1, np.float32(before))}, *given)
+
+    state, loss = found.track_loss(state, lost > 0, c.nominal_step, excitation if known else None, known)
     state, *found_sides = found.conceal_side(state, lsf, g, loss)
     for side, other in zip(found_sides, sides, strict=True):
-        np.testing.assert_allclose(side, other[0], atol=1e-4)
-    latents, cond, scale = np.rint(normal(S, D)), normal(S, 20), np.exp(normal(S, D))
-    rest = np.array([lost > 0])[:, None], np.array([min(lost, 8) / 8])[:, None]
-    substitute, noise = model.concealment.conceal_latents(model.lapped, judged, cond[None], jnp.uint32(9))
+        np.testing.assert_allclose(side, other, atol=1e-4)
     y, filled, extended = found.conceal_latents(Lapped(random_speech[1]["lapped"]), loss, latents, cond, scale, 9 * 4)
-    wanted = np.where(lost, scale * substitute[0], latents)
+    wanted = np.where(lost, scale * substitute, latents)
     np.testing.assert_allclose(y, wanted, atol=1e-4 * np.abs(wanted).max())
-    fill = np.where((lost > 0) | (latents != 0), 0.0, np.exp(cond[:, -1:]) * noise[0])
+    fill = np.where((lost > 0) | (latents != 0), 0.0, np.exp(cond[:, -1:]) * noise)
     np.testing.assert_allclose(filled, wanted + fill, atol=1e-4 * np.abs(wanted).max())
+    rest = np.array([lost > 0])[:, None], np.array([min(lost, 8) / 8])[:, None]
     np.testing.assert_allclose(extended[:, -2:], np.broadcast_to(np.concatenate(rest, axis=1), (S, 2)), atol=1e-6)
-    e = normal(S * L)
     after = found.update_history(state, loss, e)
-    np.testing.assert_allclose(after.history, judge.update_history(expected, judged, e[None])["history"][0], atol=1e-6)
+    np.testing.assert_allclose(after.history, judged, atol=1e-6)
     for name in ("lsf", "gain", "floor", "floor_lsf", "lag", "voicing", "count"):
         np.testing.assert_allclose(getattr(after, name), np.squeeze(expected[name]), atol=1e-4)
