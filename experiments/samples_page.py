@@ -5,15 +5,18 @@
 Without DATA, takes the same sentence in four languages from the default corpus, whose speakers are not in the training
 data of the released weights. All versions of a recording have the same length and active level and begin at the same
 sample. Writes FLAC files, the .cq files of ours, `samples.json`, and two pages of the same table: `README.md` with
-links, and `index.html` that plays the files from a folder. Peers that are not installed are named on the pages.
+links, and `index.html` that plays the files from a folder. Peers that are not installed are named on the pages. A run
+that fails leaves the folder as it was.
 """
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
@@ -25,7 +28,7 @@ from loss_peers import LOSSY
 from peers import PEERS, RATE_HZ
 from report import make_parser
 from samples import FRAME, LEVEL_DBOV, Item, at_level, item_of, licences
-from samples_table import html, markdown
+from samples_table import html, licence_url, markdown
 
 import lpcnet_cq
 from lpcnet_cq.channel import receive
@@ -40,6 +43,7 @@ NEAR = (0.99, 1.01)  # share of the rate asked for that may come out of a codec 
 OWN_KBPS = (9.0, 12.0, 16.0)
 PEERS_KBPS = (("opus", 9.0), ("opus-nolace", 9.0), ("amr-wb", 8.85), ("lyra-v2", 9.2), ("opus", 16.0), ("lc3", 16.0))
 LOSSY_KBPS = 9.0  # of ours and of Opus with its best concealment
+UNHEARD = "Asterisk prompts"  # how credits of speakers begin that the released weights were not trained on
 LOSSY_PEER = LOSSY["opus-neural"]
 
 
@@ -130,6 +134,7 @@ def chosen(data: str | None, names: Sequence[str]) -> list[Item]:
         item = item_of(clips[name], known.get(clips[name].path, ""), SECONDS)
         if item is None:
             raise ValueError(f"recordings: {name!r} may not be shared or is mostly pause")
+        licence_url(item.licence)  # refuses an unknown one before all is coded
         items.append(replace(item, name=name.replace("/", "-"), x=as_pcm16(item.x)))
     return items
 
@@ -162,28 +167,44 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = make_parser(__doc__)
     parser.add_argument("data", nargs="?", help="folder of speech with licences in its index (default: a download)")
     parser.add_argument("--recordings", default=RECORDINGS, help="speaker/file, separated by commas (%(default)s)")
-    parser.add_argument("--out", type=Path, default=OUT, help="folder to write to; what it holds is deleted")
+    parser.add_argument("--out", type=Path, default=OUT, help="folder to write to; its FLAC and .cq files are replaced")
     parser.add_argument("--model", help="weights of ours (default: the released ones)")
     args = parser.parse_args(argv)
     codec = lpcnet_cq.load(args.model)
     items = chosen(args.data, args.recordings.split(","))
+    unheard = not args.data and not args.model and all(item.credit.startswith(UNHEARD) for item in items)
     args.out.mkdir(parents=True, exist_ok=True)
-    for old in (p for kind in ("*.flac", "*.cq") for p in args.out.glob(kind)):
-        old.unlink()
+    with TemporaryDirectory() as folder:
+        missing = write_all(codec, items, unheard, Path(folder))
+        put(Path(folder), args.out)
+    print(*missing, f"{args.out}: {len(items)} recordings", sep="\n")
+
+
+def write_all(codec, items: Sequence[Item], unheard: bool, out: Path) -> list[str]:
+    """Write sounds, list and pages; return sentences about peers that are not installed."""
     coders, missing = versions(codec)
     found = {
         "weights": codec.name,
+        "unheard": unheard,
         "sampleRateHz": RATE_HZ,
         "levelDbov": LEVEL_DBOV,
         "recordings": [{"name": i.name, "credit": i.credit, "licence": i.licence, "samples": len(i.x)} for i in items],
-        "originals": [write(f"{item.name}-original.flac", item.x, args.out) for item in items],
-        "versions": [write_version(version, items, args.out) for version in coders],
+        "originals": [write(f"{item.name}-original.flac", item.x, out) for item in items],
+        "versions": [write_version(version, items, out) for version in coders],
         "missing": missing,
     }
-    (args.out / "samples.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    (args.out / "README.md").write_text(markdown(found), encoding="utf-8")
-    (args.out / "index.html").write_text(html(found), encoding="utf-8")
-    print(*missing, f"{args.out}: {len(items)} recordings", sep="\n")
+    (out / "samples.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    (out / "README.md").write_text(markdown(found), encoding="utf-8")
+    (out / "index.html").write_text(html(found), encoding="utf-8")
+    return missing
+
+
+def put(new: Path, out: Path) -> None:
+    """Move the files of a folder to another one, whose FLAC and .cq files are deleted first."""
+    for old in (p for kind in ("*.flac", "*.cq") for p in out.glob(kind)):
+        old.unlink()
+    for path in new.iterdir():
+        shutil.move(path, out / path.name)
 
 
 if __name__ == "__main__":

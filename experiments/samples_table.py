@@ -7,11 +7,15 @@ from html import escape
 from lpcnet_cq.evaluation.tables import markdown as markdown_table
 
 TITLE = "Hear lpcnet_cq and other codecs"
-LICENCE = re.compile(r"CC[- ](BY(?:-SA)?)[- ](\d\.\d)$", re.IGNORECASE)
+LICENCE = re.compile(r"CC0|CC[- ](BY(?:-SA)?)[- ](\d\.\d)", re.IGNORECASE)
 STYLE = (
     "body { margin: 0 auto; max-width: 75rem; padding: 1rem; font: 1rem/1.5 system-ui, sans-serif; color: #1b1b1b }"
     " table { border-collapse: collapse } th, td { padding: 0.2rem 0.8rem 0.2rem 0; text-align: left }"
     " audio { display: block; width: 13rem } div { overflow-x: auto }"
+)
+LOSSES = (
+    "With losses, the encoder of lpcnet_cq is told the expected loss, and resets the context of the entropy coder more "
+    "often; at 9 kbps, it adds no copies. Opus is not told, and only conceals."
 )
 # One sound at a time.
 SCRIPT = (
@@ -23,33 +27,57 @@ SCRIPT = (
 def licence_url(licence: str) -> str:
     """Return the address of a licence.
 
+    Raises
+    ------
+    ValueError
+        If it is not CC0, CC BY or CC BY-SA, the last two with their version.
+
+    Examples
+    --------
     >>> licence_url("CC BY-SA 3.0"), licence_url("CC0")
     ('https://creativecommons.org/licenses/by-sa/3.0/', 'https://creativecommons.org/publicdomain/zero/1.0/')
     """
-    found = LICENCE.match(licence)
+    found = LICENCE.fullmatch(licence)
     if not found:
+        raise ValueError(
+            f"the licence {licence!r} must be CC0, CC BY or CC BY-SA, the last two with a version as in CC BY 4.0"
+        )
+    if not found[1]:
         return "https://creativecommons.org/publicdomain/zero/1.0/"
     return f"https://creativecommons.org/licenses/{found[1].lower()}/{found[2]}/"
 
 
 def introduction(found: Mapping) -> list[str]:
     """Return what both pages say about the versions."""
-    seconds = found["recordings"][0]["samples"] / found["sampleRateHz"]
+    unheard = " No speaker is in the training data of these weights." if found["unheard"] else ""
+    lossy = [version for version in found["versions"] if version["lossPercent"]]
     return [
-        f"Recordings of about {seconds:.0f} seconds and their coded versions, at 16 kHz. No speaker is in the training "
-        f"data of these weights ({found['weights']}). A few recordings prove little; the front page has means over 50.",
-        "All versions of a recording have the same level and begin at the same time. Bitrates are measured: of files "
-        "of lpcnet_cq all bytes count, with losses and of other codecs the packets only. FLAC is lossless and changes "
-        "nothing.",
+        f"Recordings of {duration(found)} and their coded versions, at 16 kHz, with the weights {found['weights']}."
+        f"{unheard} A few recordings prove little; the front page has means over 50.",
+        "All versions of a recording have the same level and begin at the same time. Bitrates are measured. Those of "
+        "lpcnet_cq without losses count all bytes of the files. Those with losses, and those of other codecs, count "
+        "the packets only. FLAC is lossless and changes nothing.",
+        *([LOSSES] if lossy else []),
         *found["missing"],
     ]
+
+
+def duration(found: Mapping) -> str:
+    """Return how long the recordings are, in whole seconds.
+
+    >>> duration({"sampleRateHz": 16000, "recordings": [{"samples": 69440}, {"samples": 78400}]})
+    '4 to 5 seconds'
+    """
+    seconds = [recording["samples"] / found["sampleRateHz"] for recording in found["recordings"]]
+    shortest, longest = round(min(seconds)), round(max(seconds))
+    return f"{shortest} to {longest} seconds" if shortest < longest else f"about {shortest} seconds"
 
 
 def changes(found: Mapping) -> str:
     """Return how the files differ from the recordings, which their licences ask for."""
     return (
-        "Each file has the licence of its recording. Changes: cut, faded for 10 ms at both ends, set to a level of "
-        f"{found['levelDbov']:g} dB of full scale; coded and decoded, except for the originals."
+        "Each file has the licence of its recording. Changes: cut, faded for 10 ms at both ends, set to an active "
+        f"level of {found['levelDbov']:g} dB relative to full scale; coded and decoded, except for the originals."
     )
 
 

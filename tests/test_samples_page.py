@@ -19,6 +19,7 @@ import samples_page
 import samples_table
 
 import lpcnet_cq
+from lpcnet_cq.bitstream.protection import choose_protection
 from lpcnet_cq.evaluation.bench import speech_like
 from lpcnet_cq.training.active_level import active_level_dbov
 
@@ -130,6 +131,45 @@ def test_a_page_is_made_of_what_is_installed(corpus, tmp_path, monkeypatch):
     assert not (out / "old.flac").exists()
     text = (out / "index.html").read_text()
     assert "&lt;mine&gt;" in text and "Opus is missing" in text and "<mine>" not in text
+    assert "training data" not in text and samples_table.LOSSES not in text
+    assert {p.name for p in tmp_path.iterdir()} == {"data", "out"}
+
+
+def test_speakers_are_called_unheard_for_the_default_corpus_and_released_weights_only(corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr("lpcnet_cq.load", lambda name: Quiet())
+    monkeypatch.setattr(samples_page, "versions", lambda codec: ([], []))
+    monkeypatch.setattr(samples_page, "default_corpus", lambda: corpus)
+    words, options = "No speaker is in the training data", ["--recordings", "me/a", "--out", str(tmp_path / "out")]
+    for credit, more, known in (
+        ("Asterisk prompts", [], False),
+        ("<mine>", [], True),
+        ("<mine>", ["--model", "cq"], False),
+        ("<mine>", [str(corpus)], False),
+    ):
+        monkeypatch.setattr(samples_page, "UNHEARD", credit)
+        samples_page.main([*more, *options])
+        assert (words in (tmp_path / "out" / "README.md").read_text()) == known
+
+
+def test_a_coder_that_fails_leaves_the_folder_as_it_was(corpus, tmp_path, monkeypatch):
+    def fail(sounds):
+        raise ValueError("no library")
+
+    monkeypatch.setattr("lpcnet_cq.load", lambda name: Quiet())
+    monkeypatch.setattr(samples_page, "versions", lambda codec: ([samples_page.Version("x", fail)], []))
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "old.flac").write_bytes(b"old")
+    with pytest.raises(ValueError, match="no library"):
+        samples_page.main([str(corpus), "--recordings", "me/a", "--out", str(out)])
+    assert [p.name for p in out.iterdir()] == ["old.flac"] and (out / "old.flac").read_bytes() == b"old"
+    assert {p.name for p in tmp_path.iterdir()} == {"data", "out"}
+
+
+@pytest.mark.parametrize("licence", ["CC BY", "CC-BY-SA-4", "public domain", "CC0 or not", "CC BY-NC 4.0", ""])
+def test_licences_without_a_known_address_are_refused_in_words(licence):
+    with pytest.raises(ValueError, match=f"^the licence '{licence}' must be CC0, CC BY or CC BY-SA"):
+        samples_table.licence_url(licence)
 
 
 @pytest.mark.parametrize(("name", "words"), [("you/b", "may not be shared"), ("me/c", "is not in")])
@@ -144,6 +184,18 @@ def test_the_same_packets_of_all_codecs_are_lost():
     assert [len(part) for part in lost] == [200, 100]
     assert np.concatenate(lost).mean() == pytest.approx(0.1, rel=0.02)
     assert all(np.array_equal(a, b) for a, b in zip(lost, samples_page.losses(sounds), strict=True))
+
+
+def test_the_pages_say_how_our_encoder_prepares_for_losses():
+    text = samples_table.markdown(FOUND)
+    assert samples_table.LOSSES in text and "at 9 kbps, it adds no copies" in text
+    protection = choose_protection(samples_page.LOSS_PERCENT / 100, 1000 * samples_page.LOSSY_KBPS)
+    assert samples_page.LOSSY_KBPS == 9 and not protection.copies
+
+
+def test_the_durations_are_those_of_all_recordings():
+    assert samples_table.duration(FOUND) == "4 to 5 seconds"
+    assert samples_table.duration(FOUND | {"recordings": FOUND["recordings"][:1]}) == "about 4 seconds"
 
 
 def test_examples():
