@@ -28,7 +28,7 @@ function credit(samples: Samples): void {
     make("p", {
       textContent:
         "Changes: excerpts, low-pass filtered or coded and decoded, all versions at an active level of " +
-        `${levelDbov} dB of full scale.`,
+        `${levelDbov} dB relative to full scale.`,
     }),
     ...missing.map((textContent) => make("p", { textContent })),
   );

@@ -38,7 +38,7 @@ const say = (text: string): void => void (status.textContent = text);
 
 /** Say which part of a long file is coded. */
 function cut(): string {
-  return wholeS > LONGEST_S ? ` the first ${LONGEST_S} of ${wholeS.toFixed(0)} seconds` : "";
+  return wholeS > LONGEST_S ? ` the first ${LONGEST_S} of ${Math.ceil(wholeS)} seconds` : "";
 }
 
 function code(): void {
