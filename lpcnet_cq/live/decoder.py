@@ -170,7 +170,7 @@ class Decoder(LiveCoder):
             return None, self._levels[1]
         _, n, level, rest = self._read(copy)
         if any(rest):
-            raise BitstreamError(f"a packet has {len(rest)} bytes after the copy that it carries")
+            raise BitstreamError(f"a packet has {len(rest)} bytes behind the copy that it carries")
         return n, level
 
     def _read_alone(self, data: bytes | None) -> packet.Integers | None:

@@ -63,7 +63,8 @@ export class SpeechPacketReader implements PacketReader<SpeechContext, SpeechPac
     const { rest } = this.readLive(bytes, this.initial(), 0, 0);
     if (isZero(rest)) return undefined;
     const copy = this.readLive(rest, this.initial(), 0, 0);
-    if (!isZero(copy.rest)) throw new BitstreamError(`a packet has ${copy.rest.length} bytes behind its copy`);
+    if (!isZero(copy.rest))
+      throw new BitstreamError(`a packet has ${copy.rest.length} bytes behind the copy that it carries`);
     return copy;
   }
 }
