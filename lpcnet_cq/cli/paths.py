@@ -74,7 +74,8 @@ def check_place(source: str, target: str, writes: str) -> None:
     own = WAV_SUFFIXES if writes in WAV_SUFFIXES else {writes}
     is_free = suffix not in AUDIO_SUFFIXES | {CODED_SUFFIX} and own != WAV_SUFFIXES
     if suffix and suffix not in own and not is_free and not is_device(target):
-        raise UsageError(f"{quoted(target)} must have the suffix {writes}, the format that is written")
+        allowed = ".wav, .wave or none" if own == WAV_SUFFIXES else writes
+        raise UsageError(f"{quoted(target)} must have the suffix {allowed}, the format that is written")
     folder = os.path.dirname(os.path.abspath(target))
     if not os.path.isdir(folder):
         raise FileNotFoundError(2, "its folder does not exist", target)

@@ -48,4 +48,4 @@ def test_a_model_that_is_not_installed_is_named(wav, error, codec):
 def test_decode_writes_wav_only(wav, error):
     main(["encode", wav, "a.cq"])
     assert main(["decode", "a.cq", "b.flac"]) == 2
-    assert error() == "`b.flac` must have the suffix .wav, the format that is written"
+    assert error() == "`b.flac` must have the suffix .wav, .wave or none, the format that is written"

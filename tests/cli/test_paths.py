@@ -86,7 +86,7 @@ def test_names_without_suffix_are_free(wav, error):
     assert main(["decode", "coded", "decoded"]) == main(["decode", "coded", "decoded.WAVE"]) == 0
     assert main(["decode", "coded", "decoded.pcm16", "--raw"]) == 0
     assert main(["decode", "coded", "wrong.pcm16"]) == 2
-    assert error() == "`wrong.pcm16` must have the suffix .wav, the format that is written"
+    assert error() == "`wrong.pcm16` must have the suffix .wav, .wave or none, the format that is written"
     assert not os.path.exists("wrong.pcm16")
 
 
