@@ -120,9 +120,10 @@ def resample(x: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
 def read_audio(source: str | os.PathLike[str] | BinaryIO, target_hz: int | None = None, channels: int = 1) -> Recording:
     """Read an audio file to float32 samples, up to the end of its data, even if its header gives another length.
 
-    Formats are WAV, FLAC, OGG, AIFF, MP3 and all others of libsndfile, with any word length, sample rate and number of
-    channels. Truncated, concatenated and damaged files are read as far as possible. Files with more than `channels`
-    channels are downmixed, and samples beyond full scale are clipped. Notes report all changes and defects.
+    Formats are WAV, FLAC, OGG, AIFF, MP3 and all others of libsndfile, with any word length, any sample rate of
+    1000..768000 Hz and up to 8 channels. Truncated, concatenated and damaged files are read as far as possible. Files
+    with more than `channels` channels are downmixed, and samples beyond full scale are clipped. Notes report all
+    changes and defects.
 
     Parameters
     ----------
@@ -136,7 +137,8 @@ def read_audio(source: str | os.PathLike[str] | BinaryIO, target_hz: int | None 
     Raises
     ------
     ValueError
-        If the source cannot be read, is not an audio file, or contains no samples, or NaN or infinite samples.
+        If the source cannot be read, is not an audio file, or contains no samples, more than 8 channels, or NaN or
+        infinite samples.
     """
     audio = read_audio_file(source, channels)
     x, original_hz, notes = audio.x, audio.sample_rate_hz, list(audio.notes)
