@@ -65,7 +65,7 @@ class StreamingCodec(CodecProperties):
         return Encoder(self._parts, bitrate_bps, layers, mode, expected_loss, copy_offset, dtx)
 
     def decoder(self, layers: int = 1) -> Decoder:
-        """Return a live decoder, `push(packet, None or b"") -> frame`, for packets of an encoder of so many layers.
+        """Return a live decoder of packets with this number of layers: `push(packet, None or b"") -> frame`.
 
         Raises
         ------
