@@ -106,14 +106,17 @@ def estoi(x: np.ndarray, y: np.ndarray, sample_rate_hz: int = METRIC_RATE_HZ) ->
         warnings.simplefilter("error", RuntimeWarning)
         try:
             return float(stoi(x, y, sample_rate_hz, extended=True))
-        except RuntimeWarning:
+        except (RuntimeWarning, np.exceptions.AxisError):  # the latter where there is not a single frame
             return float("nan")
 
 
 def visqol_speech(x: np.ndarray, y: np.ndarray, sample_rate_hz: int = METRIC_RATE_HZ) -> float:
     """Return ViSQOL in speech mode with the lattice mapping of its version 3 (Chinen et al., 2020), 1 to 5."""
     check_rate("ViSQOL in speech mode", sample_rate_hz)
-    return float(_visqol("speech").measure_from_arrays(x, y, sample_rate_hz).moslqo)
+    try:
+        return float(_visqol("speech").measure_from_arrays(x, y, sample_rate_hz).moslqo)
+    except (IndexError, ValueError):  # less than a patch of 0.6 s
+        return float("nan")
 
 
 def visqol_audio(x: np.ndarray, y: np.ndarray, sample_rate_hz: int) -> float:

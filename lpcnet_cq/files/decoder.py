@@ -154,7 +154,8 @@ def check_header(parts: CodecParts, header: Header) -> None:
     """Raise `BitstreamError` if the header names or contradicts other weights."""
     if header.model_hash != parts.sha256[:16]:
         raise BitstreamError(
-            f"the stream was made with the weights {header.model_hash}, installed are: {', '.join(installed())}"
+            f"the stream was made with the weights {header.model_hash}, not with `{parts.name}`, which are "
+            f"{parts.sha256[:16]}; installed are: {', '.join(installed())}"
         )
     config, says, name = parts.config, header.coding, parts.name
     if header.channels > config.channels:

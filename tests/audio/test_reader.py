@@ -166,3 +166,9 @@ def test_two_channels_are_kept_where_they_are_coded(tmp_path):
     assert (both.notes, one.notes) == ([], ["mixed 2 channels to mono"])
     assert prepare(both.x, 44100, 22050, 2).shape == (-(-len(x) // 2), 2)
     assert prepare(np.zeros((10, 3)), 44100, 44100, 2).shape == prepare(both.x[:10], 44100, 44100).shape == (10,)
+
+
+def test_the_room_hands_out_reading_and_writing():
+    import lpcnet_cq.audio
+
+    assert lpcnet_cq.audio.read_audio is read_audio and lpcnet_cq.audio.write_wav is write_wav

@@ -80,10 +80,11 @@ def test_dnsmos_needs_no_original():
     assert metrics.dnsmos(y, np.tile(y, 5)) == pytest.approx(score)  # a shorter signal is repeated
 
 
-@pytest.mark.parametrize("name", ["pesq", "estoi"])
-def test_clips_too_short_to_score_have_none(name):
+@pytest.mark.parametrize("seconds", [0.01, 0.2])
+@pytest.mark.parametrize("name", ["pesq", "estoi", "visqol"])
+def test_clips_too_short_to_score_have_none(name, seconds):
     need(name)
-    x = speech_like(0.2, RATE_HZ).astype(np.float64)
+    x = speech_like(seconds, RATE_HZ).astype(np.float64)
     assert np.isnan(metrics.METRICS[name].score(x, x, RATE_HZ))
 
 
