@@ -16,9 +16,10 @@ ROOT = Path(__file__).parents[1]
 RESOLUTIONS = {"lowest": "lowest-direct", "newest": "highest"}
 VERSIONS = ("3.11", "3.12", "3.13", "3.14")
 TESTS = (
-    "bitstream/test_bit_counts.py bitstream/test_packing.py bitstream/test_range_coder.py "
-    "bitstream/test_vector_reader.py cli dsp/test_audio_file.py dsp/test_lpc.py dsp/test_lsf.py "
-    "light/speech/test_vectors.py test_audio.py test_bad_input.py test_live_released.py test_vectors.py"
+    "audio/test_reader.py audio/test_writer.py bitstream/test_bit_counts.py bitstream/test_packing.py "
+    "bitstream/test_range_coder.py bitstream/test_vector_reader.py cli dsp/test_audio_file.py dsp/test_lpc.py "
+    "dsp/test_lsf.py light/speech/test_vectors.py live/test_released.py test_bad_input.py test_output.py "
+    "test_vectors.py"
 ).split()
 TRAINING = ("cli/test_export.py", "cli/test_program.py", "cli/test_training.py")  # tests that need other extras
 
