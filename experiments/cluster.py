@@ -224,7 +224,7 @@ def answers(port: int) -> bool:
     """Return whether a Ray cluster answers at a port of this machine."""
     try:
         check_answer(f"127.0.0.1:{port}")
-    except OSError:
+    except (OSError, ValueError):  # ValueError: another program has taken the port
         return False
     return True
 
