@@ -133,9 +133,11 @@ def full_optimisation():
     """Compile as users do: for tests that judge what compiled code computes for released weights."""
     import jax
 
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.clear_caches()  # of what other tests compiled otherwise
     jax.config.update("jax_disable_most_optimizations", False)
     yield
-    jax.config.update("jax_disable_most_optimizations", True)
+    jax.config.update("jax_disable_most_optimizations", before)
 
 
 def imported(name):
