@@ -17,6 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from dsp.frames import FrameSpec
+from lpcnet_cq.audio.writer import to_pcm16
 from lpcnet_cq.speech.analysis import VERSION as ANALYSIS_VERSION
 from lpcnet_cq.training.data import Clip
 
@@ -126,21 +127,10 @@ def write_pcm(clips: Sequence[Clip], path: Path, read: Callable[[Clip], np.ndarr
     with open(path, "wb") as f:
         for clip in tqdm(clips, "reading recordings", unit="file", leave=False, mininterval=1.0):
             x = read(clip)
-            f.write(as_pcm(x).tobytes())
+            f.write(to_pcm16(x).tobytes())
             spans.setdefault(clip.source, []).append((n, n + len(x)))
             n += len(x)
     return spans
-
-
-def as_pcm(x: np.ndarray) -> np.ndarray:
-    """Return samples in [-1, 1] as int16.
-
-    Examples
-    --------
-    >>> as_pcm(np.array([-1.0, 0.5, 1.0])).tolist()
-    [-32768, 16384, 32767]
-    """
-    return np.clip(np.round(32768 * x), -32768, 32767).astype(np.int16)
 
 
 def as_floats(pcm: np.ndarray) -> np.ndarray:

@@ -16,10 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from dsp.frames import FrameSpec
+from lpcnet_cq.audio.writer import to_pcm16
 from lpcnet_cq.music.config import MusicConfig
 from lpcnet_cq.music.front_end import short_block_flags
 from lpcnet_cq.training.augment import change_speed
-from lpcnet_cq.training.cache import as_floats, as_pcm, cached_pcm
+from lpcnet_cq.training.cache import as_floats, cached_pcm
 from lpcnet_cq.training.data import Clip, read_clip
 from lpcnet_cq.training.music_objective import compared
 from lpcnet_cq.training.psychoacoustic_loss import threshold_db
@@ -73,7 +74,7 @@ def read_shard(path: Path, spec: FrameSpec) -> Recordings:
     """
     pcm, sources, n = [], dict[str, list[tuple[int, int]]](), 0
     for name, x in recordings(path, spec.sample_rate_hz, channels=2):
-        pcm.append(as_pcm(stereo(x)))
+        pcm.append(to_pcm16(stereo(x)))
         collection = name.partition("/")[0] if "/" in name else ""
         sources.setdefault(collection, []).append((n, n + len(x)))
         n += len(x)

@@ -13,10 +13,11 @@ import numpy as np
 from tqdm import tqdm
 
 from dsp.frames import FrameSpec
+from lpcnet_cq.audio.writer import to_pcm16
 from lpcnet_cq.speech.analysis import analyse_lsf
 from lpcnet_cq.training.active_level import active_level_dbov
 from lpcnet_cq.training.augment import SPEED, augment, draw_speed
-from lpcnet_cq.training.cache import PCM, Spans, as_floats, as_pcm, cached_pcm
+from lpcnet_cq.training.cache import PCM, Spans, as_floats, cached_pcm
 from lpcnet_cq.training.data import Clip, read_clip
 from lpcnet_cq.training.psychoacoustic_loss import threshold_db
 from lpcnet_cq.training.sampling import batch_generator, collection_probabilities
@@ -85,7 +86,7 @@ def read_shard(path: Path, spec: FrameSpec) -> Shards:
     """
     pcm, lsf = [], []
     for _, x in recordings(path, spec.sample_rate_hz):
-        pcm.append(as_pcm(faded(x, spec)))
+        pcm.append(to_pcm16(faded(x, spec)))
         if len(pcm[-1]):
             lsf.append(analyse_lsf(as_floats(pcm[-1]), spec).astype(np.float32))
     if not lsf:
