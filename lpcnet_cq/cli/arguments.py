@@ -24,8 +24,11 @@ class Parser(argparse.ArgumentParser):
     """
 
     def print_help(self, file: Any = None) -> None:
-        """Write the help to standard output, as `put` does."""
-        put(self.format_help().rstrip("\n"))
+        """Write the help to a file, by default to standard output as `put` does."""
+        if file is None:
+            put(self.format_help().rstrip("\n"))
+        else:
+            super().print_help(file)
 
     def error(self, message: str) -> NoReturn:
         """Print usage and message, and exit with status 2."""

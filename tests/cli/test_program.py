@@ -1,11 +1,13 @@
 """The program as a whole: usage, version, help, exit status, and what the commands of training are given."""
 
+import io
 import subprocess
 import sys
 
 import pytest
 
 from lpcnet_cq.cli import main, training
+from lpcnet_cq.cli.arguments import Parser
 
 pytestmark = pytest.mark.usefixtures("codec")
 
@@ -67,3 +69,11 @@ def test_help_imports_nothing_heavy(arguments, environment):
     code += "print(sorted({'jax', 'flax', 'numpy', 'scipy', 'soundfile'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
     assert done.stdout.startswith("usage: lpcnet-cq") and done.stdout.endswith("[]\n")
+
+
+def test_help_goes_to_the_file_that_is_asked_for(capsys):
+    parser, file = Parser(prog="program", description="What it does."), io.StringIO()
+    parser.print_help(file)
+    assert "What it does." in file.getvalue() and capsys.readouterr().out == ""
+    parser.print_help()
+    assert capsys.readouterr().out == file.getvalue()
