@@ -88,12 +88,9 @@ class ShardBatches:
         for row in range(self.batch_size) if rows is None else rows:
             of_lanes.setdefault(row * self.lanes // self.batch_size, []).append(row)
         wanted = [(lane, v) for v in (visit, visit + 1) for lane in of_lanes]
-        self._held = {key: self._held.get(key) or self._reader.submit(self._read, *key) for key in wanted}
+        self._held = {key: self._held.get(key) or self._reader.submit(self._draw, self.shard(*key)) for key in wanted}
         parts = [self._held[lane, visit].result().batch(step, own) for lane, own in of_lanes.items()]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-    def _read(self, lane: int, visit: int) -> Any:
-        return self._draw(self.shard(lane, visit))
 
 
 def dev_clips(folder: str | Path, cache_folder: Path) -> list[Clip]:
