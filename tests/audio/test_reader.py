@@ -155,6 +155,12 @@ def test_standard_input_may_be_a_pipe(tmp_path, monkeypatch):
         assert np.abs(read_audio("-").x - TONE).max() < 1e-4
 
 
+def test_closed_standard_input_is_named(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(ValueError, match="cannot read standard input: it is closed"):
+        read_audio("-")
+
+
 def test_two_channels_are_kept_where_they_are_coded(tmp_path):
     x = np.stack([TONE, 0.5 * TONE], axis=1).astype(np.float32)
     write_wav(tmp_path / "a.wav", x, 44100)
