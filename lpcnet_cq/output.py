@@ -1,6 +1,7 @@
 """Files that replace others only when they are complete.
 
-Place in the chain: none; every file that a command writes goes through here, so that no half-written file remains.
+Place in the chain: none; coded and decoded files, exported networks, tables, manifests and tar shards go through here,
+so that no half-written file remains.
 """
 
 import errno

@@ -56,7 +56,7 @@ def _fall(n: int, sample_rate_hz: int) -> np.ndarray:
 
 
 def smoothed(before: float, x: np.ndarray, b: float) -> np.ndarray:
-    """Return y[n] = b x[n] + (1 - b) y[n-1] for x (N,), where y[-1] is `before`.
+    """Return y[n] = b x[n] + (1 - b) y[n-1] for x (N,), N >= 1, where y[-1] is `before`.
 
     Blocks are sums with weights that grow by less than three within a block. SciPy has this filter, but takes longer to
     import than ten seconds of speech to code.

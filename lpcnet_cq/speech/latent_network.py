@@ -44,9 +44,8 @@ class LatentNetwork:
         self._side = _SideLayers(w, b, "latent_")
         self._side_reset = _SideLayers(w, b, "latent_reset_") if "latent_reset_ws" in w else None
         self._wy = _exact(w["latent_wy"], CLIP) * np.float32(OF_ACTIVATIONS)
-        self._clipped = np.arange(
-            -CLIP, CLIP + 1, dtype=self._wy.dtype
-        )  # clipped integers by their distance from the first
+        # clipped integers by their distance from the first
+        self._clipped = np.arange(-CLIP, CLIP + 1, dtype=self._wy.dtype)
         self._w2, self._b2 = w["latent_w2"] * UNIT, b["latent_b2"] * UNIT + HALF
         D = w["latent_w3"].shape[1] // 2
         self._offset = np.repeat([float(ZERO_MEAN), 0.0], D)
