@@ -9,6 +9,7 @@ import io
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -17,25 +18,48 @@ NOT_MEASURED = "–"
 
 def write_rows(rows: Sequence[Mapping], path: Path) -> None:
     """Write rows as a CSV file, floats with five significant digits; the columns are those of the first row."""
-    path.unlink(missing_ok=True)
-    append_rows(rows, list(rows[0]), path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(csv_lines(rows, list(rows[0]), headed=True))
 
 
 def append_rows(rows: Iterable[Mapping], columns: Sequence[str], path: Path) -> None:
     """Add rows to a CSV file, which is created with its header if missing; other columns are omitted.
 
-    The file is opened and closed in every call, so that several programs can add to it. A last line that is not
+    The file is opened, locked and closed in every call, so that several programs can add to it. A last line that is not
     complete, of a program that was killed, is removed.
     """
+    import fcntl  # here, because Windows lacks it and needs `write_rows` only
+
     path.parent.mkdir(parents=True, exist_ok=True)
-    kept = whole_lines(path)
-    if path.is_file():
-        os.truncate(path, len(kept))
-    with open(path, "a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, extrasaction="ignore")
-        if not kept:
-            writer.writeheader()
-        writer.writerows({k: f"{v:.5g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
+    rows = list(rows)
+    with open(path, "a+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # until the file is closed
+        cut_torn_line(file)
+        file.write(csv_lines(rows, columns, headed=file.seek(0, os.SEEK_END) == 0))
+
+
+def csv_lines(rows: Iterable[Mapping], columns: Sequence[str], headed: bool) -> bytes:
+    """Return the lines of rows, with or without a header.
+
+    >>> csv_lines([{"a": 1 / 3, "b": "x, y", "c": 1}], ["b", "a"], headed=False)
+    b'"x, y",0.33333\\r\\n'
+    """
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, extrasaction="ignore")
+    if headed:
+        writer.writeheader()
+    writer.writerows({k: f"{v:.5g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
+    return text.getvalue().encode("utf-8")
+
+
+def cut_torn_line(file: BinaryIO) -> None:
+    """Remove the last line of a file if it is not complete; the whole file is read only then."""
+    if file.seek(0, os.SEEK_END) == 0:
+        return
+    file.seek(-1, os.SEEK_END)
+    if file.read(1) != b"\n":
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)
 
 
 def read_rows(path: Path, text_columns: Sequence[str] = ()) -> list[dict]:

@@ -1,5 +1,8 @@
 """Rows on disk and tables: what is written is read again, intervals are Student's."""
 
+import fcntl
+import threading
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -27,6 +30,35 @@ def test_a_line_that_was_not_completed_does_not_count(tmp_path, left):
     assert before == [{"name": "a", "value": 1.0}] * ("a,1" in left)
     tables.append_rows([{"name": "c", "value": 3}], ["name", "value"], path)
     assert tables.read_rows(path, ["name"]) == [*before, {"name": "c", "value": 3.0}]
+
+
+def test_a_row_that_another_program_is_writing_is_not_cut(tmp_path):
+    path = tmp_path / "rows.csv"
+    add = threading.Thread(target=tables.append_rows, args=([{"name": "c", "value": 3}], ["name", "value"], path))
+    with open(path, "ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        other.write(b"name,value\na,1\nb,2")
+        other.flush()
+        add.start()
+        add.join(0.2)
+        other.write(b".5\n")
+    add.join()
+    assert [row["value"] for row in tables.read_rows(path, ["name"])] == [1.0, 2.5, 3.0]
+
+
+def test_programs_that_add_at_the_same_time_lose_nothing(tmp_path):
+    path = tmp_path / "rows.csv"
+
+    def add(first):
+        for value in range(first, first + 50):
+            tables.append_rows([{"value": value}], ["value"], path)
+
+    threads = [threading.Thread(target=add, args=(first,)) for first in (0, 50, 100, 150)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(row["value"] for row in tables.read_rows(path)) == list(range(200))
 
 
 def test_interval_is_students():
