@@ -105,8 +105,10 @@ class Codec(StreamingCodec):
         decoded = [np.zeros((0, *mixed.shape[1:]), np.float32)]
         coding = original_hz, bitrate_bps, layers, mode, progress, len(mixed)
         self.encode_blocks(file, [mixed], *coding, decoded.append if verify else None)
-        if verify and (fault := coding_fault(original, np.concatenate(decoded), original_hz)):
-            warnings.warn(fault, stacklevel=2)
+        if verify:
+            highpass_hz = record_named(self.kind).highpass_hz
+            if fault := coding_fault(original, np.concatenate(decoded), original_hz, highpass_hz):
+                warnings.warn(fault, stacklevel=2)
         return file.getvalue()
 
     def decode(

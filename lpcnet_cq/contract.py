@@ -165,6 +165,8 @@ class CodecRecord:
         Default range of bitrates in training, lowest and highest.
     max_layers : int
         Maximum number of layers of a packet, 1 or more.
+    highpass_hz : float
+        Cutoff of the encoder's high-pass filter, 0 if it has none.
     weights : str
         Name of the default released weights; empty if there are none.
     tensor_shapes : callable, optional
@@ -185,6 +187,7 @@ class CodecRecord:
     default_bitrate_bps: int
     training_bps: tuple[int, int]
     max_layers: int = 1
+    highpass_hz: float = 0.0
     weights: str = ""
     tensor_shapes: Callable[[Any], Shapes] | None = None
     metrics: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
 """Checks of signals for the user: clipped input, and decoded signals that differ from the input.
 
-Place in the chain: beside the encoder; the checks do not change the stream. They need NumPy only. Frequencies below
-80 Hz are not compared, because the encoder removes those below 50 Hz.
+Place in the chain: beside the encoder; the checks do not change the stream. They need NumPy only. Bands that the
+high-pass filter of an encoder reaches are not compared: those below 80 Hz for speech, none for music.
 """
 
 from itertools import pairwise
@@ -17,7 +17,7 @@ LEAST_RANGE = 0.01  # between the largest and the smallest sample of a channel t
 SECTION_S = 0.5
 WINDOW_S = 0.032
 EDGES_HZ = (0, 80, 200, 400, 630, 920, 1270, 1720, 2320, 3150, 4400, 6400, 9500, 13500, 20000)
-LEAST_RATIO = 0.3  # of energy above 80 Hz to that below it in a section that is compared: windows leak
+LEAST_RATIO = 0.3  # of energy in bands that are compared to that in those below, in a section: windows leak
 LEAST_S = 0.25  # shorter signals are not compared: their first and last packets count too much
 FLOOR_DB, LOWEST_FLOOR_DB = -75.0, -90.0  # relative to full scale; sections with a lower level are not compared
 FLOOR_BELOW_LOUDEST_DB = 30.0  # the floor of faint signals
@@ -120,17 +120,24 @@ class BandMeter:
         self._edges = np.searchsorted(hz, [*(edge for edge in EDGES_HZ if edge < end_hz), end_hz])
         self._held: np.ndarray | None = None  # the last whole section and what follows it
         self._measured = 0  # samples of those held that are in `_levels`
+        self._n, self.sample_rate_hz = 0, sample_rate_hz
         self._levels: list[list[float]] = []
 
     def push(self, x: np.ndarray) -> None:
         """Take samples (n,) or (n, channels)."""
         x = by_channel(np.asarray(x, np.float64))
+        self._n += len(x)
         x = x if self._held is None else np.concatenate([self._held, x])
         size, done = self._section[0] * self._section[1], self._measured
         while len(x) - done >= size:  # one section at a time limits the memory
             self._levels.append(self._powers(x[done : done + size]))
             x, done = x[done:], size
         self._held, self._measured = x, done
+
+    @property
+    def seconds(self) -> float:
+        """Return the duration of what was pushed."""
+        return self._n / self.sample_rate_hz
 
     def levels_db(self) -> np.ndarray:
         """Return the levels at the end of the signal; the last section overlaps the one before, or is padded."""
@@ -150,37 +157,45 @@ class BandMeter:
         return [power[a:b].sum() for a, b in pairwise(self._edges)]
 
 
-def coding_fault(x: np.ndarray, y: np.ndarray, sample_rate_hz: int) -> str | None:
+def coding_fault(x: np.ndarray, y: np.ndarray, sample_rate_hz: int, highpass_hz: float) -> str | None:
     """Compare decoded with original band levels; return a sentence on failed sections, or None.
 
     A section fails if the mean error of its band levels exceeds `MOST_ERROR_DB`, or that of a tone
     `MOST_TONE_ERROR_DB`; the weight of a band is its energy in both signals. The result is a sentence if more than one
     section in ten fails. Pauses below `FLOOR_DB` are not compared, but faint signals are, down to `LOWEST_FLOOR_DB`.
-    Sections with most energy below 80 Hz, and signals shorter than `LEAST_S`, are not compared.
+    Bands that begin below `highpass_hz`, sections with most energy there, and signals shorter than `LEAST_S`, are not
+    compared.
 
     Parameters
     ----------
     x, y : float arrays (n,) or (n, channels)
         Original and decoded signal, aligned.
     sample_rate_hz : int
+    highpass_hz : float
+        Cutoff of the encoder's high-pass filter, 0 if it has none.
 
     Examples
     --------
     >>> t = np.arange(32000) / 16000
     >>> tone = np.sin(2 * np.pi * 6000 * t)
-    >>> coding_fault(tone, 0.2 * tone, 16000)
+    >>> coding_fault(tone, 0.2 * tone, 16000, 50.0)
     'coding failed: the band levels of the decoded signal are wrong by 14 dB in 4 of 4 half-seconds, first at 0.0 s'
     """
-    if len(x) < LEAST_S * sample_rate_hz or sample_rate_hz < 2 * EDGES_HZ[3]:
-        return None
     if np.ndim(y) < np.ndim(x):
         x = np.mean(x, axis=1)
-    return level_fault(*(band_levels_db(v, sample_rate_hz) for v in (x, y)))
+    meters = BandMeter(sample_rate_hz), BandMeter(sample_rate_hz)
+    for meter, signal in zip(meters, (x, y), strict=True):
+        meter.push(signal)
+    return level_fault(*meters, highpass_hz)
 
 
-def level_fault(x_db: np.ndarray, y_db: np.ndarray) -> str | None:
-    """Compare band levels, (sections, bands), as `coding_fault` does those of signals."""
-    removed, a, b = 10 ** (x_db[:, 0] / 10), 10 ** (x_db[:, 1:] / 10), 10 ** (y_db[:, 1:] / 10)
+def level_fault(original: BandMeter, decoded: BandMeter, highpass_hz: float) -> str | None:
+    """Compare signals that two meters have measured, as `coding_fault` does."""
+    if original.seconds < LEAST_S or original.sample_rate_hz < 2 * EDGES_HZ[3]:
+        return None
+    first = int(np.searchsorted(EDGES_HZ, highpass_hz))
+    powers, b = 10 ** (original.levels_db() / 10), 10 ** (decoded.levels_db()[:, first:] / 10)
+    removed, a = powers[:, :first].sum(axis=1), powers[:, first:]
     level_db = 10 * np.log10(a.sum(axis=1))
     active = (a.sum(axis=1) > LEAST_RATIO * removed) & (
         level_db > np.clip(level_db.max() - FLOOR_BELOW_LOUDEST_DB, LOWEST_FLOOR_DB, FLOOR_DB)

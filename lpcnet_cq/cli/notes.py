@@ -53,6 +53,7 @@ class SignalMeter:
 def file_notes(codec: "Codec", options: EncodeOptions, meter: SignalMeter, file: BinaryIO) -> list[str]:
     """Return notes on a coded file: sample rate, layers, bitrate, and defects if they are checked."""
     from lpcnet_cq.bitstream.summary import LEAST_S
+    from lpcnet_cq.registry import record_named
 
     notes, original_hz, rate_bps = [], meter.sample_rate_hz, options.rate_bps
     seconds, n_bytes = max(meter.n_samples / original_hz, LEAST_S), size_bytes(file)
@@ -65,7 +66,7 @@ def file_notes(codec: "Codec", options: EncodeOptions, meter: SignalMeter, file:
         needs = f"wrote {written_bps:.0f} bit/s instead of {rate_bps}: the signal needs more bits"
         short = f"the file is short; with its header it has {written_bps:.0f} bit/s instead of {rate_bps}"
         notes.append(short if seconds < 1 else needs)
-    return notes + (signal_notes(meter) if options.check else [])
+    return notes + (signal_notes(meter, record_named(codec.kind).highpass_hz) if options.check else [])
 
 
 def copies_notes(
@@ -98,15 +99,13 @@ def layers_of(file: BinaryIO) -> int:
     return 1 + max(segment.enhancements for segment in read_segments(file))
 
 
-def signal_notes(meter: SignalMeter) -> list[str]:
-    """Return notes on defects of the input and of the decoded signal."""
-    from lpcnet_cq.audio.checks import LEAST_S, MOST_CLIPPED, level_fault
+def signal_notes(meter: SignalMeter, highpass_hz: float) -> list[str]:
+    """Return notes on defects of the input and of the decoded signal; `highpass_hz` as for `coding_fault`."""
+    from lpcnet_cq.audio.checks import MOST_CLIPPED, level_fault
 
     clipped = meter.clipping.share()
     notes = [f"the input is clipped: {100 * clipped:.1f} % of its samples"] if clipped > MOST_CLIPPED else []
-    if meter.n_samples < LEAST_S * meter.sample_rate_hz:
-        return notes
-    fault = level_fault(meter.bands.levels_db(), meter.decoded_bands.levels_db())
+    fault = level_fault(meter.bands, meter.decoded_bands, highpass_hz)
     return notes if fault is None else [*notes, fault]
 
 

@@ -39,10 +39,10 @@ def append_rows(rows: Iterable[Mapping], columns: Sequence[str], path: Path) -> 
 
 
 def csv_lines(rows: Iterable[Mapping], columns: Sequence[str], headed: bool) -> bytes:
-    """Return the lines of rows, with or without a header.
+    r"""Return the lines of rows, with or without a header.
 
     >>> csv_lines([{"a": 1 / 3, "b": "x, y", "c": 1}], ["b", "a"], headed=False)
-    b'"x, y",0.33333\\r\\n'
+    b'"x, y",0.33333\r\n'
     """
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns, extrasaction="ignore")

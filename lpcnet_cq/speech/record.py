@@ -3,6 +3,7 @@
 from lpcnet_cq.contract import JAX_READER, NUMPY_READER, Backend, CodecRecord
 from lpcnet_cq.speech.config import SpeechConfig
 from lpcnet_cq.speech.freeze import freeze, thaw
+from lpcnet_cq.speech.highpass import CUTOFF_HZ
 from lpcnet_cq.speech.integer_model import SubframeModel
 from lpcnet_cq.speech.tensor_shapes import tensor_shapes
 
@@ -19,6 +20,7 @@ SPEECH = CodecRecord(
     default_bitrate_bps=9000,
     training_bps=(9000, 24000),
     max_layers=2,
+    highpass_hz=CUTOFF_HZ,
     weights="cq3",
     tensor_shapes=tensor_shapes,
     metrics=(

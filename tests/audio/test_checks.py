@@ -4,10 +4,17 @@ import numpy as np
 import pytest
 from scipy.signal import butter, sosfilt
 
-from lpcnet_cq.audio.checks import BandMeter, band_levels_db, clipped_share, coding_fault
+from lpcnet_cq.audio import checks
+from lpcnet_cq.audio.checks import BandMeter, band_levels_db, clipped_share
+from lpcnet_cq.registry import record_named
 
 FS = 16000
 TIME = np.arange(2 * FS) / FS
+
+
+def coding_fault(x, y, sample_rate_hz, kind="speech"):
+    """Return what is said of the coding of a signal by the codec for speech or music."""
+    return checks.coding_fault(x, y, sample_rate_hz, record_named(kind).highpass_hz)
 
 
 @pytest.fixture
@@ -67,6 +74,17 @@ def test_what_the_encoder_removes_is_no_fault(noise, hz, level):
 def test_faults_are_found_beside_what_the_encoder_removes(noise, hz, level):
     said = coding_fault(noise + level * np.cos(2 * np.pi * hz * TIME), 0.4 * noise, FS)
     assert said is not None and "4 of 4 half-seconds" in said
+
+
+@pytest.mark.parametrize("tone_level", [0.0, 0.1])
+def test_silence_in_the_place_of_low_music_is_said(tone_level):
+    """The codec for music keeps low frequencies, alone and below other tones."""
+    time = np.arange(2 * 44100) / 44100
+    x = 0.5 * np.sin(2 * np.pi * 60 * time) + tone_level * np.sin(2 * np.pi * 440 * time)
+    said = coding_fault(x, 0 * x, 44100, "music")
+    assert said is not None and "4 of 4 half-seconds" in said
+    assert coding_fault(x, 0.999 * x, 44100, "music") is None
+    assert coding_fault(0.5 + 0 * x, 0 * x, 44100, "music") is None, "an offset has no sound"
 
 
 @pytest.mark.parametrize("seconds", [0.01, 0.04, 0.2])

@@ -24,7 +24,7 @@ INSTALLED = "0123456789abcdef"
 class StandIn:
     """Behave as a codec does at its border; carry 16-bit PCM in segments, one packet per 50 samples."""
 
-    bitrates_bps = (9000, 24000)
+    kind, bitrates_bps = "speech", (9000, 24000)
     default_bitrate_bps, max_layers = 9000, 2
     sample_rate_hz, channels, name = 16000, 1, "stand-in"
     config = SimpleNamespace(spec=SimpleNamespace(hop=320))
