@@ -3,7 +3,8 @@
 Place in the chain: one of the engines of `engine`. Only this module imports Ray, when an engine is made. All nodes need
 this package in the same version, and the same paths: inputs and outputs are on a file system that they share. A lost
 worker or node is reported to `engine`, which starts the unit again; Ray itself does not retry. Ray tries for minutes to
-reach a cluster; therefore a greeting of HTTP/2, which Ray speaks, is sent to the address before.
+reach a cluster; therefore a greeting of HTTP/2, which Ray speaks, is sent to the address before. If Ray is set to TLS
+(RAY_USE_TLS), only a connection is made.
 """
 
 import os
@@ -104,13 +105,15 @@ def connect(address: str, **options: Any) -> None:
     ValueError
         If there is no cluster at the address.
     """
-    ray = imported()
+    ray, tried = imported(), meant(address)
     try:
         if address != LOCAL:
-            check_answer(meant(address))
+            check_answer(tried)
         ray.init(address, include_dashboard=False, logging_level="ERROR", **options)
     except (OSError, ValueError) as error:
-        raise ValueError(f"there is no Ray cluster at `{address}`: {error}") from error
+        why = (error.strerror if isinstance(error, OSError) else None) or error  # time-outs have no strerror
+        of_auto = f", which `{AUTO}` means" if address == AUTO and tried else ""
+        raise ValueError(f"there is no Ray cluster at `{tried or address}`{of_auto}: {why}") from error
 
 
 def meant(address: str) -> str:
@@ -127,7 +130,7 @@ def meant(address: str) -> str:
 
 
 def check_answer(address: str) -> None:
-    """Raise an error if the address has a port that does not answer as Ray does.
+    """Raise an error if the address has a port that does not answer as Ray does; with TLS, if it is closed.
 
     Raises
     ------
@@ -142,6 +145,8 @@ def check_answer(address: str) -> None:
     if not port.isdecimal():
         raise ValueError(f"{port!r} is no port")
     with socket.create_connection((host.strip("[]"), int(port)), ANSWER_S) as link:
+        if os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true"):  # as Ray reads it
+            return
         link.sendall(GREETING)
         answer = link.recv(len(SETTINGS))
     if answer[3:4] != SETTINGS[3:4]:

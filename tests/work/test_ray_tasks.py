@@ -89,6 +89,16 @@ def test_what_does_not_answer_as_ray_does_is_refused(answering, monkeypatch):
         ray_tasks.check_answer(answering(b""))
 
 
+@pytest.mark.parametrize("setting", ["1", "true"])
+def test_a_cluster_with_tls_gets_no_plain_greeting(answering, monkeypatch, setting):
+    alert = b"\x15\x03\x03\x00\x02\x02\x46"  # the alert of TLS: what came is no handshake
+    monkeypatch.setenv("RAY_USE_TLS", setting)
+    assert ray_tasks.check_answer(answering(alert)) is None
+    monkeypatch.setenv("RAY_USE_TLS", "0")
+    with pytest.raises(ValueError, match="another program answers there"):
+        ray_tasks.check_answer(answering(alert))
+
+
 def test_auto_is_the_cluster_of_this_node(tmp_path, monkeypatch):
     monkeypatch.setattr(ray_tasks, "CURRENT", tmp_path / "current")
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
@@ -108,4 +118,14 @@ def test_a_cluster_that_is_not_there_is_one_sentence(tmp_path, capsys):
     assert main(["encode", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--cluster", address]) == 1
     said = capsys.readouterr().err
     assert said.startswith(f"lpcnet-cq: error: there is no Ray cluster at `{address}`: ") and said.count("\n") == 1
-    assert "Connection refused" in said
+    assert "Connection refused" in said and "Errno" not in said
+
+
+def test_the_address_that_auto_means_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(ray_tasks, "imported", lambda: None)
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        address = f"127.0.0.1:{closed.getsockname()[1]}"
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(ValueError) as found:
+        ray_tasks.connect("auto")
+    assert str(found.value) == f"there is no Ray cluster at `{address}`, which `auto` means: Connection refused"
