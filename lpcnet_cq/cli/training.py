@@ -42,7 +42,8 @@ def add_evaluate(commands) -> argparse.ArgumentParser:
     evaluate.add_argument("-f", "--force", action="store_true", help="overwrite existing tables")
     evaluate.add_argument("--data", metavar="FOLDER", help="audio files (default: the default corpus)")
     evaluate.add_argument("--bitrate", type=bitrate_bps, help="bits per second (default: that of the model)")
-    evaluate.add_argument("--out", metavar="FOLDER", help="folder for tables and plots")
+    text = "folder for tables, plots and samples; a resumed run writes samples of those files only that it scores"
+    evaluate.add_argument("--out", metavar="FOLDER", help=text)
     add_jobs(evaluate)
     text = "write a table of the scores of a folder; files that it lists are not scored again"
     evaluate.add_argument("--manifest", metavar="FILE.parquet", help=text)
@@ -185,11 +186,13 @@ def run_evaluate(args: argparse.Namespace) -> int:
     resumes_manifest(args.manifest, args.force)
     import lpcnet_cq
     from lpcnet_cq.evaluation.evaluate import report
+    from lpcnet_cq.evaluation.metrics import measurable, metrics_for
 
     codec = lpcnet_cq.load(args.model, args.backend)
     where, bitrate_bps = where_of(args), args.bitrate or codec.default_bitrate_bps
     out, data = Path(where.path(args.out or "runs/evaluation")), args.data and where.path(args.data)
     settings = {"model": codec.sha256[:16], "backend": args.backend, "rate_bps": bitrate_bps}
+    settings["metrics"] = list(measurable(metrics_for(codec)))
     with scores_manifest(args, settings) as manifest:
         report(codec, data, bitrate_bps, out, where=where, manifest=manifest)
     return 0
@@ -215,14 +218,13 @@ def run_compare(args: argparse.Namespace) -> int:
     """Print the scores of files or folders, and write them to a table; return 1 if a pair cannot be scored."""
     check_compare(args)
     from lpcnet_cq.evaluation.compare import EVAL_EXTRA, chosen_metrics, score_table
-    from lpcnet_cq.evaluation.metrics import missing_modules
+    from lpcnet_cq.evaluation.metrics import measurable, missing_modules
 
     try:
         asked = chosen_metrics(args.metrics)
     except ValueError as error:
         raise UsageError(f"--metrics: {error}") from error
-    missing = missing_modules(asked)
-    metrics = {name: metric for name, metric in asked.items() if name not in missing}
+    metrics, missing = measurable(asked), missing_modules(asked)
     if not metrics:
         packages = ", ".join(sorted(set(missing.values())))
         raise ValueError(f"no metric of {args.metrics} can be measured without {packages}; {EVAL_EXTRA}")
@@ -231,7 +233,7 @@ def run_compare(args: argparse.Namespace) -> int:
     found = compared(args, tuple(metrics))
     good = {valid_name(name): row for name, row in found.items() if not row["error"]}
     rows = [{"file": name} | {k: row[k] for k in metrics} for name, row in good.items()]
-    if n_failed := len(found) - len(rows):
+    if (n_failed := len(found) - len(rows)) and os.path.isdir(args.reference):
         say(f"{len(rows)} of {len(found)} files were scored, {n_failed} failed")
     if rows:
         if args.csv:
@@ -256,16 +258,16 @@ def check_compare(args: argparse.Namespace) -> None:
 def compared(args: argparse.Namespace, metrics: tuple[str, ...]) -> dict[str, dict]:
     """Return the rows of all pairs by name; report notes and errors."""
     from lpcnet_cq.evaluation.compare import ComparePair, pairs_of
-    from lpcnet_cq.work.scores import Scoring, scored
+    from lpcnet_cq.work.scores import Scoring, named, scored
 
     where = where_of(args)
     pairs = pairs_of(where.path(args.reference), where.path(args.degraded), AUDIO_SUFFIXES)
     with scores_manifest(args, {"metrics": list(metrics)}) as manifest:
         scoring = Scoring(ComparePair(metrics), tuple, described=manifest is not None)
         found = scored(pairs, scoring, where, manifest, report=say_all)
-    for row in found.values():
+    for name, row in found.items():
         if row["error"]:
-            say(f"error: {row['error']}")
+            say(f"error: {named(row['error'], *pairs[name])}")
     return found
 
 

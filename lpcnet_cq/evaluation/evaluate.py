@@ -17,14 +17,14 @@ import soundfile
 from tqdm import tqdm
 
 from lpcnet_cq.evaluation import plots
-from lpcnet_cq.evaluation.metrics import METRICS, Metric, metrics_for, mid, missing_modules
+from lpcnet_cq.evaluation.metrics import METRICS, Metric, measurable, metrics_for, mid, missing_modules
 from lpcnet_cq.evaluation.noise_lines import codec_noise_lines, noise_table, subframe_rate_hz
 from lpcnet_cq.evaluation.tables import by_source, markdown, mean_and_interval, mean_cell, mean_kbps, write_rows
 from lpcnet_cq.registry import record_named
 from lpcnet_cq.training.corpus import cache_folder, default_corpus
 from lpcnet_cq.training.data import Clip, open_corpus, read_clip
 from lpcnet_cq.training.tar_corpus import dev_clips, shards_of
-from lpcnet_cq.work.scores import Scoring, numbers, scored
+from lpcnet_cq.work.scores import Scoring, named, numbers, scored
 from lpcnet_cq.work.where import HERE, Where
 
 if TYPE_CHECKING:
@@ -74,15 +74,14 @@ class ScoreClip:
 
     def __call__(self, clip: Clip) -> tuple[dict, list[str]]:
         """Return numbers of the row of a clip, and no notes."""
-        codec, fs, metrics = self.codec, self.codec.sample_rate_hz, metrics_for(self.codec)
-        missing = missing_modules(metrics)
+        codec, fs = self.codec, self.codec.sample_rate_hz
         x = read_clip(clip, fs, codec.channels)
         data = codec.encode(x, fs, bitrate_bps=self.bitrate_bps)
         y, _ = codec.decode(data)
         bits = {f"{k}_bits": float(v) for k, v in codec.info(data)["bits"].items()}
         if clip in self.kept:
             write_sample(self.samples, clip, x, y, fs)
-        return score(x, y, data, {k: v for k, v in metrics.items() if k not in missing}, fs) | bits, []
+        return score(x, y, data, measurable(metrics_for(codec)), fs) | bits, []
 
 
 def file_of(clip: Clip) -> tuple[Path]:
@@ -121,7 +120,8 @@ def evaluate(
     where : Where
         Where clips are scored; the rows are the same everywhere.
     manifest : Manifest, optional
-        Holds what an earlier run has measured, which is not measured again.
+        Holds what an earlier run has measured, which is neither measured again nor written to `samples/`. The earlier
+        run must have had the same metrics.
 
     Returns
     -------
@@ -145,7 +145,7 @@ def evaluate(
     shown = partial(tqdm, desc="evaluating", total=len(clips), unit="clip", leave=False)
     units = {f"{clip.source}/{clip.speaker}/{clip.path}": clip for clip in clips}
     found = scored(units, Scoring(work, file_of, manifest is not None), where, manifest, shown)
-    if errors := [f"`{name}`: {row['error']}" for name, row in found.items() if row["error"]]:
+    if errors := [named(row["error"], units[name].path) for name, row in found.items() if row["error"]]:
         raise ValueError(f"{errors[0]}; {len(errors)} of {len(clips)} recordings could not be scored")
     rows = [label(units[name]) | numbers(row) for name, row in found.items()]
     write_rows(rows, workdir / "evaluation.csv")

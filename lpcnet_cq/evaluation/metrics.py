@@ -224,6 +224,12 @@ def metrics_for(codec) -> dict[str, Metric]:
     return {name: METRICS[name] for name in record_named(codec.kind).metrics}
 
 
+def measurable(metrics: Mapping[str, Metric]) -> dict[str, Metric]:
+    """Return by name the metrics whose packages are installed."""
+    missing = missing_modules(metrics)
+    return {name: metric for name, metric in metrics.items() if name not in missing}
+
+
 def missing_modules(metrics: Mapping[str, Metric]) -> dict[str, str]:
     """Return by name the metrics that cannot be computed, each with its first missing package."""
     lacks = {k: [m for m in metric.modules if importlib.util.find_spec(m) is None] for k, metric in metrics.items()}

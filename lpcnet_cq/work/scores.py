@@ -117,6 +117,19 @@ def row_before(name: str, unit: Any, scoring: Scoring, manifest: "Manifest") -> 
     return None
 
 
+def named(error: str, *paths: Path) -> str:
+    """Return an error of a unit with the last of its files in front, unless the error names one of them.
+
+    Examples
+    --------
+    >>> named("no utterance was found", Path("ref/a.wav"), Path("deg/a.wav"))
+    '`deg/a.wav`: no utterance was found'
+    >>> named("`ref/a.wav` holds no samples", Path("ref/a.wav"), Path("deg/a.wav"))
+    '`ref/a.wav` holds no samples'
+    """
+    return error if any(str(path) in error for path in paths) else f"`{paths[-1]}`: {error}"
+
+
 def numbers(row: Row) -> Row:
     """Return the scores of a row, without the other columns of a manifest.
 

@@ -120,7 +120,28 @@ def test_files_that_cannot_be_scored_are_named_and_the_others_are_scored(folders
     assert main(["evaluate", str(ref), str(deg), "--metrics", "snr_db", "--jobs", "2"]) == 1
     out, err = capsys.readouterr()
     assert "| deep/b | 39.9 |" in out and "| a |" not in out
+    assert err.count("a.aiff") == 1, "the error names the file already"
     assert f"error: `{deg}/a.aiff`" in err and "1 of 2 files were scored, 1 failed" in err
+
+
+def test_errors_that_name_no_file_get_its_name(folders, capsys, monkeypatch):
+    def fail(x, y, sample_rate_hz):
+        raise ValueError("no utterance was found")
+
+    ref, deg = folders
+    monkeypatch.setitem(METRICS, "snr_db", METRICS["snr_db"]._replace(score=fail))
+    assert main(["evaluate", str(ref), str(deg), "--metrics", "snr_db"]) == 1
+    said = capsys.readouterr().err.splitlines()
+    names = [deg / "a.aiff", deg / "deep/b.aiff"]
+    assert said[-3:-1] == [f"lpcnet-cq: error: `{name}`: no utterance was found" for name in names]
+
+
+def test_an_error_of_one_pair_is_one_sentence(folders, capsys):
+    ref, deg = folders
+    (deg / "a.aiff").write_bytes(b"no sound")
+    assert main(["evaluate", str(ref / "a.wav"), str(deg / "a.aiff"), "--metrics", "snr_db"]) == 1
+    out, err = capsys.readouterr()
+    assert not out and err.startswith(f"lpcnet-cq: error: `{deg}/a.aiff`") and err.count("\n") == 1
 
 
 def test_a_second_run_scores_what_is_missing_or_changed(folders, tmp_path, capsys, monkeypatch):

@@ -117,8 +117,25 @@ def test_a_second_run_measures_only_what_the_manifest_lacks(clips, tmp_path, fas
 
 def test_a_recording_that_cannot_be_read_is_named(clips, tmp_path, fast):
     clips[1].path.write_bytes(b"no sound")
-    with pytest.raises(ValueError, match=r"s2\.wav`: .*; 1 of 3 recordings could not be scored"):
+    with pytest.raises(ValueError) as found:
         ev.evaluate(EightBit(), clips, 9000, tmp_path / "out")
+    said = str(found.value)
+    assert said.endswith("; 1 of 3 recordings could not be scored")
+    assert said.count("s2") == 1 and str(clips[1].path) in said, "the path, once, and no other name"
+
+
+def test_a_manifest_of_other_metrics_is_refused(tmp_path, monkeypatch, capsys):
+    """A package that was installed in between brings a metric that the rows lack."""
+    pytest.importorskip("pyarrow", reason="needs the extra `cluster`")
+    from lpcnet_cq.cli import main
+
+    monkeypatch.setattr(ev, "report", lambda *_, **__: None)
+    monkeypatch.setattr(metrics, "missing_modules", lambda asked: {"pesq": "pesq"})
+    command = ["evaluate", "--model", "cq", "--manifest", str(tmp_path / "m.parquet")]
+    assert main(command) == main(command) == 0
+    monkeypatch.setattr(metrics, "missing_modules", lambda asked: {})
+    assert main(command) == 1
+    assert "is the manifest of a run with metrics ['estoi', " in capsys.readouterr().err
 
 
 def test_report_scores_held_out_speakers_and_draws_the_training(tmp_path, fast, capsys):
