@@ -25,24 +25,24 @@ def pairs_of(reference: str | Path, degraded: str | Path, suffixes: Container[st
     """Return pairs of a reference and a degraded file, by name.
 
     Files of two folders belong together if their paths below the folders are equal without suffix. Of folders, visible
-    files with one of the suffixes, in lower case, are taken.
+    files with one of the suffixes, in lower case, are taken. The partner of a file that has none does not exist.
 
     Raises
     ------
     ValueError
-        If one is a file and the other a folder, a folder has no audio files or two of the same name, or a file has no
-        partner.
+        If one is a file and the other a folder, or a folder has no audio files or two of the same name.
     """
     a, b = Path(reference), Path(degraded)
     if a.is_dir() != b.is_dir():
         raise ValueError(f"`{a}` and `{b}` must be two files or two folders")
     if not a.is_dir():
         return {b.name: (a, b)}
-    found = [_audio_files(folder, suffixes) for folder in (a, b)]
-    for folder, here, there in ((b, *found), (a, *reversed(found))):
-        if alone := sorted(here.keys() - there.keys()):
-            raise ValueError(f"`{here[alone[0]]}` has no file of the same name in `{folder}`")
-    return {name: (path, found[1][name]) for name, path in found[0].items()}
+    of_a, of_b = (_audio_files(folder, suffixes) for folder in (a, b))
+    pairs = {}
+    for name in sorted(of_a.keys() | of_b.keys()):
+        suffix = (of_a.get(name) or of_b[name]).suffix
+        pairs[name] = of_a.get(name, a / f"{name}{suffix}"), of_b.get(name, b / f"{name}{suffix}")
+    return pairs
 
 
 def _audio_files(folder: Path, suffixes: Container[str]) -> dict[str, Path]:
