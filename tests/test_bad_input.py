@@ -243,6 +243,8 @@ def test_output_that_is_a_folder(stream, capsys):
     os.mkdir("b.wav")
     said = refused(["decode", "a.cq", "b.wav", "-f"], capsys, status=2)
     assert said == "the output `b.wav` must be a file, as the input `a.cq` is"
+    said = refused(["decode", "a.cq", "new/"], capsys, status=2)
+    assert said == "the output `new/` must be a file, as the input `a.cq` is"
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")

@@ -316,5 +316,5 @@ def read_exactly(file: BinaryIO, n_bytes: int) -> bytes:
     """Read n_bytes or raise `BitstreamError`."""
     data = read_up_to(file, n_bytes)
     if len(data) < n_bytes:
-        raise BitstreamError(f"the .cq file is truncated: at least {n_bytes - len(data)} bytes are missing")
+        raise BitstreamError(f"the .cq file is truncated: {n_bytes - len(data)} or more bytes are missing")
     return data

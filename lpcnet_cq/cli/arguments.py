@@ -186,9 +186,10 @@ def positive(number: type) -> Callable[[str], float]:
     return parse
 
 
-def add_output(command: argparse.ArgumentParser) -> None:
-    """Add the arguments of a command that writes a file; `output_of` reads them."""
-    command.add_argument("output", metavar="OUT", nargs="?", help="file, - for standard output, or a folder")
+def add_output(command: argparse.ArgumentParser, folders: bool = False) -> None:
+    """Add the arguments of a command that writes a file, or also folders; `output_of` reads them."""
+    text = "file, - for standard output, or a folder" if folders else "file, or - for standard output"
+    command.add_argument("output", metavar="OUT", nargs="?", help=text)
     command.add_argument("-o", dest="out", metavar="OUT", help="same as OUT")
     command.add_argument("-f", "--force", action="store_true", help="overwrite existing files")
 

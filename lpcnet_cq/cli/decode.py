@@ -16,7 +16,7 @@ def add_decode(commands) -> argparse.ArgumentParser:
     raw = "write 16-bit PCM without a header (s16le), with the sample rate and the channels of the original"
     decode.add_argument("--raw", action="store_true", help=raw)
     decode.set_defaults(run=run_decode)
-    add_output(decode)
+    add_output(decode, folders=True)
     add_folder_options(decode)
     return decode
 

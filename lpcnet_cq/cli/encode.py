@@ -55,7 +55,7 @@ def add_encode(commands) -> argparse.ArgumentParser:
     encode.add_argument("--raw-channels", type=whole_number(1, 8), metavar="N", help=channels)
     encode.add_argument("--dtx", action="store_true", help="send no packets in pauses, except their noise (live only)")
     encode.set_defaults(run=run_encode, mode="mean", writes=CODED_SUFFIX)
-    add_output(encode)
+    add_output(encode, folders=True)
     add_folder_options(encode)
     return encode
 

@@ -68,7 +68,7 @@ def check_place(source: str, target: str, writes: str) -> None:
 
     A WAV file has no suffix but its own, or none: other programs take the suffix for the format.
     """
-    if not target or os.path.isdir(target):
+    if not target or target.endswith(os.sep) or os.path.isdir(target):
         raise UsageError(f"the output {quoted(target)} must be a file, as the input {quoted(source)} is")
     suffix = os.path.splitext(target)[1].lower()
     own = WAV_SUFFIXES if writes in WAV_SUFFIXES else {writes}
