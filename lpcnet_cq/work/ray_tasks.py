@@ -9,6 +9,7 @@ reach a cluster; therefore a greeting of HTTP/2, which Ray speaks, is sent to th
 
 import os
 import socket
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 from lpcnet_cq.work.engine import LOST
 
 LOCAL, AUTO = "local", "auto"
-CURRENT = Path("/tmp/ray/ray_current_cluster")  # where `ray start` writes the address that `auto` means
+CURRENT = Path("ray") / "ray_current_cluster"  # in the temporary folder; `ray start` writes its address there
 ANSWER_S = 5.0  # in which a cluster answers
 SETTINGS = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])  # an empty frame of settings, which both sides of HTTP/2 send first
 GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + SETTINGS
@@ -126,7 +127,8 @@ def meant(address: str) -> str:
     """
     if address != AUTO:
         return address
-    return os.environ.get("RAY_ADDRESS") or (CURRENT.read_text().strip() if CURRENT.is_file() else "")
+    current = Path(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()) / CURRENT
+    return os.environ.get("RAY_ADDRESS") or (current.read_text().strip() if current.is_file() else "")
 
 
 def check_answer(address: str) -> None:

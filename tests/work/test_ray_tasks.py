@@ -15,6 +15,7 @@ from lpcnet_cq.work.where import Where
 
 PROGRAM = """
 import os
+import sys
 from lpcnet_cq.cli.launch import run_on_ray
 from lpcnet_cq.work.engine import LOST, completed
 from lpcnet_cq.work.where import Where
@@ -26,7 +27,7 @@ if __name__ == "__main__":
     assert sorted(completed([-3, 2, -1], engine)) == [(-3, 3), (-1, 1), (2, 2)]
     assert run_on_ray("local")(["info", os.devnull], 2) == (1, False)  # the command line fails in both processes
     assert list(completed([3], where.engine(os._exit))) == [(3, LOST)]  # on the same cluster: each start takes seconds
-    print("done")
+    open(sys.argv[1], "x").close()  # Ray writes to the standard output of this process, too
 """
 
 
@@ -37,12 +38,12 @@ def test_results_come_from_tasks_and_lost_workers_are_noticed(tmp_path):
     # no other process of this machine can make the cluster short of memory
     settings = {"RAY_memory_monitor_refresh_ms": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
     found = subprocess.run(
-        [sys.executable, str(tmp_path / "program.py")],
+        [sys.executable, str(tmp_path / "program.py"), str(tmp_path / "done")],
         env=os.environ | settings | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         capture_output=True,
         text=True,
     )
-    assert "done" in found.stdout.splitlines(), found.stderr  # Ray itself says that a worker died
+    assert (tmp_path / "done").exists(), found.stdout + found.stderr
     assert found.returncode == 0
 
 
@@ -100,10 +101,11 @@ def test_a_cluster_with_tls_gets_no_plain_greeting(answering, monkeypatch, setti
 
 
 def test_auto_is_the_cluster_of_this_node(tmp_path, monkeypatch):
-    monkeypatch.setattr(ray_tasks, "CURRENT", tmp_path / "current")
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     assert ray_tasks.meant("auto") == "" and ray_tasks.meant("head:6379") == "head:6379"
-    (tmp_path / "current").write_text("10.0.0.1:6379")
+    (tmp_path / ray_tasks.CURRENT.parent).mkdir()
+    (tmp_path / ray_tasks.CURRENT).write_text("10.0.0.1:6379")
     assert ray_tasks.meant("auto") == "10.0.0.1:6379"
     monkeypatch.setenv("RAY_ADDRESS", "10.0.0.2:6379")
     assert ray_tasks.meant("auto") == "10.0.0.2:6379"
