@@ -10,6 +10,7 @@ import onnx
 from lpcnet_cq.export.concealment import Concealment, Loss, drift_model
 from lpcnet_cq.export.envelope import envelope
 from lpcnet_cq.export.filters import synthesise
+from lpcnet_cq.export.formant_postfilter import formant_postfilter, skip
 from lpcnet_cq.export.graph import Graph, Tensor, start_model
 from lpcnet_cq.export.layers import window
 from lpcnet_cq.export.noise import uniform_noise
@@ -77,7 +78,9 @@ def received_or_lost(
     e = e + (g.concat([rows.slice(0, S), rows.slice(1)], axis=1) @ model.lapped.back).reshape(-1)
     if hidden is not None and loss is not None:
         hidden.update_history(loss, e)
-    return postfilter(g, model.postfilter, speech(g, model, e.reshape(S, L), gains, env.a), cond, S)
+    y, filters = speech(g, model, e.reshape(S, L), gains, env.a)
+    y = postfilter(g, model.postfilter, y, cond, S)
+    return formant_postfilter(g, model.formant, y, filters, step, loss.lost, S) if model.formant and loss else y
 
 
 def codewords(model: Model, side: Tensor) -> tuple[Tensor, Tensor]:
@@ -94,8 +97,8 @@ def advanced_position(g: Graph, n: int) -> Tensor:
     return position
 
 
-def speech(g: Graph, model: Model, e: Tensor, gains: Tensor, a: Tensor) -> Tensor:
-    """Return speech before the postfilter, float64 (N,): e (S, L) with its gains and 1/A(z), one subframe late.
+def speech(g: Graph, model: Model, e: Tensor, gains: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
+    """Return speech before the postfilters, float64 (N,), and its filters (S, M+2): one subframe late.
 
     Parameters
     ----------
@@ -110,7 +113,7 @@ def speech(g: Graph, model: Model, e: Tensor, gains: Tensor, a: Tensor) -> Tenso
     excitation = e.astype(np.float64) * gains.slice(1, -1).op("Exp").reshape(S, 1)
     past, y = synthesise(g, g.state("y", start.y), excitation, filters, S, len(start.y), L)
     g.next("y", past)
-    return y
+    return y, filters
 
 
 def comfort_noise_model(model: Model) -> onnx.ModelProto:
@@ -125,8 +128,10 @@ def comfort_noise_model(model: Model) -> onnx.ModelProto:
     noise = uniform_noise(advanced_position(g, n), n + L // c.step, c.step).reshape(S + 1, L) * 3**0.5
     g.state("lapped", start.lapped[None])
     g.next("lapped", g.concat([noise.slice(S - 1, S), noise.slice(S)], axis=1) @ model.lapped.forward)
-    y = speech(g, model, noise.slice(0, S), gains, env.a).astype(np.float32)
+    y = speech(g, model, noise.slice(0, S), gains, env.a)[0].astype(np.float32)
     window(g, "postfilter.y", start.postfilter.y, y)
+    if model.formant:
+        skip(g, model.formant, y, S)
     if model.concealment:
         as_background(Concealment(g, model.concealment), lsf, gain, noise.slice(0, S).reshape(-1))
     g.output("samples", y, [c.spec.hop])

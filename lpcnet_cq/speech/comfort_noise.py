@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from lpcnet_cq.nn.noise import uniform_noise
 from lpcnet_cq.speech.constants import HISTORY, LOG_GAINS
+from lpcnet_cq.speech.formant_postfilter import skip
 from lpcnet_cq.speech.model import Model, decode_envelope, synthesise_speech
 from lpcnet_cq.speech.residual_coder import conditions
 
@@ -56,6 +57,7 @@ def comfort_noise(model: Model, state: dict, n_lsf: jax.Array, n_gain: jax.Array
         "position": state["position"] + jnp.uint32(S * F),
     }
     if c.concealment:
+        after["formant"] = skip(state["formant"], y, L)
         after["concealment"] = as_background(state["concealment"], lsf[:, 0], g, noise[:, :S].reshape(B, -1))
     return state | after, y
 

@@ -25,6 +25,8 @@ from lpcnet_cq.speech.constants import GAIN_FLOOR, GAIN_UNIT, LOG_GAINS, LSF_UNI
 from lpcnet_cq.speech.entropy import EntropyModel
 from lpcnet_cq.speech.envelope import interpolate_lsf, lsf_to_lpc, order_lsf
 from lpcnet_cq.speech.filters import residual, synthesise
+from lpcnet_cq.speech.formant_postfilter import formant_postfilter
+from lpcnet_cq.speech.formant_postfilter import start as start_formant_postfilter
 from lpcnet_cq.speech.lapped import Lapped, noise_shape
 from lpcnet_cq.speech.postfilter import LongTermPostfilter
 from lpcnet_cq.speech.residual_coder import Decoder, Encoder, condition_size, conditions, decoder_condition_size
@@ -91,6 +93,7 @@ def start_decoder(model: Model, B: int) -> dict:
     parts = {}
     if model.config.concealment:
         parts |= {"concealment": model.concealment.start(B, model.lsf.mean[...], model.config.nominal_step)}
+        parts |= {"formant": start_formant_postfilter(B)}
     if model.wide:  # what float32 numbers lack to double precision
         parts |= {"a_rest": jnp.zeros((B, 1, M + 2)), "y_rest": jnp.zeros((B, M + 1))}
     return parts | {
@@ -114,6 +117,12 @@ def _double(model: Model) -> Any:
 def _cast(model: Model, dtype: str, *arrays: jax.Array) -> tuple[jax.Array, ...]:
     """Return arrays of another precision if the model is wide; else the arrays."""
     return tuple(v.astype(dtype) for v in arrays) if model.wide else arrays
+
+
+def _single(model: Model, *arrays: jax.Array) -> tuple[jax.Array, ...]:
+    """Return arrays that are in double precision if the model is wide in single precision."""
+    with _double(model):
+        return _cast(model, "float32", *arrays)
 
 
 def decode_envelope(model: Model, before: jax.Array, lsf: jax.Array):
@@ -281,6 +290,10 @@ def decode_with_excitation(
     e = normalised * jnp.repeat(jnp.exp(gains[:, 1:-1]), c.spec.subframe, axis=1)
     filter_state, y = synthesise_speech(model, state, e, a)
     postfilter, y = model.postfilter(state["postfilter"], y, cond)
+    formant: Any = state.get("formant")
+    if c.concealment and T == 1:
+        filters = jnp.concatenate([state["a"], *_single(model, a)], axis=1)[:, :-1]
+        formant, y = formant_postfilter(c, formant, y, filters, step[:, 0], packet_loss.lost[:, 0])
     after = filter_state | {
         "lsf": lsf_hat[:, -1],
         "gain": gains[:, -2:],
@@ -292,6 +305,7 @@ def decode_with_excitation(
     }
     if c.concealment:
         after["concealment"] = update_history(concealed, packet_loss, normalised) if T == 1 else concealed
+        after["formant"] = formant
     return after, y, normalised
 
 

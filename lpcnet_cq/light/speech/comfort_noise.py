@@ -49,6 +49,7 @@ def comfort_noise(model: Model, state: DecoderState, side: np.ndarray) -> tuple[
         y=y_state,
         postfilter=state.postfilter._replace(y=np.concatenate([past, y])[-len(past) :]),
         position=(state.position + S * L // c.step) % 2**32,
+        formant=model.formant.skip(state.formant, y) if model.formant and state.formant else None,
         concealment=concealed and as_background(concealed, lsf[0], g, noise[:S].reshape(-1)),
     )
     return after, y

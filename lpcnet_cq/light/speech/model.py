@@ -17,6 +17,7 @@ from lpcnet_cq.light.speech.allocation import Allocation, AllocationState
 from lpcnet_cq.light.speech.concealment import Concealment, ConcealmentState, PacketLoss
 from lpcnet_cq.light.speech.envelope import Envelope
 from lpcnet_cq.light.speech.filters import residual, synthesise
+from lpcnet_cq.light.speech.formant_postfilter import FormantPostfilter, FormantState
 from lpcnet_cq.light.speech.lapped import Lapped
 from lpcnet_cq.light.speech.postfilter import LongTermPostfilter, PostfilterState
 from lpcnet_cq.light.speech.residual_coder import Decoder, Encoder, conditions
@@ -64,13 +65,14 @@ class DecoderState(NamedTuple):
     a : float64 array (1, M+2)
         Last filter: speech is synthesised one subframe later.
     y : float64 array (M+1,)
-        Last samples before the postfilter.
+        Last samples before the postfilters.
     net : dict
     postfilter : PostfilterState
     position : int
         Number of steps of the fine network rate since the start, modulo 2^32.
+    formant : FormantState or None
     concealment : ConcealmentState or None
-        None for weights without concealment.
+        Both are None for weights without concealment.
     """
 
     lsf: np.ndarray
@@ -82,6 +84,7 @@ class DecoderState(NamedTuple):
     net: dict
     postfilter: PostfilterState
     position: int
+    formant: FormantState | None
     concealment: ConcealmentState | None
 
 
@@ -99,6 +102,7 @@ class Model:
         self.encoder = Encoder(floats["encoder"], c)
         self.decoder = Decoder(floats["decoder"], c)
         self.postfilter = LongTermPostfilter(floats["postfilter"], spec.subframe, spec.sample_rate_hz)
+        self.formant = FormantPostfilter(c) if c.concealment else None
         self.concealment: Any = Concealment(floats["concealment"], c, self.lsf.mean) if c.concealment else None
         self.log_scale = np.asarray(floats["log_scale"], np.float64)
         self.steps = latent_steps(c.n_steps, c.step_ratio)
@@ -128,6 +132,7 @@ class Model:
             net=self.decoder.start(),
             postfilter=self.postfilter.start(),
             position=0,
+            formant=self.formant.start() if self.formant else None,
             concealment=self.concealment.start() if self.concealment else None,
         )
 
@@ -223,6 +228,9 @@ class Model:
         excitation = e.reshape(len(g), -1) * np.exp(gains[1:-1])[:, None]
         y_state, y = synthesise(state.y, excitation.reshape(-1), filters[:-1])
         postfilter, y = self.postfilter(state.postfilter, y, cond)
+        formant = state.formant
+        if self.formant and formant and loss:
+            formant, y = self.formant(formant, y, filters[:-1], int(step[0]), loss.lost)
         after = DecoderState(
             lsf=lsf_hat[-1].copy(),
             gain=gains[-2:].copy(),
@@ -233,6 +241,7 @@ class Model:
             net=net,
             postfilter=postfilter,
             position=(position + len(g) * F) % 2**32,
+            formant=formant,
             concealment=self.concealment.update_history(concealed, loss, e) if loss else concealed,
         )
         return after, y
