@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from lpcnet_cq.bitstream.fixed_point import HALF, SUM_BITS, activate_floats
+from lpcnet_cq.bitstream.fixed_point import ACTIVATIONS, HALF, SUM_BITS
 from lpcnet_cq.bitstream.frequency_tables import HALF_WIDTH, MEAN_BITS
 
 WINDOW = 16  # integers whose sums are returned at once; more would mostly be returned again behind the next change
@@ -20,7 +20,8 @@ FIRST_FLOOR = -HALF_WIDTH - 1  # floor of a mean whose table does not contain ze
 ZERO_MEAN = -FIRST_FLOOR << MEAN_BITS  # a rounded mean of zero
 UNITS = np.array([[2.0 ** (MEAN_BITS - SUM_BITS)], [2.0**-SUM_BITS]])  # of sums, in sixteenths and in whole scales
 OFFSETS = np.array([[ZERO_MEAN + HALF], [HALF]])
-SHIFT, FIXED = np.array(SUM_BITS), np.array(2.0**SUM_BITS)
+FIXED = np.array(2.0**32)  # of sums in `TriangleSums`: their integer parts are the upper halves, which need no shift
+SUMS, HALVES = np.dtype("<i8"), np.dtype("<i4")  # little-endian everywhere: the upper half is the second one
 
 
 class VectorSums(Protocol):
@@ -76,10 +77,10 @@ class Terms:
 
 def triangle_terms(mean: np.ndarray, scale: np.ndarray, clip: int) -> Terms:
     """Return the terms of `TriangleSums`, from triangular terms (n, n) as in `integer_model.Triangle`."""
-    units = UNITS * (1 << SUM_BITS)
+    units = UNITS * FIXED
     none = np.zeros_like(mean)
     rows, of_magnitude = np.hstack([units[0] * mean, none]), np.hstack([none, units[1] * scale])
-    return Terms(rows, of_magnitude, clip, np.int64)
+    return Terms(rows, of_magnitude, clip, SUMS)
 
 
 class TriangleSums:
@@ -94,12 +95,12 @@ class TriangleSums:
     """
 
     def __init__(self, first: np.ndarray, terms: Terms):
-        self._sums, self._terms = (first * FIXED).astype(np.int64), terms
-        self._flat = self._sums.reshape(-1)
+        sums, self._terms = (first * FIXED).astype(SUMS), terms
+        self._flat, self._rounded = sums.reshape(-1), sums.view(HALVES)[:, 1::2]
 
     def ahead(self, k: int) -> list[list[int]]:
         """Return rounded means and scales of the integers from k on, see `VectorSums`."""
-        return (self._sums >> SHIFT)[:, k : k + WINDOW].tolist()  # shifting all is faster than shifting a part
+        return self._rounded[:, k : k + WINDOW].tolist()
 
     def put(self, k: int, value: int) -> None:
         """Take the value of integer k."""
@@ -128,7 +129,8 @@ class HiddenSums:
 
     def ahead(self, k: int) -> list[list[int]]:
         """Return rounded mean and scale of integer k, see `VectorSums`."""
-        activate_floats(self._hidden, self._activations)
+        # as `activate_floats`, without its call
+        ACTIVATIONS.take(self._hidden.astype(np.intp), None, self._activations, "clip")
         mean, scale = self._inputs.dot(self._weights[k]).tolist()
         return [[floor(mean)], [floor(scale)]]
 
