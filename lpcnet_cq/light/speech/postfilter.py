@@ -68,7 +68,7 @@ class LongTermPostfilter:
         w -= w.max(axis=1, keepdims=True)
         np.exp(w, out=w)
         w /= w.sum(axis=1, keepdims=True)
-        mean, share = np.einsum("sm,sm->s", w, r), np.einsum("sm,sm->s", w, w)
+        mean, share = np.vecdot(w, r), np.vecdot(w, w)
         look, h = self.look(state.look, np.concatenate([cond, mean[:, None], share[:, None]], axis=1))
         g = self.gains.pointwise(silu(h)).clip(-MAX_GAIN, MAX_GAIN)
         v = g[:, 1, None] * padded[:, : self.n_lags]
