@@ -81,12 +81,12 @@ class LatentNetwork:
         vectors : int array (context + T*S, D)
             The vectors before, and those themselves.
         """
-        c = vectors.astype(self._wy.dtype).clip(self._clipped[0], self._clipped[-1])
+        c = self._clipped.take(vectors + CENTRE, mode="clip")
         before = windows(c.reshape(-1), len(self._wy), c.shape[1])[: len(first)]
         out = self._last_layer(first + before.copy().dot(self._wy), self._b3)
         c, D = c[self._context :].astype(np.float64), c.shape[1]
-        out[:, :D] += c @ self._tri_mean
-        out[:, D:] += np.abs(c, out=c) @ self._tri_scale
+        out[:, :D] += c.dot(self._tri_mean)
+        out[:, D:] += np.abs(c, out=c).dot(self._tri_scale)
         np.floor(out, out=out)
         return expected_of_rounded(out[:, :D], out[:, D:])
 
