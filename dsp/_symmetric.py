@@ -49,11 +49,7 @@ def symmetric_polynomial(w: np.ndarray) -> np.ndarray:
     """
     n = w.shape[-1]
     points, cosines = _chebyshev_points(n)
-    x = 2 * np.cos(w)
-    values = np.ones((*w.shape[:-1], n + 1))
-    for k in range(n):
-        values *= points - x[..., k : k + 1]
-    half = values @ cosines
+    half = np.multiply.reduce(points - 2 * np.cos(w)[..., None], axis=-2) @ cosines
     p = np.concatenate([half[..., :0:-1], half], axis=-1)
     p[..., 0] = p[..., -1] = 1.0
     return p
@@ -71,13 +67,23 @@ def zero_angles(p: np.ndarray) -> np.ndarray:
 
     All zeros must lie on the unit circle; for other polynomials the angles are finite but meaningless.
     """
+    return series_zeros(cosine_series(p))
+
+
+def cosine_series(p: np.ndarray) -> np.ndarray:
+    """Return the coefficients c of the cosine series of symmetric polynomials, (..., 2n+1) to (..., n+1)."""
     n = p.shape[-1] // 2
-    c = np.concatenate([p[..., n : n + 1], 2 * p[..., n + 1 :]], axis=-1).reshape(-1, n + 1)
-    x = np.zeros((len(c), n))
+    return np.concatenate([p[..., n : n + 1], 2 * p[..., n + 1 :]], axis=-1)
+
+
+def series_zeros(c: np.ndarray) -> np.ndarray:
+    """Do as `zero_angles`, given the cosine series, (..., n+1) to (..., n)."""
+    rows, n = c.reshape(-1, c.shape[-1]), c.shape[-1] - 1
+    x = np.zeros((len(rows), n))
     if n:
-        for i in range(0, len(c), _BLOCK):
-            x[i : i + _BLOCK] = _chebyshev_zeros(c[i : i + _BLOCK])
-    return np.arccos(np.clip(x, -1, 1)).reshape(*p.shape[:-1], n)
+        for i in range(0, len(rows), _BLOCK):
+            x[i : i + _BLOCK] = _chebyshev_zeros(rows[i : i + _BLOCK])
+    return np.arccos(np.minimum(np.maximum(x, -1.0), 1.0)).reshape(*c.shape[:-1], n)
 
 
 def _chebyshev_zeros(c):
@@ -131,9 +137,15 @@ def _eigenvalues(c):
     For many polynomials this is slower than Newton's method, but the errors of close zeros cancel in the polynomial.
     """
     n = c.shape[1] - 1
-    C = np.zeros((len(c), n, n))
-    j = np.arange(n - 1)
-    C[:, j, j + 1] = C[:, j + 1, j] = 0.5
-    C[:, 0, 1:2] = 1.0  # x T_0 = T_1, other rows have the factor 1/2
+    C = np.array([_shift(n)] * len(c))
     C[:, -1] -= (0.5 if n > 1 else 1.0) * c[:, :-1] / c[:, -1:]
-    return -np.sort(-np.linalg.eigvals(C).real, axis=-1)
+    x = np.linalg.eigvals(C).real
+    return np.sort(x)[:, ::-1]
+
+
+@lru_cache(maxsize=64)
+def _shift(n):
+    """Return the matrix (n, n) of x T_m = (T_(m-1) + T_(m+1)) / 2 without the term of T_n."""
+    C = 0.5 * (np.eye(n, k=1) + np.eye(n, k=-1))
+    C[0, 1:2] = 1.0  # x T_0 = T_1, other rows have the factor 1/2
+    return C

@@ -54,7 +54,7 @@ def autocorrelation(frames: ArrayLike, order: int) -> np.ndarray:
     padded[..., :N] = x
     # x[n+m] of every lag m: a view, because `sliding_window_view` takes as long as all else for one frame
     delayed = np.ndarray((*x.shape[:-1], M + 1, N), padded.dtype, padded, 0, (*padded.strides, padded.itemsize))
-    return np.einsum("...mn,...n->...m", delayed, x)
+    return np.vecdot(delayed, x[..., None, :])
 
 
 def lag_window(order: int, bandwidth_hz: float, sample_rate_hz: float) -> np.ndarray:

@@ -7,11 +7,20 @@ only if 1/A(z) is stable.
 Notation: M order, w frequencies.
 """
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from dsp._arguments import finite, predictor
-from dsp._symmetric import divide_minus, divide_plus, multiply_binomial, symmetric_polynomial, zero_angles
+from dsp._symmetric import (
+    cosine_series,
+    divide_minus,
+    divide_plus,
+    multiply_binomial,
+    series_zeros,
+    symmetric_polynomial,
+)
 
 
 def lpc_to_lsf(a: ArrayLike) -> np.ndarray:
@@ -43,20 +52,28 @@ def lpc_to_lsf(a: ArrayLike) -> np.ndarray:
     """
     a = predictor("a", a)
     M = a.shape[-1] - 1
-    P, Q = multiply_binomial(a, 0.0), multiply_binomial(a, 0.0)
-    P[..., 1:] += a[..., ::-1]
-    Q[..., 1:] -= a[..., ::-1]
-    # Remove the zeros at z = -1 and z = 1.
-    w = np.empty((*a.shape[:-1], M))
+    series = a @ _to_series(M)
+    half = (M + 1) // 2 + 1
     if M % 2 == 0:
-        w[..., 0::2], w[..., 1::2] = zero_angles(np.array([divide_plus(P), divide_minus(Q)]))
+        w = series_zeros(series.reshape(*a.shape[:-1], 2, half)).reshape(*a.shape[:-1], M)
     else:
-        w[..., 0::2], w[..., 1::2] = zero_angles(P), zero_angles(divide_plus(divide_minus(Q)))
+        w = np.concatenate([series_zeros(series[..., :half]), series_zeros(series[..., half:])], axis=-1)
     w.sort(axis=-1)  # rounding may swap neighbours if 1/A(z) is almost unstable
     far = np.abs(_predictor_of(w) - a).max(axis=-1) > 1e-6 * np.abs(a).max(axis=-1)
     if far.any():
         raise ValueError("`a` is not minimum phase, all zeros of A(z) must lie inside the unit circle")
     return w
+
+
+@lru_cache(maxsize=64)
+def _to_series(M):
+    """Return the matrix from A(z) to the cosine series of P(z), then of Q(z), without their zeros at z = 1 and -1."""
+    a = np.eye(M + 1)
+    P, Q = multiply_binomial(a, 0.0), multiply_binomial(a, 0.0)
+    P[:, 1:] += a[:, ::-1]
+    Q[:, 1:] -= a[:, ::-1]
+    p, q = (divide_plus(P), divide_minus(Q)) if M % 2 == 0 else (P, divide_plus(divide_minus(Q)))
+    return np.concatenate([cosine_series(p), cosine_series(q)], axis=1)
 
 
 def lsf_to_lpc(lsf: ArrayLike) -> np.ndarray:

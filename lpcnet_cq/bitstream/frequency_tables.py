@@ -19,6 +19,7 @@ ESCAPE = 2 * HALF_WIDTH + 1  # symbol of an integer outside its table
 TOTAL = 1 << 16
 TABLES_SHAPE = (N_SCALES, 1 << MEAN_BITS, ESCAPE + 2)
 SCALES = np.array(0.0), np.array(N_SCALES - 1.0)  # first and last; `clip` is fastest with limits that are arrays
+SHIFT, FRACTION = np.array(MEAN_BITS, np.int32), np.array((1 << MEAN_BITS) - 1, np.int32)  # arrays, as above
 PER_LOG_GAIN = SCALES_PER_OCTAVE / np.log(2)
 
 
@@ -90,7 +91,7 @@ def expected_of_rounded(mean: np.ndarray, scale: np.ndarray) -> Expected:
     """Return what is predicted, as int32, from rounded means in sixteenths and rounded scales, stored as floats."""
     sixteenths = mean.astype(np.int32)
     table = scale.clip(*SCALES).astype(np.int32)
-    table <<= MEAN_BITS
-    table += sixteenths & (1 << MEAN_BITS) - 1
-    sixteenths >>= MEAN_BITS
+    table <<= SHIFT
+    table += sixteenths & FRACTION
+    sixteenths >>= SHIFT
     return Expected(table, sixteenths)

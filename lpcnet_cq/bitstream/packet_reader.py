@@ -113,15 +113,16 @@ class PacketReader:
             raise BitstreamError(NO_LAYER)
         side = np.zeros(model.K, np.int64)
         reader.vector(model.side_sums(past.side, past.known), side)
-        sides, n_known = np.array([past.side[1], side]), min(past.known + 1, MOST_KNOWN)
+        sides, n_known = np.concatenate([past.side[1:], side[None]]), min(past.known + 1, MOST_KNOWN)
         ends, after, coarse = [], [], None
         for layer in range(1 + L):
             if layer:
                 reader.open(ends[-1])
             q, window = step - model.layer_steps * layer, pasts[layer].latents
-            coarse = self._latents(reader, model.read_context(past.side, side, q, past.known), window, coarse)
+            known = self._latents(reader, model.read_context(past.side, side, q, past.known), window, coarse)
             ends.append(reader.close(n_bytes))
-            after.append(Past(q, sides, np.concatenate([window, coarse])[-len(window) :], n_known))
+            coarse = known[len(window) :]
+            after.append(Past(q, sides, known[len(known) - len(window) :], n_known))
         return after, (q, side, coarse), ends
 
     def _step_table(self, before: int | None) -> list[int]:
@@ -133,13 +134,14 @@ class PacketReader:
         return self._step_tables[before]
 
     def _latents(self, reader: VectorReader, context, window: np.ndarray, coarse: np.ndarray | None) -> np.ndarray:
-        """Read the latents of all vectors, (S, D); `window` (c, D) holds the vectors before them."""
+        """Read the latents of all vectors; return those behind the vectors of the window (c, D), (c + S, D)."""
         S, D, c = self.model.S, self.model.D, len(window)
-        known = np.concatenate([window, np.zeros((S, D), np.int64)])
+        known = np.zeros((c + S, D), np.int64)
+        known[:c] = window
         for i in range(S):
             sums = self.model.latent_sums(context, i, known[i : i + c])
             if coarse is None:
                 reader.vector(sums, known[c + i])
             else:
                 known[c + i] = reader.refined(sums, coarse[i].tolist())
-        return known[c:]
+        return known

@@ -25,10 +25,10 @@ from lpcnet_cq.bitstream.vector_sums import (
     UNITS,
     ZERO_MEAN,
     HiddenSums,
-    Terms,
     TriangleSums,
     hidden_weights,
     rounded_down,
+    terms_of,
     triangle_terms,
 )
 
@@ -107,7 +107,7 @@ class SideSums:
             rows, magnitudes = np.zeros((2, K, N))
             rows[:, :H], rows[:, 2 * H :: 2] = self._within, self._tri_mean
             magnitudes[:, 2 * H + 1 :: 2] = self._tri_scale
-            self._terms = Terms(rows, magnitudes, SIDE_CLIP, np.float64)
+            self._terms = terms_of(rows, magnitudes, SIDE_CLIP, np.float64)
             self._weights = np.ascontiguousarray(w2.transpose(2, 0, 1))
             self._weights_of_one = hidden_weights(w2)
             self._first = np.concatenate([b1, np.zeros(H), b2.T.ravel()])

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from lpcnet_cq.bitstream.fixed_point import HALF, SUM_BITS, activate_floats
+from lpcnet_cq.bitstream.fixed_point import ACTIVATIONS, HALF, SUM_BITS
 from lpcnet_cq.bitstream.frequency_tables import HALF_WIDTH, MEAN_BITS
 
 WINDOW = 16  # integers whose sums are returned at once; more would mostly be returned again behind the next change
@@ -20,7 +20,8 @@ FIRST_FLOOR = -HALF_WIDTH - 1  # floor of a mean whose table does not contain ze
 ZERO_MEAN = -FIRST_FLOOR << MEAN_BITS  # a rounded mean of zero
 UNITS = np.array([[2.0 ** (MEAN_BITS - SUM_BITS)], [2.0**-SUM_BITS]])  # of sums, in sixteenths and in whole scales
 OFFSETS = np.array([[ZERO_MEAN + HALF], [HALF]])
-SHIFT, FIXED = np.array(SUM_BITS), np.array(2.0**SUM_BITS)
+FIXED = np.array(2.0**32)  # of sums in `TriangleSums`: their integer parts are the upper halves, which need no shift
+SUMS, HALVES = np.dtype("<i8"), np.dtype("<i4")  # little-endian everywhere: the upper half is the second one
 
 
 class VectorSums(Protocol):
@@ -43,43 +44,44 @@ def rounded_down(sums: np.ndarray) -> np.ndarray:
     return sums * UNITS + OFFSETS
 
 
-class Terms:
-    """What each value of each integer of a vector adds to its sums, computed at the first use.
+class Terms(dict):
+    """What each value of one integer of a vector adds to its sums, (N,), by the value, computed at the first use.
 
     Parameters
     ----------
-    rows : float64 array (n, N)
+    row : float64 array (N,)
         Per unit of the value.
-    rows_of_magnitude : float64 array (n, N)
+    row_of_magnitude : float64 array (N,)
         Per unit of its magnitude.
     clip : int
-        Largest magnitude that has an effect.
+        Largest magnitude that has an effect; the terms of larger values are not kept.
     kind : type
         Of the terms.
     """
 
-    def __init__(self, rows: np.ndarray, rows_of_magnitude: np.ndarray, clip: int, kind: type):
-        self._rows, self._of_magnitude, self._clip, self._kind = rows, rows_of_magnitude, clip, kind
-        self._terms: list[dict[int, np.ndarray]] = [{} for _ in rows]
+    def __init__(self, row: np.ndarray, row_of_magnitude: np.ndarray, clip: int, kind: type | np.dtype):
+        super().__init__()
+        self._row, self._of_magnitude, self._clip, self._kind = row, row_of_magnitude, clip, kind
 
-    def of(self, k: int, value: int) -> np.ndarray:
-        """Return the terms of integer k with a value, (N,)."""
-        term = self._terms[k].get(value)
-        return self._clipped(k, value) if term is None else term
-
-    def _clipped(self, k: int, value: int) -> np.ndarray:
+    def __missing__(self, value: int) -> np.ndarray:
+        """Return the terms of a value for the first time."""
         c = min(max(value, -self._clip), self._clip)
-        if c not in self._terms[k]:
-            self._terms[k][c] = (c * self._rows[k] + abs(c) * self._of_magnitude[k]).astype(self._kind)
-        return self._terms[k][c]
+        if c != value:
+            return self[c]
+        return self.setdefault(c, (c * self._row + abs(c) * self._of_magnitude).astype(self._kind))
 
 
-def triangle_terms(mean: np.ndarray, scale: np.ndarray, clip: int) -> Terms:
+def terms_of(rows: np.ndarray, of_magnitude: np.ndarray, clip: int, kind: type | np.dtype) -> list[Terms]:
+    """Return the terms of the integers of a vector, given their rows (n, N)."""
+    return [Terms(*pair, clip, kind) for pair in zip(rows, of_magnitude, strict=True)]
+
+
+def triangle_terms(mean: np.ndarray, scale: np.ndarray, clip: int) -> list[Terms]:
     """Return the terms of `TriangleSums`, from triangular terms (n, n) as in `integer_model.Triangle`."""
-    units = UNITS * (1 << SUM_BITS)
+    units = UNITS * FIXED
     none = np.zeros_like(mean)
     rows, of_magnitude = np.hstack([units[0] * mean, none]), np.hstack([none, units[1] * scale])
-    return Terms(rows, of_magnitude, clip, np.int64)
+    return terms_of(rows, of_magnitude, clip, SUMS)
 
 
 class TriangleSums:
@@ -89,22 +91,22 @@ class TriangleSums:
     ----------
     first : float64 array (2, n)
         Means and scales from other vectors, from `rounded_down`.
-    terms : Terms
+    terms : list of Terms
         From `triangle_terms`.
     """
 
-    def __init__(self, first: np.ndarray, terms: Terms):
-        self._sums, self._terms = (first * FIXED).astype(np.int64), terms
-        self._flat = self._sums.reshape(-1)
+    def __init__(self, first: np.ndarray, terms: list[Terms]):
+        sums, self._terms = (first * FIXED).astype(SUMS), terms
+        self._flat, self._rounded = sums.reshape(-1), sums.view(HALVES)[:, 1::2]
 
     def ahead(self, k: int) -> list[list[int]]:
         """Return rounded means and scales of the integers from k on, see `VectorSums`."""
-        return (self._sums >> SHIFT)[:, k : k + WINDOW].tolist()  # shifting all is faster than shifting a part
+        return self._rounded[:, k : k + WINDOW].tolist()
 
     def put(self, k: int, value: int) -> None:
         """Take the value of integer k."""
         flat = self._flat
-        flat += self._terms.of(k, value)
+        flat += self._terms[k][value]
 
 
 class HiddenSums:
@@ -115,27 +117,28 @@ class HiddenSums:
     first : float64 array (2 H + 2 n,)
         From other vectors, changed in place: sums of the hidden layer, as for `activate_floats`; a place for its
         activations; pairs of means and scales as of `rounded_down` without those from the hidden layer.
-    terms : Terms
+    terms : list of Terms
         Float64, of an array like `first`.
     weights : list of n float64 arrays (H + 2 n, 2)
         From `hidden_weights`.
     """
 
-    def __init__(self, first: np.ndarray, terms: Terms, weights: list[np.ndarray]):
+    def __init__(self, first: np.ndarray, terms: list[Terms], weights: list[np.ndarray]):
         H = len(first) - len(weights[0])
         self._all, self._terms, self._weights = first, terms, weights
         self._hidden, self._activations, self._inputs = first[:H], first[H : 2 * H], first[H:]
 
     def ahead(self, k: int) -> list[list[int]]:
         """Return rounded mean and scale of integer k, see `VectorSums`."""
-        activate_floats(self._hidden, self._activations)
+        # as `activate_floats`, without its call
+        ACTIVATIONS.take(self._hidden.astype(np.intp), None, self._activations, "clip")
         mean, scale = self._inputs.dot(self._weights[k]).tolist()
         return [[floor(mean)], [floor(scale)]]
 
     def put(self, k: int, value: int) -> None:
         """Take the value of integer k."""
         everything = self._all
-        everything += self._terms.of(k, value)
+        everything += self._terms[k][value]
 
 
 def hidden_weights(w2: np.ndarray) -> list[np.ndarray]:

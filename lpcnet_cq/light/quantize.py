@@ -24,7 +24,7 @@ class TransformQuantiser:
 
     def quantise(self, w: np.ndarray) -> np.ndarray:
         """Return the integers n nearest to B^-1 (w - mu), stored as float64, shape (..., M)."""
-        return np.rint((w - self.mean) @ self.analysis)
+        return np.rint((w - self.mean).dot(self.analysis))
 
     def synthesise(self, n: np.ndarray) -> np.ndarray:
         """Return codewords mu + B n, float64 (..., M)."""

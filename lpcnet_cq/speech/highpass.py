@@ -94,11 +94,12 @@ def highpass(state: np.ndarray, x: np.ndarray, sample_rate_hz: int) -> tuple[np.
     rows = np.zeros((whole + 1, BLOCK))
     rows.reshape(-1)[: len(x)] = x
     states = np.empty((whole + 1, 2))
-    for i, added in enumerate(rows @ blocks.to_state):
+    block_later = blocks.powers[-1]
+    for i, added in enumerate(rows.dot(blocks.to_state)):
         states[i] = state
         if i < whole:
-            state = state @ blocks.powers[-1] + added
-    y = rows @ blocks.response + states @ blocks.of_state
+            state = state.dot(block_later) + added
+    y = rows.dot(blocks.response) + states.dot(blocks.of_state)
     n_last = len(x) - whole * BLOCK
     state = state @ blocks.powers[n_last] + rows[-1, :n_last] @ blocks.to_state[BLOCK - n_last :]
     return state, y.reshape(-1)[: len(x)].astype(np.float32)

@@ -87,5 +87,5 @@ class SubframeModel(IntegerModel):
         return LatentNetwork(self.w, self.b, self.tri, self.K, self.context)
 
     @cached_property
-    def _terms(self) -> Terms:
+    def _terms(self) -> list[Terms]:
         return triangle_terms(self.tri["latent_tri_mean"], self.tri["latent_tri_scale"], CLIP)

@@ -48,9 +48,9 @@ class LatentNetwork:
         self._clipped = np.arange(-CLIP, CLIP + 1, dtype=self._wy.dtype)
         self._w2, self._b2 = w["latent_w2"] * UNIT, b["latent_b2"] * UNIT + HALF
         D = w["latent_w3"].shape[1] // 2
-        self._offset = np.repeat([float(ZERO_MEAN), 0.0], D)
         units = np.repeat([2.0 ** (MEAN_BITS - SUM_BITS), 2.0**-SUM_BITS], D)  # sixteenths of means, whole scales
         self._w3, self._b3 = w["latent_w3"] * units, b["latent_b3"] * units + 0.5
+        self._b3_of_zeros = self._b3 + np.repeat([float(ZERO_MEAN), 0.0], D)
         self._tri_mean, self._tri_scale = tri["latent_tri_mean"] * units[0], tri["latent_tri_scale"] * units[-1]
 
     def first_layer(self, before: np.ndarray, side: np.ndarray, step: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -81,12 +81,12 @@ class LatentNetwork:
         vectors : int array (context + T*S, D)
             The vectors before, and those themselves.
         """
-        c = vectors.astype(self._wy.dtype).clip(self._clipped[0], self._clipped[-1])
+        c = self._clipped.take(vectors + CENTRE, mode="clip")
         before = windows(c.reshape(-1), len(self._wy), c.shape[1])[: len(first)]
-        out = self._last_layer(first + before.copy().dot(self._wy))
+        out = self._last_layer(first + before.copy().dot(self._wy), self._b3)
         c, D = c[self._context :].astype(np.float64), c.shape[1]
-        out[:, :D] += c @ self._tri_mean
-        out[:, D:] += np.abs(c, out=c) @ self._tri_scale
+        out[:, :D] += c.dot(self._tri_mean)
+        out[:, D:] += np.abs(c, out=c).dot(self._tri_scale)
         np.floor(out, out=out)
         return expected_of_rounded(out[:, :D], out[:, D:])
 
@@ -107,16 +107,14 @@ class LatentNetwork:
         before : int array (context, D)
         """
         y = self._clipped.take(before.ravel() + CENTRE, mode="clip")
-        out = self._last_layer(first + y.dot(self._wy))
-        out += self._offset
-        return out.reshape(2, -1)
+        return self._last_layer(first + y.dot(self._wy), self._b3_of_zeros).reshape(2, -1)
 
-    def _last_layer(self, total: np.ndarray) -> np.ndarray:
-        """Return means and scales in units of their rounding, plus a half, (..., 2 D); the first layer is changed."""
+    def _last_layer(self, total: np.ndarray, bias: np.ndarray) -> np.ndarray:
+        """Return means and scales in units of their rounding, (..., 2 D); `bias` has a half, `total` is changed."""
         h = activate_floats(total, total).dot(self._w2)
         h += self._b2
         out = activate_floats(h, h).dot(self._w3)
-        out += self._b3
+        out += bias
         return out
 
 

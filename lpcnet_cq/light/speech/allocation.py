@@ -10,6 +10,9 @@ import numpy as np
 from lpcnet_cq.light.layers import silu
 from lpcnet_cq.speech.constants import MAX_LOG_FACTOR, PEAK_DECAY, START_LEVEL
 
+# arrays, because NumPy takes longer to convert two numbers than to clip a packet
+LOG_FACTORS = np.array(-MAX_LOG_FACTOR, np.float32), np.array(MAX_LOG_FACTOR, np.float32)
+
 
 class AllocationState(NamedTuple):
     """Hold the peak level of the last subframe, and the network's input (S (C+1),) of the last packet."""
@@ -57,11 +60,11 @@ class Allocation:
         seen[1:, :, :-1] = cond.reshape(T, self.S, -1)
         seen[1:, :, -1] = (log_gain - peak).reshape(T, self.S)
         seen = seen.reshape(T + 1, -1)
-        h = np.concatenate([seen[:-1], seen[1:]], axis=1) @ self.w1
+        h = np.concatenate([seen[:-1], seen[1:]], axis=1).dot(self.w1)
         h += self.b1
-        y = silu(h) @ self.w2
+        y = silu(h).dot(self.w2)
         y += self.b2
-        y.clip(-MAX_LOG_FACTOR, MAX_LOG_FACTOR, out=y)
+        y.clip(*LOG_FACTORS, out=y)
         return AllocationState(float(peak[-1]), seen[-1].copy()), y.reshape(N, -1)
 
 

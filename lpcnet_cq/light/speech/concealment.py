@@ -231,11 +231,11 @@ class Concealment:
         noise = np.float32(3**0.5) * uniform_noise(subframe + NOISE_OFFSET, N, D)
         inputs = np.empty((N, cond.shape[1] + 2), np.float32)
         inputs[:, :-2], inputs[:, -2], inputs[:, -1] = cond, count / 4, voicing
-        h = silu(inputs @ self.v1 + self.c1)
+        h = silu(inputs.dot(self.v1) + self.c1)
         extended = inputs.copy()
         extended[:, -2], extended[:, -1] = lost, min(count, 8) / 8
         if not lost:
-            gain = h @ self.v2[:, D:] + self.c2[D:]
+            gain = h.dot(self.v2[:, D:]) + self.c2[D:]
             filled = np.where(latents != 0, latents, np.exp(cond[:, -1:]) * gain * noise)
             return latents, filled, extended
         correction = h @ self.v2[:, :D] + self.c2[:D]

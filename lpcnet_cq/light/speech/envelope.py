@@ -11,11 +11,17 @@ A(z) (1 - mu z^-1), and the values of A(z) and A(z/gamma) at the frequencies of 
 Letters: T packets, S subframes per packet, M order, D latents, n = M/2 zeros of P(z) and of Q(z) above the real axis.
 """
 
+from functools import lru_cache
+
 import numpy as np
 
 from lpcnet_cq.speech.analysis import PREEMPHASIS
 from lpcnet_cq.speech.config import SpeechConfig
 from lpcnet_cq.speech.constants import GAMMA, MAX_LOG_SHAPE, MIN_DISTANCE, POWER_FLOOR, interpolation_weights
+
+# arrays without axes: NumPy takes longer to convert a number than to combine it with the values of a packet
+NONE, HALF, LEAST, FLOOR = (np.array(value) for value in (0.0, 0.5, MIN_DISTANCE, POWER_FLOOR))
+SHAPES = np.array(-MAX_LOG_SHAPE), np.array(MAX_LOG_SHAPE)
 
 
 def order_lsf(lsf: np.ndarray) -> np.ndarray:
@@ -24,12 +30,17 @@ def order_lsf(lsf: np.ndarray) -> np.ndarray:
     After sorting, a running maximum in ascending order and a running minimum in descending order move the frequencies.
     A vector that meets the conditions does not change, except for rounding.
     """
-    M = lsf.shape[-1]
+    lowest, highest = _limits(lsf.shape[-1])
+    up = np.maximum.accumulate(np.maximum(np.sort(lsf), LEAST) - lowest, axis=-1)
+    down = np.minimum.accumulate((up - (highest - lowest))[..., ::-1], axis=-1)[..., ::-1]
+    return np.minimum(down, NONE) + highest
+
+
+@lru_cache
+def _limits(M: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lowest and the highest allowed value of each of M frequencies."""
     k = np.arange(1, M + 1) * MIN_DISTANCE
-    top = np.pi - (M + 1) * MIN_DISTANCE
-    up = np.maximum.accumulate(np.maximum(np.sort(lsf), MIN_DISTANCE) - k, axis=-1)
-    down = np.minimum.accumulate((up - top)[..., ::-1], axis=-1)[..., ::-1]
-    return np.minimum(down, 0.0) + (k + top)
+    return k, k + (np.pi - (M + 1) * MIN_DISTANCE)
 
 
 class Envelope:
@@ -39,13 +50,15 @@ class Envelope:
         M, D = c.order, c.n_latents
         self.M, self.D = M, D
         self.w = interpolation_weights(c.spec)[:, None]
+        self.w_before = 1 - self.w
         theta = np.pi * (np.arange(M // 2 + 1) + 0.5) / (M // 2 + 1)
-        self.points = 2 * np.cos(theta)
+        self.points = np.cos(theta)
         a = lpc_of_values(theta)
         full = np.pad(a, ((0, 0), (0, 1))) - PREEMPHASIS * np.pad(a, ((0, 0), (1, 0)))
         z = np.exp(-1j * np.pi / D * (np.arange(D) + 0.5))
         plain, weighted = (a @ (gamma * z) ** np.arange(M + 1)[:, None] for gamma in (1.0, GAMMA))
-        self.matrix = np.concatenate([full, plain.real, weighted.real, plain.imag, weighted.imag], axis=1)
+        matrix = np.concatenate([full, plain.real, weighted.real, plain.imag, weighted.imag], axis=1)
+        self.matrix = 2.0 ** (M // 2) * matrix  # for factors without their 2
         self.emphasis = np.log(np.abs(1 - PREEMPHASIS * z))
 
     def __call__(self, before: np.ndarray, lsf: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -71,16 +84,19 @@ class Envelope:
         M, D = self.M, self.D
         lsf = order_lsf(lsf)
         earlier = np.concatenate([before[None], lsf[:-1]])
-        sub = (earlier[:, None] * (1 - self.w) + lsf[:, None] * self.w).reshape(-1, M)
-        factors = self.points - 2 * np.cos(sub).reshape(len(sub), M // 2, 2, 1)
-        values = np.multiply.reduce(factors, axis=1).reshape(len(sub), -1) @ self.matrix
+        sub = (earlier[:, None] * self.w_before + lsf[:, None] * self.w).reshape(-1, M)
+        factors = self.points - np.cos(sub).reshape(len(sub), M // 2, 2, 1)
+        values = np.multiply.reduce(factors, axis=1).reshape(len(sub), -1).dot(self.matrix)
         a = values[:, : M + 2].copy()
         a[:, 0] = 1.0
         power = values[:, M + 2 :]
         power *= power
-        log_power = np.log(power[:, : 2 * D] + power[:, 2 * D :] + POWER_FLOOR)
-        shape = 0.5 * (log_power[:, D:] - log_power[:, :D]) - self.emphasis
-        return lsf, sub, a, shape.clip(-MAX_LOG_SHAPE, MAX_LOG_SHAPE, out=shape)
+        power = power[:, : 2 * D] + power[:, 2 * D :]
+        power += FLOOR
+        shape = np.log(power[:, D:] / power[:, :D])
+        shape *= HALF
+        shape -= self.emphasis
+        return lsf, sub, a, shape.clip(*SHAPES, out=shape)
 
 
 def lpc_of_values(theta: np.ndarray) -> np.ndarray:

@@ -91,17 +91,17 @@ def _responses(a: np.ndarray, M: int) -> tuple[np.ndarray, np.ndarray]:
     feedback = np.zeros((S, 2 * BLOCK + M))  # between zeros, -a_M to -a_1
     feedback[:, BLOCK : BLOCK + M] = -a[:, :0:-1]
     h[:, first] = 1.0
-    to_output = _toeplitz(h[:, first:], (S, BLOCK, BLOCK), 1)  # a view, which has what `h` has so far
-    within = _toeplitz(feedback[:, BLOCK + M :], (S, BLOCK, BLOCK), -1)
+    to_output = _toeplitz(h, first, (S, BLOCK, BLOCK), 1)  # a view, which has what `h` has so far
+    within = _toeplitz(feedback, BLOCK + M, (S, BLOCK, BLOCK), -1)
     size = 1
     while size < BLOCK:
         fed_back = within[:, size : 2 * size, :size] @ h[:, first : first + size, None]
         h[:, first + size : first + 2 * size] = (to_output[:, :size, :size] @ fed_back)[..., 0]
         size *= 2
-    return to_output, to_output @ _toeplitz(feedback[:, BLOCK:], (S, BLOCK, M), -1)
+    return to_output, to_output @ _toeplitz(feedback, BLOCK, (S, BLOCK, M), -1)
 
 
-def _toeplitz(v: np.ndarray, shape: tuple[int, int, int], sign: int) -> np.ndarray:
-    """Return a view of v, rows of a larger array: element (s, i, j) is v[s, sign * (i - j)], also to the left of v."""
+def _toeplitz(v: np.ndarray, first: int, shape: tuple[int, int, int], sign: int) -> np.ndarray:
+    """Return a view of v, a contiguous array: element (s, i, j) is v[s, first + sign * (i - j)]."""
     row, step = v.strides
-    return np.lib.stride_tricks.as_strided(v, shape, (row, sign * step, -sign * step), writeable=False)
+    return np.ndarray(shape, v.dtype, v, first * step, (row, sign * step, -sign * step))

@@ -34,7 +34,7 @@ class Lapped:
             Subframe before the first.
         e : array (S, L)
         """
-        return _pairs(before, e) @ self.forward
+        return _pairs(before, e).dot(self.forward)
 
     def synthesise(self, before: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Return one subframe per vector, (S, L): the inverse of `analyse`, delayed by one subframe.
@@ -45,7 +45,7 @@ class Lapped:
             Vector before the first.
         y : array (S, L)
         """
-        return _pairs(before, y) @ self.back
+        return _pairs(before, y).dot(self.back)
 
 
 def _pairs(before, rows):

@@ -163,7 +163,7 @@ class Model:
         lsf_hat, sub, a, shape = self.envelope(state.lsf, self.lsf.synthesise(n_lsf))
         x_state, e = residual(state.x, x[: T * spec.hop], a)
         e = e.reshape(-1, L)
-        level = 0.5 * np.log(np.einsum("sl,sl->s", e, e) / L + GAIN_FLOOR)
+        level = 0.5 * np.log(np.vecdot(e, e) / L + GAIN_FLOOR)
         n_gain = self.gain.quantise(level.reshape(T, S))
         g = self.gain.synthesise(n_gain).reshape(-1)
         cond = conditions(sub, self.lsf.mean, g, state.gain)
