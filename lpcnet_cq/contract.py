@@ -60,6 +60,22 @@ class SignalModel(Protocol):
         """
         ...
 
+    def steady(self, state: Any) -> Mapping[int, np.ndarray]:
+        """Return the packets that need a check of their decoded level: steady sounds, whose level is measured.
+
+        Parameters
+        ----------
+        state : Any
+            From `analyse`.
+
+        Returns
+        -------
+        mapping of int to float32 array (hop,) or (hop, C)
+            What the packets of this call of `analyse` should sound like, by their index in it, ascending; empty for
+            almost all signals.
+        """
+        ...
+
     def start_decoder(self) -> Any:
         """Return the decoder's state before the first packet."""
         ...

@@ -21,6 +21,7 @@ from lpcnet_cq.bitstream.packing import Packer
 from lpcnet_cq.checkpoint.weights import FOLDER, find_weights, load_weights
 from lpcnet_cq.checkpoint.weights_check import check_notes
 from lpcnet_cq.contract import CodecRecord, SignalModel
+from lpcnet_cq.level_loop import LevelLoop
 from lpcnet_cq.registry import record_of
 
 
@@ -79,6 +80,11 @@ class CodecParts:
     def name(self) -> str:
         """Name of the weights."""
         return self.path.stem
+
+    @property
+    def level_loop(self) -> LevelLoop:
+        """The loop that keeps the level of steady sounds, before the first packet."""
+        return LevelLoop(self.signal, self.config.decoder_delay)
 
     @property
     def n_parameters(self) -> int:

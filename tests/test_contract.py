@@ -73,6 +73,9 @@ class PcmSignal:
         x = np.pad(x, (0, T * self.hop - len(x)))
         return state, np.zeros((T, 1), np.int64), self.gain * x.reshape(T, 1, self.hop)
 
+    def steady(self, state):
+        return {}
+
     def start_decoder(self):
         return None
 

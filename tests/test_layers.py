@@ -22,6 +22,7 @@ ORDER = (
     "checkpoint",
     "export",
     "audio",
+    "level_loop",
     "parts",
     "live",
     "channel",

@@ -7,7 +7,7 @@ Letters: T packets, K side integers, S subframes, D latents, Q step sizes, L enh
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import islice, pairwise
 from typing import BinaryIO, Literal, get_args
@@ -21,12 +21,14 @@ from lpcnet_cq.bitstream.entropy_model import EntropyModel
 from lpcnet_cq.bitstream.packet import Integers, advance, join, put_layers
 from lpcnet_cq.bitstream.packet_fit import Fitter, padded
 from lpcnet_cq.bitstream.rdoq import nearest, rdoq
+from lpcnet_cq.bitstream.steady_levels import Loop, Steady, code_steady
 from lpcnet_cq.errors import BitstreamError
 
 BLOCK_LATENTS = 16_000_000  # of a block: 16 minutes of speech, 3 of music; they take 64 MB
 Packets = list[tuple[bytes, ...]]  # each of 1 + L layers
 Mode = Literal["mean", "capped", "constant"]
 MODES: tuple[Mode, ...] = get_args(Mode)
+TRIES = 3  # of writing a block within its bits
 
 
 def check_mode(mode: str) -> None:
@@ -46,11 +48,13 @@ class Block:
         Latents.
     seconds : float
         Length of the signal in them.
+    steady : Steady
     """
 
     side: np.ndarray
     z: np.ndarray
     seconds: float
+    steady: Steady = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,13 @@ class Packer:
         return max(1, segments) * self.model.segment_packets
 
     def pack(
-        self, blocks: Iterable[Block], bitrate_bps: float, layers: int, header_bytes=HEADER_BYTES, extension_bytes=0
+        self,
+        blocks: Iterable[Block],
+        bitrate_bps: float,
+        layers: int,
+        loop: Loop,
+        header_bytes=HEADER_BYTES,
+        extension_bytes=0,
     ) -> Iterator[tuple[Integers, Packets]]:
         """Yield integers and packets of the segments of a file that, with all headers, has at most a mean bitrate.
 
@@ -109,6 +119,8 @@ class Packer:
         bitrate_bps : float
         layers : int
             Number of layers; fewer are written if the bitrate is too low.
+        loop : Loop
+            For the level of steady sounds, before the first packet.
         header_bytes : int
             Size of the file header.
         extension_bytes : int
@@ -119,21 +131,29 @@ class Packer:
         for block in blocks:
             T, seconds = T + len(block.side), seconds + block.seconds
             allowed = rate.file_budget_bits(T, seconds, bitrate_bps, segment, header_bytes) - spent_bits
-            written = self._pack_block(block, allowed, bitrate_bps, layers, 8 * extension_bytes)
+            written = self._pack_block(block, allowed, bitrate_bps, layers, loop, 8 * extension_bytes)
             extension_bytes = 0
             for part in written:
                 spent_bits += size_bits(part.packets)
                 yield part.integers(), part.packets
 
-    def _pack_block(self, block: Block, allowed_bits, bitrate_bps, layers, reserved_bits) -> "list[_Segment]":
+    def _pack_block(self, block: Block, allowed_bits, bitrate_bps, layers, loop, reserved_bits) -> "list[_Segment]":
         """Write the segments of a block, of at most `allowed_bits` bits; repeat if they are too large."""
         side, z, T = block.side, block.z, len(block.side)
         side_bits = self._side_bits(side)
 
+        def steady(point, layers):
+            fitter = Fitter(self.model, None, side, z, self.sizes, self.steps_for(layers), layers - 1)
+            return code_steady(fitter, point, block.steady, loop)
+
         @cache
         def costs(point, layers):
-            runs = self._rounded(side, z, np.full(T, point), self.steps_for(layers), 0, T)
-            return rate.packet_costs(self.model, runs, side_bits, layers - 1)
+            points = np.full(T, point)
+            runs = self._rounded(side, z, points, self.steps_for(layers), 0, T)
+            bits = rate.packet_costs(self.model, runs, side_bits, layers - 1)
+            for t, fitted in steady(points, layers).items():
+                bits[t] = 8 * fitted.n_bytes
+            return bits
 
         budget = allowed_bits + reserved_bits
         while layers > 1 and not self._allows(costs, layers, budget):
@@ -141,20 +161,22 @@ class Packer:
         budget, steps = budget - rate.rounding_reserve_bits(T), self.steps_for(layers)
         points = rate.operating_points(steps) if budget > 0 else steps  # a very short file always exceeds the rate
         guess, written = round(self.step_for_rate(bitrate_bps)), {}
-        for _ in range(3):
+        for attempt in range(TRIES):
             point = rate.choose_points(lambda p: costs(p, layers), budget, points, guess)
-            written = self._written(side, z, point, steps, layers, written)
+            if attempt == TRIES - 1 and len(block.steady) > T / 2:  # only at one point their sizes are known
+                point[:] = point[-1]
+            written = self._written(side, z, point, steps, layers, steady(point, layers), written)
             excess = sum(size_bits(segment.packets) for segment in written.values()) - allowed_bits
             if excess <= 0 or point.min() == points[-1]:
                 break
             budget -= 1.2 * excess + 8
         return list(written.values())
 
-    def _written(self, side, z, point, steps, layers, before) -> "dict[int, _Segment]":
+    def _written(self, side, z, point, steps, layers, steady, before) -> "dict[int, _Segment]":
         """Write packets at operating points (T,), segment by segment.
 
-        Return each segment by its first packet. Those of `before`, written for other points, are used again where the
-        points are the same: mostly one segment has changed.
+        Packets in `steady` have the integers given there. Return each segment by its first packet. Those of `before`,
+        written for other points, are used again where the points are the same: mostly one segment has changed.
         """
         written, size = {}, self.model.segment_packets
         for i in range(0, len(side), size):
@@ -163,6 +185,8 @@ class Packer:
                 written[i] = before[i]
                 continue
             n = join(self.model, [n for _, n in self._rounded(side, z, point, steps, i, i + size)])
+            for t in steady.keys() & range(i, i + size):
+                n.latents[t - i] = steady[t].n.latents[0]
             packets = put_layers(self.model, None, n, layers - 1)[1]
             written[i] = _Segment(points, n.step, n.side, n.latents.astype(np.int16), packets)
         return written
@@ -202,7 +226,7 @@ class Packer:
         return len(steps) > 0 and costs(steps[-1], layers).sum() <= budget_bits
 
     def pack_capped(
-        self, blocks: Iterable[Block], most_bytes: int, layers: int, constant=False
+        self, blocks: Iterable[Block], most_bytes: int, layers: int, loop: Loop, constant=False
     ) -> Iterator[tuple[Integers, Packets]]:
         """Yield integers and packets, one packet at a time, each the finest that has at most `most_bytes` bytes.
 
@@ -212,6 +236,8 @@ class Packer:
         most_bytes : int
             Maximum size of each packet with all its layers.
         layers : int
+        loop : Loop
+            As for `pack`.
         constant : bool
             Pad every packet to this size with zero bytes.
         """
@@ -219,9 +245,10 @@ class Packer:
         for block in blocks:
             for t in range(len(block.side)):
                 before = None if T % self.model.segment_packets == 0 else pasts
-                part = block.side[t : t + 1], block.z[t : t + 1]
+                reference = block.steady.get(t)
+                part = block.side[t : t + 1], loop.scaled(block.z[t : t + 1], reference)
                 fitted = Fitter(self.model, before, *part, self.sizes, steps, layers - 1).within(most_bytes)
-                pasts, T = fitted.pasts, T + 1
+                pasts, T, loop = fitted.pasts, T + 1, loop.follow(fitted.n, reference)
                 yield fitted.n, [padded(fitted.packet, most_bytes) if constant else fitted.packet]
 
 

@@ -18,6 +18,7 @@ from lpcnet_cq.bitstream.container import Header, write_header
 from lpcnet_cq.bitstream.extension import Coding
 from lpcnet_cq.bitstream.packet import Integers, join
 from lpcnet_cq.bitstream.packing import Block, Mode, Packets, SegmentWriter
+from lpcnet_cq.bitstream.steady_levels import Steady
 from lpcnet_cq.parts import CodecParts
 
 CHUNK = 50  # packets per compiled call: one second of speech
@@ -123,8 +124,8 @@ def _normalised(parts: CodecParts, blocks: Iterable[np.ndarray], levels: list[in
         before = level
 
 
-def analyse(parts: CodecParts, blocks: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield side integers (T, K) and latents before quantisation (T, S, D) of a signal, for T = 50 packets at a time.
+def analyse(parts: CodecParts, blocks: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray, Steady]]:
+    """Yield side integers (T, K), latents before quantisation (T, S, D) and `SignalModel.steady` of T = 50 packets.
 
     Parameters
     ----------
@@ -142,12 +143,12 @@ def analyse(parts: CodecParts, blocks: Iterable[np.ndarray]) -> Iterator[tuple[n
     for rest in sized:
         if len(rest) == CHUNK * spec.hop:
             state, side, z = signal.analyse(state, rest, CHUNK)
-            yield side, z
+            yield side, z, signal.steady(state)
             t += CHUNK
     n_packets = spec.n_frames(counted.n_samples + parts.config.decoder_delay)
     while t < n_packets:
         state, side, z = signal.analyse(state, rest, CHUNK)
-        yield side[: n_packets - t], z[: n_packets - t]
+        yield side[: n_packets - t], z[: n_packets - t], signal.steady(state)
         t, rest = t + CHUNK, rest[:0]
 
 
@@ -187,9 +188,10 @@ def _packed(
     packer, bitrate_bps, layers = parts.packer, options.bitrate_bps, options.layers
     if options.mode == "mean":
         heads = header.n_bytes, header.n_bytes - replace(header, coding=None).n_bytes
-        return packer.pack(_in_blocks(parts, chunks, coded), bitrate_bps, layers, *heads)
+        return packer.pack(_in_blocks(parts, chunks, coded), bitrate_bps, layers, parts.level_loop, *heads)
     layers, size = min(layers, packer.most_layers(bitrate_bps)), parts.packet_bytes(bitrate_bps)
-    return packer.pack_capped((Block(side, z, 0.0) for side, z in chunks), size, layers, options.mode == "constant")
+    blocks = (Block(side, z, 0.0, steady) for side, z, steady in chunks)
+    return packer.pack_capped(blocks, size, layers, parts.level_loop, options.mode == "constant")
 
 
 def _in_blocks(parts: CodecParts, chunks, coded: Counted) -> Iterator[Block]:
@@ -198,16 +200,18 @@ def _in_blocks(parts: CodecParts, chunks, coded: Counted) -> Iterator[Block]:
     seconds, count = size * spec.hop / spec.sample_rate_hz, 0
     side = np.empty((size + CHUNK, model.K), np.int64)  # pages that are never written take no memory
     z = np.empty((size + CHUNK, model.S, model.D), np.float32)
-    n_blocks = 0
-    for some_side, some_z in chunks:
+    n_blocks, steady = 0, {}
+    for some_side, some_z, some_steady in chunks:
         end = count + len(some_side)
+        steady |= {count + t: x for t, x in some_steady.items() if count + t < end}
         side[count:end], z[count:end], count = some_side, some_z, end
         if count > size:
-            yield Block(side[:size], z[:size], seconds)
+            yield Block(side[:size], z[:size], seconds, {t: x for t, x in steady.items() if t < size})
+            steady = {t - size: x for t, x in steady.items() if t >= size}
             n_blocks, count = n_blocks + 1, count - size
             side[:count], z[:count] = side[size:end].copy(), z[size:end].copy()
     if count:
-        yield Block(side[:count], z[:count], coded.n_samples / spec.sample_rate_hz - n_blocks * seconds)
+        yield Block(side[:count], z[:count], coded.n_samples / spec.sample_rate_hz - n_blocks * seconds, steady)
 
 
 def _shown(items: Iterable, show: Callable[[], None]) -> Iterator:

@@ -71,6 +71,7 @@ class Encoder(LiveCoder):
         self._selection = CopySelection(float(self._packet_bytes))
         self._budget = Budget(bitrate_bps * spec.hop / spec.sample_rate_hz)
         self._pasts: list[packet.Past] | None = None
+        self._level_loop = parts.level_loop
         self._state = parts.signal.start_encoder(np.zeros(spec.look_ahead, np.float32))
         self._pending = np.zeros((0, self.channels) if self.channels > 1 else 0, np.float32)
         self._count = self._since_reset = 0  # packets
@@ -203,6 +204,8 @@ class Encoder(LiveCoder):
         """Return the layers of the next packet; x is a frame, or a part of it, or empty, at the end of the signal."""
         parts, before, level = self._parts, *self._levels
         self._state, side, z = parts.signal.analyse(self._state, self._normalised(x), 1)
+        reference = parts.signal.steady(self._state).get(0)
+        z = self._level_loop.scaled(z, reference)
         is_due = level != before or self._since_reset >= self._protection.reset_interval
         pasts = None if is_due else self._pasts
         fitter = Fitter(parts.entropy, pasts, side, z, parts.packer.sizes, self._steps, self._layers - 1)
@@ -225,7 +228,7 @@ class Encoder(LiveCoder):
             self._copies[-1] = copy and copy + put_level(level)
         self._count += 1
         self._since_reset = 1 if pasts is None else self._since_reset + 1
-        self._pasts = fitted.pasts
+        self._pasts, self._level_loop = fitted.pasts, self._level_loop.follow(fitted.n, reference)
         layers = (*fitted.packet[:-1], fitted.packet[-1] + rest)
         return padded(layers, self._packet_bytes) if self._mode == "constant" else layers
 
@@ -247,7 +250,7 @@ class Encoder(LiveCoder):
 
     def _in_pause(self, fitter: Fitter, side: np.ndarray | None, level: int) -> bytes:
         """Return a silence descriptor with this side information, or nothing; the next packet resets the context."""
-        self._pasts, self._count = None, self._count + 1
+        self._pasts, self._level_loop, self._count = None, self._parts.level_loop, self._count + 1
         self._copies.append(b"")
         if side is None:
             return b""

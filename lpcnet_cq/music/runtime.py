@@ -4,6 +4,7 @@ Place in the chain: as `lpcnet_cq.speech.runtime`. Delay: the encoder needs the 
 the decoder's output is delayed by one block.
 """
 
+from collections.abc import Mapping
 from functools import partial
 
 import jax
@@ -62,6 +63,10 @@ class MusicSignalModel:
         side = np.asarray(side)[0].astype(np.int64)
         s = self._entropy.lines_of_bands(self._entropy.exponents(side), side[:, 0])
         return state, side, np.asarray(X)[0] * np.exp2(-s / PER_OCTAVE).astype(np.float32)
+
+    def steady(self, state: front_end.EncoderState) -> Mapping[int, np.ndarray]:
+        """Return no packets: see `contract.SignalModel`; music is coded as a spectrum, which keeps levels."""
+        return {}
 
     def start_decoder(self) -> dict:
         """Return the decoder's state before the first packet."""

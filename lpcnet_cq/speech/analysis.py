@@ -7,7 +7,8 @@ conversion to LSFs.
 Tones, square waves and pulses get a less sharp envelope: 1/A(z) would amplify the quantisation noise of the residual
 and the output of the networks, which never saw such resonances. Either the prediction gain shows them, which is above
 33 dB for a sine and, but for a few vowels of high voices, below 33 dB for speech, or several pairs of close LSFs: the
-sixth smallest distance is above 0.07 rad in 99.9 % of the packets of speech.
+sixth smallest distance is above 0.07 rad in 99.9 % of the packets of speech. Two tones have a gain of about 30 dB; they
+count as tones where the encoder finds that the signal is steady, see `steady`.
 """
 
 from functools import lru_cache
@@ -22,6 +23,7 @@ PREEMPHASIS = 0.68  # 3GPP TS 26.190, 5.1
 LAG_WINDOW_HZ = 60.0
 WHITE_NOISE = 1e-4  # -40 dB, the correction of TS 26.190, 5.2.1
 TONE_GAIN_DB = 33.0  # prediction gain from which a packet counts as a tone
+STEADY_GAIN_DB = 20.0  # the same where the signal is known to be steady
 CLOSE, CLOSE_PAIRS = 0.07, 6  # or so many distances between neighbouring LSFs below this one (rad)
 TONE_WHITE_NOISE = 3e-3  # the correction for tones: -25 dB
 TONE_GAMMA = 0.92  # bandwidth expansion A(z/gamma) for tones
@@ -36,7 +38,9 @@ def analysis_windows(spec: FrameSpec, order: int) -> tuple[np.ndarray, np.ndarra
     return np.hamming(spec.window), lags
 
 
-def analyse_windows(windows: np.ndarray, spec: FrameSpec, order: int = 16) -> np.ndarray:
+def analyse_windows(
+    windows: np.ndarray, spec: FrameSpec, order: int = 16, steady: np.ndarray | bool = False
+) -> np.ndarray:
     """Return the LSFs of analysis windows.
 
     Parameters
@@ -46,6 +50,8 @@ def analyse_windows(windows: np.ndarray, spec: FrameSpec, order: int = 16) -> np
     spec : FrameSpec
     order : int
         LPC order M, even.
+    steady : bool array (...,)
+        Whether the signal is steady there.
 
     Returns
     -------
@@ -64,7 +70,8 @@ def analyse_windows(windows: np.ndarray, spec: FrameSpec, order: int = 16) -> np
     residual = np.sum(r * a, axis=-1)  # energy of the prediction error
     lsf = lpc_to_lsf(a)
     close = np.count_nonzero(lsf[..., 1:] - lsf[..., :-1] < CLOSE, axis=-1)
-    tone = (residual < 10 ** (-TONE_GAIN_DB / 10) * r[..., 0]) | (close >= CLOSE_PAIRS)
+    least_gain_db = np.where(steady, STEADY_GAIN_DB, TONE_GAIN_DB)
+    tone = (residual < 10 ** (-least_gain_db / 10) * r[..., 0]) | (close >= CLOSE_PAIRS)
     if tone.any():
         r[tone, 0] *= 1 + TONE_WHITE_NOISE
         lsf[tone] = lpc_to_lsf(levinson_durbin(r[tone])[0] * TONE_GAMMA ** np.arange(order + 1))

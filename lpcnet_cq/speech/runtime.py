@@ -5,6 +5,7 @@ codes many packets, a call for a live stream codes one. The state is passed from
 code.
 """
 
+from collections.abc import Mapping
 from functools import partial
 from typing import NamedTuple
 
@@ -77,6 +78,10 @@ class SpeechSignalModel:
             networks, side, z = self._encode(self._params, state.networks, one_batch(x), one_batch(lsf))
         side, z = np.asarray(side)[0].astype(np.int64), np.asarray(z)[0]
         return EncoderState(networks, after), side, z.reshape(T, -1, z.shape[-1])
+
+    def steady(self, state: EncoderState) -> Mapping[int, np.ndarray]:
+        """Return the samples of steady packets: see `contract.SignalModel`."""
+        return state.front_end.steady
 
     def start_decoder(self) -> dict:
         """Return the decoder's state before the first packet."""

@@ -168,7 +168,7 @@ def test_flush_codes_a_last_frame_that_is_not_whole(codec, frames, n, integers):
     """As a file ends."""
     encoder, x = codec.encoder(30000), frames.ravel()[:n]
     found = encoder.push(x) + encoder.flush()
-    file = np.concatenate([side for side, _ in analyse(codec._parts, [np.pad(x, (encoder.delay_samples, 0))])])
+    file = np.concatenate([side for side, *_ in analyse(codec._parts, [np.pad(x, (encoder.delay_samples, 0))])])
     assert len(found) == len(file)
     assert np.mean(integers(codec, found).side == file) > 0.99, "rounding may differ"
 

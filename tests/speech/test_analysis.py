@@ -47,6 +47,16 @@ def test_resonances_of_pulses_are_bounded(period):
     assert np.abs(np.roots(lsf_to_lpc(analyse_lsf(x, SPEC, 16)[3]))).max() <= 0.921
 
 
+def test_two_tones_are_bounded_where_the_signal_is_steady():
+    time = np.arange(SPEC.window + 1) / SPEC.sample_rate_hz
+    x = 0.05 * (np.sin(2 * np.pi * 852 * time) + np.sin(2 * np.pi * 1477 * time))
+    plain, steady = (analyse_windows(x, SPEC, 16, steady) for steady in (False, True))
+    assert np.abs(np.roots(lsf_to_lpc(plain))).max() > 0.95
+    assert np.abs(np.roots(lsf_to_lpc(steady))).max() <= 0.921
+    noise = np.random.default_rng(1).standard_normal(len(x))
+    np.testing.assert_array_equal(analyse_windows(noise, SPEC, 16, True), analyse_windows(noise, SPEC))
+
+
 def test_windows_one_by_one_are_the_whole():
     padded = np.concatenate([np.zeros(33, np.float32), SPEECH])
     for n in range(2):

@@ -46,3 +46,17 @@ def test_a_signal_that_ends_is_continued_by_silence():
     (samples,), lsf = pushed([T], X[:700])
     assert len(samples) == T * SPEC.hop + SPEC.look_ahead and not samples[700:].any() and samples[:700].any()
     assert lsf.shape == (T, CONFIG.order) and np.isfinite(lsf).all()
+
+
+def test_steady_packets_are_named_with_their_samples():
+    """In each call by their index in it; the samples are those of the packets, without the look-ahead."""
+    x = (0.1 * np.sin(2 * np.pi * 1000 / SPEC.sample_rate_hz * np.arange(len(X) + 6 * SPEC.hop))).astype(np.float32)
+    state, at, found = front_end.start(x[: SPEC.look_ahead], CONFIG), SPEC.look_ahead, []
+    for n in (7, 5):
+        state, samples, _ = front_end.push(state, x[at : at + n * SPEC.hop], n, CONFIG)
+        at += n * SPEC.hop
+        found.append(list(state.steady))
+        for t, packet in state.steady.items():
+            np.testing.assert_array_equal(packet, samples[t * SPEC.hop : (t + 1) * SPEC.hop])
+    assert found == [[5, 6], list(range(5))]
+    assert not front_end.push(front_end.start(X[: SPEC.look_ahead], CONFIG), X[SPEC.look_ahead :], T, CONFIG)[0].steady

@@ -4,6 +4,8 @@ Place in the chain: between `codec` or live coders, which work on bytes and samp
 compiled: the first call is as fast as the others, and every number of packets is allowed.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from lpcnet_cq.bitstream.packet import Integers
@@ -53,6 +55,10 @@ class LightMusicModel:
         sizes = np.exp2(-self._entropy.exponents(side) / PER_OCTAVE)
         X *= self._model.bands.lines(sizes, side[:, 0])
         return state, side, X.astype(np.float32)
+
+    def steady(self, state: front_end.EncoderState) -> Mapping[int, np.ndarray]:
+        """Return no packets: see `contract.SignalModel`; music is coded as a spectrum, which keeps levels."""
+        return {}
 
     def start_decoder(self) -> State:
         """Return the decoder's state before the first packet."""

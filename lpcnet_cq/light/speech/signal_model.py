@@ -4,6 +4,7 @@ Place in the chain: between `codec` or live coders, which work on bytes and samp
 is compiled: the first call is as fast as the others, and every number of packets is allowed.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -63,6 +64,10 @@ class LightSpeechModel:
         with np.errstate(over="ignore"):  # in `silu`
             networks, side, z = self._model.encode(state.networks, x, lsf)
         return EncoderState(networks, after), side.astype(np.int64), z.reshape(T, -1, z.shape[-1])
+
+    def steady(self, state: EncoderState) -> Mapping[int, np.ndarray]:
+        """Return the samples of steady packets: see `contract.SignalModel`."""
+        return state.front_end.steady
 
     def start_decoder(self) -> cq.DecoderState:
         """Return the decoder's state before the first packet."""

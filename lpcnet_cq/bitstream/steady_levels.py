@@ -1,0 +1,56 @@
+"""Packets of steady sounds in files, with the gains of a closed loop.
+
+Place in the chain: in the encoder of files, between latents and packets. What decodes packets and compares levels comes
+from above, as a `Loop`, because only codecs decode. Delay: none.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+
+from lpcnet_cq.bitstream.packet import Integers
+from lpcnet_cq.bitstream.packet_fit import Fitted, Fitter
+
+Steady = Mapping[int, np.ndarray]  # what packets should sound like, (hop,) or (hop, C), by their index, ascending
+
+
+class Loop(Protocol):
+    """Keep the level of steady sounds, as `lpcnet_cq.level_loop.LevelLoop` does; immutable.
+
+    A reference is what the packet should sound like; None if it is not steady.
+    """
+
+    def scaled(self, z: np.ndarray, reference: np.ndarray | None) -> np.ndarray:
+        """Return the latents (1, S, D) of the next packet times the gain that it needs."""
+        ...
+
+    def follow(self, n: Integers, reference: np.ndarray | None) -> "Loop":
+        """Return the loop after a packet of these integers."""
+        ...
+
+
+def code_steady(fitter: Fitter, point: np.ndarray, steady: Steady, loop: Loop) -> dict[int, Fitted]:
+    """Return the coded packets of steady sounds at operating points (T,), by their index.
+
+    Each run of them is coded as if it began with a context reset. The integers can be written in any context, but
+    latents that are rounded again in another one may have another level.
+
+    Parameters
+    ----------
+    fitter : Fitter
+        With side integers and latents of T packets.
+    point : int array (T,)
+    steady : Steady
+    loop : Loop
+        Before the first packet.
+    """
+    run, pasts, coded = loop, None, {}
+    for t, reference in steady.items():
+        if t - 1 not in steady:
+            run, pasts = loop, None
+        z = run.scaled(fitter.z[t : t + 1], reference)
+        coded[t] = replace(fitter, pasts=pasts, side=fitter.side[t : t + 1], z=z).at(int(point[t]))
+        run, pasts = run.follow(coded[t].n, reference), coded[t].pasts
+    return coded
