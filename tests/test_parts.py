@@ -139,8 +139,9 @@ for settings in (
 ):
     for name, value in settings.items():
         jax.config.update(name, value)
-    print(digest_of(load()))
-    load().decode(load().encode(x, 16000))
+    codec = load()
+    print(digest_of(codec))
+    codec.decode(codec.encode(x, 16000))
 """
 
 
