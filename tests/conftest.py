@@ -68,8 +68,9 @@ def pytest_runtest_teardown():
 
 @pytest.fixture(scope="module")
 def little_memory():
-    """Begin a file of tests with little memory, and before all others."""
+    """Begin a file of tests with little memory, and before all others; return a function that gives memory back."""
     keep_below(FEW_BYTES)
+    return lambda: keep_below(FEW_BYTES)
 
 
 def keep_below(n_bytes):

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from lpcnet_cq.nn.capture import multiply
+from lpcnet_cq.nn.running_max import running_max
 from lpcnet_cq.speech.constants import MAX_LOG_FACTOR, PEAK_DECAY, START_LEVEL
 
 HIDDEN = 128
@@ -64,4 +65,4 @@ def recent_peak(before: jax.Array, log_gain: jax.Array) -> jax.Array:
     """
     fall = PEAK_DECAY * jnp.arange(log_gain.shape[1] + 1, dtype=log_gain.dtype)
     levels = jnp.concatenate([before, log_gain], axis=1) + fall
-    return (jax.lax.cummax(levels, axis=1) - fall)[:, 1:]
+    return (running_max(levels) - fall)[:, 1:]

@@ -8,8 +8,10 @@ Letters: B batch, T packets, S subframes per packet, M order.
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from dsp.frames import FrameSpec
+from lpcnet_cq.nn.running_max import running_max
 from lpcnet_cq.speech.constants import MIN_DISTANCE, interpolation_weights
 
 
@@ -21,9 +23,10 @@ def order_lsf(lsf: jax.Array) -> jax.Array:
     """
     M = lsf.shape[-1]
     k = jnp.arange(1, M + 1, dtype=lsf.dtype) * MIN_DISTANCE
-    up = jax.lax.cummax(jnp.sort(lsf, axis=-1).clip(MIN_DISTANCE) - k, axis=lsf.ndim - 1) + k
+    up = running_max(jnp.sort(lsf, axis=-1).clip(MIN_DISTANCE) - k) + k
     top = jnp.pi - (M + 1) * MIN_DISTANCE
-    return jax.lax.cummin(up - k - top, axis=lsf.ndim - 1, reverse=True).clip(max=0.0) + k + top
+    down = -jnp.flip(running_max(jnp.flip(top - (up - k), axis=-1)), axis=-1)
+    return down.clip(max=0.0) + k + top
 
 
 def interpolate_lsf(previous: jax.Array, lsf: jax.Array, spec: FrameSpec) -> jax.Array:
@@ -65,22 +68,17 @@ def lsf_to_lpc(lsf: jax.Array) -> jax.Array:
     F. Itakura, "Line spectrum representation of linear predictor coefficients", JASA 57 (1975);
     3GPP TS 26.190, 5.2.4.
     """
-    c = -2 * jnp.cos(lsf)
+    M = lsf.shape[-1]
+    first = np.pad([[1, 1], [1, -1]], ((0, 0), (0, M)))  # P and Q, powers of z^-1 to M + 1
+    start = jnp.broadcast_to(jnp.asarray(first, lsf.dtype), (*lsf.shape[:-1], 2, M + 2))
 
-    def product(first, pairs):
-        p = jnp.broadcast_to(jnp.array(first, lsf.dtype), (*lsf.shape[:-1], 2))
-        for k in range(pairs.shape[-1]):
-            ck = pairs[..., k : k + 1]
-            p = (
-                jnp.pad(p, [(0, 0)] * (p.ndim - 1) + [(0, 2)])
-                + ck * jnp.pad(p, [(0, 0)] * (p.ndim - 1) + [(1, 1)])
-                + jnp.pad(p, [(0, 0)] * (p.ndim - 1) + [(2, 0)])
-            )
-        return p
+    def multiply(p, c):
+        past = jnp.pad(p, [(0, 0)] * (p.ndim - 1) + [(2, 0)])
+        return past[..., 2:] + c * past[..., 1:-1] + past[..., :-2], None
 
-    P = product([1.0, 1.0], c[..., 0::2])
-    Q = product([1.0, -1.0], c[..., 1::2])
-    return 0.5 * (P + Q)[..., :-1]
+    pairs = (-2 * jnp.cos(lsf)).reshape(*lsf.shape[:-1], M // 2, 2, 1)
+    polynomials, _ = jax.lax.scan(multiply, start, jnp.moveaxis(pairs, -3, 0))
+    return 0.5 * polynomials.sum(axis=-2)[..., :-1]
 
 
 def expand_bandwidth(a: jax.Array, gamma: float) -> jax.Array:

@@ -29,9 +29,9 @@ pytestmark = pytest.mark.usefixtures("little_memory")
 
 
 def settings(init, data, steps):
-    """Return settings of a short training of the smallest crops."""
+    """Return settings of a short training of the smallest crops, with the compiled step of `training/test_train`."""
     t = preset_for_weights(str(init), "prune")
-    return replace(t, data=str(data), steps=steps, batch=2, seconds=0.4)
+    return replace(t, data=str(data), steps=steps, batch=2, seconds=0.4, step_margin=9.0)
 
 
 def prune_all(folder, vowel, params, integers):

@@ -10,6 +10,7 @@ export interface Vector {
   readonly mode: string;
   readonly layers: number;
   readonly sample_rate_hz: number;
+  readonly seconds: number;
 }
 
 /** The root of the repository, seen from web/dist/test. */
