@@ -59,7 +59,7 @@ def envelope(g: Graph, model: light.Envelope, initial: np.ndarray, lsf: Tensor) 
     before, lsf = g.state("lsf", initial), order_lsf(lsf, M)
     g.next("lsf", lsf)
     sub = before * (1 - model.w) + lsf * model.w
-    factors = model.points - 2 * sub.cos().reshape(S, M // 2, 2, 1)
+    factors = model.points - sub.cos().reshape(S, M // 2, 2, 1)
     values = g.op("ReduceProd", factors, np.array([1]), dtype=np.float64, keepdims=0).reshape(S, -1) @ model.matrix
     a = g.concat([g.constant(np.ones((S, 1))), values.slice(1, M + 2, axis=1)], axis=1)
     power = values.slice(M + 2, axis=1)

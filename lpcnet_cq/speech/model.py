@@ -119,12 +119,6 @@ def _cast(model: Model, dtype: str, *arrays: jax.Array) -> tuple[jax.Array, ...]
     return tuple(v.astype(dtype) for v in arrays) if model.wide else arrays
 
 
-def _single(model: Model, *arrays: jax.Array) -> tuple[jax.Array, ...]:
-    """Return arrays that are in double precision if the model is wide in single precision."""
-    with _double(model):
-        return _cast(model, "float32", *arrays)
-
-
 def decode_envelope(model: Model, before: jax.Array, lsf: jax.Array):
     """Return LSFs of packets (B, T, M) and subframes (B, T*S, M), filters (B, T*S, M+2), scales of latents (B, T*S, D).
 
@@ -290,10 +284,8 @@ def decode_with_excitation(
     e = normalised * jnp.repeat(jnp.exp(gains[:, 1:-1]), c.spec.subframe, axis=1)
     filter_state, y = synthesise_speech(model, state, e, a)
     postfilter, y = model.postfilter(state["postfilter"], y, cond)
-    formant: Any = state.get("formant")
-    if c.concealment and T == 1:
-        filters = jnp.concatenate([state["a"], *_single(model, a)], axis=1)[:, :-1]
-        formant, y = formant_postfilter(c, formant, y, filters, step[:, 0], packet_loss.lost[:, 0])
+    if c.concealment:
+        filter_state["formant"], y = _filter_formants(model, state, y, a, step, packet_loss.lost)
     after = filter_state | {
         "lsf": lsf_hat[:, -1],
         "gain": gains[:, -2:],
@@ -305,8 +297,17 @@ def decode_with_excitation(
     }
     if c.concealment:
         after["concealment"] = update_history(concealed, packet_loss, normalised) if T == 1 else concealed
-        after["formant"] = formant
     return after, y, normalised
+
+
+def _filter_formants(model: Model, state: dict, y: jax.Array, a: jax.Array, step: jax.Array, lost: jax.Array):
+    """Return state and output of the formant postfilter for single packets, those of live streams; else no change."""
+    if step.shape[1] != 1:
+        return state["formant"], y
+    with _double(model):
+        (a,) = _cast(model, "float32", a)
+    filters = jnp.concatenate([state["a"], a], axis=1)[:, :-1]
+    return formant_postfilter(model.config, state["formant"], y, filters, step[:, 0], lost[:, 0])
 
 
 def conceal_latents(model: Model, loss: PacketLoss, latents, cond: jax.Array, scale: jax.Array, position: jax.Array):
