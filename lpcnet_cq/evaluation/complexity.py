@@ -15,6 +15,7 @@ from lpcnet_cq.bitstream.codec_config import CodecConfig
 from lpcnet_cq.music.config import MusicConfig
 from lpcnet_cq.music.model import Model as MusicModel
 from lpcnet_cq.registry import record_of
+from lpcnet_cq.speech import formant_tables
 from lpcnet_cq.speech.config import SpeechConfig
 from lpcnet_cq.speech.constants import TAPS
 from lpcnet_cq.speech.model import Model
@@ -64,7 +65,7 @@ def speech_macs_per_second(config: SpeechConfig, floats: dict | None = None) -> 
         "decoder": coarse * (_weights(decoder.coarse) + _weights(decoder.up))
         + fine * (_weights(decoder.noise) + _weights(decoder.fine))
         + coarse * _long_term_postfilter(model.postfilter)
-        + (_concealment(model, packets, coarse) if config.concealment else 0)
+        + (_concealment(model, packets, coarse) + coarse * _formant_postfilter(config) if config.concealment else 0)
         + envelope
         + lpc_filter,
         "entropy": packets * (_weights(entropy.side) - _unused(entropy.side.triangular))
@@ -117,6 +118,15 @@ def _long_term_postfilter(block) -> int:
     """
     n = (block.past + 1) * block.L
     return round(6 * n * math.log2(n)) + 2 * 4 * (n // 2 + 1) + TAPS * block.n_lags + _weights(block)
+
+
+def _formant_postfilter(c: SpeechConfig) -> int:
+    """Return the multiplications of the formant postfilter per subframe.
+
+    Filter, three real FFTs, two bandwidth expansions, division by the pre-emphasis.
+    """
+    n = formant_tables.DFT
+    return formant_tables.TAPS * c.spec.subframe + round(3 * n * math.log2(n)) + (c.order + 4) * (c.order + 1)
 
 
 def _per_subframe(latent) -> int:

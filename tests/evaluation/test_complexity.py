@@ -1,5 +1,6 @@
 """The budgets of the design: parameters and multiplications, against a count by hand."""
 
+from dataclasses import replace
 from math import log2
 
 import jax
@@ -34,6 +35,16 @@ def test_count_by_hand():
         "decoder": decoder + envelope + 250 * comb,
         "entropy": 50 * (side + 42 * 64 + 64 * 50) + 250 * latent,
     }
+
+
+def test_what_lost_packets_take_by_hand():
+    c = SpeechConfig()
+    formant = 32 * 64 + 3 * 64 * 6 + 18 * 17 + 2 * 17  # taps, three FFTs of 64, without pre-emphasis, two expansions
+    networks = 50 * ((2 * 21 + 3) * 48 + 48 * 21) + 250 * (22 * 48 + 48 * 2 * 64)
+    conditions = 3 * 2 * 128 + 3 * 2 * 32  # two more inputs of the decoder and of the long-term postfilter
+    repeated = 2 * 64 * 64  # the transform of the repeated excitation
+    found = macs_per_second(replace(c, concealment=True))["decoder"] - macs_per_second(c)["decoder"]
+    assert found == networks + 250 * (formant + conditions + repeated)
 
 
 def test_music_by_hand():

@@ -14,7 +14,8 @@ decode alike on every machine. PCM is computed in floating point, so it may diff
 machine; and an encoder there may write other bytes, because rounding to integers follows floating-point analysis.
 Vectors are never written again: an existing file stays as it is. The exception is the `pcm` of vectors of speech, which
 differs by up to 491 steps of 16 bits since filters are computed in double precision, and that of `cq3-9k-live` since
-live decoders have a formant postfilter; encoding their inputs again gives other bytes. Capped and live vectors without `constant` in their names show the rate control of the first releases.
+live decoders have a formant postfilter; encoding their inputs again gives other bytes. Capped and live vectors without
+`constant` in their names show the rate control of the first releases.
 """
 
 import argparse
