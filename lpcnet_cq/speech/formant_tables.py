@@ -13,8 +13,8 @@ from lpcnet_cq.speech.config import SpeechConfig
 
 GAMMAS = 0.65, 0.75  # g1 of the strongest filter, and g2
 STEPS = 3, 9  # of 17 step indices: up to the first one the filter has no effect, from the second one on its full one
-SPREAD = 0.01  # share of a packet in the mean share of lost packets
-LOSSES = 0.0101, 0.02  # the same as STEPS for the mean share of lost packets: a single loss has no effect
+SPREAD = 0.005  # share of a packet in the mean share of lost packets
+LOSSES = 0.0051, 0.01  # the same as STEPS for the mean share of lost packets: a single loss has no effect
 TAPS, DFT = 32, 64  # 0.75^32 is -80 dB
 BLOCKS = 4  # subframes whose energy does not change
 FLOOR = 1e-12  # added to energies, full scale 1

@@ -85,13 +85,13 @@ def test_does_nothing_without_losses_at_fine_steps_or_without_formants(material)
 
 
 def test_a_single_loss_has_no_effect_but_several_have_one(material):
-    """The share after n packets without a loss has the closed form 0.01 * 0.99^n; after 50 % of loss it is 2 % soon."""
+    """The share after n packets without a loss has the closed form 0.005 * 0.995^n; after 50 % of loss it is 1 % soon."""
     x, a = material
     state = compiled(start(1), x[:, : 5 * L], a[:, :5], jnp.full(1, COARSE), ONCE)[0]
     assert strength_at(state["losses"]) == 0
     for _ in range(3):
         state = run(state, x, a)[0]
-    np.testing.assert_allclose(state["losses"], 0.01 * 0.99**12, rtol=1e-4)
+    np.testing.assert_allclose(state["losses"], 0.005 * 0.995**12, rtol=1e-4)
     for lost in (ONCE, NEVER, ONCE):
         state = compiled(state, x[:, : 5 * L], a[:, :5], jnp.full(1, COARSE), lost)[0]
     assert strength_at(state["losses"]) == 1
