@@ -7,10 +7,11 @@ packets by a gain: the decoded level follows the latents. Every run of steady pa
 """
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
+from lpcnet_cq.bitstream.codec_config import CodecConfig
 from lpcnet_cq.bitstream.packet import Integers
 from lpcnet_cq.contract import SignalModel
 
@@ -20,15 +21,27 @@ MAX_GAIN = 4.0  # 12 dB; the least gain is its inverse
 FIRST_SPEED, LEAST_SPEED = 0.6, 0.08  # of the error in dB that the first and the last corrections of a run remove
 
 
+class Decodes(Protocol):
+    """Hold what decodes packets, as `parts.CodecParts` does, which pickling stores by name."""
+
+    @property
+    def signal(self) -> SignalModel:
+        """The signal model."""
+        ...
+
+    @property
+    def config(self) -> CodecConfig:
+        """The dimensions of the codec."""
+        ...
+
+
 @dataclass(frozen=True)
 class LevelLoop:
     """Hold the loop's state in a run of steady packets.
 
     Parameters
     ----------
-    signal : SignalModel
-    delay : int
-        Delay of the decoder's output in samples.
+    parts : Decodes
     gain : float
         Factor on the latents of the next packet.
     count : int
@@ -39,8 +52,7 @@ class LevelLoop:
         Last samples that were encoded and decoded.
     """
 
-    signal: SignalModel
-    delay: int
+    parts: Decodes
     gain: float = 1.0
     count: int = 0
     decoder: Any = None
@@ -62,10 +74,11 @@ class LevelLoop:
             What it should sound like; None ends the run.
         """
         if reference is None:
-            return LevelLoop(self.signal, self.delay) if self.count else self
-        decoder, y = self.signal.synthesise(self.decoder if self.count else self.signal.start_decoder(), n)
+            return LevelLoop(self.parts) if self.count else self
+        signal, delay = self.parts.signal, self.parts.config.decoder_delay
+        decoder, y = signal.synthesise(self.decoder if self.count else signal.start_decoder(), n)
         size = SPAN * len(y)
-        x = np.concatenate([self.x, reference])[-size - self.delay :] if self.count else reference
+        x = np.concatenate([self.x, reference])[-size - delay :] if self.count else reference
         y = np.concatenate([self.y, y])[-size:] if self.count else y
         after = replace(self, count=self.count + 1, decoder=decoder, x=x, y=y)
         return after._corrected(x[:size], y) if after.count >= SETTLED else after

@@ -84,7 +84,7 @@ class CodecParts:
     @property
     def level_loop(self) -> LevelLoop:
         """The loop that keeps the level of steady sounds, before the first packet."""
-        return LevelLoop(self.signal, self.config.decoder_delay)
+        return LevelLoop(self)
 
     @property
     def n_parameters(self) -> int:

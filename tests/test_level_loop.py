@@ -1,5 +1,7 @@
 """The loop that keeps the level of steady sounds: a decoder that is too loud or too quiet, and the released codec."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -26,6 +28,11 @@ class Decoder:
         return state + 1, y.astype(np.float32)
 
 
+def looped(factor):
+    """Return a loop around a decoder."""
+    return LevelLoop(SimpleNamespace(signal=Decoder(factor), config=SimpleNamespace(decoder_delay=DELAY)))
+
+
 def reference(t):
     return SINE[t * HOP : (t + 1) * HOP].astype(np.float32)
 
@@ -42,7 +49,7 @@ def run(loop, T, begin=0):
 
 @pytest.mark.parametrize("factor", [0.4, 0.8, 1.0, 2.5])
 def test_the_gain_becomes_the_inverse_of_the_error(factor):
-    _, gains = run(LevelLoop(Decoder(factor), DELAY), 60)
+    _, gains = run(looped(factor), 60)
     assert gains[:SETTLED] == [1.0] * SETTLED
     assert abs(20 * np.log10(gains[SETTLED + 8] * factor)) < 1
     assert abs(20 * np.log10(gains[-1] * factor)) < 0.1
@@ -50,11 +57,11 @@ def test_the_gain_becomes_the_inverse_of_the_error(factor):
 
 @pytest.mark.parametrize(("factor", "limit"), [(0.01, MAX_GAIN), (100.0, 1 / MAX_GAIN)])
 def test_the_gain_has_limits(factor, limit):
-    assert run(LevelLoop(Decoder(factor), DELAY), 60)[1][-1] == pytest.approx(limit, rel=1e-2)
+    assert run(looped(factor), 60)[1][-1] == pytest.approx(limit, rel=1e-2)
 
 
 def test_a_packet_that_is_not_steady_ends_the_run():
-    start = LevelLoop(Decoder(0.5), DELAY)
+    start = looped(0.5)
     loop, gains = run(start, 20)
     z = np.full((1, 1, 1), 1000.0, np.float32)
     assert gains[-1] > 1.5 and loop.scaled(z, None) is z
@@ -64,7 +71,7 @@ def test_a_packet_that_is_not_steady_ends_the_run():
 
 
 def test_silence_leaves_the_gain():
-    loop = LevelLoop(Decoder(0.0), DELAY)
+    loop = looped(0.0)
     assert run(loop, 10)[1] == [1.0] * 10
 
 

@@ -6,8 +6,8 @@ as g2^n, and its first `TAPS` values are used. The output has the energy of the 
 
 Noise between formants is heard most where packets are lost: judges that hear the decoded speech alone rate the filter
 higher. Without losses it also takes away details that judges miss who compare with the original. Therefore its strength
-follows the mean share of lost packets, over about 200 packets: none up to 0.5 %, all from 1 % on. And the finer the step
-size, the less noise there is, and the weaker is the filter: g1 approaches g2. Delay: none.
+follows the mean share of lost packets, over about 200 packets: none up to 0.5 %, all from 1 % on. And the finer the
+step size, the less noise there is, and the weaker is the filter: g1 approaches g2. Delay: none.
 
 Letters: B batch, S subframes of one packet, L samples per subframe, M order, K taps.
 

@@ -120,7 +120,7 @@ def test_pieces_are_the_whole(tiny, speech, awake, changes):
         parts.append(part)
         ys.append(out)
     np.testing.assert_array_equal(jnp.concatenate(parts, axis=1), s)
-    np.testing.assert_allclose(jnp.concatenate(ys, axis=1), y, atol=1e-4)
+    np.testing.assert_allclose(jnp.concatenate(ys, axis=1), y, rtol=1e-4, atol=1e-4)
 
 
 def test_decoder_and_encoder_agree_on_the_frames(model, system, speech):

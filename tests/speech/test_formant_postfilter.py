@@ -85,7 +85,7 @@ def test_does_nothing_without_losses_at_fine_steps_or_without_formants(material)
 
 
 def test_a_single_loss_has_no_effect_but_several_have_one(material):
-    """The share after n packets without a loss has the closed form 0.005 * 0.995^n; after 50 % of loss it is 1 % soon."""
+    """The share after n packets without a loss is 0.005 * 0.995^n; at 50 % of loss it is 1 % soon."""
     x, a = material
     state = compiled(start(1), x[:, : 5 * L], a[:, :5], jnp.full(1, COARSE), ONCE)[0]
     assert strength_at(state["losses"]) == 0
