@@ -151,8 +151,8 @@ class Packer:
             points = np.full(T, point)
             runs = self._rounded(side, z, points, self.steps_for(layers), 0, T)
             bits = rate.packet_costs(self.model, runs, side_bits, layers - 1)
-            for t, fitted in steady(points, layers).items():
-                bits[t] = 8 * fitted.n_bytes
+            for t, coded in steady(points, layers).items():
+                bits[t] = 8 * coded.n_bytes
             return bits
 
         budget = allowed_bits + reserved_bits
@@ -186,7 +186,7 @@ class Packer:
                 continue
             n = join(self.model, [n for _, n in self._rounded(side, z, point, steps, i, i + size)])
             for t in steady.keys() & range(i, i + size):
-                n.latents[t - i] = steady[t].n.latents[0]
+                n.latents[t - i] = steady[t].latents
             packets = put_layers(self.model, None, n, layers - 1)[1]
             written[i] = _Segment(points, n.step, n.side, n.latents.astype(np.int16), packets)
         return written

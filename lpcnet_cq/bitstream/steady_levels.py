@@ -6,12 +6,12 @@ from above, as a `Loop`, because only codecs decode. Delay: none.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from lpcnet_cq.bitstream.packet import Integers
-from lpcnet_cq.bitstream.packet_fit import Fitted, Fitter
+from lpcnet_cq.bitstream.packet_fit import Fitter
 
 Steady = Mapping[int, np.ndarray]  # what packets should sound like, (hop,) or (hop, C), by their index, ascending
 
@@ -31,7 +31,14 @@ class Loop(Protocol):
         ...
 
 
-def code_steady(fitter: Fitter, point: np.ndarray, steady: Steady, loop: Loop) -> dict[int, Fitted]:
+class SteadyPacket(NamedTuple):
+    """Hold the size of a packet, and its integers int16 (S, D): little, because a block has up to 48,000 packets."""
+
+    n_bytes: int
+    latents: np.ndarray
+
+
+def code_steady(fitter: Fitter, point: np.ndarray, steady: Steady, loop: Loop) -> dict[int, SteadyPacket]:
     """Return the coded packets of steady sounds at operating points (T,), by their index.
 
     Each run of them is coded as if it began with a context reset. The integers can be written in any context, but
@@ -51,6 +58,7 @@ def code_steady(fitter: Fitter, point: np.ndarray, steady: Steady, loop: Loop) -
         if t - 1 not in steady:
             run, pasts = loop, None
         z = run.scaled(fitter.z[t : t + 1], reference)
-        coded[t] = replace(fitter, pasts=pasts, side=fitter.side[t : t + 1], z=z).at(int(point[t]))
-        run, pasts = run.follow(coded[t].n, reference), coded[t].pasts
+        fitted = replace(fitter, pasts=pasts, side=fitter.side[t : t + 1], z=z).at(int(point[t]))
+        coded[t] = SteadyPacket(fitted.n_bytes, fitted.n.latents[0].astype(np.int16))
+        run, pasts = run.follow(fitted.n, reference), fitted.pasts
     return coded
