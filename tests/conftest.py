@@ -14,6 +14,7 @@ import os
 import shutil
 import sys
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -21,6 +22,9 @@ os.environ.setdefault("JAX_NUMPY_DTYPE_PROMOTION", "strict")
 os.environ.setdefault("MPLBACKEND", "agg")
 # Far less is run than compiled: quick compilation to slower code takes a third of the time.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+# A quarter of the memory of a compilation is saved by this; other versions of XLA may not know the flag and would end.
+if version("jaxlib").startswith("0.10."):
+    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
 # Compiled code is kept between runs, away from what the user's own programs have compiled.
 _cache = Path(tempfile.gettempdir()) / f"lpcnet_cq-tests-{os.getuid() if hasattr(os, 'getuid') else 0}"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_cache / "jax"))

@@ -9,6 +9,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 import soundfile
 from flax import nnx
@@ -42,6 +43,15 @@ from lpcnet_cq.training.speech_data import Batches
 
 pytestmark = pytest.mark.usefixtures("little_memory")
 STEPS, STOP = 40, 28  # phases end at 24, 32 and 40
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_optimiser():
+    """Train by Adam on one flat vector: orthogonalised momentum, which `training/test_train` has, compiles for long."""
+    adam = optax.flatten(optax.adam(1.0, b1=0.9, b2=0.99))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "OPTIMISER", adam)
+        yield
 
 
 def recipe(folder, tiny):
