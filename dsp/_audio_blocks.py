@@ -15,7 +15,7 @@ from dsp._audio_mapping import release
 from dsp._audio_recordings import Recording, length_notes, recordings
 from dsp._audio_samples import WIDTHS, to_float
 from dsp._audio_source import CHUNK_BYTES, HEAD_BYTES, read_chunk
-from dsp.signals import MAX_CHANNELS
+from dsp.signals import CLIPPED_UP_TO, MAX_CHANNELS, too_loud
 
 _CANCELLED_DB = 20.0  # level of the mono mix below that of the channels from which on a note is added
 
@@ -27,7 +27,7 @@ class AudioBlocks:
     Attributes
     ----------
     blocks : iterator of float32 arrays (n,) or (n, 2)
-        To be read once. Raises a ValueError where the file has no samples, or NaN or infinite samples.
+        To be read once. Raises a ValueError where the file has no samples, or samples that are not finite or too loud.
     sample_rate_hz : int
     n_channels : int
         Channels of the file.
@@ -141,7 +141,7 @@ def arriving(found: Samples, begin: bytes, file: BinaryIO, notes: list[str]) -> 
 def checked_blocks(
     blocks: Iterator[np.ndarray], name: str, rate_hz: int, n_channels: int, channels: int, notes: list[str]
 ) -> AudioBlocks:
-    """Mix the channels of blocks, and refuse a recording without samples or with samples that are not finite.
+    """Mix the channels of blocks, and refuse a recording without samples, or with NaN, infinite or too loud ones.
 
     Raises
     ------
@@ -159,6 +159,9 @@ def checked_blocks(
             if not finite.all():
                 at_s = (n_samples + int(finite.argmin())) / rate_hz
                 raise ValueError(f"{name} holds NaN or infinite samples, the first at {at_s:.3f} s")
+            peak = max(float(x.max(initial=0)), -float(x.min(initial=0)))
+            if peak > CLIPPED_UP_TO:
+                raise ValueError(too_loud(name, peak))
             n_samples += len(x)
             yield x
         if not n_samples:

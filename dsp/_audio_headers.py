@@ -22,7 +22,7 @@ _NEXT_FILE = re.compile(
     re.DOTALL,
 )
 _MAX_TRAILING_BYTES = 4096  # larger data after the end are samples of a recorder that did not update its header
-_G721 = 0x40  # ADPCM code of the only compressed format without blocks
+_WITHOUT_BLOCKS = (0x40, 0x50, 0x55)  # codes of compressed formats whose samples end anywhere: G.721, MPEG audio
 _UNKNOWN_BYTES = 0x7FFF0000  # a length from here to 2^32 - 1 means that it is unknown
 _AIFF_ENCODINGS = {
     b"twos": ">i2", b"sowt": "<i2", b"raw ": "u1", b"fl32": ">f4", b"FL32": ">f4", b"fl64": ">f8", b"FL64": ">f8",
@@ -140,7 +140,7 @@ def _wav(data, at: int, order: str) -> Samples:
             _wav_format(data, place, order, found)
         elif mark == b"LIST" and data[place : place + 4] == b"wavl":
             raise ValueError("its samples are in parts (LIST wavl), which are not supported")
-        elif mark == b"data" and not found.size_at:
+        elif mark == b"data" and not (size == 0 and _begins_chunk(data, place)):
             samples_at, found.size_at = place, place - 4
             claimed = size_64 if size_64 is not None and size == 0xFFFFFFFF else size
         if found.channels and found.size_at:
@@ -160,12 +160,13 @@ def _wav_format(data, place: int, order: str, found: Samples) -> None:
     tag, found.channels, found.sample_rate_hz, align, bits = struct.unpack_from(order + "HHI4xHH", data, place)
     if tag == 0xFFFE:  # WAVE_FORMAT_EXTENSIBLE: the first two bytes of the GUID are the format code
         tag = struct.unpack_from(order + "24xH", data, place)[0]
-    width = align // max(found.channels, 1) or -(-bits // 8)
+    width, container = -(-bits // 8), align // max(found.channels, 1)
+    width = container if not width or (width, container) == (3, 4) else width  # 24 bits in 4 bytes are usual
     kind = {1: "i", 3: "f"}.get(tag, "")
     narrow = {(1, 1): "u1", (6, 1): "alaw", (7, 1): "ulaw"}.get((tag, width), "")
     if tag in (0x02, 0x11, 0x31):  # ADPCM of Microsoft and IMA, GSM 06.10
         found.block_samples = struct.unpack_from(order + "18xH", data, place)[0]
-    found.block_bytes = 1 if tag == _G721 else max(align, 1)
+    found.block_bytes = 1 if tag in _WITHOUT_BLOCKS else max(align, 1)
     found.encoding = narrow or (f"{order}{kind}{width}" if f"<{kind}{width}" in WIDTHS else "")
 
 
@@ -180,7 +181,7 @@ def _wav64(data, at: int) -> Samples:
 
 
 def _aiff(data, at: int) -> Samples:
-    found = Samples()
+    found, samples = Samples(), None
     for mark, place, size in _chunks(data, at + 12, struct.Struct(">4sI"), 2):
         if mark == b"COMM":
             found.channels, _, bits, exponent, mantissa = struct.unpack_from(">HIHHQ", data, place)
@@ -192,9 +193,11 @@ def _aiff(data, at: int) -> Samples:
             if found.encoding not in WIDTHS:
                 found.encoding = ""
         elif mark == b"SSND":
-            offset = struct.unpack_from(">I", data, place)[0]
-            return _placed(data, found, place + 8 + offset, max(size - 8 - offset, 0), 2, _file_end(data, at, ">"))
-    return _placed(data, found, len(data), 0, 2)
+            start = place + 8 + struct.unpack_from(">I", data, place)[0]
+            samples = start, max(place + size - start, 0), 2, _file_end(data, at, ">")
+        if found.channels and samples:  # in any order
+            break
+    return _placed(data, found, *(samples or (len(data), 0, 2)))
 
 
 def _au(data, at: int) -> Samples:
@@ -207,7 +210,11 @@ def _caf(data, at: int) -> Samples:
     found = Samples()
     for mark, place, size in _chunks(data, at + 8, struct.Struct(">4sq"), 1):
         if mark == b"desc":
-            rate_hz, kind, flags, _, _, found.channels, bits = struct.unpack_from(">d4sIIIII", data, place)
+            rate_hz, kind, flags, n_bytes, _, found.channels, bits = struct.unpack_from(">d4sIIIII", data, place)
+            if kind == b"lpcm" and n_bytes != -(-bits // 8) * found.channels:
+                raise ValueError(
+                    f"it has {found.channels} samples of {bits} bits in {n_bytes} bytes, they must fill them"
+                )
             found.sample_rate_hz = round(rate_hz) if 0 <= rate_hz < 1e9 else 0
             linear = ("<" if flags & 2 else ">") + ("f" if flags & 1 else "i") + str(-(-bits // 8))
             linear = "i1" if linear[1:] == "i1" else linear

@@ -40,6 +40,8 @@ class Mp3Stream:
         Whether the last frame is incomplete.
     endless : bool
         Whether a decoder estimates the number of frames from the length of the file.
+    end : int
+        Position after it, where another stream may begin.
     """
 
     pieces: list
@@ -50,6 +52,7 @@ class Mp3Stream:
     skipped_bytes: int
     cut_off: bool
     endless: bool
+    end: int
 
 
 def after_id3(data, at: int = 0) -> int:
@@ -81,6 +84,7 @@ def find_mp3(data, at: int = 0) -> Mp3Stream | None:
         return None
     head = _word(data, first)
     runs, n_frames, skipped, cut_off = _runs(data, first, head)
+    end = runs[-1][1]
     version, layer, is_mono = head >> 19 & 3, head >> 17 & 3, head >> 6 & 3 == 3
     per_frame = 384 if layer == 3 else 1152 if layer == 2 or version == 3 else 576
     side_bytes = 4 + ((17 if is_mono else 32) if version == 3 else (9 if is_mono else 17))
@@ -99,7 +103,7 @@ def find_mp3(data, at: int = 0) -> Mp3Stream | None:
     else:
         info = b""
     rate_hz = _RATES_HZ[version][head >> 10 & 3]
-    return Mp3Stream([info, *runs], claimed, n_frames, per_frame, rate_hz, skipped, cut_off, claimed is None)
+    return Mp3Stream([info, *runs], claimed, n_frames, per_frame, rate_hz, skipped, cut_off, claimed is None, end)
 
 
 def _word(data, at: int) -> int:
@@ -151,6 +155,8 @@ def _runs(data, at: int, same: int) -> tuple[list[tuple[int, int]], int, int, bo
         runs.append((start, at))
         if size and at + size > len(data):
             return runs, n_frames, skipped, True
+        if begins_mp3(data, at) and _differ(_word(data, after_id3(data, at)), same):
+            return runs, n_frames, skipped, False
         start = _next_frame(data, at + size if size else at, same, len(data))
         if start is None:
             tail = data[at : at + 11]

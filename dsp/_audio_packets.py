@@ -122,7 +122,7 @@ def _flac_number(head: bytes) -> int | None:
     """Return the frame or sample number in the header of a FLAC frame; None if its checksum is wrong."""
     if len(head) < 16 or head[2] >> 4 == 0 or head[2] & 15 == 15 or head[3] & 1:
         return None
-    n_more = max(0, 7 - (head[4] ^ 0xFF).bit_length() - 1)  # further bytes of the number, coded as in UTF-8
+    n_more = max(0, 7 - (head[4] ^ 0xFF).bit_length())  # further bytes of the number, coded as in UTF-8
     number = head[4] & (0x7F >> (n_more + 1 if n_more else 0))
     for byte in head[5 : 5 + n_more]:
         number = number << 6 | byte & 0x3F

@@ -3,6 +3,7 @@
 Place in the chain: called by `audio_file`, which opens files and mixes channels. Delay: none.
 """
 
+import re
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,13 +12,14 @@ import numpy as np
 
 from dsp._audio_headers import Samples, find_samples
 from dsp._audio_libsndfile import Decoder, Pieces
-from dsp._audio_mp3 import Mp3Stream, after_id3, ends_with_tag, find_mp3
+from dsp._audio_mp3 import Mp3Stream, after_id3, begins_mp3, ends_with_tag, find_mp3
 from dsp._audio_packets import Part, flac_from, flac_parts, ogg_parts, ogg_runs
 from dsp._audio_samples import BLOCK_SAMPLES, WIDTHS, sample_blocks
 
 _UNRECOGNISED = "Format not recognised"
 _SEARCH_BYTES = 1 << 16  # the first page of an Ogg file must begin within this range
 _OPUS_HZ = 48000  # unit of the time stamps of Opus in Ogg, at all sample rates
+_SPHERE_COUNT = re.compile(rb"NIST_1A\n(?s:.{0,1000}?)\nsample_count -i (\d{1,15})\n")  # samples per channel
 _MAX_SILENCE = 64  # samples per byte of the file, as in Opus at 6 kbps
 
 
@@ -64,7 +66,9 @@ def recordings(data) -> Iterator[Recording]:
     if data[at : at + 4] == b"fLaC":
         yield from (_flac(data, part) for part in flac_parts(data, at))
     elif stream is not None:
-        yield _mp3(data, stream)
+        while stream is not None:
+            yield _mp3(data, stream)
+            stream = find_mp3(data, stream.end) if begins_mp3(data, stream.end) else None
     elif data.find(b"OggS", at, at + _SEARCH_BYTES) >= 0:
         for part in ogg_parts(data, at):
             if part.flac:  # libsndfile cannot decode all of these
@@ -225,7 +229,10 @@ def _ogg(data, part: Part) -> Recording:
 
 def _mp3(data, stream: Mp3Stream) -> Recording:
     """Decode the MP3 stream that `find_mp3` returned."""
-    decoder = _decoder(Pieces(data, stream.pieces, stream.endless))
+    try:
+        decoder = _decoder(Pieces(data, stream.pieces, stream.endless))
+    except ValueError as error:
+        raise ValueError(f"its MP3 frames, {stream.n_frames} in all, cannot be decoded: {error}") from None
 
     def notes(n: int) -> list[str]:
         claimed = stream.claimed_frames
@@ -248,9 +255,11 @@ def _other(data, at: int) -> Recording:
         if stream is None:
             raise
         return _mp3(data, stream)
+    stated = _SPHERE_COUNT.match(data, at)  # libsndfile counts the samples that there are
+    claimed = int(stated[1]) if stated else decoder.claimed_samples
 
     def notes(n: int) -> list[str]:
-        return length_notes(decoder.claimed_samples, n, decoder.sample_rate_hz, decoder.failed)
+        return length_notes(claimed, n, decoder.sample_rate_hz, decoder.failed)
 
     return Recording(decoder.sample_rate_hz, decoder.channels, decoder.blocks(), notes, decoder.claimed_samples)
 

@@ -41,7 +41,7 @@ class AudioFile:
     Attributes
     ----------
     x : float32 array (n,) or (n, 2)
-        Finite samples; full scale is 1, and files with float samples may exceed it.
+        Finite samples; full scale is 1, and files with float samples may have up to 4.
     sample_rate_hz : int
     n_channels : int
         Number of channels of the file.
@@ -72,8 +72,8 @@ def read_audio_file(source: str | os.PathLike[str] | BinaryIO, channels: int = 1
     Raises
     ------
     ValueError
-        If the source cannot be read, is not an audio file, has no samples, or has NaN or infinite samples. The
-        message is one sentence with the name of the source and the reason.
+        If the source cannot be read, is not an audio file, has no samples, or has samples that are NaN, infinite or
+        beyond 4 times full scale. The message is one sentence with the name of the source and the reason.
 
     Examples
     --------
@@ -235,3 +235,5 @@ def _open_file(path: str | os.PathLike[str], name: str) -> BinaryIO:
         return open(path, "rb")
     except OSError as error:
         raise ValueError(f"cannot read {name}: {error.strerror or error}") from error
+    except ValueError:  # of Python
+        raise ValueError(f"cannot read {name}: no path holds a null character") from None

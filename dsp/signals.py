@@ -89,12 +89,17 @@ def checked_signal(
         raise ValueError(f"`{name}` holds NaN or infinity, it must be finite")
     peak = max(float(y.max(initial=0)), -float(y.min(initial=0)))
     if limit is not None and peak > limit:
-        hint = ": divide by 32768 if its samples have the range of int16" if 100 < peak <= 32768 else ""
-        raise ValueError(f"`{name}` has a peak of {peak:g}, it must be at most {limit:g}, full scale is 1{hint}")
+        raise ValueError(too_loud(f"`{name}`", peak, limit))
     if limit is not None and peak > 1:
         warnings.warn(f"`{name}` has a peak of {peak:g}, it is clipped to full scale, which is 1", stacklevel=3)
         y = np.clip(y, -1, 1)
     return y.astype(dtype, copy=False)
+
+
+def too_loud(name: str, peak: float, limit: float = CLIPPED_UP_TO) -> str:
+    """Return the sentence that refuses floats with a peak beyond a limit."""
+    hint = ": divide by 32768 if its samples have the range of int16" if 100 < peak <= 32768 else ""
+    return f"{name} has a peak of {peak:g}, it must be at most {limit:g}, full scale is 1{hint}"
 
 
 def checked_rate(name: str, rate_hz: float, low: int, high: int) -> int:

@@ -107,3 +107,42 @@ def test_a_header_that_leads_beyond_the_data_is_one_sentence(audio_files, code):
     data = b".snd" + struct.pack(">IIIII", 247, 0xFFFFFF04, code, 8612, 1) + bytes(27)
     with pytest.raises(ValueError, match=r"holds no samples|is not an audio file that can be read: [^\n]+$"):
         audio_files.read(data)
+
+
+@pytest.mark.parametrize(("bits", "width", "align"), [(16, "<i2", 4), (24, "<i4", 4), (0, "<i2", 2), (12, "<i2", 2)])
+def test_bits_give_the_width_of_samples_except_for_24_in_4_bytes(audio_files, bits, width, align):
+    """As FFmpeg and libsndfile have it."""
+    data = bytearray(
+        audio_files.wav(audio_files.SMALL.astype(np.int64) << 8 * (np.dtype(width).itemsize - 2), width=width)
+    )
+    data[32:36] = struct.pack("<HH", align, bits)
+    np.testing.assert_array_equal(audio_files.read(bytes(data)).x, audio_files.SMALL / 32768)
+
+
+def test_the_format_of_aiff_may_stand_behind_the_samples(audio_files):
+    data = audio_files.encoded(("AIFF", "PCM_16"))
+    at, end = data.find(b"COMM"), data.find(b"SSND")
+    swapped = data[:at] + data[end:] + data[at:end]
+    np.testing.assert_array_equal(audio_files.read(swapped).x, audio_files.PCM.astype(np.float32))
+
+
+def test_caf_with_unused_bytes_is_refused(audio_files):
+    data = bytearray(audio_files.encoded(("CAF", "PCM_24")))
+    at = data.find(b"desc") + 12
+    data[at + 16 : at + 20] = struct.pack(">I", 4)
+    with pytest.raises(ValueError, match=r"it has 1 samples of 24 bits in 4 bytes, they must fill them$"):
+        audio_files.read(bytes(data))
+
+
+def test_samples_behind_an_empty_part_are_read(audio_files):
+    data = audio_files.wav(audio_files.SMALL)
+    found = audio_files.read(data[:36] + b"data" + bytes(4) + data[36:])
+    np.testing.assert_array_equal(found.x, audio_files.SMALL / 32768)
+
+
+@pytest.mark.parametrize("peak", [4.5, 20000.0])
+def test_floats_far_beyond_full_scale_are_refused(audio_files, peak):
+    x = np.array([0.5, -peak], np.float32)
+    with pytest.raises(ValueError, match=rf"has a peak of {peak:g}, it must be at most 4, full scale is 1"):
+        audio_files.read(audio_files.wav(x, width="<f4", tag=3))
+    assert len(audio_files.read(audio_files.wav(x / peak * 4, width="<f4", tag=3)).x) == 2

@@ -1,7 +1,12 @@
 """MP3: a wrong or missing number of frames, tags, data before the first frame."""
 
+import io
+
 import numpy as np
 import pytest
+import soundfile
+
+from dsp._audio_mp3 import find_mp3
 
 
 @pytest.mark.parametrize("frames", [None, 1, 3, 10**4, 2**32 - 1])
@@ -39,3 +44,22 @@ def test_what_follows_a_complete_mp3_is_noted_unless_it_is_a_tag(audio_files):
     assert audio_files.read(data + b"no frame" * 9).notes == ["a part of the recording is damaged"]
     with pytest.raises(ValueError, match=r"it contains no complete frame of MP3$"):
         audio_files.read(data[:100])
+
+
+def test_a_single_frame_is_decoded_or_refused_in_its_own_words(audio_files):
+    data = audio_files.encoded(("MP3", "MPEG_LAYER_III"))
+    stream = find_mp3(data)
+    start, _ = stream.pieces[1]
+    with pytest.raises(ValueError, match=r"its MP3 frames, 1 in all, cannot be decoded: "):
+        audio_files.read(data[start : data.find(data[start : start + 3], start + 3)])
+
+
+@pytest.mark.parametrize("tag", [b"", b"ID3\4\0\0\0\0\0\x0a" + bytes(10)], ids=["", "behind a tag"])
+@pytest.mark.parametrize("n_parts", [2, 3])
+def test_a_stream_of_another_kind_is_left_out_with_a_note(audio_files, tag, n_parts):
+    first = audio_files.encoded(("MP3", "MPEG_LAYER_III"))
+    file = io.BytesIO()
+    soundfile.write(file, audio_files.PCM, 44100, "MPEG_LAYER_III", format="MP3")
+    found = audio_files.read(b"".join([first, tag + file.getvalue(), tag + first][:n_parts]))
+    np.testing.assert_array_equal(found.x, audio_files.read(first).x)
+    assert [note.split(":")[1] for note in found.notes] == [" they have 1 channels at 44100 Hz"]

@@ -86,3 +86,14 @@ def test_ogg_of_which_the_beginning_is_missing(audio_files):
     np.testing.assert_array_equal(audio_files.read(data[len(data) // 2 :] + data).x, audio_files.read(data).x)
     with pytest.raises(ValueError, match="is not an audio file that can be read: it has no beginning of an Ogg stream"):
         audio_files.read(data[len(data) // 2 :])
+
+
+def test_one_bit_costs_one_frame_behind_frame_127_too(audio_files):
+    """Numbers of later frames have two bytes or more, coded as in UTF-8."""
+    pcm = np.round(3000 * np.random.default_rng(0).normal(size=4096 * 160)) / 32768
+    data = bytearray(audio_files.encoded(("FLAC", "PCM_16"), pcm))
+    data[len(data) * 9 // 10] ^= 1
+    found = audio_files.read(bytes(data))
+    wrong = np.flatnonzero(found.x != pcm.astype(np.float32))
+    assert len(found.x) == len(pcm) and 0 < len(wrong) <= wrong[-1] - wrong[0] + 1 <= 4096
+    assert wrong[0] > 127 * 4096

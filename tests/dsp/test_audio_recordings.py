@@ -1,10 +1,13 @@
 """Compressed files: whole, cut off, joined, damaged in the middle; libsndfile is the reference for whole files."""
 
+import struct
 import sys
 
 import numpy as np
 import pytest
 from scipy.signal import fftconvolve
+
+from dsp._audio_mp3 import find_mp3
 
 BLOCKS = [("WAV", "IMA_ADPCM"), ("WAV", "MS_ADPCM"), ("WAV", "GSM610"), ("WAV", "G721_32")]
 STREAMS = [("FLAC", "PCM_16"), ("FLAC", "PCM_24"), ("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", "MPEG_LAYER_III")]
@@ -62,3 +65,23 @@ def test_compressed_files_need_soundfile(audio_files, monkeypatch, kind):
     monkeypatch.setitem(sys.modules, "soundfile", None)
     with pytest.raises(ValueError, match=r"this format needs the package soundfile$"):
         audio_files.read(data)
+
+
+def test_mpeg_audio_in_wav_ends_where_its_bytes_do(audio_files):
+    """Programs write the samples of a frame where the header has the bytes of a block, which MPEG audio has not."""
+    frames = find_mp3(data := audio_files.encoded(("MP3", "MPEG_LAYER_III")))
+    frames = data[slice(*frames.pieces[1])]
+    form = struct.pack("<HHIIHHHHIHHH", 0x55, 1, audio_files.RATE_HZ, 4000, 576, 0, 12, 1, 2, 576, 1, 0)
+    chunks = b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", len(frames)) + frames
+    wav = b"RIFF" + struct.pack("<I", len(chunks)) + chunks
+    judge, found = audio_files.decoded(wav), audio_files.read(wav)
+    assert len(found.x) == len(judge) and found.notes == []
+    np.testing.assert_allclose(found.x, judge, atol=1e-6)
+
+
+def test_sphere_files_that_are_cut_off_say_so(audio_files):
+    data = audio_files.encoded(("NIST", "PCM_16"))
+    assert audio_files.read(data).notes == []
+    found = audio_files.read(data[: 1024 + 2 * 38400])
+    assert len(found.x) == 38400
+    assert found.notes == ["the recording is cut off; the header states 4.000 s, the data contain 2.400 s"]
