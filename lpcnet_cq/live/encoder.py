@@ -144,7 +144,7 @@ class Encoder(LiveCoder):
 
         Parameters
         ----------
-        samples : array (n,) or (n, channels)
+        samples : array (n,), (n, 1) or (n, channels)
             Any number of samples, also none: floats in [-1, 1], or integers, see `dsp.signals.checked_signal`. A codec
             with two channels codes one channel as two equal channels.
 
@@ -193,8 +193,8 @@ class Encoder(LiveCoder):
         """Yield the frames that samples complete."""
         self._check_open()
         x = checked_signal("samples", samples, max_channels=self.channels, dtype=np.float32)
-        if x.ndim < self._pending.ndim:
-            x = np.repeat(x[:, None], self.channels, axis=1)
+        if self.channels > 1:
+            x = np.broadcast_to(x if x.ndim == 2 else x[:, None], (len(x), self.channels))
         x = np.concatenate([self._pending, x])
         whole = len(x) // self.frame_size * self.frame_size
         self._pending = x[whole:].copy()
