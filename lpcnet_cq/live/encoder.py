@@ -12,6 +12,7 @@ from numbers import Integral, Real
 
 import numpy as np
 
+from dsp._floating_point import usual_errors
 from dsp.signals import checked_signal
 from lpcnet_cq.audio.level import LEAST_LIVE, choose_level, level_exponents, scale, start_level, track_level
 from lpcnet_cq.bitstream import packet
@@ -164,7 +165,8 @@ class Encoder(LiveCoder):
 
     def push_layers(self, samples: np.ndarray) -> list[tuple[bytes, ...]]:
         """Encode samples as `push` does, and return the layers of each packet; the first layers alone are a packet."""
-        return [self._packet(frame) for frame in self._frames(samples)]
+        with usual_errors():
+            return [self._packet(frame) for frame in self._frames(samples)]
 
     def flush(self) -> list[bytes]:
         """End the signal and return its remaining packets, so that all samples that were pushed are coded.
@@ -183,7 +185,8 @@ class Encoder(LiveCoder):
         rest, pushed = self._pending, self._count * self.frame_size + len(self._pending)
         lag = self.delay_samples + self._parts.config.decoder_delay
         n_packets = self._spec.n_frames(pushed + lag) - self._count if pushed else 0
-        return [self._packet(rest if i == 0 else rest[:0]) for i in range(n_packets)]
+        with usual_errors():
+            return [self._packet(rest if i == 0 else rest[:0]) for i in range(n_packets)]
 
     def _check_open(self) -> None:
         if self._flushed:
