@@ -65,7 +65,7 @@ class Report:
     pitch_hz, voicing : ndarray, shape (T,)
         Fundamental frequency of voiced frames, and the periodicity of each frame, 0 to 1.
     pitch_at_edge : bool ndarray, shape (T,)
-        Whether the pitch is at an end of its range, or may lie above it.
+        Whether the pitch is at an end of its range, or may lie beyond it.
     prediction_gain_db : ndarray, shape (T,)
         Ratio of the power of the windowed frame to that of its prediction error.
     formant_hz, bandwidth_hz : ndarray, shape (T, 4)
