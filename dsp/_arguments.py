@@ -33,6 +33,11 @@ def instance(name: str, value: object, kind: type) -> None:
 
 def real(name: str, x: ArrayLike, min_ndim: int = 1) -> np.ndarray:
     """Return `x` as a float64 array, which may hold NaN and infinity; a float64 array is not copied."""
+    return real_array(name, x, min_ndim).astype(np.float64, copy=False)
+
+
+def real_array(name: str, x: ArrayLike, min_ndim: int = 1) -> np.ndarray:
+    """Return `x` as an array of real numbers of its own type, which may hold NaN and infinity."""
     try:
         y = np.asarray(x)
     except ValueError:  # nested lists of unequal lengths
@@ -41,7 +46,7 @@ def real(name: str, x: ArrayLike, min_ndim: int = 1) -> np.ndarray:
         raise ValueError(f"`{name}` is of type {y.dtype}, it must be an array of real numbers")
     if y.ndim < min_ndim:
         raise ValueError(f"`{name}` has shape {y.shape}, it must have at least {min_ndim} axes")
-    return y.astype(np.float64, copy=False)
+    return y
 
 
 def finite(name: str, x: ArrayLike, min_ndim: int = 1) -> np.ndarray:

@@ -20,10 +20,11 @@ SPOOL_BYTES = 1 << 26  # of a pipe, beyond which it is put on disk
 def contents(file) -> bytes | mmap.mmap:
     """Return the bytes from the current position of a file; those of a file on disk, and of a long pipe, are mapped."""
     try:
-        status = os.fstat(file.fileno())
-        if stat.S_ISREG(status.st_mode) and status.st_size and file.tell() == 0:
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except (AttributeError, OSError, ValueError):  # no file on disk, or one on a disk that cannot be mapped
+        if _holds_file_bytes(file):
+            status = os.fstat(file.fileno())
+            if stat.S_ISREG(status.st_mode) and status.st_size and file.tell() == 0:
+                return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError):  # closed, or on a disk that cannot be mapped
         pass
     data = io.BytesIO()
     data.write(read_chunk(file, HEAD_BYTES))
@@ -33,6 +34,12 @@ def contents(file) -> bytes | mmap.mmap:
             if data.tell() > SPOOL_BYTES:
                 return _spooled(data.getvalue(), file)
     return data.getvalue()
+
+
+def _holds_file_bytes(file) -> bool:
+    """Return whether a file object reads what its descriptor holds; that of `gzip.open` is of the compressed file."""
+    buffered = type(file) in (io.BufferedReader, io.BufferedRandom)
+    return type(file.raw if buffered else file) is io.FileIO
 
 
 def _spooled(begin: bytes, file) -> mmap.mmap:

@@ -14,7 +14,7 @@ import numpy as np
 from dsp.formants import formant_tracks, poles
 from dsp.frames import FrameSpec
 from dsp.lpc import autocorrelation, white_noise_correction
-from dsp.pitch import PitchCandidates, pitch_candidates, track_of
+from dsp.pitch import PitchCandidates, open_loop_pitch, pitch_candidates, track_of
 
 N_FORMANTS = 4
 _HOP_S = 0.010
@@ -24,7 +24,9 @@ _PITCH_BAND_HZ = 1000.0  # at higher frequencies, formant movements and breath n
 _EDGE = 1.03  # values within this factor of an end of their range are flagged
 _MAX_BANDWIDTH_HZ, _NARROW_HZ = 700.0, 300.0
 _BEYOND = 1.25  # a resonance up to this factor above the range may be the missing last formant
-_HALF_PERIOD = 0.95  # correlation at half the period relative to that at the period, above which pitch may be higher
+_PART_OF_PERIOD = 0.95  # correlation at a part of the period relative to that at the period: pitch may be higher above
+_LONG_PERIOD = 0.8  # correlation at a period below the range, above which pitch may be so low
+_LONG_EXCESS = 0.1  # least excess of this correlation over that at the period: formants of creaky voices reach 0.9
 _MEDIAN_PITCH_HZ, _MEDIAN_NEUTRAL_HZ, _NEUTRAL_OF_WHISPER_HZ = 120.0, 520.0, 550.0
 _NEUTRAL_RANGE_HZ = (480.0, 720.0)
 _BLOCK = 1024  # frames per step, which bounds the memory for long signals
@@ -59,7 +61,7 @@ def autocorrelations(y: np.ndarray, spec: FrameSpec, M: int) -> np.ndarray:
 
 
 def pitch_of(y: np.ndarray, fs: int, pitch_range: tuple[float, float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return pitch and voicing of every frame, and whether the pitch is at an end of its range or may be above it."""
+    """Return pitch and voicing of every frame, and whether the pitch is at an end of its range or may be beyond it."""
     low, high = pitch_range[0] / _EDGE, min(pitch_range[1] * _EDGE, fs / 4)
     edge_hz = max(_PITCH_BAND_HZ, 1.6 * high)
     found = [pitch_candidates(frames, fs, low, high) for _, frames in _low_frames(y, fs, 2 / low, edge_hz)]
@@ -68,13 +70,27 @@ def pitch_of(y: np.ndarray, fs: int, pitch_range: tuple[float, float]) -> tuple[
     )
     with np.errstate(invalid="ignore"):  # NaN compares as false
         at_edge = (f0_hz < pitch_range[0] * _EDGE) | (f0_hz > pitch_range[1] / _EDGE)
-        doubtful = np.flatnonzero(2 * f0_hz > pitch_range[1])
-    if doubtful.size:
-        for first, frames in _low_frames(y, fs, 2 / low, edge_hz):
-            for t in doubtful[(doubtful >= first) & (doubtful < first + len(frames))]:
-                half = _correlation_at(frames[t - first], fs / (2 * float(f0_hz[t])))
-                at_edge[t] |= half > _HALF_PERIOD * voicing[t]
+        may_be_higher = np.flatnonzero(2 * f0_hz > pitch_range[1])
+        may_be_lower = np.flatnonzero(np.isfinite(f0_hz) & (voicing < 1 - _LONG_EXCESS))
+    for rows, frames in _chosen(may_be_higher, y, fs, 2 / low, edge_hz):
+        for t, frame in zip(rows, frames, strict=True):
+            for n in (2, 3):  # a pitch of n f0 is found at f0 where n f0 / (n - 1) is not within the range either
+                if n * f0_hz[t] > (n - 1) * pitch_range[1] / _EDGE:
+                    part = _correlation_at(frame, fs / (n * float(f0_hz[t])))
+                    at_edge[t] |= part > _PART_OF_PERIOD * voicing[t]
+    for rows, frames in _chosen(may_be_lower, y, fs, 4 / low, edge_hz):
+        _, long = open_loop_pitch(frames, fs, low / 2, low)
+        at_edge[rows] |= (long > _LONG_PERIOD) & (long > voicing[rows] + _LONG_EXCESS)
     return f0_hz, voicing, at_edge
+
+
+def _chosen(
+    rows: np.ndarray, y: np.ndarray, fs: int, window_s: float, edge_hz: float
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the chosen ones among `_low_frames`: segments, each with the numbers of its frames."""
+    for first, frames in _low_frames(y, fs, window_s, edge_hz) if rows.size else ():
+        here = rows[(rows >= first) & (rows < first + len(frames))]
+        yield here, frames[here - first]
 
 
 def _correlation_at(x: np.ndarray, lag: float) -> float:

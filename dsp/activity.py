@@ -10,9 +10,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dsp._arguments import finite, instance
+from dsp.signals import checked_rate
+
 __all__ = ["ActivityState", "detect_activity", "start_activity"]
 
 _FRAME_S = 0.02
+_RATES_HZ = (8000, 768000)
 _EDGES_HZ = (100, 300, 600, 1000, 1500, 2200, 3200, 4800, 8000)  # of the bands
 _THRESHOLD_DB = 3.5  # mean signal-to-noise ratio of the bands from which a frame is active
 _MOST_DB = 20.0  # signal-to-noise ratio of a band, at most: one band alone does not decide
@@ -71,15 +75,14 @@ def start_activity(sample_rate_hz: int) -> ActivityState:
     Parameters
     ----------
     sample_rate_hz : int
-        8000 or more.
+        8000 to 768000.
 
     Raises
     ------
     ValueError
-        If the sample rate is lower.
+        If the sample rate is not a whole number or out of range.
     """
-    if sample_rate_hz < 8000:
-        raise ValueError(f"`sample_rate_hz` is {sample_rate_hz}, it must be 8000 or more")
+    sample_rate_hz = checked_rate("sample_rate_hz", sample_rate_hz, *_RATES_HZ)
     n = round(_FRAME_S * sample_rate_hz)
     bands = sum(edge <= sample_rate_hz / 2 for edge in _EDGES_HZ) - 1
     minima = np.full((_RUNS, bands), np.inf)
@@ -109,7 +112,7 @@ def detect_activity(state: ActivityState, x: ArrayLike) -> tuple[ActivityState, 
     Raises
     ------
     ValueError
-        If `x` does not consist of complete frames.
+        If `x` does not consist of complete frames or of finite real numbers, or `state` is of another type.
 
     References
     ----------
@@ -124,7 +127,8 @@ def detect_activity(state: ActivityState, x: ArrayLike) -> tuple[ActivityState, 
     >>> np.flatnonzero(np.diff(active)).tolist()  # the start, the tone and the hangover
     [14, 49, 85]
     """
-    x, n = np.asarray(x, float), len(state.frame)
+    instance("state", state, ActivityState)
+    x, n = finite("x", x, min_ndim=0), len(state.frame)
     if x.ndim != 1 or len(x) % n:
         raise ValueError(f"`x` has shape {x.shape}, it must be (n,) with n a multiple of a frame, {n}")
     active = np.zeros(len(x) // n, bool)

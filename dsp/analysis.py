@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dsp._arguments import finite, instance, integer_in, number_in
+from dsp._floating_point import usual_errors
 from dsp.filters import direct_analysis, direct_synthesis
 from dsp.frames import FrameSpec, frame
 from dsp.lpc import (
@@ -133,22 +134,23 @@ def analyze(
     widening = lag_window(M, number_in("lag_window_hz", lag_window_hz, 0), spec.sample_rate_hz)
     floor = number_in("white_noise", white_noise, 0)
 
-    y = preemphasis(x, mu)
-    r = white_noise_correction(_autocorrelation(frame(y, spec), taper, M) * widening, floor)
-    a, error, k = levinson_durbin(r)
-    whole = np.pad(y, [(0, 0)] * (y.ndim - 1) + [(0, a.shape[-2] * spec.hop - y.shape[-1])])
-    e, _ = direct_analysis(whole, a)
-    return Analysis(
-        spec=spec,
-        n_samples=x.shape[-1],
-        preemphasis_mu=mu,
-        lpc=a,
-        gain=np.sqrt(error / np.square(taper).sum()),
-        residual=e.reshape(*a.shape[:-1], spec.hop),
-        lsf=lpc_to_lsf(a),
-        reflection=k,
-        prediction_gain_db=_ratio_db(r[..., 0], error),
-    )
+    with usual_errors():
+        y = preemphasis(x, mu)
+        r = white_noise_correction(_autocorrelation(frame(y, spec), taper, M) * widening, floor)
+        a, error, k = levinson_durbin(r)
+        whole = np.pad(y, [(0, 0)] * (y.ndim - 1) + [(0, a.shape[-2] * spec.hop - y.shape[-1])])
+        e, _ = direct_analysis(whole, a)
+        return Analysis(
+            spec=spec,
+            n_samples=x.shape[-1],
+            preemphasis_mu=mu,
+            lpc=a,
+            gain=np.sqrt(error / np.square(taper).sum()),
+            residual=e.reshape(*a.shape[:-1], spec.hop),
+            lsf=lpc_to_lsf(a),
+            reflection=k,
+            prediction_gain_db=_ratio_db(r[..., 0], error),
+        )
 
 
 def synthesize(analysis: Analysis) -> np.ndarray:

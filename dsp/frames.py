@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dsp._arguments import instance, integer_in
+from dsp._arguments import instance, integer_in, real_array
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def frame(x: ArrayLike, spec: FrameSpec) -> np.ndarray:
     Raises
     ------
     ValueError
-        If `x` has no axis.
+        If `x` has no axis, or is no array of real numbers.
 
     Examples
     --------
@@ -97,9 +97,7 @@ def frame(x: ArrayLike, spec: FrameSpec) -> np.ndarray:
     [[0.0, 0.0, 1.0], [1.0, 2.0, 3.0]]
     """
     instance("spec", spec, FrameSpec)
-    x = np.asarray(x)
-    if x.ndim == 0:
-        raise ValueError("`x` is a scalar, it must have at least one axis")
+    x = real_array("x", x)
     T = spec.n_frames(x.shape[-1])
     front = max(0, spec.window - spec.delay)
     skip = max(0, spec.delay - spec.window)  # the first window may begin inside the signal

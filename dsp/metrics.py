@@ -9,7 +9,7 @@ Notation: N samples, M order, x reference, y estimate, P power spectrum, g gain.
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dsp._arguments import finite, integer_in, number_in, predictor
+from dsp._arguments import finite, integer_in, number, number_in, predictor, shown
 from dsp.spectrum import lpc_to_autocorrelation
 
 
@@ -82,6 +82,9 @@ def segmental_snr_db(
     """
     x, y = _pair(x, y)
     L = integer_in("segment", segment, 1, max(1, x.shape[-1]))
+    for name, value in (("low_db", low_db), ("high_db", high_db)):
+        if np.isnan(number(value)):
+            raise ValueError(f"`{name}` is {shown(value)}, it must be a number")
     if not low_db <= high_db:
         raise ValueError(f"`low_db` is {low_db:g}, it must be at most `high_db`, {high_db:g}")
     S = x.shape[-1] // L

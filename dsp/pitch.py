@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dsp._arguments import finite, integer_in, number_in, positive
+from dsp._arguments import finite, instance, integer_in, number_in, positive
 
 _LAG_WEIGHT = 0.15  # reduction of the score at the longest lag, so that the period is preferred to its multiples
 _FINEST_LAGS = 40  # minimum number of lag steps in the shortest period, so that no peak is missed
@@ -113,7 +113,6 @@ def pitch_track(
     P. Boersma, "Accurate short-term analysis of the fundamental frequency and the harmonics-to-noise ratio of a
     sampled sound", Proc. IFA 17 (1993), section 2.2 (path and costs).
     """
-    threshold = number_in("threshold", threshold, 0, 1)
     return track_of(pitch_candidates(frames, sample_rate_hz, low_hz, high_hz, n_candidates), threshold)
 
 
@@ -145,7 +144,15 @@ def pitch_candidates(
 
 
 def track_of(candidates: PitchCandidates, threshold: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
-    """Return what `pitch_track` does, of the candidates of all frames."""
+    """Return what `pitch_track` does, of the candidates of all frames.
+
+    Raises
+    ------
+    ValueError
+        If `candidates` is of another type, or `threshold` is out of range.
+    """
+    instance("candidates", candidates, PitchCandidates)
+    threshold = number_in("threshold", threshold, 0, 1)
     f0_hz, c, score = candidates.f0_hz, candidates.correlation, candidates.score
     T, K = f0_hz.shape[-2:]
     if T == 0:

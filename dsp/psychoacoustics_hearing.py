@@ -89,7 +89,7 @@ def spreading_db(dz_bark: ArrayLike, level_db: ArrayLike) -> np.ndarray:
     Raises
     ------
     ValueError
-        If an argument holds NaN or infinity.
+        If an argument holds NaN or infinity, or the shapes do not broadcast.
 
     References
     ----------
@@ -101,6 +101,12 @@ def spreading_db(dz_bark: ArrayLike, level_db: ArrayLike) -> np.ndarray:
     array([-47., -15.,   0., -17., -33., -inf])
     """
     dz, X = finite("dz_bark", dz_bark, min_ndim=0), finite("level_db", level_db, min_ndim=0)
+    try:
+        np.broadcast_shapes(dz.shape, X.shape)
+    except ValueError:
+        raise ValueError(
+            f"`level_db` has shape {X.shape}, it must broadcast with that of `dz_bark`, {dz.shape}"
+        ) from None
     # The four linear parts are continuous at dz = -1, 0 and 1, so they are computed as a sum of clipped ramps.
     vf = (
         17 * np.minimum(dz + 1, 0)  # -3 <= dz < -1

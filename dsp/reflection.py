@@ -159,7 +159,7 @@ def roots(a: np.ndarray) -> np.ndarray:
     """Return the zeros, complex (T, M), of predictors (T, M+1) as eigenvalues of companion matrices."""
     M = a.shape[-1] - 1
     C = np.zeros((len(a), M, M))
-    C[:, 0] = -a[:, 1:]
+    C[:, :1] = -a[:, None, 1:]  # order 0 has no row
     m = np.arange(M - 1)
     C[:, m + 1, m] = 1.0
     return np.linalg.eigvals(C).astype(complex)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dsp._arguments import integer_in, number_in, shown
+from dsp._floating_point import usual_errors
 from dsp._frame_levels import SILENCE_DBFS, FrameLevels
 from dsp._report_tracks import (
     autocorrelations,
@@ -64,7 +65,7 @@ class Report:
     pitch_hz, voicing : ndarray, shape (T,)
         Fundamental frequency of voiced frames, and the periodicity of each frame, 0 to 1.
     pitch_at_edge : bool ndarray, shape (T,)
-        Whether the pitch is at an end of its range, or may lie above it.
+        Whether the pitch is at an end of its range, or may lie beyond it.
     prediction_gain_db : ndarray, shape (T,)
         Ratio of the power of the windowed frame to that of its prediction error.
     formant_hz, bandwidth_hz : ndarray, shape (T, 4)
@@ -229,35 +230,36 @@ def measure_blocks(
     M = integer_in("order", default_order(fs) if order is None else order, 2, 64)
     neutral = None if neutral_hz is None else number_in("neutral_hz", neutral_hz, *NEUTRAL_LIMITS_HZ)
     spec = centred(analysis_hz, _WINDOW_S)
-    levels = FrameLevels(spec.hop * fs / analysis_hz)
-    y = _joined(resampled(levels.passing(blocks), fs, analysis_hz))
-    r = autocorrelations(y, spec, M)
-    a, error, _ = levinson_durbin(r)
-    pitch_hz, voicing, pitch_at_edge = pitch_of(y, analysis_hz, pitch_range)
-    neutral = neutral_of(pitch_hz) if neutral is None else neutral
-    formant_hz, bandwidth_hz, formant_at_edge = formants_of(a, analysis_hz, formant_range, neutral)
-    silent = r[:, 0] == 0
-    return Report(
-        n_samples=levels.n_samples,
-        sample_rate_hz=fs,
-        y=y,
-        analysis_hz=analysis_hz,
-        order=M,
-        pitch_range_hz=pitch_range,
-        formant_range_hz=formant_range,
-        neutral_hz=neutral,
-        time_s=(np.arange(len(r)) + 0.5) * spec.hop / analysis_hz,
-        level_dbfs=levels.dbfs(len(r)),
-        pitch_hz=pitch_hz,
-        voicing=voicing,
-        pitch_at_edge=pitch_at_edge,
-        prediction_gain_db=10 * np.log10(np.where(silent, 1.0, r[:, 0] / np.where(silent, 1.0, error))),
-        formant_hz=formant_hz,
-        bandwidth_hz=bandwidth_hz,
-        formant_at_edge=formant_at_edge,
-        lpc=a,
-        error=error,
-    )
+    with usual_errors():
+        levels = FrameLevels(spec.hop * fs / analysis_hz)
+        y = _joined(resampled(levels.passing(blocks), fs, analysis_hz))
+        r = autocorrelations(y, spec, M)
+        a, error, _ = levinson_durbin(r)
+        pitch_hz, voicing, pitch_at_edge = pitch_of(y, analysis_hz, pitch_range)
+        neutral = neutral_of(pitch_hz) if neutral is None else neutral
+        formant_hz, bandwidth_hz, formant_at_edge = formants_of(a, analysis_hz, formant_range, neutral)
+        silent = r[:, 0] == 0
+        return Report(
+            n_samples=levels.n_samples,
+            sample_rate_hz=fs,
+            y=y,
+            analysis_hz=analysis_hz,
+            order=M,
+            pitch_range_hz=pitch_range,
+            formant_range_hz=formant_range,
+            neutral_hz=neutral,
+            time_s=(np.arange(len(r)) + 0.5) * spec.hop / analysis_hz,
+            level_dbfs=levels.dbfs(len(r)),
+            pitch_hz=pitch_hz,
+            voicing=voicing,
+            pitch_at_edge=pitch_at_edge,
+            prediction_gain_db=10 * np.log10(np.where(silent, 1.0, r[:, 0] / np.where(silent, 1.0, error))),
+            formant_hz=formant_hz,
+            bandwidth_hz=bandwidth_hz,
+            formant_at_edge=formant_at_edge,
+            lpc=a,
+            error=error,
+        )
 
 
 def checked_range(name: str, values: tuple[float, float], least: float, most: float) -> tuple[float, float]:

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dsp._arguments import finite, instance, integer_in, number_in
+
 __all__ = ["AttackState", "attacks", "next_attacks", "start_attacks"]
 
 _PARTS = 8  # parts per frame
@@ -27,9 +29,9 @@ def attacks(x: ArrayLike, frame: int, rise_db: float = 9.0, floor: float = 1e-8)
         Signal; full scale is 1.
     frame : int
         Samples per frame, a multiple of 8; an incomplete frame at the end is ignored.
-    rise_db : float
+    rise_db : float >= 0
         Minimum rise of energy of an attack.
-    floor : float
+    floor : float >= 0
         Mean square after differentiation that is added to all energies, so that very quiet parts are no attacks.
 
     Returns
@@ -39,7 +41,8 @@ def attacks(x: ArrayLike, frame: int, rise_db: float = 9.0, floor: float = 1e-8)
     Raises
     ------
     ValueError
-        If `frame` is not a multiple of 8, or `x` has no axis.
+        If `frame` is not a multiple of 8, `x` has no axis or a value that is not finite or not real, or another
+        argument is out of range.
 
     References
     ----------
@@ -53,11 +56,7 @@ def attacks(x: ArrayLike, frame: int, rise_db: float = 9.0, floor: float = 1e-8)
     >>> attacks(x, 1024).tolist()
     [False, False, True, False]
     """
-    x = np.asarray(x, float)
-    if x.ndim == 0:
-        raise ValueError("`x` is a scalar, it must have at least one axis")
-    if frame < 1 or frame % _PARTS:
-        raise ValueError(f"`frame` is {frame}, it must be a multiple of {_PARTS}")
+    x, frame = finite("x", x), _frame_length(frame)
     whole = x[..., : x.shape[-1] // frame * frame]
     return next_attacks(start_attacks(x.shape[:-1]), whole, frame, rise_db, floor)[1]
 
@@ -110,7 +109,7 @@ def next_attacks(
     Raises
     ------
     ValueError
-        If `frame` is not a multiple of 8, or `x` does not consist of complete frames.
+        If `x` does not consist of complete frames or has other leading axes than `state`, and as `attacks`.
 
     Examples
     --------
@@ -121,11 +120,13 @@ def next_attacks(
     >>> first.tolist(), second.tolist()
     ([False, False], [True, False])
     """
-    x = np.asarray(x, float)
-    if frame < 1 or frame % _PARTS:
-        raise ValueError(f"`frame` is {frame}, it must be a multiple of {_PARTS}")
-    if x.ndim == 0 or x.shape[-1] % frame:
+    instance("state", state, AttackState)
+    x, frame = finite("x", x), _frame_length(frame)
+    rise_db, floor = number_in("rise_db", rise_db, 0), number_in("floor", floor, 0)
+    if x.shape[-1] % frame:
         raise ValueError(f"`x` has shape {x.shape}, its last axis must be a multiple of `frame`, {frame}")
+    if x.shape[:-1] != (lead := state.last.shape[:-1]):
+        raise ValueError(f"`x` has leading axes {x.shape[:-1]}, they must be those of `state`, {lead}")
     T = x.shape[-1] // frame
     if not T:
         return state, np.zeros((*x.shape[:-1], 0), bool)
@@ -144,3 +145,11 @@ def next_attacks(
     found = energy > 10 ** (rise_db / 10) * previous / weight
     after = AttackState(x[..., -2:], mean[..., -1:], filter_state[..., None], state.count + T * _PARTS)
     return after, found.reshape(*x.shape[:-1], T, _PARTS).any(axis=-1)
+
+
+def _frame_length(frame: int) -> int:
+    """Return the samples per frame as an int, if they are a multiple of the parts."""
+    n = integer_in("frame", frame, _PARTS)
+    if n % _PARTS:
+        raise ValueError(f"`frame` is {n}, it must be a multiple of {_PARTS}")
+    return n

@@ -11,6 +11,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dsp._floating_point import usual_errors
 from lpcnet_cq.audio.checks import coding_fault
 from lpcnet_cq.audio.reader import prepare
 from lpcnet_cq.audio.sources import samples_of, stream_bytes
@@ -99,17 +100,18 @@ class Codec(StreamingCodec):
         UserWarning
             If samples were clipped, channels cancel each other, or a file is damaged.
         """
-        original, original_hz = samples_of(x, sample_rate_hz, self.channels)
-        mixed = prepare(original, original_hz, original_hz, self.channels)
-        file = io.BytesIO()
-        decoded = [np.zeros((0, *mixed.shape[1:]), np.float32)]
-        coding = original_hz, bitrate_bps, layers, mode, progress, len(mixed)
-        self.encode_blocks(file, [mixed], *coding, decoded.append if verify else None)
-        if verify:
-            highpass_hz = record_named(self.kind).highpass_hz
-            if fault := coding_fault(original, np.concatenate(decoded), original_hz, highpass_hz):
-                warnings.warn(fault, stacklevel=2)
-        return file.getvalue()
+        with usual_errors():
+            original, original_hz = samples_of(x, sample_rate_hz, self.channels)
+            mixed = prepare(original, original_hz, original_hz, self.channels)
+            file = io.BytesIO()
+            decoded = [np.zeros((0, *mixed.shape[1:]), np.float32)]
+            coding = original_hz, bitrate_bps, layers, mode, progress, len(mixed)
+            self.encode_blocks(file, [mixed], *coding, decoded.append if verify else None)
+            if verify:
+                highpass_hz = record_named(self.kind).highpass_hz
+                if fault := coding_fault(original, np.concatenate(decoded), original_hz, highpass_hz):
+                    warnings.warn(fault, stacklevel=2)
+            return file.getvalue()
 
     def decode(
         self, data: bytes | str | os.PathLike[str] | BinaryIO, progress: Progress | None = None

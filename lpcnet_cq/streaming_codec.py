@@ -5,10 +5,12 @@ Place in the chain: between `codec_properties` and `codec`, which codes whole si
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import BinaryIO
 
 import numpy as np
 
+from dsp._floating_point import computed_usually, usual_errors
 from lpcnet_cq.audio.blocks import resampled
 from lpcnet_cq.bitstream.container import Header, read_header
 from lpcnet_cq.bitstream.packing import Mode, check_mode
@@ -110,13 +112,14 @@ class StreamingCodec(CodecProperties):
         original, codec_hz = Counted(blocks), parts.config.spec.sample_rate_hz
         coded = Counted(resampled(original, sample_rate_hz, codec_hz))
         options = Options(bitrate_bps, layers, mode)
-        runs = encode_blocks(parts, file, original, coded, sample_rate_hz, options, share)
-        if heard is None:
-            deque(runs, 0)
-        else:
-            lengths = lambda: (coded.n_samples, original.n_samples)  # noqa: E731
-            for y in decode_runs(parts, runs, sample_rate_hz, lambda: original.channels, lengths):
-                heard(y)
+        with usual_errors():
+            runs = encode_blocks(parts, file, original, coded, sample_rate_hz, options, share)
+            if heard is None:
+                deque(runs, 0)
+            else:
+                lengths = lambda: (coded.n_samples, original.n_samples)  # noqa: E731
+                for y in decode_runs(parts, runs, sample_rate_hz, lambda: original.channels, lengths):
+                    heard(y)
         show(1.0)
 
     def decode_blocks(self, file: BinaryIO, header: Header | None = None) -> Decoding:
@@ -135,7 +138,8 @@ class StreamingCodec(CodecProperties):
             As `decode`; from the blocks, where the stream is damaged.
         """
         header = header or read_header(file)
-        return (decode_live if header.live else decode_file)(self._parts, header, file)
+        decoding = (decode_live if header.live else decode_file)(self._parts, header, file)
+        return replace(decoding, blocks=computed_usually(decoding.blocks))
 
     def encode_live(
         self,
@@ -165,4 +169,5 @@ class StreamingCodec(CodecProperties):
         encoder, spare = (self.encoder(bitrate_bps, layers, mode, expected_loss, copy_offset, dtx) for _ in range(2))
         rate_bps = self._parts.checked_bitrate_bps(bitrate_bps)
         header = live_header(self._parts, encoder, sample_rate_hz, channels, rate_bps, layers, mode)
-        write_live(file, header, encoder, spare, blocks)
+        with usual_errors():
+            write_live(file, header, encoder, spare, blocks)

@@ -140,3 +140,33 @@ def test_verification_warns_of_sound_that_is_not_the_input(codec):
     with pytest.warns(UserWarning, match="coding failed: the band levels of the decoded signal are"):
         verified = codec.encode(voice(FS), FS, verify=True)
     assert verified == codec.encode(voice(FS), FS)
+
+
+@pytest.mark.parametrize("name", ["cq3", "audio"])
+def test_the_floating_point_state_of_the_caller_does_not_matter(name):
+    codec, n = lpcnet_cq.load(name), 16000
+    faint = np.random.default_rng(0).standard_normal(n)
+    for x in (np.full(n, 0.5), 0.2 * faint * np.exp(-np.arange(n) / 150), 1e-20 * faint, np.full(n, 1e-41)):
+        found = []
+        for state in ("ignore", "raise"):
+            with np.errstate(all=state):
+                data, encoder, decoder = codec.encode(x, FS, verify=True), codec.encoder(), codec.decoder()
+                packets = encoder.push(x) + encoder.flush()
+                frames = np.concatenate([decoder.push(packet) for packet in [*packets, None]])
+                found.append((data, codec.decode(data)[0].tobytes(), packets, frames.tobytes()))
+                assert np.geterr()["under"] == state
+        assert found[0] == found[1]
+
+
+def test_blocks_and_live_streams_are_coded_in_every_floating_point_state():
+    codec = lpcnet_cq.load("cq3")
+    x = (0.5 * np.exp(-np.arange(44100) / 300)).astype(np.float32)
+    with np.errstate(all="raise"):
+        for code in (
+            lambda file: codec.encode_blocks(file, [x], 44100),
+            lambda file: codec.encode_live(file, [x], 44100, 1),
+        ):
+            file = io.BytesIO()
+            code(file)
+            file.seek(0)
+            assert sum(len(y) for y in codec.decode_blocks(file).blocks) == len(x)

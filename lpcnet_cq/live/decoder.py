@@ -10,6 +10,7 @@ from numbers import Integral
 
 import numpy as np
 
+from dsp._floating_point import usual_errors
 from lpcnet_cq.audio.level import restore
 from lpcnet_cq.bitstream import packet
 from lpcnet_cq.bitstream.descriptor import is_descriptor
@@ -98,6 +99,13 @@ class Decoder(LiveCoder):
             if not isinstance(value, bytes | bytearray | memoryview | None):
                 kind = type(value).__name__
                 raise ValueError(f"`{name}` is of type {kind}, it must be the bytes of a packet, or None")
+        with usual_errors():
+            return self._decoded(data, following, next_packet, distance)
+
+    def _decoded(
+        self, data: bytes | None, following: bytes | None, next_packet: bytes | None, distance: int
+    ) -> np.ndarray:
+        """Do what `push` does, whose arguments these are."""
         n, pasts, is_background, unsent = None, self._pasts, False, data is not None and not len(data)
         after, level = None, self._levels[1]
         if data is None:

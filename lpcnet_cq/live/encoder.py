@@ -12,6 +12,7 @@ from numbers import Integral, Real
 
 import numpy as np
 
+from dsp._floating_point import usual_errors
 from dsp.signals import checked_signal
 from lpcnet_cq.audio.level import LEAST_LIVE, choose_level, level_exponents, scale, start_level, track_level
 from lpcnet_cq.bitstream import packet
@@ -144,7 +145,7 @@ class Encoder(LiveCoder):
 
         Parameters
         ----------
-        samples : array (n,) or (n, channels)
+        samples : array (n,), (n, 1) or (n, channels)
             Any number of samples, also none: floats in [-1, 1], or integers, see `dsp.signals.checked_signal`. A codec
             with two channels codes one channel as two equal channels.
 
@@ -164,7 +165,8 @@ class Encoder(LiveCoder):
 
     def push_layers(self, samples: np.ndarray) -> list[tuple[bytes, ...]]:
         """Encode samples as `push` does, and return the layers of each packet; the first layers alone are a packet."""
-        return [self._packet(frame) for frame in self._frames(samples)]
+        with usual_errors():
+            return [self._packet(frame) for frame in self._frames(samples)]
 
     def flush(self) -> list[bytes]:
         """End the signal and return its remaining packets, so that all samples that were pushed are coded.
@@ -183,7 +185,8 @@ class Encoder(LiveCoder):
         rest, pushed = self._pending, self._count * self.frame_size + len(self._pending)
         lag = self.delay_samples + self._parts.config.decoder_delay
         n_packets = self._spec.n_frames(pushed + lag) - self._count if pushed else 0
-        return [self._packet(rest if i == 0 else rest[:0]) for i in range(n_packets)]
+        with usual_errors():
+            return [self._packet(rest if i == 0 else rest[:0]) for i in range(n_packets)]
 
     def _check_open(self) -> None:
         if self._flushed:
@@ -193,8 +196,8 @@ class Encoder(LiveCoder):
         """Yield the frames that samples complete."""
         self._check_open()
         x = checked_signal("samples", samples, max_channels=self.channels, dtype=np.float32)
-        if x.ndim < self._pending.ndim:
-            x = np.repeat(x[:, None], self.channels, axis=1)
+        if self.channels > 1:
+            x = np.broadcast_to(x if x.ndim == 2 else x[:, None], (len(x), self.channels))
         x = np.concatenate([self._pending, x])
         whole = len(x) // self.frame_size * self.frame_size
         self._pending = x[whole:].copy()

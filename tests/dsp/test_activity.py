@@ -91,9 +91,18 @@ def test_the_division_into_calls_does_not_matter(counts, seed):
     np.testing.assert_array_equal(np.concatenate(found), active(x))
 
 
-def test_wrong_arguments_are_refused():
-    with pytest.raises(ValueError, match="`sample_rate_hz` is 4000, it must be 8000 or more"):
-        start_activity(4000)
+@pytest.mark.parametrize("rate_hz", [4000, "16000", None, np.inf, np.nan, 16000.5])
+def test_wrong_sample_rates_are_refused(rate_hz):
+    with pytest.raises(ValueError, match=r"^`sample_rate_hz` is .*, it must be a whole number from 8000 to 768000$"):
+        start_activity(rate_hz)
+
+
+def test_wrong_signals_are_refused():
     for shape in ((321,), (1, 320), ()):
         with pytest.raises(ValueError, match="multiple of a frame, 320"):
             detect_activity(start_activity(FS), np.zeros(shape))
+    for bad in (np.full(FRAME, np.nan), np.full(FRAME, np.inf), np.zeros(FRAME, complex), [[0.0], [0.0, 1.0]], "a"):
+        with pytest.raises(ValueError, match=r"^`x` [^\n]*, it must be [^\n]*$"):
+            detect_activity(start_activity(FS), bad)
+    with pytest.raises(ValueError, match=r"^`state` is of type NoneType, it must be a ActivityState$"):
+        detect_activity(None, np.zeros(FRAME))  # pyright: ignore[reportArgumentType]

@@ -1,9 +1,15 @@
 """`read_audio_file`: kinds of sources, names, refusals, and the mix of channels."""
 
+import bz2
+import gzip
 import io
+import lzma
 import os
 import sys
+import tarfile
+import tempfile
 import threading
+import zipfile
 
 import numpy as np
 import pytest
@@ -35,6 +41,62 @@ def test_an_open_file_is_read_from_where_it_stands(audio_files):
     file = io.BytesIO(b"mail header" + audio_files.wav(audio_files.SMALL))
     file.seek(11)
     assert len(read_audio_file(file).x) == 4
+
+
+def in_tar(path):
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as file:
+        file.add(path, "a")
+    packed.seek(0)
+    return tarfile.open(fileobj=packed).extractfile("a")
+
+
+def in_zip(path):
+    with zipfile.ZipFile(path.with_suffix(".zip"), "w") as file:
+        file.write(path, "a")
+    return zipfile.ZipFile(path.with_suffix(".zip")).open("a")
+
+
+def packed_by(module):
+    def opened(path):
+        with module.open(path.with_suffix(".packed"), "wb") as file:
+            file.write(path.read_bytes())
+        return module.open(path.with_suffix(".packed"))
+
+    return opened
+
+
+def temporary(kind):
+    def opened(path):
+        file = kind()
+        file.write(path.read_bytes())
+        file.seek(0)
+        return file
+
+    return opened
+
+
+OBJECTS = {
+    "gzip": packed_by(gzip),
+    "bz2": packed_by(bz2),
+    "lzma": packed_by(lzma),
+    "buffered gzip": lambda path: io.BufferedReader(packed_by(gzip)(path)),
+    "zip": in_zip,
+    "tar": in_tar,
+    "temporary": temporary(tempfile.TemporaryFile),
+    "named temporary": temporary(tempfile.NamedTemporaryFile),
+    "spooled": temporary(tempfile.SpooledTemporaryFile),
+    "spooled on disk": temporary(lambda: tempfile.SpooledTemporaryFile(max_size=1)),
+    "unbuffered": lambda path: open(path, "rb", buffering=0),
+}
+
+
+@pytest.mark.parametrize("kind", OBJECTS)
+def test_what_a_file_object_reads_counts_and_not_the_file_below_it(audio_files, tmp_path, kind):
+    data = audio_files.encoded(("WAV", "PCM_16"))
+    (tmp_path / "a").write_bytes(data)
+    with OBJECTS[kind](tmp_path / "a") as file:
+        np.testing.assert_array_equal(read_audio_file(file).x, audio_files.read(data).x)
 
 
 @pytest.mark.parametrize("name", ["x" * 251 + ".wav", "caf\udce9.wav", "new\nline.wav", " .wav"])

@@ -80,8 +80,10 @@ def test_refuses_hops_that_do_not_divide_and_scalars():
         FrameSpec(subframe=60)
     with pytest.raises(ValueError, match=r"^`spec` is of type int, it must be a FrameSpec$"):
         frame([1.0], 480)  # pyright: ignore[reportArgumentType]
-    with pytest.raises(ValueError, match=r"^`x` is a scalar"):
+    with pytest.raises(ValueError, match=r"^`x` has shape \(\), it must have at least 1 axes$"):
         frame(1.0, FrameSpec())
+    with pytest.raises(ValueError, match=r"^`x` has rows of unequal lengths, it must be an array of real numbers$"):
+        frame([[1.0], [1.0, 2.0]], FrameSpec())  # pyright: ignore[reportArgumentType]
 
 
 def test_is_frozen_and_comparable():

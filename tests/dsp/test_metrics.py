@@ -135,6 +135,8 @@ X = np.zeros(10)
         (lambda: segmental_snr_db(X, X, 11), "`segment` is 11"),
         (lambda: segmental_snr_db(X, X, 5, 10, 0), "`low_db` is 10"),
         (lambda: segmental_snr_db(X, X, 5, np.nan), "`low_db` is nan"),
+        (lambda: segmental_snr_db(X, X, 5, "a"), "^`low_db` is 'a', it must be a number$"),
+        (lambda: segmental_snr_db(X, X, 5, 0, None), "^`high_db` is None, it must be a number$"),
         (lambda: log_spectral_distance_db(X, X), "`x` has 10 samples"),
         (lambda: log_spectral_distance_db(X, X, 8, 0), "`hop` is 0"),
         (lambda: log_spectral_distance_db(X, X, 8, 4, -1), "`range_db` is -1"),

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.signal import lfilter
 
-from dsp.pitch import open_loop_pitch, pitch_track
+from dsp.pitch import open_loop_pitch, pitch_candidates, pitch_track, track_of
 
 RATE_HZ = 16000
 
@@ -117,6 +117,8 @@ def test_no_frames():
         (lambda x: open_loop_pitch(x, RATE_HZ, 60, 9000), "`high_hz` is 9000"),
         (lambda x: pitch_track(x, RATE_HZ), "`frames` has shape"),
         (lambda x: pitch_track([x], RATE_HZ, threshold=2), "`threshold` is 2"),
+        (lambda x: track_of(pitch_candidates([x], RATE_HZ), "a"), "^`threshold` is 'a', it must be a number"),
+        (lambda x: track_of(None), "^`candidates` is of type NoneType, it must be a PitchCandidates$"),
         (lambda x: pitch_track([x], RATE_HZ, n_candidates=0), "`n_candidates` is 0"),
     ],
 )

@@ -370,6 +370,10 @@ X = np.zeros(K)
         (lambda: pa.threshold_in_quiet_db(np.nan), "`frequency_hz` has a value of nan, all values must be finite"),
         (lambda: pa.spreading_db(np.nan, 60.0), "`dz_bark` holds NaN"),
         (lambda: pa.spreading_db(0.0, -np.inf), "`level_db` holds NaN or infinity"),
+        (
+            lambda: pa.spreading_db([0.0, 1.0], [1.0, 2.0, 3.0]),
+            "`level_db` has shape (3,), it must broadcast with that of `dz_bark`, (2,)",
+        ),
         (lambda: pa.noise_to_mask_ratio_db(X, X[1:], 16000), "`degraded` has shape (256,)"),
     ],
 )

@@ -120,6 +120,11 @@ def test_lpc_to_reflection_refuses(bad):
         lpc_to_reflection(bad)
 
 
+def test_predictors_of_order_0_are_minimum_phase():
+    assert minimum_phase([1.0]).tolist() == [1.0]
+    assert minimum_phase(np.ones((3, 1))).tolist() == [[1.0]] * 3
+
+
 def test_refuses_bad_arguments():
     for function in (reflection_to_log_area, reflection_to_area):
         for bad in (0.5, [1.0], [-1.0], [np.nan]):

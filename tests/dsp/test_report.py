@@ -90,6 +90,23 @@ def test_pitch_beyond_the_range_is_flagged():
     assert not inside.pitch_at_edge[6:-6].any()
 
 
+@pytest.mark.parametrize("f0_hz", [35, 40, 45, 55, 57, 1200, 1210, 1300, 1500])
+def test_a_pitch_far_beyond_the_range_is_flagged_although_another_is_found(f0_hz):
+    """Of low voices a formant is found, of high ones a third of the pitch."""
+    vowel_hz = (500, 1500, 2500, 3500) if f0_hz < 60 else (390, 1990, 2550, 3500)
+    report = measure(voice(f0_hz, vowel_hz), RATE_HZ)
+    found_hz = report.pitch_hz[6:-6]
+    assert np.all((found_hz > 60 * 1.03) & (found_hz < 600 / 1.03))
+    assert report.pitch_at_edge[6:-6].mean() > 0.9
+
+
+@pytest.mark.parametrize("who", VOWELS_HZ)
+def test_a_pitch_within_the_range_is_not_flagged(who):
+    for formants_hz in vowels(who)[::3]:
+        for f0_hz in {"men": (63, 70, 90, 120), "women": (160, 200, 300), "children": (265, 450, 580)}[who]:
+            assert not measure(voice(f0_hz, formants_hz), RATE_HZ).pitch_at_edge[6:-6].any()
+
+
 def test_the_neutral_vocal_tract_is_an_argument():
     x = voice(120, vowels("women")[0])
     assert measure(x, RATE_HZ).neutral_hz == pytest.approx(520, rel=0.02)

@@ -39,8 +39,36 @@ def test_channels_are_apart_and_wrong_arguments_refused():
     assert attacks(x, FRAME).tolist() == [[False] * 4, [False, False, True, False]]
     with pytest.raises(ValueError, match="frame"):
         attacks(x, 1023)
-    with pytest.raises(ValueError, match="scalar"):
+    with pytest.raises(ValueError, match=r"^`x` has shape \(\), it must have at least 1 axes$"):
         attacks(0.0, FRAME)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"x": np.full(FRAME, np.nan)}, "`x` holds NaN or infinity, it must be finite"),
+        ({"x": np.zeros(FRAME, complex)}, "`x` is of type complex128, it must be an array of real numbers"),
+        ({"frame": None}, "`frame` is None, it must be a whole number of at least 8"),
+        ({"frame": 320.0}, "`frame` is 320.0, it must be a whole number of at least 8"),
+        ({"frame": 0}, "`frame` is 0, it must be a whole number of at least 8"),
+        ({"frame": 12}, "`frame` is 12, it must be a multiple of 8"),
+        ({"rise_db": "a"}, "`rise_db` is 'a', it must be a number of at least 0"),
+        ({"floor": np.nan}, "`floor` is nan, it must be a number of at least 0"),
+    ],
+)
+def test_wrong_arguments_are_named(arguments, message):
+    given = {"x": np.zeros(FRAME), "frame": FRAME} | arguments
+    for call in (attacks, lambda **given: next_attacks(start_attacks(), **given)):
+        with pytest.raises(ValueError) as error:
+            call(**given)
+        assert str(error.value) == message
+
+
+def test_signals_of_another_shape_than_the_state_are_refused():
+    with pytest.raises(ValueError, match=r"^`x` has leading axes \(\), they must be those of `state`, \(2,\)$"):
+        next_attacks(start_attacks((2,)), np.zeros(FRAME), FRAME)
+    with pytest.raises(ValueError, match=r"^`state` is of type NoneType"):
+        next_attacks(None, np.zeros(FRAME), FRAME)  # pyright: ignore[reportArgumentType]
 
 
 def test_chunks_of_frames_give_what_the_whole_signal_gives():

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import lpcnet_cq
 from lpcnet_cq.bitstream import packet
 from lpcnet_cq.bitstream.protection import MAX_COPY_SHARE, Protection, choose_protection, find_copy
 from lpcnet_cq.errors import BitstreamError
@@ -147,6 +148,15 @@ def test_wrong_samples_are_refused_in_one_sentence(codec, frames, packets, wrong
     with pytest.raises(ValueError, match="`samples`"):
         encoder.push(wrong)
     assert encoder.push(x[50:400]) == packets[:1]
+
+
+def test_one_channel_is_two_equal_ones_for_a_codec_of_two():
+    codec = lpcnet_cq.load("audio")
+    x = np.random.default_rng(0).uniform(-0.1, 0.1, 3 * codec.encoder().frame_size).astype(np.float32)
+    expected = codec.encoder().push(np.stack([x, x], axis=1))
+    for mono in (x, x[:, None]):
+        assert codec.encoder().push(mono) == expected
+    assert codec.encoder().push(np.zeros((0, 1), np.float32)) == []
 
 
 @settings(max_examples=20)
