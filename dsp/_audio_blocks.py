@@ -159,7 +159,7 @@ def checked_blocks(
             if not finite.all():
                 at_s = (n_samples + int(finite.argmin())) / rate_hz
                 raise ValueError(f"{name} holds NaN or infinite samples, the first at {at_s:.3f} s")
-            peak = max(float(x.max(initial=0)), -float(x.min(initial=0)))
+            peak = max(float(block.max(initial=0)), -float(block.min(initial=0)))
             if peak > CLIPPED_UP_TO:
                 raise ValueError(too_loud(name, peak))
             n_samples += len(x)

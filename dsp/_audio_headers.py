@@ -161,8 +161,9 @@ def _wav_format(data, place: int, order: str, found: Samples) -> None:
     if tag == 0xFFFE:  # WAVE_FORMAT_EXTENSIBLE: the first two bytes of the GUID are the format code
         tag = struct.unpack_from(order + "24xH", data, place)[0]
     width, container = -(-bits // 8), align // max(found.channels, 1)
-    width = container if not width or (width, container) == (3, 4) else width  # 24 bits in 4 bytes are usual
     kind = {1: "i", 3: "f"}.get(tag, "")
+    if not width or (width, container) == (3, 4) or kind == "f":  # 24 bits in 4 bytes are usual
+        width = container
     narrow = {(1, 1): "u1", (6, 1): "alaw", (7, 1): "ulaw"}.get((tag, width), "")
     if tag in (0x02, 0x11, 0x31):  # ADPCM of Microsoft and IMA, GSM 06.10
         found.block_samples = struct.unpack_from(order + "18xH", data, place)[0]

@@ -8,6 +8,8 @@ frame, removes all other data, and gives the decoder the true number of frames.
 import struct
 from dataclasses import dataclass
 
+_TAG_BYTES = 128  # of an ID3 tag of the first kind
+_MARKS = (b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM", b".snd", b"caff", b"fLaC", b"OggS")  # of other recordings
 _SEARCH_BYTES = 1 << 16  # the first frame must begin within this range
 _CHAIN = 3  # consecutive frames that identify a stream
 _BITRATES_KBPS = {
@@ -40,8 +42,8 @@ class Mp3Stream:
         Whether the last frame is incomplete.
     endless : bool
         Whether a decoder estimates the number of frames from the length of the file.
-    end : int
-        Position after it, where another stream may begin.
+    end : int or None
+        Position where another recording begins, if one follows.
     """
 
     pieces: list
@@ -52,7 +54,7 @@ class Mp3Stream:
     skipped_bytes: int
     cut_off: bool
     endless: bool
-    end: int
+    end: int | None
 
 
 def after_id3(data, at: int = 0) -> int:
@@ -63,6 +65,17 @@ def after_id3(data, at: int = 0) -> int:
         if end > len(data):
             break
         at = end
+    return at
+
+
+def _after_tags(data, at: int) -> int:
+    """Return the position after ID3 tags of both kinds and zero bytes."""
+    before = -1
+    while at != before:
+        before, at = at, after_id3(data, at)
+        at += _TAG_BYTES if data[at : at + 3] == b"TAG" and at + _TAG_BYTES <= len(data) else 0
+        zeros = data[at : at + _SEARCH_BYTES]
+        at += len(zeros) - len(zeros.lstrip(b"\0"))
     return at
 
 
@@ -84,7 +97,11 @@ def find_mp3(data, at: int = 0) -> Mp3Stream | None:
         return None
     head = _word(data, first)
     runs, n_frames, skipped, cut_off = _runs(data, first, head)
-    end = runs[-1][1]
+    tail = _after_tags(data, runs[-1][1])
+    end = (
+        tail if data[tail : tail + 4] in _MARKS else _next_frame(data, tail, None, min(len(data), tail + _SEARCH_BYTES))
+    )
+    cut_off = cut_off and end != tail
     version, layer, is_mono = head >> 19 & 3, head >> 17 & 3, head >> 6 & 3 == 3
     per_frame = 384 if layer == 3 else 1152 if layer == 2 or version == 3 else 576
     side_bytes = 4 + ((17 if is_mono else 32) if version == 3 else (9 if is_mono else 17))
@@ -155,14 +172,12 @@ def _runs(data, at: int, same: int) -> tuple[list[tuple[int, int]], int, int, bo
         runs.append((start, at))
         if size and at + size > len(data):
             return runs, n_frames, skipped, True
-        if begins_mp3(data, at) and _differ(_word(data, after_id3(data, at)), same):
-            return runs, n_frames, skipped, False
         start = _next_frame(data, at + size if size else at, same, len(data))
+        tail = _after_tags(data, at)
         if start is None:
-            tail = data[at : at + 11]
-            is_tag = tail.startswith((b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3"))
-            return runs, n_frames, skipped, bool(tail.strip(b"\0")) and not is_tag
-        skipped += 0 if size or data[at : at + 3] in (b"TAG", b"ID3") else start - at
+            is_tag = data[tail : tail + 11].startswith((b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3"))
+            return runs, n_frames, skipped, tail < len(data) and not is_tag
+        skipped += 0 if size else max(start - tail, 0)
         at = start
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from dsp._audio_headers import Samples, find_samples
 from dsp._audio_libsndfile import Decoder, Pieces
-from dsp._audio_mp3 import Mp3Stream, after_id3, begins_mp3, ends_with_tag, find_mp3
+from dsp._audio_mp3 import Mp3Stream, after_id3, ends_with_tag, find_mp3
 from dsp._audio_packets import Part, flac_from, flac_parts, ogg_parts, ogg_runs
 from dsp._audio_samples import BLOCK_SAMPLES, WIDTHS, sample_blocks
 
@@ -55,20 +55,21 @@ def recordings(data) -> Iterator[Recording]:
     if not len(data):
         raise ValueError("there are no data")
     at = after_id3(data)
-    found = find_samples(data, at)
-    while found is not None:
-        yield _samples(data, at, found)
-        at = found.next_file
+    while True:
+        found = find_samples(data, at)
+        stream = find_mp3(data, at) if found is None and _may_be_mp3(data, at) else None
+        if found is not None:
+            yield _samples(data, at, found)
+            at = found.next_file
+        elif stream is not None:
+            yield _mp3(data, stream)
+            at = len(data) if stream.end is None else stream.end
+        else:
+            break
         if at == len(data):
             return
-        found = find_samples(data, at)
-    stream = find_mp3(data, at) if at or data[0] == 0xFF else None
     if data[at : at + 4] == b"fLaC":
         yield from (_flac(data, part) for part in flac_parts(data, at))
-    elif stream is not None:
-        while stream is not None:
-            yield _mp3(data, stream)
-            stream = find_mp3(data, stream.end) if begins_mp3(data, stream.end) else None
     elif data.find(b"OggS", at, at + _SEARCH_BYTES) >= 0:
         for part in ogg_parts(data, at):
             if part.flac:  # libsndfile cannot decode all of these
@@ -78,6 +79,10 @@ def recordings(data) -> Iterator[Recording]:
                 yield _ogg(data, part)
     else:
         yield _other(data, at)
+
+
+def _may_be_mp3(data, at: int) -> bool:
+    return data[at] == 0xFF or (at > 0 and data[at : at + 4] != b"fLaC")
 
 
 def may_be_audio(head: bytes) -> bool:

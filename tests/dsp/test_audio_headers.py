@@ -109,6 +109,12 @@ def test_a_header_that_leads_beyond_the_data_is_one_sentence(audio_files, code):
         audio_files.read(data)
 
 
+def test_floats_have_the_width_of_their_block(audio_files):
+    data = bytearray(audio_files.wav(audio_files.SMALL / 32768, width="<f4", tag=3))
+    data[34:36] = struct.pack("<H", 16)
+    np.testing.assert_array_equal(audio_files.read(bytes(data)).x, audio_files.SMALL / np.float32(32768))
+
+
 @pytest.mark.parametrize(("bits", "width", "align"), [(16, "<i2", 4), (24, "<i4", 4), (0, "<i2", 2), (12, "<i2", 2)])
 def test_bits_give_the_width_of_samples_except_for_24_in_4_bytes(audio_files, bits, width, align):
     """As FFmpeg and libsndfile have it."""
@@ -146,3 +152,11 @@ def test_floats_far_beyond_full_scale_are_refused(audio_files, peak):
     with pytest.raises(ValueError, match=rf"has a peak of {peak:g}, it must be at most 4, full scale is 1"):
         audio_files.read(audio_files.wav(x, width="<f4", tag=3))
     assert len(audio_files.read(audio_files.wav(x / peak * 4, width="<f4", tag=3)).x) == 2
+
+
+@pytest.mark.parametrize("channels", [2, 8])
+def test_channels_that_cancel_hide_no_peak(audio_files, channels):
+    x = np.zeros((100, channels), np.float32)
+    x[50, :2] = 9, -9
+    with pytest.raises(ValueError, match=r"has a peak of 9, it must be at most 4"):
+        audio_files.read(audio_files.wav(x, width="<f4", tag=3, channels=channels))

@@ -54,12 +54,36 @@ def test_a_single_frame_is_decoded_or_refused_in_its_own_words(audio_files):
         audio_files.read(data[start : data.find(data[start : start + 3], start + 3)])
 
 
-@pytest.mark.parametrize("tag", [b"", b"ID3\4\0\0\0\0\0\x0a" + bytes(10)], ids=["", "behind a tag"])
-@pytest.mark.parametrize("n_parts", [2, 3])
-def test_a_stream_of_another_kind_is_left_out_with_a_note(audio_files, tag, n_parts):
-    first = audio_files.encoded(("MP3", "MPEG_LAYER_III"))
+def other_kind(audio_files):
+    """Return an MP3 stream at another rate."""
     file = io.BytesIO()
     soundfile.write(file, audio_files.PCM, 44100, "MPEG_LAYER_III", format="MP3")
-    found = audio_files.read(b"".join([first, tag + file.getvalue(), tag + first][:n_parts]))
+    return file.getvalue()
+
+
+TAGS = {"": b"", "ID3v2": b"ID3\4\0\0\0\0\0\x0a" + bytes(10), "ID3v1": b"TAG" + bytes(125), "zeros": bytes(300)}
+
+
+@pytest.mark.parametrize("tag", TAGS)
+def test_a_stream_of_another_kind_is_left_out_with_a_note(audio_files, tag):
+    first = audio_files.encoded(("MP3", "MPEG_LAYER_III"))
+    found = audio_files.read(first + TAGS[tag] + other_kind(audio_files))
     np.testing.assert_array_equal(found.x, audio_files.read(first).x)
-    assert [note.split(":")[1] for note in found.notes] == [" they have 1 channels at 44100 Hz"]
+    assert found.notes == [f"ignored the data after {len(found.x) / 16000:.3f} s: they have 1 channels at 44100 Hz"]
+
+
+@pytest.mark.parametrize("between", ["another stream", "three frames"])
+def test_what_is_no_part_of_the_stream_does_not_end_it(audio_files, between):
+    first = audio_files.encoded(("MP3", "MPEG_LAYER_III"))
+    other = other_kind(audio_files) if between == "another stream" else 3 * (b"\xff\xfb\x90\xc4" + bytes(413))
+    found, both = audio_files.read(first + other + first), audio_files.read(first + first)
+    np.testing.assert_array_equal(found.x, both.x)
+    assert "damaged" in found.notes[0]
+
+
+@pytest.mark.parametrize("kind", [("WAV", "PCM_16"), ("FLAC", "PCM_16"), ("OGG", "VORBIS")], ids="-".join)
+def test_recordings_in_another_format_behind_a_stream_are_joined(audio_files, kind):
+    first, second = audio_files.encoded(("MP3", "MPEG_LAYER_III")), audio_files.encoded(kind)
+    found, alone = audio_files.read(first + second), [audio_files.read(data).x for data in (first, second)]
+    np.testing.assert_array_equal(found.x, np.concatenate(alone))
+    assert found.notes == ["joined 2 recordings that follow each other in the file"]
