@@ -147,4 +147,5 @@ def load_weights(path: Path) -> Weights:
             floats |= {"entropy": record_of(config).thaw(integers, config)}
         return Weights(floats, integers, config, current_notes(values["notes"]), sha256)
     except Exception as error:  # safetensors raises many types of exceptions
-        raise ValueError(f"`{path}` is not a readable weights file: {error}") from error
+        reason = f"it has no {error}" if isinstance(error, KeyError) else error
+        raise ValueError(f"`{path}` is not a readable weights file: {reason}") from error

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lpcnet_cq.cli.arguments import UsageError, add_jobs, bitrate_bps, bitrates_bps, positive, put, say
+from lpcnet_cq.cli.arguments import UsageError, add_jobs, bitrate_bps, bitrates_bps, positive, put, say, whole_number
 from lpcnet_cq.cli.folders import resumes_manifest
 from lpcnet_cq.cli.paths import AUDIO_SUFFIXES, quoted
 from lpcnet_cq.cli.tables import check_table, write_table
@@ -18,6 +18,7 @@ from lpcnet_cq.cli.tables import check_table, write_table
 if TYPE_CHECKING:
     from lpcnet_cq.work.where import Where
 
+MOST_SEED = (1 << 31) - 1
 EVALUATION_S = 240.0  # approximate duration of held-out speech for the evaluation
 POINTS_BPS = (9000, 12000, 16000, 20000, 24000, 64000, 80000, 96000, 128000)  # bitrates to evaluate within a range
 
@@ -70,7 +71,9 @@ def add_train(commands) -> None:
         command.add_argument("--minutes", type=positive(float), help=f"training time (default: {minutes})")
         command.add_argument("--data", metavar="FOLDER", help="audio files (default: the default corpus, downloaded)")
         command.add_argument("--out", metavar="FOLDER", help="folder of the run")
-        command.add_argument("--seed", type=int, help="random seed of weights and batches (default: 0)")
+        command.add_argument(
+            "--seed", type=whole_number(0, MOST_SEED), help="random seed of weights and batches (default: 0)"
+        )
     text = "processes that share each batch; if one is lost, all start again from the checkpoint (default: 1)"
     train.add_argument("--processes", type=positive(int), metavar="N", help=text)
     train.add_argument(

@@ -96,6 +96,14 @@ def test_impossible_values_are_refused(plain, tmp_path, kind, field, value, text
         lpcnet_cq.load(tmp_path / "a")
 
 
+@pytest.mark.parametrize("kind", ["config", "notes"])
+def test_what_the_metadata_lack_is_named(plain, tmp_path, kind):
+    tensors, metadata = plain
+    write_tensors(tmp_path / "a", tensors, {k: v for k, v in metadata.items() if k != kind})
+    with pytest.raises(ValueError, match=f"/a` is not a readable weights file: it has no '{kind}'"):
+        lpcnet_cq.load(tmp_path / "a")
+
+
 def test_weights_without_a_frozen_entropy_model_do_not_code(plain, tmp_path):
     tensors, metadata = plain
     write_tensors(tmp_path / "a", {k: v for k, v in tensors.items() if not k.startswith("integer/")}, metadata)

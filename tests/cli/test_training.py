@@ -72,6 +72,13 @@ def test_a_preset_that_is_not_that_of_the_weights_is_refused(asked, capsys):
     assert "--preset is audio, it must be cq with the weights `cq`" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("seed", ["-1", "2147483648", "x"])
+def test_seeds_are_whole_numbers(seed, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["train", "--seed", seed])
+    assert f"--seed: '{seed}' is not a whole number from 0 to 2147483647" in capsys.readouterr().err
+
+
 def test_a_run_goes_on_with_its_own_settings(asked, tmp_path, capsys):
     t = replace(PRESETS["audio"], data="d", seed=5, minutes=7.0)
     (tmp_path / "checkpoint.safetensors").touch()
