@@ -5,8 +5,8 @@ differences from a preset. Existing rows are not computed again; an interrupted 
 sittings. A training is scored every `--score-minutes`; these scores are its learning curve.
 Run: python experiments/papers.py NAME [--data FOLDER] [--minutes N]; NAME all runs every experiment. On an accelerator:
 --platform gpu --at-once 5 --data speech.zip, a corpus in one file, which `pack_speech.py` makes.
-Writes rows.csv (a row per system), clips.csv (a row per recording), curves/NAME.csv (learning curves) and table.md to
-results/papers.
+Writes rows.csv (a row per system), clips.csv (a row per recording), curves/NAME.csv (learning curves), table.md and
+curves.png to results/papers.
 """
 
 import threading
@@ -20,7 +20,7 @@ from pathlib import Path
 import jax
 import numpy as np
 from pack_speech import unpack
-from papers_tables import CLIP_METRICS, tables
+from papers_tables import CLIP_METRICS, draw_curves, tables
 from report import RESULTS, make_parser, publish, record_run
 
 import lpcnet_cq
@@ -206,6 +206,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         list(pool.map(one, left) if args.at_once > 1 else map(one, left))
     rows, clips = (read_rows(args.results / file, TEXT_COLUMNS) for file in ("rows.csv", "clips.csv"))
     publish(tables(rows, clips), args.results / "table.md")
+    if curves := {path.stem: read_rows(path) for path in sorted((args.results / "curves").glob("*.csv"))}:
+        draw_curves(curves, args.results / "curves.png")
     record_run(args.results)
 
 

@@ -1,10 +1,13 @@
-"""Tables of the published systems: each system next to ours at equal bytes, and the papers' claims as differences."""
+"""Tables of the published systems: each system next to ours at equal bytes, the papers' claims, learning curves."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from lpcnet_cq.evaluation.metrics import METRICS
+from lpcnet_cq.evaluation.plots import save, style_axes
 from lpcnet_cq.evaluation.tables import group_by, markdown, mean_cell
 
 CLIP_METRICS = ("pesq", "visqol", "estoi", "snr_db")
@@ -79,3 +82,18 @@ def tables(rows: Sequence[dict], clips: Sequence[dict]) -> str:
     """Return both tables from the rows of systems and of recordings; of several rows of a system the last counts."""
     rows = list({row["system"]: row for row in rows}.values())
     return "\n".join(filter(None, [systems_table(rows), claims_table(rows, clips)]))
+
+
+def draw_curves(curves: Mapping[str, Sequence[Mapping]], path: Path) -> None:
+    """Draw PESQ and bitrate over the frames that each system has seen, from the points of its learning curve."""
+    fig = Figure(figsize=(5.5, 4.5), layout="constrained")
+    axes = fig.subplots(2, 1, sharex=True)
+    for name, points in curves.items():
+        for ax, key in zip(axes, ("pesq", "kbps"), strict=True):
+            ax.plot([row["frames"] / 1000 for row in points], [row[key] for row in points], marker="o", label=name)
+    for ax, label in zip(axes, (METRICS["pesq"].title, "kbps"), strict=True):
+        style_axes(ax)
+        ax.set_ylabel(label)
+    axes[0].legend(frameon=False, fontsize=8)
+    axes[1].set_xlabel("frames seen, thousands")
+    save(fig, path)

@@ -74,6 +74,12 @@ def rows_of(system, kbps, pesq):
     return row, clips
 
 
+def test_learning_curves_are_drawn(tmp_path):
+    points = [{"frames": 1000 * i, "pesq": 1 + 0.1 * i, "kbps": 9.0} for i in range(3)]
+    papers_tables.draw_curves({"knet": points, "cmrl": points[:1]}, tmp_path / "a.png")
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_tables():
     """Ours at equal bytes lies half way between its rates; differences are taken recording by recording."""
     made = [rows_of("ours-9k", 9, [3.0, 3.0]), rows_of("ours-12k", 11, [4.0, 4.0])]
