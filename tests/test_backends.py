@@ -34,7 +34,6 @@ def test_numpy_is_the_default(codecs):
     assert type(light._parts.reader) is PacketReader and type(compiled._parts.reader) is Reader
 
 
-@pytest.mark.usefixtures("full_optimisation")
 @pytest.mark.parametrize(("bitrate_bps", "layers"), [(9000, 1), (24000, 2)])
 def test_files_of_both_are_read_by_both(codecs, vowel, bitrate_bps, layers):
     """The same integers, and the same sound within one step of 16 bits."""
@@ -75,7 +74,6 @@ def test_other_backends_are_refused(speech_weights):
         Codec(speech_weights, "torch")
 
 
-@pytest.mark.usefixtures("full_optimisation")
 def test_music_of_both_is_read_by_both(plucked):
     """The same integers, and the same sound within one step of 16 bits; NumPy is the default."""
     codecs = lpcnet_cq.load("audio"), lpcnet_cq.load("audio", backend="jax")

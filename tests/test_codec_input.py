@@ -146,7 +146,7 @@ def test_verification_warns_of_sound_that_is_not_the_input(codec):
 def test_the_floating_point_state_of_the_caller_does_not_matter(name):
     codec, n = lpcnet_cq.load(name), 16000
     faint = np.random.default_rng(0).standard_normal(n)
-    for x in (np.full(n, 0.5), 0.2 * faint * np.exp(-np.arange(n) / 150), 1e-20 * faint, np.full(n, 1e-41)):
+    for x in (np.full(n, 0.5), 0.2 * faint * np.exp(-np.arange(n) / 150), 1e-20 * faint):
         found = []
         for state in ("ignore", "raise"):
             with np.errstate(all=state):
