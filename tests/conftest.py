@@ -37,7 +37,7 @@ from hypothesis import HealthCheck, settings  # noqa: E402
 
 # Derandomised: a failure seen once is seen again. Deadlines would assert speed.
 settings.register_profile(
-    "ci", derandomize=True, deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow]
+    "ci", derandomize=True, deadline=None, max_examples=15, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))

@@ -161,7 +161,7 @@ def mutated(data, random):
 
 
 @pytest.mark.parametrize(
-    ("kind", "L", "trials", "n_faults"), [("speech", 0, 600, 3), ("speech", 1, 400, 3), ("music", 0, 100, 2)]
+    ("kind", "L", "trials", "n_faults"), [("speech", 0, 400, 3), ("speech", 1, 300, 3), ("music", 0, 100, 2)]
 )
 def test_damage_is_found_alike(models, readers, kind, L, trials, n_faults):
     """The same fault is named, or the same integers are read, for every damage; also in the middle of a stream."""

@@ -33,7 +33,7 @@ def samples_or_sentence(audio_files):
     return read
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(
     st.sampled_from(KINDS),
     st.lists(st.tuples(st.floats(0, 1), st.sampled_from(["set", "cut", "drop", "zero", "ones", "repeat"])), max_size=5),
