@@ -149,7 +149,7 @@ def ogg_parts(data, at: int) -> list[Part]:
     while (page := _page(data, at)) is not None:
         place, body, end, flags, _, serial, number = page
         if flags & _FIRST_PAGE and not in_head:
-            _close(parts, start, place)
+            _close(parts)
             parts.append(Part([], cut_off=True))
             numbers, start = {}, place
         in_head = bool(flags & _FIRST_PAGE)
@@ -164,15 +164,20 @@ def ogg_parts(data, at: int) -> list[Part]:
             elif part.flac:
                 part.flac.append((body, end))
         at = end
-    _close(parts, start, len(data))
+    _close(parts)
     if not parts:
         raise ValueError("it has no beginning of an Ogg stream")
     return parts
 
 
-def _close(parts: list[Part], start: int, end: int) -> None:
+def _close(parts: list[Part]) -> None:
+    """Set the pieces of the last part: its pages without what stands between them, which libogg searches for long."""
+    pieces: list = []
+    for page in parts[-1].pages if parts else ():
+        begin = pieces.pop()[0] if pieces and pieces[-1][1] == page.start else page.start
+        pieces.append((begin, page.end))
     if parts:
-        parts[-1].pieces = [(start, end)]
+        parts[-1].pieces = pieces
 
 
 def ogg_runs(data, part: Part) -> list[Run]:
