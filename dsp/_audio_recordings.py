@@ -20,6 +20,7 @@ _UNRECOGNISED = "Format not recognised"
 _SEARCH_BYTES = 1 << 16  # the first page of an Ogg file must begin within this range
 _OPUS_HZ = 48000  # unit of the time stamps of Opus in Ogg, at all sample rates
 _SPHERE_COUNT = re.compile(rb"NIST_1A\n(?s:.{0,1000}?)\nsample_count -i (\d{1,15})\n")  # samples per channel
+_MAX_FLAC_BLOCK = 65535  # samples per channel of a frame
 _MAX_SILENCE = 64  # samples per byte of the file, as in Opus at 6 kbps
 
 
@@ -162,26 +163,35 @@ def _flac(data, part: Part) -> Recording:
     state = {"damaged": False, "cut_off": False, "n_silent": 0}
 
     def blocks() -> Iterator[np.ndarray]:
-        decoder, n, begin, at = first, 0, 0, 0
+        decoder, n, begin, at, until = first, 0, 0, 0, 0
         while True:
+            alone = begin < until  # the decoder has one frame
             for block in decoder.blocks():
-                if len(block):
-                    state["damaged"] |= decoder is not first
-                    lost = _affordable(begin - n, state["n_silent"], data)
+                begin, block = begin + len(block), block[max(n - begin, 0) :]
+                if len(block) and (alone or not decoder.failed):
+                    gap = begin - len(block) - n
+                    state["damaged"] |= gap > 0 or (decoder is not first and not alone)
+                    lost = _affordable(gap, state["n_silent"], data)
                     state["n_silent"] += lost
                     yield from _silence(lost, first.channels)
                     yield block
-                    n = begin = begin + len(block)
-            if not decoder.failed:
+                    n = begin
+            if not decoder.failed and not alone:
                 return
-            rest = flac_from(data, part, n, at)
+            if not alone:  # libsndfile skips frames in a block in which it fails: they are decoded one by one
+                until = n + max(1, BLOCK_SAMPLES // first.channels)
+            rest = flac_from(data, part, begin if alone else max(n - _MAX_FLAC_BLOCK, 0), at)
             if rest is None:
                 complete = n == part.claimed_samples
                 state["damaged"] |= complete and not ends_with_tag(data)
                 state["cut_off"] = not complete
                 return
             pieces, begin = rest
-            at, decoder = pieces[1][0] + 1, _decoder(Pieces(data, pieces))
+            start, end = pieces[1]
+            at = start + 1
+            if begin < until and (following := flac_from(data, part, begin + 1, at)):
+                end = following[0][1][0]
+            decoder = _decoder(Pieces(data, [pieces[0], (start, end)]))
 
     def notes(n: int) -> list[str]:
         return length_notes(part.claimed_samples, n, first.sample_rate_hz, **state)
