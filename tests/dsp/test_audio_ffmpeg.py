@@ -68,3 +68,17 @@ def test_agrees_with_ffmpeg(audio_files, tmp_path, format, damage):
     np.testing.assert_allclose(found.x[part], judge[part], atol=2e-3 if "adpcm" in format else 4e-5)
     told = damage in ("cut", "middle") and format in ("flac", "ogg vorbis", "mp3")
     assert found.notes or not told
+
+
+@pytest.mark.skipif(FFMPEG is None, reason="ffmpeg is not installed")
+@pytest.mark.parametrize("frame", [192, 576, 4096])
+def test_one_wrong_bit_of_flac_costs_its_frame_alone(tmp_path, frame):
+    pcm = np.round(3000 * np.random.default_rng(0).standard_normal(20 * RATE_HZ)) / 32768
+    soundfile.write(tmp_path / "a.wav", pcm, RATE_HZ)
+    ffmpeg(["-i", str(tmp_path / "a.wav"), "-frame_size", str(frame), str(tmp_path / "a.flac")])
+    data = bytearray((tmp_path / "a.flac").read_bytes())
+    data[len(data) * 7 // 10] ^= 16
+    (tmp_path / "a.flac").write_bytes(data)
+    found = read_audio_file(tmp_path / "a.flac")
+    wrong = np.flatnonzero(found.x != pcm.astype(np.float32))
+    assert len(found.x) == len(pcm) and 0 < len(wrong) <= wrong[-1] - wrong[0] + 1 <= frame
