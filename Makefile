@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # $(call option,VARIABLE,name) gives the option --name if VARIABLE is set.
 option = $(if $($(1)),--$(2) "$($(1))")
 
-.PHONY: help train prune evaluate scale bench benchmark experiment demo samples screenshots test wheel-test check clean
+.PHONY: help train prune evaluate scale bench benchmark experiment demo samples screenshots test run-tests wheel-test check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,10 +66,14 @@ screenshots: ## take the screenshots of web/README.md, after `make demo samples`
 
 test: export OMP_NUM_THREADS = 1
 test: export CHROMIUM := $(CHROMIUM)
-test: check ## check style and types, run doctests and tests
+test: $(VENV)/.dev ## check style and types, run doctests and tests
 	@$(MAKE) --no-print-directory $(NODE_MODULES) \
 	  || echo "npm could not install the packages of web/, its tests are skipped: they need Node.js 20 or newer" >&2
 	@test -n "$(CHROMIUM)" || echo "Chromium is missing, the page is not tested: apt-get install chromium" >&2
+	@$(MAKE) --no-print-directory -j 2 check run-tests
+
+# Types are checked at the same time: both together take less time than one after the other.
+run-tests: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 wheel-test: | $(BIN)/python ## install the wheel in empty environments and test it there: each Python found, lowest and newest dependencies
@@ -97,8 +101,8 @@ $(BIN)/python:
 
 # PESQ and ViSQOL need a C compiler; without one, the evaluation runs and reports that they are missing.
 $(VENV)/.train: pyproject.toml | $(BIN)/python
-	$(PIP) -e '.[train]'
-	$(PIP) -e '.[eval]' || $(PIP) 'pystoi>=0.4.1' 'rapidfuzz>=3.9' || echo "PESQ, ESTOI and ViSQOL are not installed; continuing without them" >&2
+	$(PIP) -e '.[train,eval]' || { $(PIP) -e '.[train]' 'pystoi>=0.4.1' 'rapidfuzz>=3.9' \
+	  && echo "PESQ and ViSQOL are not installed; continuing without them" >&2; }
 	@touch $@
 
 # The libraries of the other codecs come from the system, LACE from npm; the table names the codecs that are missing.
@@ -113,7 +117,7 @@ $(VENV)/.judges: pyproject.toml $(VENV)/.bench
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml $(VENV)/.train
-	$(PIP) -e '.[dev]'
-	$(PIP) -e '.[cluster]' || echo "some packages for clusters are not installed; their tests are skipped" >&2
+	$(PIP) -e '.[dev,cluster]' || { $(PIP) -e '.[dev]' \
+	  && echo "some packages for clusters are not installed; their tests are skipped" >&2; }
 	$(PIP) 'setuptools<66' pysptk || echo "pysptk, a reference for tests of dsp, is not installed; continuing without it" >&2
 	@touch $@
