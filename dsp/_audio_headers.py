@@ -28,6 +28,10 @@ _AIFF_ENCODINGS = {
     b"twos": ">i2", b"sowt": "<i2", b"raw ": "u1", b"fl32": ">f4", b"FL32": ">f4", b"fl64": ">f8", b"FL64": ">f8",
     b"in24": ">i3", b"in32": ">i4", b"alaw": "alaw", b"ALAW": "alaw", b"ulaw": "ulaw", b"ULAW": "ulaw",
 }  # fmt: skip
+_FORMAT_BEHIND = {  # chunks of a plausible format: length, channels, 1000 Hz or more; behind samples of wrong length
+    b"COMM": re.compile(rb"COMM\0\0[\0\1].\0[\1-\xff].{4}\0[\1-\x40]\x40[\x08-\x12][\x80-\xff]", re.DOTALL),
+    b"fmt ": re.compile(rb"fmt [\x10-\xff]\0\0\0.\0[\1-\xff]\0(.[\4-\xff]\0|..[\1-\x0b])\0", re.DOTALL),
+}
 _AU_ENCODINGS = {1: "ulaw", 2: "i1", 3: ">i2", 4: ">i3", 5: ">i4", 6: ">f4", 7: ">f8", 27: "alaw"}
 
 
@@ -86,8 +90,10 @@ class Samples:
         return claimed is not None and (claimed == 0 or claimed >= _UNKNOWN_BYTES)
 
 
-def find_samples(data, at: int = 0) -> Samples | None:
+def find_samples(data, at: int = 0, whole: bool = True) -> Samples | None:
     """Read the header at a position in the data; return None if none of these formats begins there.
+
+    `whole` is False while data are still to come: a format behind samples of wrong length is then not searched for.
 
     Raises
     ------
@@ -97,11 +103,11 @@ def find_samples(data, at: int = 0) -> Samples | None:
     mark, form = data[at : at + 4], data[at + 8 : at + 12]
     try:
         if mark in (b"RIFF", b"RIFX", b"RF64", b"BW64") and form == b"WAVE":
-            return _wav(data, at, ">" if mark == b"RIFX" else "<")
+            return _wav(data, at, ">" if mark == b"RIFX" else "<", whole)
         if data[at : at + 16] == _W64_RIFF:
             return _wav64(data, at)
         if mark == b"FORM" and form in (b"AIFF", b"AIFC"):
-            return _aiff(data, at)
+            return _aiff(data, at, whole)
         if mark == b".snd":
             return _au(data, at)
         if mark == b"caff":
@@ -129,7 +135,7 @@ def _is_name(mark: bytes) -> bool:
     return len(mark) == 4 and all(32 <= byte < 127 for byte in mark)
 
 
-def _wav(data, at: int, order: str) -> Samples:
+def _wav(data, at: int, order: str, whole: bool) -> Samples:
     found, size_64, file_end = Samples(), None, _file_end(data, at, order)
     samples_at, claimed = len(data), 0
     for mark, place, size in _chunks(data, at + 12, struct.Struct(order + "4sI"), 2):
@@ -147,7 +153,23 @@ def _wav(data, at: int, order: str) -> Samples:
             break
     if order == ">":
         found.size_at = 0
-    return _placed(data, found, samples_at, claimed, 2, file_end)
+    end = _format_behind(data, b"fmt ", samples_at) if whole and order == "<" and not found.channels else -1
+    if end >= 0:
+        _wav_format(data, end + 8, order, found)
+    return _ended(_placed(data, found, samples_at, claimed, 2, file_end), end)
+
+
+def _format_behind(data, mark: bytes, at: int) -> int:
+    """Return the position of the chunk with the format behind samples at `at`, or -1; their length may be wrong."""
+    following, place = first_match(_NEXT_FILE, data, at), first_match(_FORMAT_BEHIND[mark], data, at)
+    return place if following < 0 or place < following else -1
+
+
+def _ended(found: Samples, end: int) -> Samples:
+    """Return a description of samples that end at `end`, if that is not -1."""
+    if end >= 0:
+        found.n_bytes = min(found.n_bytes, end - found.start)
+    return found
 
 
 def _file_end(data, at: int, order: str) -> int:
@@ -181,24 +203,33 @@ def _wav64(data, at: int) -> Samples:
     return _placed(data, found, len(data), 0, 8)
 
 
-def _aiff(data, at: int) -> Samples:
-    found, samples = Samples(), None
+def _aiff(data, at: int, whole: bool) -> Samples:
+    found, samples, is_aifc = Samples(), None, data[at + 8 : at + 12] == b"AIFC"
     for mark, place, size in _chunks(data, at + 12, struct.Struct(">4sI"), 2):
         if mark == b"COMM":
-            found.channels, _, bits, exponent, mantissa = struct.unpack_from(">HIHHQ", data, place)
-            found.sample_rate_hz = round(mantissa * 2.0 ** (min(exponent & 0x7FFF, 16500) - 16446))
-            found.encoding = "i1" if bits <= 8 else f">i{-(-bits // 8)}"
-            kind = data[place + 18 : place + 22] if data[at + 8 : at + 12] == b"AIFC" else b"NONE"
-            if kind not in (b"NONE", b"twos") or (kind == b"twos" and bits <= 16):
-                found.encoding = _AIFF_ENCODINGS.get(kind, "")
-            if found.encoding not in WIDTHS:
-                found.encoding = ""
-        elif mark == b"SSND":
+            _aiff_format(data, place, is_aifc, found)
+        elif mark == b"SSND" and not samples:
             start = place + 8 + struct.unpack_from(">I", data, place)[0]
             samples = start, max(place + size - start, 0), 2, _file_end(data, at, ">")
         if found.channels and samples:  # in any order
             break
-    return _placed(data, found, *(samples or (len(data), 0, 2)))
+    samples = samples or (len(data), 0, 2)
+    end = _format_behind(data, b"COMM", samples[0]) if whole and not found.channels else -1
+    if end >= 0:
+        _aiff_format(data, end + 8, is_aifc, found)
+    return _ended(_placed(data, found, *samples), end)
+
+
+def _aiff_format(data, place: int, is_aifc: bool, found: Samples) -> None:
+    """Read sample rate, channels and encoding from the content of a `COMM` chunk."""
+    found.channels, _, bits, exponent, mantissa = struct.unpack_from(">HIHHQ", data, place)
+    found.sample_rate_hz = round(mantissa * 2.0 ** (min(exponent & 0x7FFF, 16500) - 16446))
+    found.encoding = "i1" if bits <= 8 else f">i{-(-bits // 8)}"
+    kind = data[place + 18 : place + 22] if is_aifc else b"NONE"
+    if kind not in (b"NONE", b"twos") or (kind == b"twos" and bits <= 16):
+        found.encoding = _AIFF_ENCODINGS.get(kind, "")
+    if found.encoding not in WIDTHS:
+        found.encoding = ""
 
 
 def _au(data, at: int) -> Samples:

@@ -140,7 +140,7 @@ def open_audio_stream(file: BinaryIO, name: str, channels: int = 1) -> AudioBloc
     while found is None and len(head) < HEAD_BYTES and (chunk := read_chunk(file, HEAD_BYTES)):
         head += chunk
         try:
-            found = find_samples(head)
+            found = find_samples(head, whole=False)
         except ValueError:  # the header goes on
             continue
         if found is None and len(head) >= _MARK_BYTES:

@@ -132,6 +132,18 @@ def test_the_format_of_aiff_may_stand_behind_the_samples(audio_files):
     np.testing.assert_array_equal(audio_files.read(swapped).x, audio_files.PCM.astype(np.float32))
 
 
+@pytest.mark.parametrize("size", [0, 2, 100_000_000, 0xFFFFFFFF])
+@pytest.mark.parametrize(("kind", "marks"), [("AIFF", (b"COMM", b"SSND")), ("WAV", (b"fmt ", b"data"))])
+def test_the_format_may_stand_behind_samples_of_wrong_length(audio_files, kind, marks, size):
+    data = audio_files.encoded((kind, "PCM_16"))
+    at, end = data.find(marks[0]), data.find(marks[1])
+    size = struct.pack(">I" if kind == "AIFF" else "<I", size)
+    found = audio_files.read(data[:at] + data[end : end + 4] + size + data[end + 8 :] + data[at:end])
+    pcm = audio_files.PCM.astype(np.float32)
+    np.testing.assert_array_equal(found.x[: len(pcm)], pcm)
+    assert len(found.x) == len(pcm) and len(found.notes) == 1 and "the header" in found.notes[0]
+
+
 def test_caf_with_unused_bytes_is_refused(audio_files):
     data = bytearray(audio_files.encoded(("CAF", "PCM_24")))
     at = data.find(b"desc") + 12
