@@ -14,7 +14,7 @@ from dsp._audio_headers import Samples, find_samples
 from dsp._audio_libsndfile import Decoder, Pieces
 from dsp._audio_mp3 import Mp3Stream, after_id3, ends_with_tag, find_mp3
 from dsp._audio_packets import Part, flac_from, flac_parts, ogg_parts, ogg_runs
-from dsp._audio_samples import BLOCK_SAMPLES, WIDTHS, sample_blocks
+from dsp._audio_samples import BLOCK_SAMPLES, sample_blocks
 
 _UNRECOGNISED = "Format not recognised"
 _SEARCH_BYTES = 1 << 16  # the first page of an Ogg file must begin within this range
@@ -116,20 +116,20 @@ def length_notes(
 
 def _samples(data, at: int, found: Samples) -> Recording:
     """Decode a WAV, RF64, Wave64, AIFF, AU or CAF file; compressed samples are decoded by libsndfile."""
-    rate_hz, channels = found.sample_rate_hz, found.channels
+    rate_hz, channels, frame_bytes = found.sample_rate_hz, found.channels, found.frame_bytes
     if found.encoding:
         blocks, limit = sample_blocks(data, found.start, found.n_bytes, found.encoding, channels), None
-        frame_bytes = WIDTHS[found.encoding] * channels
     else:
         decoder = _decoder(Pieces(data, _repaired(data, at, found)))
         limit = found.n_bytes // found.block_bytes * found.block_samples or None
         blocks = _at_most(limit, decoder.blocks())  # libsndfile pads an incomplete last block
-        rate_hz, channels, frame_bytes = decoder.sample_rate_hz, decoder.channels, 0
+        rate_hz, channels = decoder.sample_rate_hz, decoder.channels
 
     def notes(n: int) -> list[str]:
+        left_out = [f"left out: {found.left_out}"] if found.left_out else []
         claimed, seconds = found.claimed_bytes, n / rate_hz
         if claimed is None or claimed == found.n_bytes:
-            return []
+            return left_out
         if found.length_is_unknown:
             return [f"the header gives no length: read to the end, {seconds:.3f} s"]
         if frame_bytes:
