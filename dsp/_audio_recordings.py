@@ -12,7 +12,7 @@ import numpy as np
 
 from dsp._audio_headers import Samples, find_samples
 from dsp._audio_libsndfile import Decoder, Pieces
-from dsp._audio_mp3 import Mp3Stream, after_id3, ends_with_tag, find_mp3
+from dsp._audio_mp3 import Mp3Stream, after_id3, begins_mp3, ends_with_tag, find_mp3
 from dsp._audio_packets import Part, flac_from, flac_parts, ogg_parts, ogg_runs
 from dsp._audio_samples import BLOCK_SAMPLES, sample_blocks
 
@@ -120,7 +120,7 @@ def _samples(data, at: int, found: Samples) -> Recording:
     if found.encoding:
         blocks, limit = sample_blocks(data, found.start, found.n_bytes, found.encoding, channels), None
     else:
-        decoder = _decoder(Pieces(data, _repaired(data, at, found)))
+        decoder = _compressed(data, at, found)
         limit = found.n_bytes // found.block_bytes * found.block_samples or None
         blocks = _at_most(limit, decoder.blocks())  # libsndfile pads an incomplete last block
         rate_hz, channels = decoder.sample_rate_hz, decoder.channels
@@ -138,6 +138,20 @@ def _samples(data, at: int, found: Samples) -> Recording:
         return [f"{cut}the header states {claimed} bytes, the data contain {found.n_bytes} bytes, {seconds:.3f} s"]
 
     return Recording(rate_hz, channels, blocks, notes, found.n_bytes // frame_bytes if frame_bytes else limit)
+
+
+def _compressed(data, at: int, found: Samples) -> Decoder:
+    """Return the decoder of compressed samples; MPEG audio, of which libsndfile reads only layer III, is taken out."""
+    try:
+        return _decoder(Pieces(data, _repaired(data, at, found)))
+    except ValueError:
+        if not begins_mp3(data, found.start):
+            raise
+        frames = data[found.start : found.start + found.n_bytes]
+        stream = find_mp3(frames)
+        if stream is None:
+            raise
+        return _decoder(Pieces(frames, stream.pieces, stream.endless))
 
 
 def _at_most(limit: int | None, blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
