@@ -111,6 +111,12 @@ def test_what_cannot_be_read_is_one_sentence(audio_files, tmp_path, monkeypatch)
     for source in (tmp_path, tmp_path / "none", "x" * 300, "/dev/null", "/dev/zero", "nul\0byte"):
         with pytest.raises(ValueError, match=r"^[^\n]+$"):
             read_audio_file(source)
+    closed, writing = io.BytesIO(audio_files.wav(audio_files.SMALL)), open(tmp_path / "new", "wb")
+    closed.close()
+    with writing:
+        for source, fault in ((closed, "a closed file"), (writing, "a file that is open for writing only")):
+            with pytest.raises(ValueError, match=rf"^`source` is {fault}, it must be a path or an open binary file$"):
+                read_audio_file(source)
     for source in (io.StringIO("text"), 3, None):
         with pytest.raises(ValueError, match=r"must be a path or an open binary file$"):
             read_audio_file(source)
