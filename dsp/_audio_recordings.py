@@ -98,11 +98,18 @@ def may_be_audio(head: bytes) -> bool:
 
 
 def length_notes(
-    claimed: int | None, n_samples: int, rate_hz: int, damaged: bool = False, cut_off: bool = False, n_silent: int = 0
+    claimed: int | None,
+    n_samples: int,
+    rate_hz: int,
+    damaged: bool = False,
+    cut_off: bool = False,
+    last_damaged: bool = False,
+    n_silent: int = 0,
 ) -> list[str]:
     """Return notes about a wrong number of samples per channel in the header, about damage, and about a missing end.
 
-    `n_silent` is the number of samples of silence that replace damaged samples.
+    `last_damaged` says that the last frame is there and cannot be decoded; `n_silent` is the number of samples of
+    silence that replace damaged samples.
     """
     wrong = ""
     if claimed is not None and claimed != n_samples:
@@ -110,6 +117,7 @@ def length_notes(
         wrong = f"the header states {claimed / rate_hz:.3f} s, the data contain {n_samples / rate_hz:.3f} s"
     silence = f", {n_silent / rate_hz:.3f} s of silence replace it" if n_silent else ""
     parts = [f"a part of the recording is damaged{silence}"] * damaged + ["the recording is cut off"] * cut_off
+    parts = [*parts[:damaged], "the last frame is damaged or cut off"] if last_damaged else parts
     note = "; ".join([*parts, wrong] if wrong else parts)
     return [note] if note else []
 
@@ -174,7 +182,7 @@ def _repaired(data, at: int, found: Samples) -> list:
 def _flac(data, part: Part) -> Recording:
     """Decode one FLAC stream; after damage, decoding continues at the next valid frame, and silence fills the gap."""
     first = _decoder(Pieces(data, part.pieces))
-    state = {"damaged": False, "cut_off": False, "n_silent": 0}
+    state = {"damaged": False, "cut_off": False, "last_damaged": False, "n_silent": 0}
 
     def blocks() -> Iterator[np.ndarray]:
         decoder, n, begin, at, until = first, 0, 0, 0, 0
@@ -198,6 +206,8 @@ def _flac(data, part: Part) -> Recording:
             if rest is None:
                 complete = n == part.claimed_samples
                 state["damaged"] |= complete and not ends_with_tag(data)
+                last = (part.claimed_samples or 0) - int.from_bytes(part.pieces[0][10:12], "big")
+                state["last_damaged"] = not complete and decoder.failed and begin >= n >= last
                 state["cut_off"] = not complete
                 return
             pieces, begin = rest
@@ -251,7 +261,7 @@ def _ogg(data, part: Part) -> Recording:
         claimed = decoder.claimed_samples
         is_short = claimed is not None and n < claimed and not part.cut_off
         damaged = state["damaged"] or decoder.failed or is_short
-        return length_notes(claimed, n, decoder.sample_rate_hz, damaged, part.cut_off, state["n_silent"])
+        return length_notes(claimed, n, decoder.sample_rate_hz, damaged, part.cut_off, n_silent=state["n_silent"])
 
     return Recording(decoder.sample_rate_hz, decoder.channels, blocks(), notes, decoder.claimed_samples)
 
