@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dsp._audio_headers import Samples, find_samples
+from dsp._audio_lengths import stated_bytes, whole_sds_samples
 from dsp._audio_libsndfile import Decoder, Pieces
 from dsp._audio_mp3 import Mp3Stream, after_id3, begins_mp3, ends_with_tag, find_mp3
 from dsp._audio_packets import Part, flac_from, flac_parts, ogg_parts, ogg_runs
@@ -296,11 +297,15 @@ def _other(data, at: int) -> Recording:
         return _mp3(data, stream)
     stated = _SPHERE_COUNT.match(data, at)  # libsndfile counts the samples that there are
     claimed = int(stated[1]) if stated else decoder.claimed_samples
+    n_bytes, there = stated_bytes(decoder.kind, data, at), len(data) - at
+    blocks = _at_most(whole_sds_samples(data, at) if decoder.kind == "SDS" else None, decoder.blocks())
 
     def notes(n: int) -> list[str]:
+        if n_bytes is not None and there < n_bytes:
+            return [f"the recording is cut off; the header states {n_bytes} bytes, the file has {there} bytes"]
         return length_notes(claimed, n, decoder.sample_rate_hz, decoder.failed)
 
-    return Recording(decoder.sample_rate_hz, decoder.channels, decoder.blocks(), notes, decoder.claimed_samples)
+    return Recording(decoder.sample_rate_hz, decoder.channels, blocks, notes, decoder.claimed_samples)
 
 
 def _decoder(file: Pieces) -> Decoder:
