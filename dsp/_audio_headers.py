@@ -195,12 +195,15 @@ def _wav_format(data, place: int, order: str, found: Samples) -> None:
 
 def _wav64(data, at: int) -> Samples:
     found, file_end = Samples(), at + struct.unpack_from("<Q", data, at + 16)[0]
+    samples_at, claimed = 0, 0
     for mark, place, size in chunks(data, at + 40, W64):
         if mark[:4] == b"fmt ":
             _wav_format(data, place, "<", found)
-        elif mark[:4] == b"data":
-            return _placed(data, found, place, max(size, 0), W64, file_end)
-    return _placed(data, found, len(data), 0, W64)
+        elif mark[:4] == b"data" and not samples_at:
+            samples_at, claimed = place, max(size, 0)
+        if found.channels and samples_at:  # in any order
+            break
+    return _placed(data, found, samples_at or len(data), claimed, W64, file_end)
 
 
 def _aiff(data, at: int, whole: bool) -> Samples:
@@ -270,11 +273,12 @@ def _placed(data, found: Samples, start: int, claimed: int | None, layout: Layou
     end = following if following >= 0 else len(data)
     found.start, found.n_bytes, found.claimed_bytes, found.next_file = start, max(end - start, 0), claimed, end
     if claimed is not None and claimed <= found.n_bytes:
-        after = start + claimed + -claimed % (layout.align if layout else 1)
+        align = layout.align if layout else 1
+        after = start + claimed + -claimed % align
         if claimed and begins_mp3(data, after):  # it has no mark that `_NEXT_FILE` could find
             found.n_bytes, found.next_file = claimed, after
             return found
-        is_end = claimed > 0 and after in (file_end, file_end + 1) and _is_end(data, found, after, end)
+        is_end = claimed > 0 and 0 <= after - file_end < align and _is_end(data, found, after, end, file_end)
         follow = begins_chunk(data, after) if claimed or not layout else are_chunks(data, after, layout)
         if after >= end or is_end or follow or (claimed and after > end - 8):
             found.n_bytes = claimed
@@ -283,12 +287,12 @@ def _placed(data, found: Samples, start: int, claimed: int | None, layout: Layou
     return found
 
 
-def _is_end(data, found: Samples, after: int, end: int) -> bool:
+def _is_end(data, found: Samples, after: int, end: int, file_end: int) -> bool:
     """Return whether the bytes behind the end of the file according to its header are no samples."""
     if end - after <= _MAX_TRAILING_BYTES:
         return True
     if are_foreign(data, found.start, after, end, found.encoding):
-        found.left_out = f"{end - after} bytes behind the end that the header gives"
+        found.left_out = f"{end - file_end} bytes behind the end that the header gives"
         return True
     return False
 
@@ -303,4 +307,5 @@ def _second(data, found: Samples, at: int, end: int, layout: Layout) -> str:
     if not sum(sizes):
         return ""
     seconds = f", {sum(sizes) / found.frame_bytes / found.sample_rate_hz:.3f} s" if found.frame_bytes else ""
-    return f"a second chunk of samples ({sum(sizes)} bytes{seconds})"
+    what = "a second chunk" if len(sizes) == 1 else f"{len(sizes)} more chunks"
+    return f"{what} of samples ({sum(sizes)} bytes{seconds})"

@@ -262,7 +262,9 @@ def _ogg(data, part: Part) -> Recording:
         claimed = decoder.claimed_samples
         is_short = claimed is not None and n < claimed and not part.cut_off
         damaged = state["damaged"] or decoder.failed or is_short
-        return length_notes(claimed, n, decoder.sample_rate_hz, damaged, part.cut_off, n_silent=state["n_silent"])
+        found = length_notes(claimed, n, decoder.sample_rate_hz, damaged, part.cut_off, n_silent=state["n_silent"])
+        foreign = part.n_behind > 0 and not part.cut_off and not ends_with_tag(data)
+        return found + [f"left out: {part.n_behind} bytes behind the last page"] * foreign
 
     return Recording(decoder.sample_rate_hz, decoder.channels, blocks(), notes, decoder.claimed_samples)
 

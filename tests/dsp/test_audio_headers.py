@@ -41,9 +41,11 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize("name", FOREIGN)
-@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT", "ULAW", "IMA_ADPCM"])
-def test_foreign_bytes_after_the_end_of_the_file_are_no_samples(audio_files, subtype, name):
-    data, tail = audio_files.encoded(("WAV", subtype)), FOREIGN[name]
+@pytest.mark.parametrize(
+    "kind", [*(("WAV", s) for s in ("PCM_16", "PCM_24", "FLOAT", "ULAW", "IMA_ADPCM")), ("W64", "PCM_16")], ids="-".join
+)
+def test_foreign_bytes_after_the_end_of_the_file_are_no_samples(audio_files, kind, name):
+    data, tail = audio_files.encoded(kind, audio_files.PCM[:-3]), FOREIGN[name]
     found = audio_files.read(data + tail)
     np.testing.assert_array_equal(found.x, audio_files.read(data).x)
     assert found.notes == [f"left out: {len(tail)} bytes behind the end that the header gives"]
@@ -89,6 +91,13 @@ def test_a_few_bytes_after_the_end_are_no_samples_in_any_format(audio_files, for
     soundfile.write(file, audio_files.PCM, audio_files.RATE_HZ, format=format_name, subtype="PCM_16")
     found = audio_files.read(file.getvalue() + tail)
     assert (len(found.x), found.notes) == (len(audio_files.PCM), [])
+
+
+def test_samples_of_wave64_may_stand_before_their_format(audio_files):
+    data = audio_files.encoded(("W64", "PCM_16"))
+    at, end = data.find(b"fmt "), data.find(b"data")
+    found = audio_files.read(data[:at] + data[end:] + data[at:end])
+    np.testing.assert_array_equal(found.x, audio_files.PCM.astype(np.float32))
 
 
 def test_samples_may_stand_before_their_format(audio_files):

@@ -72,6 +72,14 @@ def test_what_follows_a_complete_flac_is_noted_unless_it_is_a_tag(audio_files):
         assert found.notes == notes
 
 
+def test_what_follows_a_complete_ogg_is_noted_unless_it_is_a_tag(audio_files):
+    data = audio_files.encoded(("OGG", "VORBIS"))
+    for tail, notes in ((b"TAG" + bytes(125), []), (b"no page" * 9, ["left out: 63 bytes behind the last page"])):
+        found = audio_files.read(data + tail)
+        np.testing.assert_array_equal(found.x, audio_files.read(data).x)
+        assert found.notes == notes
+
+
 def test_pictures_in_flac_may_contain_anything(audio_files):
     data = audio_files.encoded(("FLAC", "PCM_16"))
     content = b"ABCD" + data[:5000] + b"OggS\xff\xfb\x90\x44" * 9
