@@ -14,12 +14,15 @@ from dsp._audio_chunks import (
     RIFF,
     RIFX,
     SAMPLE_CHUNKS,
+    TAGS,
     W64,
     Layout,
     are_chunks,
     are_foreign,
     begins_chunk,
+    begins_foreign,
     chunks,
+    is_name,
 )
 from dsp._audio_mapping import first_match
 from dsp._audio_mp3 import begins_mp3
@@ -54,6 +57,13 @@ def begins_recording(data: bytes) -> bool:
     (True, False)
     """
     return _NEXT_FILE.match(data) is not None
+
+
+def may_be_samples(data: bytes, n_bytes: int) -> bool:
+    """Return whether `n_bytes` bytes that begin so may be a recording, more samples, or other bytes than chunks."""
+    if begins_recording(data) or data.startswith(SAMPLE_CHUNKS):
+        return True
+    return n_bytes > _MAX_TRAILING_BYTES and not (is_name(data[:4]) or data.startswith(TAGS))
 
 
 @dataclass
@@ -278,7 +288,8 @@ def _placed(data, found: Samples, start: int, claimed: int | None, layout: Layou
         if claimed and begins_mp3(data, after):  # it has no mark that `_NEXT_FILE` could find
             found.n_bytes, found.next_file = claimed, after
             return found
-        is_end = claimed > 0 and 0 <= after - file_end < align and _is_end(data, found, after, end, file_end)
+        file_end = file_end if 0 <= after - file_end < align else after if begins_foreign(data, after) else 0
+        is_end = claimed > 0 and file_end > 0 and _is_end(data, found, after, end, file_end)
         follow = begins_chunk(data, after) if claimed or not layout else are_chunks(data, after, layout)
         if after >= end or is_end or follow or (claimed and after > end - 8):
             found.n_bytes = claimed

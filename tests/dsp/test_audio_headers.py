@@ -51,6 +51,12 @@ def test_foreign_bytes_after_the_end_of_the_file_are_no_samples(audio_files, kin
     assert found.notes == [f"left out: {len(tail)} bytes behind the end that the header gives"]
 
 
+def test_a_picture_behind_samples_is_none_even_if_the_header_gives_no_length_of_the_file(audio_files):
+    found = audio_files.read(audio_files.wav(audio_files.SMALL, tail=FOREIGN["picture"]))
+    np.testing.assert_array_equal(found.x, audio_files.SMALL / 32768)
+    assert found.notes == ["left out: 20011 bytes behind the end that the header gives"]
+
+
 def test_samples_behind_the_end_that_a_header_gives_are_read(audio_files):
     """A recorder that crashed had not updated its header for a while."""
     data = audio_files.encoded(("WAV", "PCM_16"))
