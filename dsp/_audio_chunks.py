@@ -7,18 +7,11 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import numpy as np
-
-from dsp._audio_samples import WIDTHS, to_float
-
 TAGS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICSBEGIN")  # metadata tags that can follow the samples
 SAMPLE_CHUNKS = (b"data", b"SSND")
-_COMPARED_SAMPLES = 1 << 17
-_LOUD = 0.42  # RMS; that of compressed data is 0.58, that of sound is hardly ever above
-_UNLIKE = 0.3  # correlation of neighbouring samples; that of most sound is above twice this
+_COMPARED_BYTES = 1 << 12
 _FOREIGN = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"%PDF-", b"PK\3\4", b"\x1f\x8b\x08", b"<?xml")
 _TEXT = bytes((*b"\t\n\r", *range(32, 127)))
-_BEYOND = 1e6  # times full scale
 
 
 class Layout(NamedTuple):
@@ -74,38 +67,7 @@ def are_chunks(data, at: int, layout: Layout) -> bool:
     return found or data[at : at + 24].startswith(TAGS)
 
 
-def begins_foreign(data, at: int) -> bool:
-    """Return whether a picture, a document or an archive begins at a position."""
-    return data[at : at + 8].startswith(_FOREIGN)
-
-
-def are_foreign(data, start: int, at: int, end: int, encoding: str) -> bool:
-    """Return whether the bytes from `at` to `end` are no samples that continue those from `start` to `at`.
-
-    Bytes of pictures and archives are louder than most sound, and neighbours are not alike; texts have few characters.
-    Samples of compressed formats are taken for complete, as the header says.
-    """
-    if (
-        not encoding
-        or begins_foreign(data, at)
-        or not data[at : min(at + _COMPARED_SAMPLES, end)].translate(None, _TEXT)
-    ):
-        return True
-    rms, alike = _rms_and_correlation(data, at, end, encoding)
-    rms_before, alike_before = _rms_and_correlation(data, start, at, encoding)
-    return rms > rms_before and (rms > _LOUD > rms_before or alike < _UNLIKE < 2 * _UNLIKE < alike_before)
-
-
-def _rms_and_correlation(data, start: int, end: int, encoding: str) -> tuple[float, float]:
-    """Return the RMS of the first samples of a range, full scale 1, and the correlation of neighbours.
-
-    The RMS is infinite if a sample is not finite or far beyond full scale.
-    """
-    n = min((end - start) // WIDTHS[encoding], _COMPARED_SAMPLES)
-    with np.errstate(invalid="ignore"):  # NaN of other bytes
-        x = to_float(data[start : start + n * WIDTHS[encoding]], encoding).astype(np.float64)
-    if not (np.abs(x) <= _BEYOND).all():
-        return np.inf, 0.0
-    deviation = x - x.mean() if n else x
-    power = np.dot(deviation, deviation)
-    return float(np.sqrt(np.mean(np.square(x)))) if n else 0.0, float(deviation[1:] @ deviation[:-1] / max(power, 1e-9))
+def are_foreign(data, at: int, end: int) -> bool:
+    """Return whether the bytes from `at` to `end` are a picture, a document, an archive or text, and no samples."""
+    begin = data[at : min(at + _COMPARED_BYTES, end)]
+    return begin.startswith(_FOREIGN) or not begin.translate(None, _TEXT)

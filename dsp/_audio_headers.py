@@ -20,7 +20,6 @@ from dsp._audio_chunks import (
     are_chunks,
     are_foreign,
     begins_chunk,
-    begins_foreign,
     chunks,
     is_name,
 )
@@ -288,7 +287,7 @@ def _placed(data, found: Samples, start: int, claimed: int | None, layout: Layou
         if claimed and begins_mp3(data, after):  # it has no mark that `_NEXT_FILE` could find
             found.n_bytes, found.next_file = claimed, after
             return found
-        file_end = file_end if 0 <= after - file_end < align else after if begins_foreign(data, after) else 0
+        file_end = file_end if 0 <= after - file_end < align else after if are_foreign(data, after, end) else 0
         is_end = claimed > 0 and file_end > 0 and _is_end(data, found, after, end, file_end)
         follow = begins_chunk(data, after) if claimed or not layout else are_chunks(data, after, layout)
         if after >= end or is_end or follow or (claimed and after > end - 8):
@@ -302,7 +301,7 @@ def _is_end(data, found: Samples, after: int, end: int, file_end: int) -> bool:
     """Return whether the bytes behind the end of the file according to its header are no samples."""
     if end - after <= _MAX_TRAILING_BYTES:
         return True
-    if are_foreign(data, found.start, after, end, found.encoding):
+    if not found.encoding or are_foreign(data, file_end, end) or are_foreign(data, after, end):  # padded or not
         found.left_out = f"{end - file_end} bytes behind the end that the header gives"
         return True
     return False
