@@ -10,13 +10,14 @@ from typing import BinaryIO
 
 import numpy as np
 
-from dsp._audio_headers import Samples
+from dsp._audio_headers import Samples, may_be_samples
 from dsp._audio_mapping import release
 from dsp._audio_recordings import Recording, length_notes, recordings
 from dsp._audio_samples import WIDTHS, to_float
 from dsp._audio_source import CHUNK_BYTES, HEAD_BYTES, read_chunk
 from dsp.signals import CLIPPED_UP_TO, MAX_CHANNELS, too_loud
 
+_MARK_BYTES = 128  # of what follows the samples, which tell what it is
 _CANCELLED_DB = 20.0  # level of the mono mix below that of the channels from which on a note is added
 
 
@@ -126,16 +127,27 @@ def arriving(found: Samples, begin: bytes, file: BinaryIO, notes: list[str]) -> 
             yield to_float(rest[:whole], found.encoding).reshape(-1, found.channels)
         rest = rest[whole:]
         if limit is not None and n_bytes + width > limit:
-            break
+            notes += notes_behind(rest, limit - n_bytes + limit % 2, file)
+            return
         chunk = read_chunk(file, HEAD_BYTES)
         if not chunk:
             notes += length_notes(limit and limit // width, n_bytes // width, found.sample_rate_hz)
             if rest:
                 notes.append(f"the last sample is not whole: {len(rest)} of {width} bytes; it is left out")
-            break
+            return
         rest += chunk
-    while read_chunk(file, CHUNK_BYTES):  # what stands behind the samples; the writer must not meet a closed pipe
-        pass
+
+
+def notes_behind(rest: bytes, n_skipped: int, file: BinaryIO) -> list[str]:
+    """Read a file to its end, so that its writer meets no closed pipe; return notes on samples that are left out.
+
+    `rest` is what was read behind the samples; its first `n_skipped` bytes are a part of a sample, and padding.
+    """
+    n_left = len(rest) - n_skipped
+    while chunk := read_chunk(file, CHUNK_BYTES):
+        n_left += len(chunk)
+        rest = rest if len(rest) > _MARK_BYTES else rest + chunk
+    return [f"left out: {n_left} bytes behind the samples"] if may_be_samples(rest[n_skipped:], n_left) else []
 
 
 def checked_blocks(

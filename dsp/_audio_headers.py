@@ -7,15 +7,27 @@ end of the data or at the start of another chunk.
 
 import re
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 
+from dsp._audio_chunks import (
+    CAF,
+    RIFF,
+    RIFX,
+    SAMPLE_CHUNKS,
+    TAGS,
+    W64,
+    Layout,
+    are_chunks,
+    are_foreign,
+    begins_chunk,
+    chunks,
+    is_name,
+)
 from dsp._audio_mapping import first_match
 from dsp._audio_mp3 import begins_mp3
 from dsp._audio_samples import WIDTHS
 
 _W64_RIFF = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
-_TAGS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICSBEGIN")  # metadata tags that can follow the samples
 _NEXT_FILE = re.compile(
     rb"(RIFF|RIFX|RF64|BW64)....WAVE|FORM....AIF[FC]|\.snd\0\0\0[\x18-\xff]|caff\0\x01\0\0desc|"
     rb"fLaC[\x00\x80]\0\0\x22|OggS\0\x02\0{8}|" + re.escape(_W64_RIFF),
@@ -28,6 +40,10 @@ _AIFF_ENCODINGS = {
     b"twos": ">i2", b"sowt": "<i2", b"raw ": "u1", b"fl32": ">f4", b"FL32": ">f4", b"fl64": ">f8", b"FL64": ">f8",
     b"in24": ">i3", b"in32": ">i4", b"alaw": "alaw", b"ALAW": "alaw", b"ulaw": "ulaw", b"ULAW": "ulaw",
 }  # fmt: skip
+_FORMAT_BEHIND = {  # chunks of a plausible format: length, channels, 1000 Hz or more; behind samples of wrong length
+    b"COMM": re.compile(rb"COMM\0\0[\0\1].\0[\1-\xff].{4}\0[\1-\x40]\x40[\x08-\x12][\x80-\xff]", re.DOTALL),
+    b"fmt ": re.compile(rb"fmt [\x10-\xff]\0\0\0.\0[\1-\xff]\0(.[\4-\xff]\0|..[\1-\x0b])\0", re.DOTALL),
+}
 _AU_ENCODINGS = {1: "ulaw", 2: "i1", 3: ">i2", 4: ">i3", 5: ">i4", 6: ">f4", 7: ">f8", 27: "alaw"}
 
 
@@ -40,6 +56,13 @@ def begins_recording(data: bytes) -> bool:
     (True, False)
     """
     return _NEXT_FILE.match(data) is not None
+
+
+def may_be_samples(data: bytes, n_bytes: int) -> bool:
+    """Return whether `n_bytes` bytes that begin so may be a recording, more samples, or other bytes than chunks."""
+    if begins_recording(data) or data.startswith(SAMPLE_CHUNKS):
+        return True
+    return n_bytes > _MAX_TRAILING_BYTES and not (is_name(data[:4]) or data.startswith(TAGS))
 
 
 @dataclass
@@ -61,6 +84,8 @@ class Samples:
         Position where a concatenated file may begin.
     block_bytes, block_samples : int
         Length of a block of compressed samples, in bytes and in samples per channel; `block_samples` is 0 if unknown.
+    left_out : str
+        What stands behind the samples and is not read, if the user should know.
     """
 
     sample_rate_hz: int = 0
@@ -73,6 +98,12 @@ class Samples:
     next_file: int = 0
     block_bytes: int = 1
     block_samples: int = 0
+    left_out: str = ""
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of the samples of all channels at one time; 0 if only a library can decode them."""
+        return WIDTHS[self.encoding] * self.channels if self.encoding else 0
 
     @property
     def length_is_unknown(self) -> bool:
@@ -86,8 +117,10 @@ class Samples:
         return claimed is not None and (claimed == 0 or claimed >= _UNKNOWN_BYTES)
 
 
-def find_samples(data, at: int = 0) -> Samples | None:
+def find_samples(data, at: int = 0, whole: bool = True) -> Samples | None:
     """Read the header at a position in the data; return None if none of these formats begins there.
+
+    `whole` is False while data are still to come: a format behind samples of wrong length is then not searched for.
 
     Raises
     ------
@@ -97,11 +130,11 @@ def find_samples(data, at: int = 0) -> Samples | None:
     mark, form = data[at : at + 4], data[at + 8 : at + 12]
     try:
         if mark in (b"RIFF", b"RIFX", b"RF64", b"BW64") and form == b"WAVE":
-            return _wav(data, at, ">" if mark == b"RIFX" else "<")
+            return _wav(data, at, ">" if mark == b"RIFX" else "<", whole)
         if data[at : at + 16] == _W64_RIFF:
             return _wav64(data, at)
         if mark == b"FORM" and form in (b"AIFF", b"AIFC"):
-            return _aiff(data, at)
+            return _aiff(data, at, whole)
         if mark == b".snd":
             return _au(data, at)
         if mark == b"caff":
@@ -111,28 +144,10 @@ def find_samples(data, at: int = 0) -> Samples | None:
     return None
 
 
-def _chunks(data, at: int, head: struct.Struct, align: int, own_bytes: int = 0) -> Iterator[tuple[bytes, int, int]]:
-    """Yield id, position of the content and length of every chunk; chunks are aligned relative to the first one."""
-    first = at
-    while at + head.size <= len(data):
-        mark, size = head.unpack_from(data, at)
-        at += head.size
-        yield mark, at, size - own_bytes
-        at += max(0, size - own_bytes)
-        padding = (first - at) % align
-        if not (padding == 1 and _is_name(data[at : at + 4]) and not _is_name(data[at + 1 : at + 5])):
-            at += padding  # some programs leave it out
-
-
-def _is_name(mark: bytes) -> bool:
-    """Return whether these bytes can be the name of a chunk."""
-    return len(mark) == 4 and all(32 <= byte < 127 for byte in mark)
-
-
-def _wav(data, at: int, order: str) -> Samples:
+def _wav(data, at: int, order: str, whole: bool) -> Samples:
     found, size_64, file_end = Samples(), None, _file_end(data, at, order)
-    samples_at, claimed = len(data), 0
-    for mark, place, size in _chunks(data, at + 12, struct.Struct(order + "4sI"), 2):
+    samples_at, claimed, layout = len(data), 0, RIFX if order == ">" else RIFF
+    for mark, place, size in chunks(data, at + 12, layout):
         if mark == b"ds64":
             file_bytes, size_64 = struct.unpack_from("<QQ", data, place)
             file_end = at + 8 + file_bytes
@@ -140,14 +155,30 @@ def _wav(data, at: int, order: str) -> Samples:
             _wav_format(data, place, order, found)
         elif mark == b"LIST" and data[place : place + 4] == b"wavl":
             raise ValueError("its samples are in parts (LIST wavl), which are not supported")
-        elif mark == b"data" and not (size == 0 and _begins_chunk(data, place)):
+        elif mark == b"data" and not (size == 0 and are_chunks(data, place, layout)):
             samples_at, found.size_at = place, place - 4
             claimed = size_64 if size_64 is not None and size == 0xFFFFFFFF else size
         if found.channels and found.size_at:
             break
     if order == ">":
         found.size_at = 0
-    return _placed(data, found, samples_at, claimed, 2, file_end)
+    end = _format_behind(data, b"fmt ", samples_at) if whole and order == "<" and not found.channels else -1
+    if end >= 0:
+        _wav_format(data, end + 8, order, found)
+    return _ended(_placed(data, found, samples_at, claimed, layout, file_end), end)
+
+
+def _format_behind(data, mark: bytes, at: int) -> int:
+    """Return the position of the chunk with the format behind samples at `at`, or -1; their length may be wrong."""
+    following, place = first_match(_NEXT_FILE, data, at), first_match(_FORMAT_BEHIND[mark], data, at)
+    return place if following < 0 or place < following else -1
+
+
+def _ended(found: Samples, end: int) -> Samples:
+    """Return a description of samples that end at `end`, if that is not -1."""
+    if end >= 0:
+        found.n_bytes = min(found.n_bytes, end - found.start)
+    return found
 
 
 def _file_end(data, at: int, order: str) -> int:
@@ -173,43 +204,56 @@ def _wav_format(data, place: int, order: str, found: Samples) -> None:
 
 def _wav64(data, at: int) -> Samples:
     found, file_end = Samples(), at + struct.unpack_from("<Q", data, at + 16)[0]
-    for mark, place, size in _chunks(data, at + 40, struct.Struct("<16sQ"), 8, 24):
+    samples_at, claimed = 0, 0
+    for mark, place, size in chunks(data, at + 40, W64):
         if mark[:4] == b"fmt ":
             _wav_format(data, place, "<", found)
-        elif mark[:4] == b"data":
-            return _placed(data, found, place, max(size, 0), 8, file_end)
-    return _placed(data, found, len(data), 0, 8)
-
-
-def _aiff(data, at: int) -> Samples:
-    found, samples = Samples(), None
-    for mark, place, size in _chunks(data, at + 12, struct.Struct(">4sI"), 2):
-        if mark == b"COMM":
-            found.channels, _, bits, exponent, mantissa = struct.unpack_from(">HIHHQ", data, place)
-            found.sample_rate_hz = round(mantissa * 2.0 ** (min(exponent & 0x7FFF, 16500) - 16446))
-            found.encoding = "i1" if bits <= 8 else f">i{-(-bits // 8)}"
-            kind = data[place + 18 : place + 22] if data[at + 8 : at + 12] == b"AIFC" else b"NONE"
-            if kind not in (b"NONE", b"twos") or (kind == b"twos" and bits <= 16):
-                found.encoding = _AIFF_ENCODINGS.get(kind, "")
-            if found.encoding not in WIDTHS:
-                found.encoding = ""
-        elif mark == b"SSND":
-            start = place + 8 + struct.unpack_from(">I", data, place)[0]
-            samples = start, max(place + size - start, 0), 2, _file_end(data, at, ">")
-        if found.channels and samples:  # in any order
+        elif mark[:4] == b"data" and not samples_at:
+            samples_at, claimed = place, max(size, 0)
+        if found.channels and samples_at:  # in any order
             break
-    return _placed(data, found, *(samples or (len(data), 0, 2)))
+    return _placed(data, found, samples_at or len(data), claimed, W64, file_end)
+
+
+def _aiff(data, at: int, whole: bool) -> Samples:
+    found, is_aifc = Samples(), data[at + 8 : at + 12] == b"AIFC"
+    start, claimed = 0, 0
+    for mark, place, size in chunks(data, at + 12, RIFX):
+        if mark == b"COMM":
+            _aiff_format(data, place, is_aifc, found)
+        elif mark == b"SSND" and not start:
+            start = place + 8 + struct.unpack_from(">I", data, place)[0]
+            claimed = max(place + size - start, 0)
+        if found.channels and start:  # in any order
+            break
+    start = start or len(data)
+    end = _format_behind(data, b"COMM", start) if whole and not found.channels else -1
+    if end >= 0:
+        _aiff_format(data, end + 8, is_aifc, found)
+    return _ended(_placed(data, found, start, claimed, RIFX, _file_end(data, at, ">")), end)
+
+
+def _aiff_format(data, place: int, is_aifc: bool, found: Samples) -> None:
+    """Read sample rate, channels and encoding from the content of a `COMM` chunk."""
+    found.channels, _, bits, exponent, mantissa = struct.unpack_from(">HIHHQ", data, place)
+    found.sample_rate_hz = round(mantissa * 2.0 ** (min(exponent & 0x7FFF, 16500) - 16446))
+    found.encoding = "i1" if bits <= 8 else f">i{-(-bits // 8)}"
+    kind = data[place + 18 : place + 22] if is_aifc else b"NONE"
+    if kind not in (b"NONE", b"twos") or (kind == b"twos" and bits <= 16):
+        found.encoding = _AIFF_ENCODINGS.get(kind, "")
+    if found.encoding not in WIDTHS:
+        found.encoding = ""
 
 
 def _au(data, at: int) -> Samples:
     start, size, code, rate_hz, channels = struct.unpack_from(">4xIIIII", data, at)
     found = Samples(rate_hz, channels, _AU_ENCODINGS.get(code, ""))
-    return _placed(data, found, at + start, None if size == 0xFFFFFFFF else size, 1, at + start + size)
+    return _placed(data, found, at + start, None if size == 0xFFFFFFFF else size, None, at + start + size)
 
 
 def _caf(data, at: int) -> Samples:
     found = Samples()
-    for mark, place, size in _chunks(data, at + 8, struct.Struct(">4sq"), 1):
+    for mark, place, size in chunks(data, at + 8, CAF):
         if mark == b"desc":
             rate_hz, kind, flags, n_bytes, _, found.channels, bits = struct.unpack_from(">d4sIIIII", data, place)
             if kind == b"lpcm" and n_bytes != -(-bits // 8) * found.channels:
@@ -222,14 +266,15 @@ def _caf(data, at: int) -> Samples:
             encoding = {b"lpcm": linear, b"alaw": "alaw", b"ulaw": "ulaw"}.get(kind, "")
             found.encoding = encoding if encoding in WIDTHS else ""
         elif mark == b"data":
-            return _placed(data, found, place + 4, None if size < 0 else max(size - 4, 0), 1, place + size)
-    return _placed(data, found, len(data), 0, 1)
+            return _placed(data, found, place + 4, None if size < 0 else max(size - 4, 0), CAF, place + size)
+    return _placed(data, found, len(data), 0, CAF)
 
 
-def _placed(data, found: Samples, start: int, claimed: int | None, align: int, file_end: int = 0) -> Samples:
+def _placed(data, found: Samples, start: int, claimed: int | None, layout: Layout | None, file_end: int = 0) -> Samples:
     """Add the position of the samples and their true length to a description.
 
-    `file_end` is the end of the file according to its header; a few bytes after it are not samples.
+    `layout` is that of chunks, if the format has them, and `file_end` the end of the file according to its header; a
+    few bytes after it are not samples.
     """
     if found.channels < 1 or found.sample_rate_hz < 1:
         raise ValueError(f"the header gives {found.channels} channels and {found.sample_rate_hz} Hz")
@@ -237,22 +282,40 @@ def _placed(data, found: Samples, start: int, claimed: int | None, align: int, f
     end = following if following >= 0 else len(data)
     found.start, found.n_bytes, found.claimed_bytes, found.next_file = start, max(end - start, 0), claimed, end
     if claimed is not None and claimed <= found.n_bytes:
+        align = layout.align if layout else 1
         after = start + claimed + -claimed % align
         if claimed and begins_mp3(data, after):  # it has no mark that `_NEXT_FILE` could find
             found.n_bytes, found.next_file = claimed, after
             return found
-        is_end = claimed > 0 and (after > end - 8 or (after == file_end and end - after <= _MAX_TRAILING_BYTES))
-        if after >= end or is_end or _begins_chunk(data, after):
+        file_end = file_end if 0 <= after - file_end < align else after if are_foreign(data, after, end) else 0
+        is_end = claimed > 0 and file_end > 0 and _is_end(data, found, after, end, file_end)
+        follow = begins_chunk(data, after) if claimed or not layout else are_chunks(data, after, layout)
+        if after >= end or is_end or follow or (claimed and after > end - 8):
             found.n_bytes = claimed
+        if follow and layout:
+            found.left_out = _second(data, found, after, end, layout)
     return found
 
 
-def _begins_chunk(data, at: int) -> bool:
-    """Return whether a chunk or a metadata tag begins at a position, and not more samples."""
-    mark = data[at : at + 24]
-    if len(mark) < 8:  # shorter than the header of a chunk
-        return mark.startswith(_TAGS)
-    sizes = [size for (size,) in (struct.unpack(order + "I", mark[4:8]) for order in "<>")]
-    sizes += [struct.unpack(order + "q", mark[n : n + 8])[0] for order, n in ((">", 4), ("<", 16)) if len(mark) > n + 7]
-    named = _is_name(mark[:4]) and any(0 <= size <= len(data) - at for size in sizes)
-    return mark.startswith(_TAGS) or named
+def _is_end(data, found: Samples, after: int, end: int, file_end: int) -> bool:
+    """Return whether the bytes behind the end of the file according to its header are no samples."""
+    if end - after <= _MAX_TRAILING_BYTES:
+        return True
+    if not found.encoding or are_foreign(data, file_end, end) or are_foreign(data, after, end):  # padded or not
+        found.left_out = f"{end - file_end} bytes behind the end that the header gives"
+        return True
+    return False
+
+
+def _second(data, found: Samples, at: int, end: int, layout: Layout) -> str:
+    """Return what to say of further samples in chunks behind the first ones, which no program plays."""
+    sizes = [
+        min(size, end - place)
+        for mark, place, size in chunks(data, at, layout)
+        if mark.startswith(SAMPLE_CHUNKS) and place < end
+    ]
+    if not sum(sizes):
+        return ""
+    seconds = f", {sum(sizes) / found.frame_bytes / found.sample_rate_hz:.3f} s" if found.frame_bytes else ""
+    what = "a second chunk" if len(sizes) == 1 else f"{len(sizes)} more chunks"
+    return f"{what} of samples ({sum(sizes)} bytes{seconds})"

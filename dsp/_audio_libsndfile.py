@@ -84,6 +84,8 @@ class Decoder:
     Attributes
     ----------
     sample_rate_hz, channels : int
+    kind : str
+        Name of the format.
     claimed_samples : int or None
         Samples per channel that the header states.
     failed : bool
@@ -111,7 +113,7 @@ class Decoder:
         except (soundfile.SoundFileError, TypeError) as error:
             raise ValueError(reason(error)) from None
         self.sample_rate_hz, self.channels = self._sound.samplerate, self._sound.channels
-        frames = self._sound.frames
+        self.kind, frames = self._sound.format, self._sound.frames
         self.claimed_samples = frames if 0 < frames < _UNKNOWN_FRAMES else None
         self.failed = False
 

@@ -63,6 +63,8 @@ class Part:
         Positions of the bytes of a FLAC stream in the pages of an Ogg file; empty if there is no FLAC stream.
     pages : list of Page
         Pages of an Ogg file.
+    n_behind : int
+        Bytes between its last page and the end of an Ogg file.
     """
 
     pieces: list
@@ -71,6 +73,7 @@ class Part:
     cut_off: bool = False
     flac: list = field(default_factory=list)
     pages: list[Page] = field(default_factory=list)
+    n_behind: int = 0
 
 
 def flac_parts(data, at: int) -> list[Part]:
@@ -167,6 +170,7 @@ def ogg_parts(data, at: int) -> list[Part]:
     _close(parts)
     if not parts:
         raise ValueError("it has no beginning of an Ogg stream")
+    parts[-1].n_behind = len(data) - at
     return parts
 
 

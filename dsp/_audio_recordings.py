@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from dsp._audio_headers import Samples, find_samples
+from dsp._audio_lengths import stated_bytes, whole_sds_samples
 from dsp._audio_libsndfile import Decoder, Pieces
-from dsp._audio_mp3 import Mp3Stream, after_id3, ends_with_tag, find_mp3
+from dsp._audio_mp3 import Mp3Stream, after_id3, begins_mp3, ends_with_tag, find_mp3
 from dsp._audio_packets import Part, flac_from, flac_parts, ogg_parts, ogg_runs
-from dsp._audio_samples import BLOCK_SAMPLES, WIDTHS, sample_blocks
+from dsp._audio_samples import BLOCK_SAMPLES, sample_blocks
 
 _UNRECOGNISED = "Format not recognised"
 _SEARCH_BYTES = 1 << 16  # the first page of an Ogg file must begin within this range
@@ -98,11 +99,18 @@ def may_be_audio(head: bytes) -> bool:
 
 
 def length_notes(
-    claimed: int | None, n_samples: int, rate_hz: int, damaged: bool = False, cut_off: bool = False, n_silent: int = 0
+    claimed: int | None,
+    n_samples: int,
+    rate_hz: int,
+    damaged: bool = False,
+    cut_off: bool = False,
+    last_damaged: bool = False,
+    n_silent: int = 0,
 ) -> list[str]:
     """Return notes about a wrong number of samples per channel in the header, about damage, and about a missing end.
 
-    `n_silent` is the number of samples of silence that replace damaged samples.
+    `last_damaged` says that the last frame is there and cannot be decoded; `n_silent` is the number of samples of
+    silence that replace damaged samples.
     """
     wrong = ""
     if claimed is not None and claimed != n_samples:
@@ -110,26 +118,27 @@ def length_notes(
         wrong = f"the header states {claimed / rate_hz:.3f} s, the data contain {n_samples / rate_hz:.3f} s"
     silence = f", {n_silent / rate_hz:.3f} s of silence replace it" if n_silent else ""
     parts = [f"a part of the recording is damaged{silence}"] * damaged + ["the recording is cut off"] * cut_off
+    parts = [*parts[:damaged], "the last frame is damaged or cut off"] if last_damaged else parts
     note = "; ".join([*parts, wrong] if wrong else parts)
     return [note] if note else []
 
 
 def _samples(data, at: int, found: Samples) -> Recording:
     """Decode a WAV, RF64, Wave64, AIFF, AU or CAF file; compressed samples are decoded by libsndfile."""
-    rate_hz, channels = found.sample_rate_hz, found.channels
+    rate_hz, channels, frame_bytes = found.sample_rate_hz, found.channels, found.frame_bytes
     if found.encoding:
         blocks, limit = sample_blocks(data, found.start, found.n_bytes, found.encoding, channels), None
-        frame_bytes = WIDTHS[found.encoding] * channels
     else:
-        decoder = _decoder(Pieces(data, _repaired(data, at, found)))
+        decoder = _compressed(data, at, found)
         limit = found.n_bytes // found.block_bytes * found.block_samples or None
         blocks = _at_most(limit, decoder.blocks())  # libsndfile pads an incomplete last block
-        rate_hz, channels, frame_bytes = decoder.sample_rate_hz, decoder.channels, 0
+        rate_hz, channels = decoder.sample_rate_hz, decoder.channels
 
     def notes(n: int) -> list[str]:
+        left_out = [f"left out: {found.left_out}"] if found.left_out else []
         claimed, seconds = found.claimed_bytes, n / rate_hz
         if claimed is None or claimed == found.n_bytes:
-            return []
+            return left_out
         if found.length_is_unknown:
             return [f"the header gives no length: read to the end, {seconds:.3f} s"]
         if frame_bytes:
@@ -138,6 +147,20 @@ def _samples(data, at: int, found: Samples) -> Recording:
         return [f"{cut}the header states {claimed} bytes, the data contain {found.n_bytes} bytes, {seconds:.3f} s"]
 
     return Recording(rate_hz, channels, blocks, notes, found.n_bytes // frame_bytes if frame_bytes else limit)
+
+
+def _compressed(data, at: int, found: Samples) -> Decoder:
+    """Return the decoder of compressed samples; MPEG audio, of which libsndfile reads only layer III, is taken out."""
+    try:
+        return _decoder(Pieces(data, _repaired(data, at, found)))
+    except ValueError:
+        if not begins_mp3(data, found.start):
+            raise
+        frames = data[found.start : found.start + found.n_bytes]
+        stream = find_mp3(frames)
+        if stream is None:
+            raise
+        return _decoder(Pieces(frames, stream.pieces, stream.endless))
 
 
 def _at_most(limit: int | None, blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
@@ -160,7 +183,7 @@ def _repaired(data, at: int, found: Samples) -> list:
 def _flac(data, part: Part) -> Recording:
     """Decode one FLAC stream; after damage, decoding continues at the next valid frame, and silence fills the gap."""
     first = _decoder(Pieces(data, part.pieces))
-    state = {"damaged": False, "cut_off": False, "n_silent": 0}
+    state = {"damaged": False, "cut_off": False, "last_damaged": False, "n_silent": 0}
 
     def blocks() -> Iterator[np.ndarray]:
         decoder, n, begin, at, until = first, 0, 0, 0, 0
@@ -184,6 +207,8 @@ def _flac(data, part: Part) -> Recording:
             if rest is None:
                 complete = n == part.claimed_samples
                 state["damaged"] |= complete and not ends_with_tag(data)
+                last = (part.claimed_samples or 0) - int.from_bytes(part.pieces[0][10:12], "big")
+                state["last_damaged"] = not complete and decoder.failed and begin >= n >= last
                 state["cut_off"] = not complete
                 return
             pieces, begin = rest
@@ -237,7 +262,9 @@ def _ogg(data, part: Part) -> Recording:
         claimed = decoder.claimed_samples
         is_short = claimed is not None and n < claimed and not part.cut_off
         damaged = state["damaged"] or decoder.failed or is_short
-        return length_notes(claimed, n, decoder.sample_rate_hz, damaged, part.cut_off, state["n_silent"])
+        found = length_notes(claimed, n, decoder.sample_rate_hz, damaged, part.cut_off, n_silent=state["n_silent"])
+        foreign = part.n_behind > 0 and not part.cut_off and not ends_with_tag(data)
+        return found + [f"left out: {part.n_behind} bytes behind the last page"] * foreign
 
     return Recording(decoder.sample_rate_hz, decoder.channels, blocks(), notes, decoder.claimed_samples)
 
@@ -272,11 +299,15 @@ def _other(data, at: int) -> Recording:
         return _mp3(data, stream)
     stated = _SPHERE_COUNT.match(data, at)  # libsndfile counts the samples that there are
     claimed = int(stated[1]) if stated else decoder.claimed_samples
+    n_bytes, there = stated_bytes(decoder.kind, data, at), len(data) - at
+    blocks = _at_most(whole_sds_samples(data, at) if decoder.kind == "SDS" else None, decoder.blocks())
 
     def notes(n: int) -> list[str]:
+        if n_bytes is not None and there < n_bytes:
+            return [f"the recording is cut off; the header states {n_bytes} bytes, the file has {there} bytes"]
         return length_notes(claimed, n, decoder.sample_rate_hz, decoder.failed)
 
-    return Recording(decoder.sample_rate_hz, decoder.channels, decoder.blocks(), notes, decoder.claimed_samples)
+    return Recording(decoder.sample_rate_hz, decoder.channels, blocks, notes, decoder.claimed_samples)
 
 
 def _decoder(file: Pieces) -> Decoder:

@@ -52,6 +52,19 @@ def _spooled(begin: bytes, file) -> mmap.mmap:
         return mmap.mmap(spool.fileno(), 0, access=mmap.ACCESS_READ)
 
 
+def check_file(name: str, file) -> None:
+    """Refuse a file object that is closed, in text mode or open for writing only; `name` is that of the argument."""
+    fault = ""
+    if getattr(file, "closed", False) is True:
+        fault = "a closed file"
+    elif isinstance(file, io.TextIOBase):
+        fault = "a file in text mode"
+    elif isinstance(file, io.BufferedWriter | io.FileIO) and not file.readable():
+        fault = "a file that is open for writing only"
+    if fault:
+        raise ValueError(f"`{name}` is {fault}, it must be a path or an open binary file")
+
+
 def read_chunk(file, n_bytes: int) -> bytes:
     """Read `n_bytes` bytes; fewer only at the end of the file, or where a file gives what it has."""
     chunk = file.read(n_bytes) if hasattr(file, "read") else None

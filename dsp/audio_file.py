@@ -17,11 +17,12 @@ import numpy as np
 from dsp._arguments import integer_in
 from dsp._audio_blocks import AudioBlocks, arriving, checked_blocks, downmix, open_recordings
 from dsp._audio_headers import Samples, begins_recording, find_samples
-from dsp._audio_source import HEAD_BYTES, Continued, contents, read_chunk
+from dsp._audio_source import HEAD_BYTES, Continued, check_file, contents, read_chunk
 
 __all__ = [
     "AudioBlocks",
     "AudioFile",
+    "check_file",
     "downmix",
     "open_audio_file",
     "open_audio_stream",
@@ -136,11 +137,12 @@ def open_audio_stream(file: BinaryIO, name: str, channels: int = 1) -> AudioBloc
         If it is not an audio file.
     """
     channels = integer_in("channels", channels, 1, 2)
+    check_file("file", file)
     head, found = b"", None
     while found is None and len(head) < HEAD_BYTES and (chunk := read_chunk(file, HEAD_BYTES)):
         head += chunk
         try:
-            found = find_samples(head)
+            found = find_samples(head, whole=False)
         except ValueError:  # the header goes on
             continue
         if found is None and len(head) >= _MARK_BYTES:
@@ -216,6 +218,7 @@ def open_source(source: str | os.PathLike[str] | BinaryIO, name: str) -> Iterato
     """
     try:
         if not isinstance(source, str | os.PathLike):
+            check_file("source", source)
             yield source
         elif str(source) == "-":
             if sys.stdin is None:

@@ -131,8 +131,11 @@ def test_streams_that_are_none_are_refused(codec, tmp_path):
         codec.decode("none.cq")
     with pytest.raises(ValueError, match="`data` is of type list"):
         codec.decode([1, 2])
-    with open(tmp_path / "a.txt") as file, pytest.raises(ValueError, match="opened in text mode"):
+    with open(tmp_path / "a.txt") as file, pytest.raises(ValueError, match="`data` is a file in text mode"):
         codec.decode(file)
+    for call, name in ((codec.encode, "x"), (codec.decode, "data")):
+        with pytest.raises(ValueError, match=rf"^`{name}` is a closed file, it must be a path or an open binary file$"):
+            call(file)
 
 
 def test_verification_warns_of_sound_that_is_not_the_input(codec):

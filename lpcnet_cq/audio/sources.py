@@ -10,7 +10,7 @@ from typing import BinaryIO, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dsp.audio_file import open_source, source_name
+from dsp.audio_file import check_file, open_source, source_name
 from dsp.signals import checked_rate, checked_signal
 from lpcnet_cq.audio.reader import read_audio
 from lpcnet_cq.bitstream.container import SAMPLE_RATES_HZ
@@ -29,6 +29,7 @@ def samples_of(
     if isinstance(x, str | os.PathLike) or hasattr(x, "read"):
         if sample_rate_hz is not None:
             raise ValueError(f"`sample_rate_hz` is {sample_rate_hz!r}, it must be left out: the file has its own")
+        check_file("x", x)
         audio = read_audio(cast(BinaryIO, x), channels=channels)
         for note in audio.notes:
             warnings.warn(note, stacklevel=3)
@@ -51,8 +52,9 @@ def stream_bytes(data: bytes | str | os.PathLike[str] | BinaryIO) -> bytes:
         return bytes(data)
     if not isinstance(data, str | os.PathLike) and not hasattr(data, "read"):
         raise ValueError(f"`data` is of type {type(data).__name__}, it must be bytes, a path or a binary file")
+    check_file("data", data)
     with open_source(data, source_name(data)) as file:
         content = file.read()
     if not isinstance(content, bytes):
-        raise ValueError(f"{source_name(data)} is opened in text mode, it must be opened in binary mode")
+        raise ValueError(f"`data` reads {type(content).__name__}, it must be opened in binary mode")
     return content

@@ -18,6 +18,7 @@ from lpcnet_cq.cli.arguments import (
     positive,
     put,
     say,
+    whole_number,
 )
 from lpcnet_cq.cli.info import info_lines
 from lpcnet_cq.cli.models import check_dtx, chosen_bitrate_bps, loaded
@@ -26,6 +27,8 @@ from lpcnet_cq.cli.paths import check_output
 
 if TYPE_CHECKING:
     import numpy as np
+
+MOST_SEED = (1 << 32) - 1
 
 
 def add_channel(commands) -> argparse.ArgumentParser:
@@ -37,7 +40,8 @@ def add_channel(commands) -> argparse.ArgumentParser:
     channel.add_argument("--expected-loss", type=percent, metavar="PERCENT", help=text)
     text = "mean number of packets lost in a row (default: losses are independent)"
     channel.add_argument("--burst", type=positive(float), metavar="N", help=text)
-    channel.add_argument("--seed", type=int, default=0, metavar="N", help="another one loses others (default: 0)")
+    text = "another one loses others (default: 0)"
+    channel.add_argument("--seed", type=whole_number(0, MOST_SEED), default=0, metavar="N", help=text)
     channel.add_argument("--bitrate", help="bits per second: 9k, 9.6k or 9000 (default: 9k of speech, 96k of music)")
     add_copy_offset(channel)
     channel.add_argument("--dtx", action="store_true", help="send no packets in pauses, except their noise")
@@ -111,5 +115,5 @@ def losses(loss: float, burst: float | None, seed: int) -> "Callable[[int], np.n
     try:
         lose(0)
     except ValueError as error:
-        raise UsageError(str(error)) from error
+        raise UsageError(f"--loss and --burst: {error}") from error
     return lose

@@ -251,6 +251,9 @@ def check_compare(args: argparse.Namespace) -> None:
         raise UsageError(f"evaluate needs two files or folders, only {quoted(args.reference)} is given")
     if args.data or args.bitrate or args.out or args.model:
         raise UsageError("--data, --bitrate, --out and --model are for the evaluation of a model, not for REF and DEG")
+    both = args.reference, args.degraded
+    if all(map(os.path.exists, both)) and len(set(map(os.path.isdir, both))) > 1:
+        raise UsageError(f"{quoted(both[0])} and {quoted(both[1])} must be two files or two folders")
     if args.manifest and not os.path.isdir(args.reference):
         raise UsageError(f"--manifest is for folders, {quoted(args.reference)} is none")
     resumes = resumes_manifest(args.manifest, args.force)

@@ -154,9 +154,8 @@ def test_other_sample_rates_come_back_with_their_length(capsys):
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (["--loss", "80", "--burst", "3"], "0.75 at most"),
-        (["--loss", "5", "--burst", "0.5"], "0.5"),
-        (["--loss", "5", "--seed", "-1"], "-1"),
+        (["--loss", "80", "--burst", "3"], "--loss and --burst: `loss` is 0.8, with"),
+        (["--loss", "5", "--burst", "0.5"], "--burst: `mean_burst` is 0.5, it must be at least 1 packet"),
         (["--loss", "5", "--bitrate", "8k"], "from 9000 to 24000"),
     ],
 )
@@ -172,6 +171,14 @@ def test_a_percentage_is_needed(capsys, more):
     with pytest.raises(SystemExit) as left:
         main(["channel", "in.wav", "out.wav", *more])
     assert left.value.code == 2 and "--loss" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("seed", ["-1", "4294967296", "x"])
+def test_seeds_are_whole_numbers(capsys, seed):
+    with pytest.raises(SystemExit) as left:
+        main(["channel", "in.wav", "out.wav", "--loss", "5", "--seed", seed])
+    said = f"argument --seed: '{seed}' is not a whole number from 0 to 4294967295"
+    assert left.value.code == 2 and said in capsys.readouterr().err
 
 
 def test_a_file_that_is_no_recording_is_an_error_of_data(capsys, tmp_path):

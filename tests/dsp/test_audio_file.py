@@ -5,6 +5,7 @@ import gzip
 import io
 import lzma
 import os
+import struct
 import sys
 import tarfile
 import tempfile
@@ -14,7 +15,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from dsp.audio_file import downmix, read_audio_file
+from dsp.audio_file import downmix, open_audio_stream, read_audio_file
 
 
 @pytest.mark.parametrize("kind", [("WAV", "PCM_16"), ("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("MP3", "MPEG_LAYER_III")])
@@ -111,6 +112,12 @@ def test_what_cannot_be_read_is_one_sentence(audio_files, tmp_path, monkeypatch)
     for source in (tmp_path, tmp_path / "none", "x" * 300, "/dev/null", "/dev/zero", "nul\0byte"):
         with pytest.raises(ValueError, match=r"^[^\n]+$"):
             read_audio_file(source)
+    closed, writing = io.BytesIO(audio_files.wav(audio_files.SMALL)), open(tmp_path / "new", "wb")
+    closed.close()
+    with writing:
+        for source, fault in ((closed, "a closed file"), (writing, "a file that is open for writing only")):
+            with pytest.raises(ValueError, match=rf"^`source` is {fault}, it must be a path or an open binary file$"):
+                read_audio_file(source)
     for source in (io.StringIO("text"), 3, None):
         with pytest.raises(ValueError, match=r"must be a path or an open binary file$"):
             read_audio_file(source)
@@ -178,3 +185,17 @@ def test_what_is_not_finite_is_refused_with_its_time(audio_files, bad):
     x[audio_files.RATE_HZ // 2] = bad
     with pytest.raises(ValueError, match=r"holds NaN or infinite samples, the first at 0\.500 s$"):
         audio_files.read(audio_files.encoded(("WAV", "FLOAT"), x))
+
+
+BEHIND = {"a recording": 0, "more samples": 0, "foreign bytes": 5000, "a chunk": 0, "a few bytes": 100}
+
+
+@pytest.mark.parametrize("what", BEHIND)
+def test_what_a_pipe_brings_behind_the_samples_is_noted_if_it_may_be_sound(audio_files, what):
+    data = audio_files.wav(audio_files.SMALL)
+    chunk = {"more samples": data[36:], "a chunk": b"LIST" + struct.pack("<I", 5000) + bytes(5000)}
+    tail = chunk.get(what) or (data if what == "a recording" else bytes(BEHIND[what]))
+    audio = open_audio_stream(io.BytesIO(data + tail), "the pipe")
+    assert np.concatenate(list(audio.blocks)).tolist() == (audio_files.SMALL / 32768).tolist()
+    silent = what in ("a chunk", "a few bytes")
+    assert audio.notes == ([] if silent else [f"left out: {len(tail)} bytes behind the samples"])

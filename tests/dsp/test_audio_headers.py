@@ -34,6 +34,62 @@ def test_a_few_bytes_after_the_end_of_the_file_are_no_samples(audio_files, tail)
     assert (len(audio_files.read(data).x), audio_files.read(data).notes) == (4, [])
 
 
+FOREIGN = {
+    "picture": b"\xff\xd8\xff\xe0\0\x10JFIF\0" + np.random.default_rng(0).bytes(20_000),
+    "text": b"\nThank you for listening.\n" * 1000,
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+@pytest.mark.parametrize(
+    "kind", [*(("WAV", s) for s in ("PCM_16", "PCM_24", "FLOAT", "ULAW", "IMA_ADPCM")), ("W64", "PCM_16")], ids="-".join
+)
+def test_foreign_bytes_after_the_end_of_the_file_are_no_samples(audio_files, kind, name):
+    data, tail = audio_files.encoded(kind, audio_files.PCM[:-3]), FOREIGN[name]
+    found = audio_files.read(data + tail)
+    np.testing.assert_array_equal(found.x, audio_files.read(data).x)
+    assert found.notes == [f"left out: {len(tail)} bytes behind the end that the header gives"]
+
+
+def test_a_picture_behind_samples_is_none_even_if_the_header_gives_no_length_of_the_file(audio_files):
+    found = audio_files.read(audio_files.wav(audio_files.SMALL, tail=FOREIGN["picture"]))
+    np.testing.assert_array_equal(found.x, audio_files.SMALL / 32768)
+    assert found.notes == ["left out: 20011 bytes behind the end that the header gives"]
+
+
+def test_samples_behind_the_end_that_a_header_gives_are_read(audio_files):
+    """A recorder that crashed had not updated its header for a while."""
+    data = audio_files.encoded(("WAV", "PCM_16"))
+    found = audio_files.read(data + data[44:])
+    np.testing.assert_array_equal(found.x, np.tile(audio_files.PCM.astype(np.float32), 2))
+    assert found.notes == ["the header states 4.000 s, the data contain 8.000 s"]
+
+
+@pytest.mark.parametrize("size", [0, 2 * 16000, 0x7FFFFFFF])
+def test_a_second_chunk_of_samples_is_left_out_with_a_note(audio_files, size):
+    tail = b"LIST" + struct.pack("<I", 4) + b"INFO" + b"data" + struct.pack("<I", size) + bytes(2 * 16000)
+    data = audio_files.wav(audio_files.SMALL)
+    found = audio_files.read(data + (tail if size == 32000 else tail[12:]))
+    np.testing.assert_array_equal(found.x, audio_files.SMALL / 32768)
+    seconds = {0: [], 0x7FFFFFFF: ["left out: a second chunk of samples (32000 bytes, 1.000 s)"]}
+    assert found.notes == seconds.get(size, seconds[0x7FFFFFFF])
+
+
+@pytest.mark.parametrize("format_name", ["WAV", "AIFF"])
+def test_samples_behind_a_length_of_0_may_look_like_a_chunk(audio_files, format_name):
+    mark = b"data" if format_name == "WAV" else b"SSND"
+    text = b"LIST" + (b"\x10\0\0\0" if format_name == "WAV" else b"\0\0\0\x10")
+    data = bytearray(audio_files.encoded((format_name, "PCM_16"), audio_files.PCM[:4000]))
+    at = data.find(mark) + 4
+    start = at + 4 if format_name == "WAV" else at + 12
+    data[at : at + 4], data[start : start + 8] = bytes(4), text
+    found = audio_files.read(bytes(data))
+    width = "<i2" if format_name == "WAV" else ">i2"
+    judge = np.frombuffer(bytes(data[start:]), width) / np.float32(32768)
+    np.testing.assert_array_equal(found.x, judge[: len(judge)])
+    assert found.notes == ["the header gives no length: read to the end, 0.250 s"]
+
+
 @pytest.mark.parametrize("format_name", ["AU", "CAF", "W64", "RF64", "AIFF", "WAV"])
 @pytest.mark.parametrize("tail", [b"\0", b"\nThank you for listening.\n" * 3, bytes(1000)])
 def test_a_few_bytes_after_the_end_are_no_samples_in_any_format(audio_files, format_name, tail):
@@ -41,6 +97,13 @@ def test_a_few_bytes_after_the_end_are_no_samples_in_any_format(audio_files, for
     soundfile.write(file, audio_files.PCM, audio_files.RATE_HZ, format=format_name, subtype="PCM_16")
     found = audio_files.read(file.getvalue() + tail)
     assert (len(found.x), found.notes) == (len(audio_files.PCM), [])
+
+
+def test_samples_of_wave64_may_stand_before_their_format(audio_files):
+    data = audio_files.encoded(("W64", "PCM_16"))
+    at, end = data.find(b"fmt "), data.find(b"data")
+    found = audio_files.read(data[:at] + data[end:] + data[at:end])
+    np.testing.assert_array_equal(found.x, audio_files.PCM.astype(np.float32))
 
 
 def test_samples_may_stand_before_their_format(audio_files):
@@ -130,6 +193,18 @@ def test_the_format_of_aiff_may_stand_behind_the_samples(audio_files):
     at, end = data.find(b"COMM"), data.find(b"SSND")
     swapped = data[:at] + data[end:] + data[at:end]
     np.testing.assert_array_equal(audio_files.read(swapped).x, audio_files.PCM.astype(np.float32))
+
+
+@pytest.mark.parametrize("size", [0, 2, 100_000_000, 0xFFFFFFFF])
+@pytest.mark.parametrize(("kind", "marks"), [("AIFF", (b"COMM", b"SSND")), ("WAV", (b"fmt ", b"data"))])
+def test_the_format_may_stand_behind_samples_of_wrong_length(audio_files, kind, marks, size):
+    data = audio_files.encoded((kind, "PCM_16"))
+    at, end = data.find(marks[0]), data.find(marks[1])
+    size = struct.pack(">I" if kind == "AIFF" else "<I", size)
+    found = audio_files.read(data[:at] + data[end : end + 4] + size + data[end + 8 :] + data[at:end])
+    pcm = audio_files.PCM.astype(np.float32)
+    np.testing.assert_array_equal(found.x[: len(pcm)], pcm)
+    assert len(found.x) == len(pcm) and len(found.notes) == 1 and "the header" in found.notes[0]
 
 
 def test_caf_with_unused_bytes_is_refused(audio_files):

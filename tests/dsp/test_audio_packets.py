@@ -5,7 +5,7 @@ import struct
 import numpy as np
 import pytest
 
-from dsp._audio_packets import _checksum, ogg_parts
+from dsp._audio_packets import _checksum, _flac_number, ogg_parts
 
 DAMAGES = {  # positions as fractions of the length, and how many bytes are replaced, removed or inserted there
     "near the beginning": [(0.2, 60, "replaced")],
@@ -72,6 +72,14 @@ def test_what_follows_a_complete_flac_is_noted_unless_it_is_a_tag(audio_files):
         assert found.notes == notes
 
 
+def test_what_follows_a_complete_ogg_is_noted_unless_it_is_a_tag(audio_files):
+    data = audio_files.encoded(("OGG", "VORBIS"))
+    for tail, notes in ((b"TAG" + bytes(125), []), (b"no page" * 9, ["left out: 63 bytes behind the last page"])):
+        found = audio_files.read(data + tail)
+        np.testing.assert_array_equal(found.x, audio_files.read(data).x)
+        assert found.notes == notes
+
+
 def test_pictures_in_flac_may_contain_anything(audio_files):
     data = audio_files.encoded(("FLAC", "PCM_16"))
     content = b"ABCD" + data[:5000] + b"OggS\xff\xfb\x90\x44" * 9
@@ -97,6 +105,18 @@ def test_one_bit_costs_one_frame_behind_frame_127_too(audio_files):
     wrong = np.flatnonzero(found.x != pcm.astype(np.float32))
     assert len(found.x) == len(pcm) and 0 < len(wrong) <= wrong[-1] - wrong[0] + 1 <= 4096
     assert wrong[0] > 127 * 4096
+
+
+@pytest.mark.parametrize("distance", [3, 1500])
+def test_one_bit_of_the_last_frame_is_said_to_be_damage(audio_files, distance):
+    """No decoder tells a damaged frame from one that is cut off; frames that are missing are another matter."""
+    data = bytearray(audio_files.encoded(("FLAC", "PCM_16")))
+    data[-distance] ^= 16
+    found, states = audio_files.read(bytes(data)), "the header states 4.000 s, the data contain 3.840 s"
+    np.testing.assert_array_equal(found.x, audio_files.PCM.astype(np.float32)[:61440])
+    assert found.notes == [f"the last frame is damaged or cut off; {states}"]
+    starts = [at for at in range(42, len(data)) if _flac_number(bytes(data[at : at + 16])) == 15]
+    assert audio_files.read(bytes(data[: starts[-1]])).notes == [f"the recording is cut off; {states}"]
 
 
 def test_marks_of_pages_between_pages_are_not_given_to_the_decoder(audio_files):

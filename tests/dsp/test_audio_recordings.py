@@ -1,10 +1,12 @@
 """Compressed files: whole, cut off, joined, damaged in the middle; libsndfile is the reference for whole files."""
 
+import io
 import struct
 import sys
 
 import numpy as np
 import pytest
+import soundfile
 from scipy.signal import fftconvolve
 
 from dsp._audio_mp3 import find_mp3
@@ -85,3 +87,43 @@ def test_sphere_files_that_are_cut_off_say_so(audio_files):
     found = audio_files.read(data[: 1024 + 2 * 38400])
     assert len(found.x) == 38400
     assert found.notes == ["the recording is cut off; the header states 4.000 s, the data contain 2.400 s"]
+
+
+STATED = [
+    *(("AVR", "PCM_S8"), ("AVR", "PCM_16"), ("SVX", "PCM_S8"), ("SVX", "PCM_16"), ("MAT4", "PCM_16")),
+    *(("MAT4", "DOUBLE"), ("MAT5", "PCM_16"), ("MAT5", "FLOAT"), ("VOC", "PCM_16"), ("WVE", "ALAW")),
+    *(
+        ("MPC2K", "PCM_16"),
+        ("XI", "DPCM_8"),
+        ("XI", "DPCM_16"),
+        ("SDS", "PCM_S8"),
+        ("SDS", "PCM_16"),
+        ("SDS", "PCM_24"),
+    ),
+]
+
+
+@pytest.mark.parametrize("kind", STATED, ids="-".join)
+def test_formats_of_libsndfile_that_are_cut_off_say_so(audio_files, kind):
+    """Libsndfile takes what there is, and fills SDS with its last packet."""
+    file, x = io.BytesIO(), audio_files.PCM[:16001]
+    soundfile.write(file, x, 8000 if kind[0] == "WVE" else 16000, kind[1], format=kind[0])
+    data = bytearray(file.getvalue())
+    if kind[0] == "XI":  # libsndfile writes a length of 0
+        data[298:302] = struct.pack("<I", len(data) - 338)
+    whole = audio_files.read(bytes(data))
+    assert whole.notes == []
+    end = len(data) - (kind[0] == "VOC")  # a mark of the end has one byte
+    for n in (end - 1, len(data) // 2):
+        found = audio_files.read(bytes(data[:n]))
+        assert n / len(data) * 16001 - 400 < len(found.x) <= 16000
+        np.testing.assert_array_equal(found.x, whole.x[: len(found.x)])
+        assert found.notes == [f"the recording is cut off; the header states {end} bytes, the file has {n} bytes"]
+
+
+@pytest.mark.parametrize("kind", ["MAT4", "MAT5"])
+def test_stated_lengths_are_read_in_either_order_of_bytes(audio_files, kind):
+    file = io.BytesIO()
+    soundfile.write(file, np.stack(2 * [audio_files.PCM], axis=1), 16000, "PCM_16", "BIG", kind)
+    assert audio_files.read(file.getvalue()).notes == ["mixed 2 channels to mono"]
+    assert "cut off" in audio_files.read(file.getvalue()[:-1]).notes[0]

@@ -171,9 +171,13 @@ def test_a_second_run_scores_what_is_missing_or_changed(folders, tmp_path, capsy
         (["a.wav"], "needs two files or folders, only `a.wav` is given"),
         (["a.wav", "b.wav", "--bitrate", "9k"], "not for REF and DEG"),
         (["a.wav", "b.wav", "--csv", "b.wav"], "must have the suffix .csv"),
+        (["a.wav", "."], "`a.wav` and `.` must be two files or two folders"),
+        ([".", "a.wav"], "`.` and `a.wav` must be two files or two folders"),
     ],
 )
-def test_wrong_uses_are_refused(arguments, message, capsys):
+def test_wrong_uses_are_refused(arguments, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "a.wav", np.ones(100))
     assert main(["evaluate", *arguments]) == 2
     assert message in capsys.readouterr().err
 
