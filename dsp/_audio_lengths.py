@@ -58,14 +58,6 @@ def _after_mat5(data, at: int) -> int:
     return at + 8 + struct.unpack_from(order + "4xI", data, at)[0]
 
 
-def _after_voc(data, at: int) -> int:
-    """Return the position after the last block."""
-    at += struct.unpack_from("<H", data, at + 20)[0]
-    while at + 4 <= len(data) and data[at]:
-        at += 4 + int.from_bytes(data[at + 1 : at + 4], "little")
-    return at
-
-
 def _after_xi(data, at: int) -> int:
     """Return the position after the samples; libsndfile writes lengths of 0."""
     (n,) = struct.unpack_from("<H", data, at + 296)
@@ -80,4 +72,4 @@ _FIELDS: dict[str, tuple[str, Callable[..., int]]] = {
     "MPC2K": ("<21xB8xI", lambda stereo, n: 42 + 2 * n * (1 + stereo)),
     "SDS": ("<6xB3x3B", _sds_bytes),
 }
-_WALKS = {"MAT4": _after_mat4, "MAT5": _after_mat5, "VOC": _after_voc, "XI": _after_xi}
+_WALKS = {"MAT4": _after_mat4, "MAT5": _after_mat5, "XI": _after_xi}

@@ -16,6 +16,7 @@ from dsp._audio_libsndfile import Decoder, Pieces
 from dsp._audio_mp3 import Mp3Stream, after_id3, begins_mp3, ends_with_tag, find_mp3
 from dsp._audio_packets import Part, flac_from, flac_parts, ogg_parts, ogg_runs
 from dsp._audio_samples import BLOCK_SAMPLES, sample_blocks
+from dsp._audio_voc import VocSamples, find_voc, is_voc
 
 _UNRECOGNISED = "Format not recognised"
 _SEARCH_BYTES = 1 << 16  # the first page of an Ogg file must begin within this range
@@ -79,6 +80,8 @@ def recordings(data) -> Iterator[Recording]:
                 yield from (_flac(stream, flac) for flac in flac_parts(stream, 0))
             else:
                 yield _ogg(data, part)
+    elif is_voc(data, at):
+        yield from (_voc(data, part) for part in find_voc(data, at))
     else:
         yield _other(data, at)
 
@@ -284,6 +287,12 @@ def _mp3(data, stream: Mp3Stream) -> Recording:
         return length_notes(claimed, n, stream.sample_rate_hz, damaged, stream.cut_off and not complete)
 
     return Recording(decoder.sample_rate_hz, decoder.channels, decoder.blocks(), notes, decoder.claimed_samples)
+
+
+def _voc(data, part: VocSamples) -> Recording:
+    n_samples = part.n_samples
+    notes = length_notes(None, n_samples, part.sample_rate_hz, cut_off=part.cut_off)
+    return Recording(part.sample_rate_hz, part.channels, part.blocks(data), lambda n: notes, n_samples)
 
 
 def _other(data, at: int) -> Recording:

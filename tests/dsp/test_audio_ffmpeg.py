@@ -26,6 +26,8 @@ FFMPEG_FORMATS = {
     "mp3": ["-b:a", "32k", "-f", "mp3"],
     "mp3 vbr without a tag": ["-q:a", "7", "-write_xing", "0", "-f", "mp3"],
     "mp2": ["-c:a", "mp2", "-f", "mp2"],
+    "voc": ["-c:a", "pcm_s16le", "-f", "voc"],
+    "voc alaw": ["-c:a", "pcm_alaw", "-f", "voc"],
     "wav mp2": ["-c:a", "mp2", "-f", "wav"],
 }
 SEEKS_BACK = {"rf64", "w64", "aiff", "caf"}  # formats that ffmpeg cannot write completely to a pipe
