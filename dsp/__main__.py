@@ -1,6 +1,7 @@
 """`python -m dsp FILE`: draw a picture of a recording and print a table of its frames.
 
-WAV, AIFF, AU and CAF files need NumPy and SciPy only. Other formats need soundfile, and the picture needs matplotlib.
+WAV, AIFF, AU and CAF files need NumPy and SciPy only. Other formats need soundfile, and the picture needs matplotlib;
+without it, the table is printed, unless `--output` names a picture.
 All packages are imported inside the command, so that ``--help`` is fast. Exit codes: 0 success, 1 the data cannot be
 used, 2 wrong usage.
 """
@@ -112,7 +113,7 @@ def run(arguments: list[str]) -> None:
         _say(note)
     if picture is not None:
         frame = report.loudest if args.at is None else report.frame_at(args.at)
-        _save_picture(picture, report, frame, printable(title))
+        _save_picture(picture, report, frame, printable(title), args.output is not None)
 
     from dsp.report_table import TABLES
 
@@ -197,14 +198,18 @@ def _checked_options(args: argparse.Namespace, sample_rate_hz: int) -> dict[str,
     return ranges
 
 
-def _save_picture(path: Path, report: Report, frame: int, title: str) -> None:
+def _save_picture(path: Path, report: Report, frame: int, title: str, is_needed: bool) -> None:
+    """Draw and write the picture; where the package for it is missing, only say so, unless it `is_needed`."""
     from dsp.picture import draw
 
     try:
         png = draw(report, frame, title)
     except ModuleNotFoundError as error:
         message = f"the picture needs the package {error.name}, install it or use --no-picture"
-        raise DataError(message) from None
+        if is_needed:
+            raise DataError(message) from None
+        _say(message)
+        return
     try:
         write_whole(path, png)
     except OSError as error:

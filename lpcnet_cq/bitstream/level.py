@@ -1,6 +1,6 @@
 r"""Level of packets and segments: the exponent L by which a decoder scales its output, see `lpcnet_cq.audio.level`.
 
-Place in the chain: the segments of a file have it in their heads, the packets of a live stream in a byte behind the
+Place in the chain: the segments of a file have it in their headers, the packets of a live stream in a byte behind the
 packet. Only packets that reset the context can have this byte; it holds for the packets up to the next reset. Cost:
 nothing where L is 0, else one byte per context reset of a live stream.
 """

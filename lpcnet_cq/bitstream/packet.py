@@ -1,8 +1,8 @@
-"""Packet writer: codes the integers of one packet with the integer entropy model and the range coder.
+"""Packets: the integers of one packet, and their coding with the integer entropy model and the range coder.
 
-Place in the chain: last block of the encoder; `nn.packet_reader` is the inverse in the decoder. Order in a packet:
-context reset flag, latent step index, side integers (in speech LSFs and gains), then the vectors of latents. `n_bits`
-returns the bits of each integer. Delay: none.
+Place in the chain: last block of the encoder; `packet_reader` is the inverse in the decoder. Order in a packet: context
+reset flag, latent step index, side information (integers; in speech LSFs and gains), then the vectors of latents.
+`n_bits` returns the bits of each integer. Delay: none.
 
 A packet can have enhancement layers. Each layer makes the step size of the latents three times finer: latent n becomes
 3 n + (-1, 0 or 1). This ternary symbol is coded with the distribution that the entropy model predicts for the finer

@@ -20,7 +20,7 @@ from lpcnet_cq.bitstream.entropy_model import EntropyModel
 from lpcnet_cq.bitstream.packet import Integers, advance, coarser, ternary_bits
 from lpcnet_cq.bitstream.rdoq import MULTIPLIER
 
-RESET_BITS = 60.0  # approximate cost of a packet without context
+RESET_BITS = 60.0  # approximate cost of a context reset with `cq`; 25 with `cq3`, but bytes of files depend on it
 ROUNDING_BITS = 4.6  # mean cost of rounding a packet to whole bytes
 LOG_GROWTH = 0.1  # natural log of the ratio of bits at neighbouring operating points, about
 RUN = 500  # packets that are processed together, which limits the memory for long files

@@ -1,7 +1,7 @@
 """Packets of steady sounds in files, with the gains of a closed loop.
 
-Place in the chain: in the encoder of files, between latents and packets. What decodes packets and compares levels comes
-from above, as a `Loop`, because only codecs decode. Delay: none.
+Place in the chain: in the encoder of files, between latents and packets. The caller passes a `Loop`, which decodes
+packets and compares levels, because only codecs can decode. Delay: none.
 """
 
 from collections.abc import Mapping

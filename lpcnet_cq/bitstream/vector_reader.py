@@ -3,7 +3,7 @@
 Place in the chain: between the bytes of a packet and `packet_reader`. The arithmetic is that of `range_coder`, written
 out in the loops, because a call per symbol would take most of the time. Most integers are zero. Therefore the reader
 first tests whether the code is within the interval of zero, and searches the table only where it is not. `vector_sums`
-has the sums that select the tables; they change behind an integer that is not zero only.
+has the sums that select the tables; they change only after an integer that is not zero.
 
 Letters: n integers of a vector; R, low and code as in `range_coder`.
 """

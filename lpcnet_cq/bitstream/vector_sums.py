@@ -2,7 +2,7 @@
 
 Place in the chain: between the entropy model, which computes the sums of means and scales from other vectors, and
 `vector_reader`. Most integers are zero, and a zero changes no sum. Therefore the sums of all integers up to the next
-one that is not zero are known at once, and change behind an integer that is not zero only.
+one that is not zero are known at once, and change only after an integer that is not zero.
 
 Letters: n integers of the vector, H hidden width.
 """

@@ -244,9 +244,12 @@ def test_a_missing_matplotlib_is_named(folder, capsys, monkeypatch):
     for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    assert main(["vowel.wav"]) == 1
-    message = "dsp: the picture needs the package matplotlib, install it or use --no-picture\n"
-    assert capsys.readouterr().err == message
+    message = "the picture needs the package matplotlib, install it or use --no-picture\n"
+    assert main(["vowel.wav"]) == 0
+    out, err = capsys.readouterr()
+    assert err == message and len(out.splitlines()) > 20
+    assert main(["vowel.wav", "-o", "picture.png"]) == 1
+    assert capsys.readouterr() == ("", f"dsp: {message}")
     assert os.listdir() == ["vowel.wav"]
 
 
