@@ -3,7 +3,8 @@
 Place in the chain: around the signal model of speech. The encoder multiplies the samples by 2^-L and the decoder its
 output by 2^L, so that quality and rate do not depend on the level. L is a whole number, 0 for most speech. It belongs
 to the context: it can change only at context resets (`bitstream.level` writes it), and then changes gradually over most
-of a packet. The active level is a peak of the short-term power, which falls slowly. Delay: none.
+of a packet. The active level is a peak of the short-term power: of a segment of a file its largest one, of a live signal
+one that falls slowly. Delay: none.
 
 Letters: N samples, H samples of a packet, L level.
 """
@@ -37,13 +38,28 @@ def start_level() -> LevelState:
     return LevelState(0.0, 10 ** (NOMINAL_DB / 10))
 
 
+def peak_level(x: np.ndarray, sample_rate_hz: int) -> float:
+    """Return the largest short-term power of samples x (N,) or (N, channels), N >= 1: the active level of a segment.
+
+    Examples
+    --------
+    >>> round(peak_level(np.repeat([0.0, 0.5, 0.0], 16000), 16000), 4)
+    0.25
+    """
+    return float(_short_term_power(0.0, x, sample_rate_hz).max())
+
+
+def _short_term_power(before: float, x: np.ndarray, sample_rate_hz: int) -> np.ndarray:
+    squares = np.square(x, dtype=np.float64)
+    squares = squares.mean(axis=1) if squares.ndim > 1 else squares
+    return smoothed(before, squares, 1 / (SMOOTHING_S * sample_rate_hz))
+
+
 def track_level(state: LevelState, x: np.ndarray, sample_rate_hz: int) -> LevelState:
     """Return the state after samples x (N,) or (N, channels)."""
     if not len(x):
         return state
-    squares = np.square(x, dtype=np.float64)
-    squares = squares.mean(axis=1) if squares.ndim > 1 else squares
-    power = smoothed(state.power, squares, 1 / (SMOOTHING_S * sample_rate_hz))
+    power = _short_term_power(state.power, x, sample_rate_hz)
     fall = _fall(len(x), sample_rate_hz)
     active = max(state.active * fall[0], float((power * fall[1:]).max()))
     return LevelState(float(power[-1]), active)

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from lpcnet_cq.audio.level import LevelState, choose_level, level_exponents, scale, track_level
+from lpcnet_cq.audio.level import choose_level, level_exponents, peak_level, scale
 from lpcnet_cq.bitstream.container import Header, write_header
 from lpcnet_cq.bitstream.extension import Coding
 from lpcnet_cq.bitstream.packet import Integers, join
@@ -109,13 +109,12 @@ def encode_blocks(
 
 def _normalised(parts: CodecParts, blocks: Iterable[np.ndarray], levels: list[int]) -> Iterator[np.ndarray]:
     """Yield the samples of one segment after the other, scaled; append the level of each to `levels`."""
-    spec, before, active = parts.config.spec, 0, 0.0
+    spec, before = parts.config.spec, 0
     size = parts.config.segment_packets * spec.hop
     for x in _in_sizes(blocks, size, size):
         if not len(x):
             continue
-        state = track_level(LevelState(0.0, active), x, spec.sample_rate_hz)
-        active, level = state.active, choose_level(state.active, before)
+        level = choose_level(peak_level(x, spec.sample_rate_hz), before)
         before = before if levels else level  # the first packet has no other before it
         T = -(-len(x) // spec.hop)
         exponents = level_exponents(np.array([before] + [level] * T), spec.hop, parts.config.decoder_delay)
