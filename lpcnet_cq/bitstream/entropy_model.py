@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from lpcnet_cq.bitstream.codec_config import PacketConfig
 from lpcnet_cq.bitstream.fixed_point import Array
 from lpcnet_cq.bitstream.frequency_tables import Expected
 from lpcnet_cq.bitstream.vector_sums import VectorSums
@@ -45,6 +46,9 @@ class EntropyModel(Protocol):
 
     Attributes
     ----------
+    config : PacketConfig
+    resets_trained : bool
+        Whether packets after a reset have separate parts.
     K, S, D : int
         Side integers per packet, vectors of latents per packet, latents per vector.
     context : int
@@ -63,6 +67,8 @@ class EntropyModel(Protocol):
         Bits of every symbol.
     """
 
+    config: PacketConfig
+    resets_trained: bool
     K: int
     S: int
     D: int
@@ -81,8 +87,13 @@ class EntropyModel(Protocol):
         """Context between the latents of a vector."""
         ...
 
-    def on(self, xp: Any) -> "EntropyModel":
-        """Return the same model with arrays of the library `xp`, such as `jax.numpy`."""
+    @property
+    def tables(self) -> dict[str, Any]:
+        """All arrays on which what is predicted depends: a tree."""
+        ...
+
+    def on(self, xp: Any, tables: dict[str, Any]) -> "EntropyModel":
+        """Return a model with these `tables`, arrays of the library `xp`, such as `jax.numpy`."""
         ...
 
     def ternary_frequencies(self, table: Array, middle: Array) -> Array:

@@ -26,6 +26,7 @@ from lpcnet_cq.bitstream.side_context import SideNetwork, SideSums, side_network
 from lpcnet_cq.bitstream.vector_sums import VectorSums
 
 FLAG = (0, TOTAL - TOTAL // 64, TOTAL)  # cumulative frequencies of the context reset flag, for weights without `flag`
+TABLES = ("w", "b", "tri", "sides", "flag", "step_tables", "cumulative")
 SAME_STEP = TOTAL - TOTAL // 32  # frequency of the event that the step index does not change
 
 
@@ -66,6 +67,7 @@ class IntegerModel:
         self.w = {k: v.astype(np.float64) for k, v in integers.items() if v.ndim == 2 and not k.endswith("_bs")}
         self.b = {k: v.astype(np.int64) for k, v in integers.items() if v.ndim == 1 or k.endswith("_bs")}
         self.tri = {k: v.astype(np.int64) for k, v in integers.items() if "_tri_" in k}
+        self.config = c
         self.K, self.D, self.S, self.segment_packets = c.n_side, c.n_latents, c.n_vectors, c.segment_packets
         self.context, self.n_steps, self.nominal_step = c.context, c.n_steps, c.nominal_step
         self.layer_steps = c.layer_steps
@@ -78,14 +80,15 @@ class IntegerModel:
         self.bits = (np.log2(TOTAL) - np.log2(np.diff(self.cumulative))).astype(np.float32)  # per symbol
         self.xp = np
 
-    def on(self, xp) -> "IntegerModel":
-        """Return the same model with arrays of the library `xp`, such as `jax.numpy`."""
+    @property
+    def tables(self) -> dict[str, Any]:
+        """All arrays on which what is predicted depends, by the name of the attribute."""
+        return {name: getattr(self, name) for name in TABLES}
+
+    def on(self, xp, tables: dict[str, Any]) -> "IntegerModel":
+        """Return a model with these `tables`, arrays of the library `xp`."""
         other = copy.copy(self)
-        other.xp, other.sides = xp, self.sides and SideNetwork(*map(xp.asarray, self.sides))
-        for name in ("cumulative", "flag", "step_tables"):
-            setattr(other, name, xp.asarray(getattr(self, name)))
-        for name in ("w", "b", "tri"):
-            setattr(other, name, {k: xp.asarray(v) for k, v in getattr(self, name).items()})
+        vars(other).update(tables, xp=xp)
         return other
 
     def ternary_frequencies(self, table: Array, middle: Array) -> Array:

@@ -38,5 +38,5 @@ class CompiledLineModel(LineModel):
     @cached_property
     def _compiled(self) -> Callable:
         """Return a compiled version of `latents_in` for a fixed number of packets, without the means."""
-        model = self.on(jnp)
+        model = self.on(jnp, jax.tree.map(jnp.asarray, self.tables))
         return jax.jit(lambda *packets: model.latents_in(*packets)[1])

@@ -40,7 +40,7 @@ class LatentModel(nnx.Module):
         self.w2, self.bias2 = dense(rngs, H, H // 2), nnx.Param(jnp.zeros((4, H // 2)))
         self.below = nnx.Param(0.3 * jax.random.normal(rngs.params(), (len(BELOW), H // 2)))
         self.w3 = nnx.Param(0.1 * jax.random.normal(rngs.params(), (H // 2, 1)))
-        self.skip = nnx.Param(jnp.full((4,), SKIP))
+        self.skip = nnx.Param(jnp.full((4,), SKIP, jnp.float32))
         self.bias3 = nnx.Param(jnp.full((4,), START))
 
     def __call__(self, kind: jax.Array, f: list[jax.Array], n: jax.Array) -> jax.Array:

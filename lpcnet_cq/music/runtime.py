@@ -10,7 +10,6 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 
 from lpcnet_cq.bitstream.packet import Integers
 from lpcnet_cq.music import front_end
@@ -19,7 +18,7 @@ from lpcnet_cq.music.config import MusicConfig
 from lpcnet_cq.music.integer_model import LineModel
 from lpcnet_cq.music.step_exponents import PER_OCTAVE
 from lpcnet_cq.music.substitute import substitute
-from lpcnet_cq.nn.runtime import is_valid_output, one_batch, own_settings, with_values
+from lpcnet_cq.nn.runtime import compiled, is_valid_output, one_batch, own_settings, with_values
 
 
 class MusicSignalModel:
@@ -37,9 +36,8 @@ class MusicSignalModel:
     def __init__(self, floats: dict, entropy: LineModel, config: MusicConfig):
         self._config, self._entropy = config, entropy
         graph, self._params = with_values(music.Model, floats, config)
-        self._start_decoder = jax.jit(lambda params: music.start_decoder(nnx.merge(graph, params), 1))
-        self._encode = jax.jit(lambda params, x, is_short: music.encode(nnx.merge(graph, params), x, is_short))
-        self._decode = jax.jit(partial(_decode, graph))
+        self._start_decoder = compiled(_start_decoder, graph)
+        self._encode, self._decode = compiled(music.encode, graph), compiled(_decode, graph)
 
     def start_encoder(self, ahead: np.ndarray) -> front_end.EncoderState:
         """Return the state before the first packet; `ahead` is the first block of the signal, (n,) or (n, 2)."""
@@ -88,9 +86,12 @@ class MusicSignalModel:
         return self.synthesise(state, substitute(last, lost, self._entropy, self._config))
 
 
-def _decode(graph, params, state, side, s, n, step):
+def _start_decoder(model):
+    return music.start_decoder(model, 1)
+
+
+def _decode(model, state, side, s, n, step):
     """Decode; if the output is not valid, return silence and the initial state."""
-    model = nnx.merge(graph, params)
     after, y = music.decode(model, state, side, s, n, step)
     fresh = music.start_decoder(model, y.shape[0]) | {"position": after["position"]}
     return jax.tree.map(partial(jnp.where, is_valid_output(y)), after, fresh), jnp.where(is_valid_output(y), y, 0.0)

@@ -7,7 +7,9 @@ machine reads the same symbols. Delay: none.
 Letters: T packets, K side integers, S subframes, D latents, L enhancements, c context.
 """
 
-from functools import partial
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import jax
@@ -15,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from lpcnet_cq.bitstream.codec_config import PacketConfig
 from lpcnet_cq.bitstream.entropy_model import EntropyModel
 from lpcnet_cq.bitstream.fixed_point import Array
 from lpcnet_cq.bitstream.frequency_tables import ESCAPE, HALF_WIDTH, locate
@@ -119,8 +122,29 @@ def get_escape(code: Code, data: jax.Array) -> tuple[Code, jax.Array]:
     return code, jnp.where(head & 1 == 1, -beyond, beyond)
 
 
+@dataclass(frozen=True)
+class Outline:
+    """Hold a model of which all but the tables is used: models are equal if compiled code can have the tables of both.
+
+    Compared are the kind of the model, its dimensions, and whether packets after a reset have separate parts.
+    """
+
+    model: EntropyModel = field(compare=False)
+    kind: type
+    config: PacketConfig
+    resets_trained: bool
+
+
+@lru_cache(maxsize=8)
+def compiled(outline: Outline) -> Callable:
+    """Return `read_packets` compiled for all models of this outline."""
+    return jax.jit(partial(read_packets, outline), static_argnums=(7, 8))
+
+
 class Reader:
     """Read sequences of packets; code is compiled once for each number of packets and of enhancement layers.
+
+    Weights of the same dimensions share it.
 
     Parameters
     ----------
@@ -128,10 +152,10 @@ class Reader:
     """
 
     def __init__(self, model: EntropyModel):
+        self.model, self.fresh = model, start(model)
         with own_settings(wide=True):
-            self.model = model.on(jnp)
-        self.fresh = start(model)
-        self._read = jax.jit(self._packets, static_argnums=(6, 7))
+            tables = jax.tree.map(jnp.asarray, model.tables)
+        self._read = partial(compiled(Outline(model, type(model), model.config, model.resets_trained)), tables)
 
     def read(
         self,
@@ -164,81 +188,88 @@ class Reader:
         kept = [Past(last - int(up), after.side, v, known) for up, v in zip(ups, after.latents, strict=True)]
         return kept, Integers(step[:n], side[:n], y[:n]), ends[:n]
 
-    def _packets(self, memory, data, offset, n_bytes, packet_bytes, n, T, L):
-        def one(carry, t):
-            memory, offset = carry
-            after, at, out = self._packet(memory, data, offset, n_bytes, L)
-            at = jnp.where(packet_bytes > 0, jnp.minimum(offset + packet_bytes, n_bytes), at)
-            keep = jax.tree.map(partial(jnp.where, t < n), (after, at), (memory, offset))
-            return keep, out
 
-        (memory, _), outs = lax.scan(one, (memory, offset), jnp.arange(T))
-        return memory, *outs
+def read_packets(outline, tables, memory, data, offset, n_bytes, packet_bytes, n, T, L):
+    """Read T packets; those from packet n on leave no trace in the memory after them."""
+    model = outline.model.on(jnp, tables)
 
-    def _packet(self, memory, data, offset, n_bytes, L):
-        """Read one packet with its enhancement layers."""
-        model, K = self.model, self.model.K
-        code = open_code(data, offset)
-        code, reset = decode(code, data, model.flag)
-        fresh = Memory(
-            jnp.int64(model.nominal_step), jnp.zeros_like(memory.side), jnp.zeros_like(memory.latents), jnp.int64(0)
-        )
-        memory = jax.tree.map(partial(jnp.where, reset == 1), fresh, memory)
-        code = note_fault(code, memory.known < 0, 4)
-        known = jnp.maximum(memory.known, 0)
-        code, step = decode(code, data, model.step_table(memory.step, known))
-        code = note_fault(code, step < model.layer_steps * L, 3)
-        state = model.side(memory.side, known)
-        code, side = self._vector(code, data, model.side_context(known), state, model.K)
-        ends, after, coarse = [], [], None
-        for layer in range(1 + L):
-            if layer:
-                code = open_code(data, ends[-1])._replace(fault=code.fault)
-            q = jnp.maximum(step - model.layer_steps * layer, 0)
-            context = model.packet_context(memory.side, side, q, known)
-            code, window, coarse = self._latents(code, data, context, memory.latents[layer], coarse)
-            code, end = close_code(code, data, ends[-1] if layer else offset, n_bytes)
-            ends.append(end)
-            after.append(window)
-        known = jnp.minimum(known + 1, MOST_KNOWN)
-        memory = Memory(step, jnp.stack([memory.side[1], side]), jnp.stack(after), known)
-        return memory, ends[-1], (q, side.reshape(K), coarse, jnp.stack(ends), code.fault)
+    def one(carry, t):
+        memory, offset = carry
+        after, at, out = read_packet(model, memory, data, offset, n_bytes, L)
+        at = jnp.where(packet_bytes > 0, jnp.minimum(offset + packet_bytes, n_bytes), at)
+        keep = jax.tree.map(partial(jnp.where, t < n), (after, at), (memory, offset))
+        return keep, out
 
-    def _latents(self, code, data, context, window, coarse):
-        """Read the latents of all vectors, (S, D); `window` (c, D) holds the vectors before them."""
+    (memory, _), outs = lax.scan(one, (memory, offset), jnp.arange(T))
+    return memory, *outs
 
-        def subframe(carry, given):
-            code, window = carry
-            state = self.model.latent(given[0], window)
-            code, row = self._vector(code, data, self.model.latent_context, state, self.model.D, *given[1:])
-            return (code, jnp.concatenate([window[1:], row[None]])), row
 
-        given = (context,) if coarse is None else (context, coarse)
-        (code, window), rows = lax.scan(subframe, (code, window), given)
-        return code, window, rows
+def read_packet(model, memory, data, offset, n_bytes, L):
+    """Read one packet with its enhancement layers."""
+    K = model.K
+    code = open_code(data, offset)
+    code, reset = decode(code, data, model.flag)
+    fresh = Memory(
+        jnp.int64(model.nominal_step), jnp.zeros_like(memory.side), jnp.zeros_like(memory.latents), jnp.int64(0)
+    )
+    memory = jax.tree.map(partial(jnp.where, reset == 1), fresh, memory)
+    code = note_fault(code, memory.known < 0, 4)
+    known = jnp.maximum(memory.known, 0)
+    code, step = decode(code, data, model.step_table(memory.step, known))
+    code = note_fault(code, step < model.layer_steps * L, 3)
+    state = model.side(memory.side, known)
+    code, side = read_vector(model, code, data, model.side_context(known), state, model.K)
+    ends, after, coarse = [], [], None
+    for layer in range(1 + L):
+        if layer:
+            code = open_code(data, ends[-1])._replace(fault=code.fault)
+        q = jnp.maximum(step - model.layer_steps * layer, 0)
+        context = model.packet_context(memory.side, side, q, known)
+        code, window, coarse = read_latents(model, code, data, context, memory.latents[layer], coarse)
+        code, end = close_code(code, data, ends[-1] if layer else offset, n_bytes)
+        ends.append(end)
+        after.append(window)
+    known = jnp.minimum(known + 1, MOST_KNOWN)
+    memory = Memory(step, jnp.stack([memory.side[1], side]), jnp.stack(after), known)
+    return memory, ends[-1], (q, side.reshape(K), coarse, jnp.stack(ends), code.fault)
 
-    def _vector(self, code, data, context_model, state, n, coarse=None):
-        """Read a vector of n integers; if `coarse` is given, they are 3 coarse + (-1, 0 or 1)."""
 
-        def body(k, carry):
-            code, state, values = carry
-            s, fraction, floor = locate(*context_model.predict(state, k))
-            row = self.model.cumulative[s, fraction]
-            if coarse is None:
-                code, symbol = decode(code, data, row)
-                code, distance = lax.cond(
-                    symbol == ESCAPE,
-                    lambda code: get_escape(code, data),
-                    lambda code: (code, symbol.astype(jnp.int64) - HALF_WIDTH),
-                    code,
-                )
-                value = floor + distance
-            else:
-                f = self.model.ternary_frequencies(row, 3 * coarse[k] - floor)
-                code, ternary = decode(code, data, jnp.concatenate([jnp.zeros(1, f.dtype), jnp.cumsum(f)]))
-                value = 3 * coarse[k] + ternary - 1
-            code = note_fault(code, jnp.abs(value) > LIMIT, 2)
-            return code, context_model.update_sums(state, k, value), values.at[k].set(value)
+def read_latents(model, code, data, context, window, coarse):
+    """Read the latents of all vectors, (S, D); `window` (c, D) holds the vectors before them."""
 
-        code, _, values = lax.fori_loop(0, n, body, (code, state, jnp.zeros(n, jnp.int64)))
-        return code, values
+    def subframe(carry, given):
+        code, window = carry
+        state = model.latent(given[0], window)
+        code, row = read_vector(model, code, data, model.latent_context, state, model.D, *given[1:])
+        return (code, jnp.concatenate([window[1:], row[None]])), row
+
+    given = (context,) if coarse is None else (context, coarse)
+    (code, window), rows = lax.scan(subframe, (code, window), given)
+    return code, window, rows
+
+
+def read_vector(model, code, data, context_model, state, n, coarse=None):
+    """Read a vector of n integers; if `coarse` is given, they are 3 coarse + (-1, 0 or 1)."""
+
+    def body(k, carry):
+        code, state, values = carry
+        s, fraction, floor = locate(*context_model.predict(state, k))
+        row = model.cumulative[s, fraction]
+        if coarse is None:
+            code, symbol = decode(code, data, row)
+            code, distance = lax.cond(
+                symbol == ESCAPE,
+                lambda code: get_escape(code, data),
+                lambda code: (code, symbol.astype(jnp.int64) - HALF_WIDTH),
+                code,
+            )
+            value = floor + distance
+        else:
+            f = model.ternary_frequencies(row, 3 * coarse[k] - floor)
+            code, ternary = decode(code, data, jnp.concatenate([jnp.zeros(1, f.dtype), jnp.cumsum(f)]))
+            value = 3 * coarse[k] + ternary - 1
+        code = note_fault(code, jnp.abs(value) > LIMIT, 2)
+        return code, context_model.update_sums(state, k, value), values.at[k].set(value)
+
+    code, _, values = lax.fori_loop(0, n, body, (code, state, jnp.zeros(n, jnp.int64)))
+    return code, values

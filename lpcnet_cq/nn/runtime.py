@@ -4,6 +4,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 import jax
@@ -63,6 +64,15 @@ def with_values(model: Callable, floats: dict, config) -> tuple:
         graph, params = nnx.split(abstract, nnx.Param)
         nnx.replace_by_pure_dict(params, jax.tree.map(jnp.asarray, floats))
     return graph, params
+
+
+@lru_cache(maxsize=32)
+def compiled(function: Callable, graph: nnx.GraphDef) -> Callable:
+    """Return `function(model, *arguments)` compiled, as a function of the model's parameters and the arguments.
+
+    Models with the same graph share compiled code, however often their weights are loaded.
+    """
+    return jax.jit(lambda params, *arguments: function(nnx.merge(graph, params), *arguments))
 
 
 def one_batch(a: np.ndarray, dtype: type = np.float32) -> np.ndarray:

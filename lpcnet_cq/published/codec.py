@@ -17,7 +17,7 @@ from lpcnet_cq.audio.reader import prepare, resample
 from lpcnet_cq.bitstream.container import Header, read_header, read_segments, write_header, write_segment
 from lpcnet_cq.errors import BitstreamError
 from lpcnet_cq.nn.layers import count_parameters
-from lpcnet_cq.nn.runtime import use_cache
+from lpcnet_cq.nn.runtime import compiled, use_cache
 from lpcnet_cq.published import model as published
 from lpcnet_cq.published.complexity import shapes_of
 from lpcnet_cq.published.front import LEVEL_BITS, analyse_lsf, level_gain, level_index
@@ -47,12 +47,8 @@ class PublishedCodec:
         self.n_parameters = count_parameters(shapes)
         graph, self._params = nnx.split(shapes, nnx.Param)
         nnx.replace_by_pure_dict(self._params, jax.tree.map(jnp.asarray, floats))
-
-        def compiled(f):
-            return jax.jit(lambda params, *args: f(nnx.merge(graph, params), *args))
-
-        self._encode, self._decode = compiled(published.encode), compiled(published.decode)
-        self._recode_soft = compiled(published.recode_soft)
+        self._encode, self._decode = compiled(published.encode, graph), compiled(published.decode, graph)
+        self._recode_soft = compiled(published.recode_soft, graph)
 
     kind, channels = "speech", 1
 

@@ -30,7 +30,7 @@ class Allocation(nnx.Module):
 
     def start(self, B: int) -> dict:
         """Return the state before the first packet."""
-        return {"peak": jnp.full((B, 1), START_LEVEL), "seen": jnp.zeros((B, 1, len(self.w1[...]) // 2))}
+        return {"peak": jnp.full((B, 1), START_LEVEL, jnp.float32), "seen": jnp.zeros((B, 1, len(self.w1[...]) // 2))}
 
     def __call__(self, state: dict, cond: jax.Array, log_gain: jax.Array) -> tuple[dict, jax.Array]:
         """Return the next state and the natural log of the factors, (B, T*S, D).

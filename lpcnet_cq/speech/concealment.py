@@ -97,11 +97,11 @@ class Concealment(nnx.Module):
         lsf = jnp.broadcast_to(lsf_mean, (B, self.M))
         return {
             "lsf": jnp.stack([lsf, lsf], axis=1),
-            "gain": jnp.full((B, 2, self.S), START_LEVEL),
-            "floor": jnp.full((B, 1), START_LEVEL),
+            "gain": jnp.full((B, 2, self.S), START_LEVEL, jnp.float32),
+            "floor": jnp.full((B, 1), START_LEVEL, jnp.float32),
             "floor_lsf": lsf,
             "history": jnp.zeros((B, HISTORY)),
-            "lag": jnp.full((B,), MAX_LAG),
+            "lag": jnp.full((B,), MAX_LAG, jnp.int32),
             "voicing": jnp.zeros((B,)),
             "count": jnp.zeros((B,)),
             "step": jnp.full((B,), step, jnp.int32),

@@ -77,7 +77,7 @@ def start_encoder(model: Model, B: int) -> dict:
     return {
         "lsf": jnp.broadcast_to(model.lsf.mean[...], (B, M)),
         "x": jnp.zeros((B, M + 1)),
-        "gain": jnp.full((B, 2), START_LEVEL),
+        "gain": jnp.full((B, 2), START_LEVEL, jnp.float32),
         "allocation": model.allocation.start(B),
         "energy": jnp.zeros((B, 1)),
         "lapped": jnp.zeros((B, c.n_latents)),
@@ -98,7 +98,7 @@ def start_decoder(model: Model, B: int) -> dict:
         parts |= {"a_rest": jnp.zeros((B, 1, M + 2)), "y_rest": jnp.zeros((B, M + 1))}
     return parts | {
         "lsf": jnp.broadcast_to(model.lsf.mean[...], (B, M)),
-        "gain": jnp.full((B, 2), START_LEVEL),
+        "gain": jnp.full((B, 2), START_LEVEL, jnp.float32),
         "allocation": model.allocation.start(B),
         "lapped": jnp.zeros((B, model.config.n_latents)),
         "a": jnp.zeros((B, 1, M + 2)).at[..., 0].set(1.0),

@@ -12,11 +12,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 
 from lpcnet_cq.bitstream.entropy_model import EntropyModel
 from lpcnet_cq.bitstream.packet import Integers
-from lpcnet_cq.nn.runtime import is_valid_output, one_batch, own_settings, with_values
+from lpcnet_cq.nn.runtime import compiled, is_valid_output, one_batch, own_settings, with_values
 from lpcnet_cq.speech import front_end
 from lpcnet_cq.speech import model as cq
 from lpcnet_cq.speech.comfort_noise import comfort_noise
@@ -48,12 +47,9 @@ class SpeechSignalModel:
     def __init__(self, floats: dict, entropy: EntropyModel, config: SpeechConfig):
         self._config, self._entropy = config, entropy
         graph, self._params = with_values(partial(cq.Model, wide=True), floats, config)
-        self._start_encoder = jax.jit(lambda params: cq.start_encoder(nnx.merge(graph, params), 1))
-        self._start_decoder = jax.jit(lambda params: cq.start_decoder(nnx.merge(graph, params), 1))
-        self._encode = jax.jit(partial(_encode, graph))
-        self._decode = jax.jit(partial(_decode, graph))
-        self._comfort_noise = jax.jit(partial(_comfort_noise, graph))
-        self._decode_live = jax.jit(partial(_decode_live, graph))
+        self._start_encoder, self._start_decoder = compiled(_start_encoder, graph), compiled(_start_decoder, graph)
+        self._encode, self._decode = compiled(_encode, graph), compiled(_decode, graph)
+        self._comfort_noise, self._decode_live = compiled(_comfort_noise, graph), compiled(_decode_live, graph)
         self._gain_per_log_unit = gain_per_log_unit(floats)
         self._no_loss = np.array([False]), np.array([0], np.int32), np.zeros((1, config.spec.hop), np.float32)
 
@@ -134,26 +130,31 @@ class SpeechSignalModel:
         return state, np.asarray(y)[0]
 
 
-def _encode(graph, params, state, x, lsf):
-    model = nnx.merge(graph, params)
+def _start_encoder(model):
+    return cq.start_encoder(model, 1)
+
+
+def _start_decoder(model):
+    return cq.start_decoder(model, 1)
+
+
+def _encode(model, state, x, lsf):
     ahead = model.config.spec.look_ahead
     state, side = cq.encode_side(model, state, x[:, :-ahead], lsf, 1.0)
     state, z = cq.encode_latents(model, state, side, x[:, ahead:])
     return state, jnp.concatenate([side["lsf"], side["gain"]], axis=-1), z
 
 
-def _decode(graph, params, state, n_lsf, n_gain, n_latents, step):
+def _decode(model, state, n_lsf, n_gain, n_latents, step):
     """Decode received packets."""
-    model = nnx.merge(graph, params)
     return _checked(model, *cq.decode(model, state, n_lsf, n_gain, n_latents, step))
 
 
-def _decode_live(graph, params, state, n_lsf, n_gain, n_latents, step, lost, distance, next_excitation):
+def _decode_live(model, state, n_lsf, n_gain, n_latents, step, lost, distance, next_excitation):
     """Decode one packet, or conceal it if it is lost; a lost packet has the step index of the packet before.
 
     `distance` and `next_excitation` are those of `track_loss`.
     """
-    model = nnx.merge(graph, params)
     spec = model.config.spec
     S, L = spec.n_subframes, spec.subframe
     concealment, loss = track_loss(state["concealment"], lost, lost, distance, next_excitation, S, L)
@@ -162,8 +163,7 @@ def _decode_live(graph, params, state, n_lsf, n_gain, n_latents, step, lost, dis
     return _checked(model, *cq.decode(model, state, n_lsf, n_gain, n_latents, step[:, None], loss))
 
 
-def _comfort_noise(graph, params, state, n_lsf, n_gain):
-    model = nnx.merge(graph, params)
+def _comfort_noise(model, state, n_lsf, n_gain):
     return _checked(model, *comfort_noise(model, state, n_lsf, n_gain))
 
 

@@ -1,15 +1,10 @@
 """Reading packets in NumPy and Python: the same integers, ends and faults as the compiled reader."""
 
-import io
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lpcnet_cq.bitstream.container import read_header, read_segments
 from lpcnet_cq.bitstream.packet import LIMIT, Integers, put_layers, put_packets
 from lpcnet_cq.bitstream.packet_reader import NO_PAST, PacketReader
 from lpcnet_cq.bitstream.vector_reader import BEYOND, LAST_BYTES, TRUNCATED
@@ -24,8 +19,6 @@ from lpcnet_cq.speech.freeze import freeze
 from lpcnet_cq.speech.integer_model import SubframeModel
 from lpcnet_cq.training.presets import PRESETS
 
-VECTORS = Path(__file__).parents[1] / "vectors"
-INDEX = json.loads((VECTORS / "index.json").read_text())
 CONFIG, MUSIC = PRESETS["tiny"].codec, PRESETS["audio-tiny"].codec
 MOST = 3  # packets that the compiled reader takes
 
@@ -192,23 +185,6 @@ def test_every_fault_is_named(models, readers):
     found = [assert_alike(readers["speech"], None, damaged, 0, 1, MOST) for damaged in some]
     said = {text for text in found if isinstance(text, str)}
     assert said == {BEYOND, LAST_BYTES, NO_PAST, TRUNCATED}
-
-
-@pytest.mark.parametrize("name", [name for name in INDEX if (VECTORS / f"{name}.cq").exists() and "stream" not in name])
-def test_conformance_vectors_are_read(name, released):
-    """The stored integers of every file of `tests/vectors`."""
-    recipe, expected = INDEX[name], np.load(VECTORS / f"{name}.npz")
-    model, _ = released(recipe["weights"])
-    file = io.BytesIO((VECTORS / f"{name}.cq").read_bytes())
-    read_header(file)
-    parts = []
-    for segment in read_segments(file):
-        if segment.n_packets:
-            place = segment.payload, 0, segment.n_packets, 1, segment.enhancements, segment.packet_bytes
-            parts.append(PacketReader(model).read(None, *place)[1])
-    for key in ("step", "side", "latents"):
-        found = [getattr(part, key) for part in parts]
-        np.testing.assert_array_equal(np.concatenate(found) if found else expected[key][:0], expected[key])
 
 
 @pytest.mark.parametrize("weights", ["cq", "cq3", "cq-sparse", "audio"])

@@ -53,6 +53,17 @@ def same(a, b):
     return all(np.array_equal(getattr(a, k), getattr(b, k)) for k in ("step", "side", "latents"))
 
 
+def test_weights_of_the_same_dimensions_share_compiled_code(model, reader, speech_integers):
+    """Each reads what its own tables say."""
+    other, n, sizes = SubframeModel(speech_integers, CONFIG), integers(2), []
+    second = Reader(other)
+    for its, of in ((model, reader), (other, second)):
+        data = b"".join(layers[0] for layers in put_layers(its, None, n, 0)[1])
+        assert same(of.read(None, data, 0, 2, MOST)[1], n)
+        sizes.append(of._read.func._cache_size())
+    assert reader._read.func is second._read.func and sizes[0] == sizes[1] > 0
+
+
 wild = st.one_of(st.integers(-3, 3), st.integers(-60, 60), st.sampled_from([-LIMIT, LIMIT]), st.integers(-LIMIT, LIMIT))
 
 

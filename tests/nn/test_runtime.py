@@ -6,10 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
 from lpcnet_cq.nn import runtime
 from lpcnet_cq.nn.limits import MAX_OUTPUT
-from lpcnet_cq.nn.runtime import is_valid_output, own_settings, use_cache
+from lpcnet_cq.nn.runtime import compiled, is_valid_output, own_settings, use_cache, with_values
 
 
 def test_compiled_code_is_kept_where_the_user_says(monkeypatch, tmp_path):
@@ -46,6 +47,25 @@ def test_a_forked_process_is_told_to_spawn(monkeypatch):
     monkeypatch.setattr(runtime, "_process", os.getpid() + 1)
     with pytest.raises(RuntimeError, match="`spawn`"), own_settings():
         pass
+
+
+def test_weights_of_the_same_graph_share_compiled_code():
+    """Each gives its own result; another graph has code of its own."""
+    shapes = []
+
+    def apply(layer, x):
+        shapes.append(x.shape)  # when it is traced
+        return layer(x)
+
+    def layer(n, rngs):
+        return nnx.Linear(3, n, rngs=rngs)
+
+    x = np.ones((1, 3), np.float32)
+    for n, value, traced in ((2, 1, 1), (2, 5, 1), (4, 1, 2), (2, 7, 2)):
+        floats = {"kernel": np.full((3, n), value, np.float32), "bias": np.zeros(n, np.float32)}
+        graph, params = with_values(layer, floats, n)
+        np.testing.assert_array_equal(compiled(apply, graph)(params, x), np.full((1, n), 3 * value))
+        assert len(shapes) == traced
 
 
 @pytest.mark.parametrize("n", [1, 320, 6720])

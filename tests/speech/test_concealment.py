@@ -1,7 +1,6 @@
 """Concealment: pitch goes on, live as in training; long losses end in the noise before; no loss changes nothing."""
 
 from dataclasses import replace
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +8,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from lpcnet_cq.nn.runtime import compiled
 from lpcnet_cq.speech import concealment, runtime
 from lpcnet_cq.speech import model as cq
 from lpcnet_cq.speech.concealment import (
@@ -104,7 +104,7 @@ def integers():
 def live(net):
     """Return `push(state, packet t of the integers, lost)`, and the state before the first packet."""
     graph, params = net
-    step = jax.jit(partial(runtime._decode_live, graph))
+    step = compiled(runtime._decode_live, graph)
 
     def push(state, integers, t, lost, excitation=None, distance=1):
         """With the excitation of a later packet, the side information of that packet is given in place of the lost."""

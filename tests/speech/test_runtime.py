@@ -1,5 +1,7 @@
 """The signal model for speech behind plain arrays: chunks, ends of signals, short runs, concealment."""
 
+from dataclasses import replace
+
 import jax
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from lpcnet_cq.bitstream.packet import Integers
 from lpcnet_cq.speech.analysis import analyse_lsf
 from lpcnet_cq.speech.highpass import highpass, start_highpass
 from lpcnet_cq.speech.integer_model import SubframeModel
-from lpcnet_cq.speech.model import encode_side, start_encoder
+from lpcnet_cq.speech.model import Model, encode_side, start_decoder, start_encoder
 from lpcnet_cq.speech.runtime import SpeechSignalModel
 from lpcnet_cq.training.presets import PRESETS
 
@@ -54,6 +56,23 @@ def test_encoder_gives_integers_and_real_latents(model, speech):
     side, z = analysed(model, speech, [T])
     assert side.shape == (T, M + S) and side.dtype == np.int64
     assert z.shape == (T, S, D) and np.abs(z - np.rint(z)).max() > 0.01
+
+
+def test_types_of_a_state_stay_those_of_the_first(model, speech, integers):
+    """Other types would compile all code twice: for the first packets, and for those after them."""
+    first = model.start_encoder(speech[:AHEAD])
+    later = model.analyse(first, speech[AHEAD : AHEAD + HOP], 1)[0]
+    assert jax.tree.map(jax.typeof, first.networks) == jax.tree.map(jax.typeof, later.networks)
+    first, n = model.start_decoder(), next(iter(integers.runs(1)))
+    for later in (model.synthesise(first, n)[0], model.conceal(first, n, 0)[0]):
+        assert jax.tree.map(jax.typeof, first) == jax.tree.map(jax.typeof, later)
+
+
+def test_a_state_of_concealment_has_types_that_stay():
+    """A weak type becomes the other one with the first packet."""
+    config = replace(CONFIG, concealment=True)
+    state = jax.eval_shape(lambda: start_decoder(Model(config, rngs=nnx.Rngs(0)), 1))
+    assert "lag" in state["concealment"] and not any(leaf.weak_type for leaf in jax.tree.leaves(state))
 
 
 def test_chunks_give_what_the_whole_signal_gives(model, speech):

@@ -3,6 +3,8 @@
 import json
 from dataclasses import asdict, replace
 
+import jax
+import jax.numpy as jnp
 import pytest
 
 from dsp.frames import FrameSpec
@@ -58,3 +60,10 @@ def test_published_systems_go_by_their_names():
 def test_the_preset_follows_from_the_weights(init, preset):
     for purpose in ("continue", "prune"):
         assert preset_for_weights(init, purpose) == replace(PRESETS[f"{preset}-{purpose}"], init=init)
+
+
+@pytest.mark.parametrize("model", ["speech_model", "music_model"])
+def test_new_parameters_have_the_types_of_trained_ones(model, request):
+    """Types that change with the first step compile the second one anew, out of the budget of minutes."""
+    leaves = jax.tree.leaves(request.getfixturevalue(model)[1])
+    assert leaves and all(leaf.dtype == jnp.float32 and not leaf.weak_type for leaf in leaves)
