@@ -3,8 +3,8 @@
 Place in the chain: around the signal model of speech. The encoder multiplies the samples by 2^-L and the decoder its
 output by 2^L, so that quality and rate do not depend on the level. L is a whole number, 0 for most speech. It belongs
 to the context: it can change only at context resets (`bitstream.level` writes it), and then changes gradually over most
-of a packet. The active level is a peak of the short-term power: of a segment of a file its largest one, of a live signal
-one that falls slowly. Delay: none.
+of a packet. The active level is a peak of the short-term power: of a segment of a file its largest one, of a live
+signal one that falls slowly. Delay: none.
 
 Letters: N samples, H samples of a packet, L level.
 """
