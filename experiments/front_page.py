@@ -18,7 +18,7 @@ from lpcnet_cq.evaluation.tables import markdown, mean_and_interval, mean_cell
 
 README = Path(__file__).parents[1] / "README.md"
 KBPS = 9.0
-CODECS = (OWN, "opus", "opus-nolace", "amr-wb", "lyra-v2", plots.UNCODED)
+CODECS = (OWN, "opus", "opus-lace", "opus-nolace", "amr-wb", "lyra-v2", plots.UNCODED)
 TOLD = ("pesq", "visqol", "estoi", "warpq", "hasqi", "speaker", "distillmos", "dnsmos")
 NOTES = {"warpq": ", lower is better", "distillmos": ", without the original", "dnsmos": ", without the original"}
 CURVES = {"pesq": "PESQ", "visqol": "ViSQOL", "estoi": "ESTOI"}
