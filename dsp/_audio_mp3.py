@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 _TAG_BYTES = 128  # of an ID3 tag of the first kind
 _MARKS = (b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM", b".snd", b"caff", b"fLaC", b"OggS")  # of other recordings
-_SEARCH_BYTES = 1 << 16  # the first frame must begin within this range
+_SEARCH_BYTES = 1 << 20  # the first frame must begin within this range, behind tags and zero bytes
 _CHAIN = 3  # consecutive frames that identify a stream
 _BITRATES_KBPS = {
     (3, 3): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),  # MPEG-1, layer I
@@ -58,14 +58,26 @@ class Mp3Stream:
 
 
 def after_id3(data, at: int = 0) -> int:
-    """Return the position after the ID3 tags at a position; a tag that is longer than the data is ignored."""
+    """Return the position after the ID3 tags at a position; a tag that is longer than the data is ignored.
+
+    A size has 7 bits per byte. Some programs write 8: if a recording begins only there, or if a byte has 8 bits.
+    """
     while data[at : at + 3] == b"ID3" and at + 10 <= len(data):
-        a, b, c, d = (byte & 127 for byte in data[at + 6 : at + 10])
-        end = at + 10 + (a << 21 | b << 14 | c << 7 | d) + 10 * (data[at + 5] >> 4 & 1)
+        size = bytes(data[at + 6 : at + 10])
+        a, b, c, d = (byte & 127 for byte in size)
+        sizes = [a << 21 | b << 14 | c << 7 | d, int.from_bytes(size, "big")]
+        ends = [at + 10 + n + 10 * (data[at + 5] >> 4 & 1) for n in sizes]
+        end = next((e for e in ends if _begins(data, e)), ends[max(size) > 127])
         if end > len(data):
             break
         at = end
     return at
+
+
+def _begins(data, at: int) -> bool:
+    """Return whether a recording or another ID3 tag begins exactly at a position."""
+    mark = data[at : at + 4]
+    return mark in _MARKS or mark[:3] == b"ID3" or _next_frame(data, at, None, at + 1) is not None
 
 
 def _after_tags(data, at: int) -> int:
@@ -92,6 +104,7 @@ def ends_with_tag(data) -> bool:
 
 def find_mp3(data, at: int = 0) -> Mp3Stream | None:
     """Find the frames of a stream that begins near a position; return None if there is none."""
+    at = _after_tags(data, at)
     first = _next_frame(data, at, None, min(len(data), at + _SEARCH_BYTES))
     if first is None:
         return None

@@ -87,3 +87,30 @@ def test_recordings_in_another_format_behind_a_stream_are_joined(audio_files, ki
     found, alone = audio_files.read(first + second), [audio_files.read(data).x for data in (first, second)]
     np.testing.assert_array_equal(found.x, np.concatenate(alone))
     assert found.notes == ["joined 2 recordings that follow each other in the file"]
+
+
+@pytest.mark.parametrize("n_bytes", [300, 4096, 100_000])
+def test_id3_tags_may_give_their_size_with_eight_bits_per_byte(audio_files, n_bytes):
+    data = audio_files.encoded(("MP3", "MPEG_LAYER_III"))
+    frames = (b"\xff\xfb\x90\x44" + bytes(413)) * 300  # which are a part of the tag
+    found = audio_files.read(b"ID3\3\0\0" + n_bytes.to_bytes(4, "big") + frames[:n_bytes] + data)
+    np.testing.assert_array_equal(found.x, audio_files.read(data).x)
+    assert found.notes == []
+
+
+BEFORE = {
+    "100 kB of zeros": bytes(100_000),
+    "3 MB of zeros": bytes(3 << 20),
+    "zeros behind a tag": TAGS["ID3v2"] + bytes(100_000),
+    "zeros before a tag": bytes(100_000) + TAGS["ID3v2"],
+    "random bytes": np.random.default_rng(7).bytes(70_000),
+    "random bytes like a frame": b"\xff\xfb\x90" + np.random.default_rng(7).bytes(70_000),
+}
+
+
+@pytest.mark.parametrize("before", BEFORE)
+def test_a_stream_may_begin_far_from_the_beginning(audio_files, capfd, before):
+    data = audio_files.encoded(("MP3", "MPEG_LAYER_III"))
+    found = audio_files.read(BEFORE[before] + data)
+    np.testing.assert_array_equal(found.x, audio_files.read(data).x)
+    assert found.notes == [] and capfd.readouterr().err == ""  # libmpg123 writes its complaints there
