@@ -77,7 +77,7 @@ def recordings(data) -> Iterator[Recording]:
         for part in ogg_parts(data, at):
             if part.flac:  # libsndfile cannot decode all of these
                 stream = b"".join(data[start:end] for start, end in part.flac)
-                yield from (_flac(stream, flac) for flac in flac_parts(stream, 0))
+                yield from (_flac(stream, flac, part.damaged, part.cut_off) for flac in flac_parts(stream, 0))
             else:
                 yield _ogg(data, part)
     elif is_voc(data, at):
@@ -183,10 +183,13 @@ def _repaired(data, at: int, found: Samples) -> list:
     return [(at, at + 4), riff, (at + 8, found.size_at), size, (found.size_at + 4, end)]
 
 
-def _flac(data, part: Part) -> Recording:
-    """Decode one FLAC stream; after damage, decoding continues at the next valid frame, and silence fills the gap."""
+def _flac(data, part: Part, damaged: bool = False, cut_off: bool = False) -> Recording:
+    """Decode one FLAC stream; after damage, decoding continues at the next valid frame, and silence fills the gap.
+
+    `damaged` and `cut_off` say what is known of the pages that held it.
+    """
     first = _decoder(Pieces(data, part.pieces))
-    state = {"damaged": False, "cut_off": False, "last_damaged": False, "n_silent": 0}
+    state = {"damaged": damaged, "cut_off": cut_off, "last_damaged": False, "n_silent": 0}
 
     def blocks() -> Iterator[np.ndarray]:
         decoder, n, begin, at, until = first, 0, 0, 0, 0
