@@ -9,7 +9,9 @@ import struct
 from dataclasses import dataclass
 
 _TAG_BYTES = 128  # of an ID3 tag of the first kind
+_FOOTER_BYTES = 10  # of an ID3 tag of the second kind
 _MARKS = (b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM", b".snd", b"caff", b"fLaC", b"OggS")  # of other recordings
+_BOXES = (b"moov", b"free")  # of MP4, that follow its frames
 _SEARCH_BYTES = 1 << 20  # the first frame must begin within this range, behind tags and zero bytes
 _CHAIN = 3  # consecutive frames that identify a stream
 _BITRATES_KBPS = {
@@ -44,6 +46,8 @@ class Mp3Stream:
         Whether a decoder estimates the number of frames from the length of the file.
     end : int or None
         Position where another recording begins, if one follows.
+    n_behind : int
+        Bytes behind the last complete frame that are no part of a recording, see `foreign_bytes`.
     """
 
     pieces: list
@@ -55,6 +59,7 @@ class Mp3Stream:
     cut_off: bool
     endless: bool
     end: int | None
+    n_behind: int
 
 
 def after_id3(data, at: int = 0) -> int:
@@ -80,12 +85,13 @@ def _begins(data, at: int) -> bool:
     return mark in _MARKS or mark[:3] == b"ID3" or _next_frame(data, at, None, at + 1) is not None
 
 
-def _after_tags(data, at: int) -> int:
-    """Return the position after ID3 tags of both kinds and zero bytes."""
+def after_tags(data, at: int) -> int:
+    """Return the position after ID3 tags of both kinds, footers of such tags, and zero bytes."""
     before = -1
     while at != before:
         before, at = at, after_id3(data, at)
         at += _TAG_BYTES if data[at : at + 3] == b"TAG" and at + _TAG_BYTES <= len(data) else 0
+        at += _FOOTER_BYTES if data[at : at + 3] == b"3DI" and at + _FOOTER_BYTES <= len(data) else 0
         zeros = data[at : at + _SEARCH_BYTES]
         at += len(zeros) - len(zeros.lstrip(b"\0"))
     return at
@@ -102,19 +108,28 @@ def ends_with_tag(data) -> bool:
     return data[-128:-125] == b"TAG" or data[-32:-24] == b"APETAGEX"
 
 
+def foreign_bytes(data, at: int, end: int) -> int:
+    """Return the number of bytes from the end of a recording to `end`, unless they are tags, zeros or boxes of MP4."""
+    at = after_tags(data, at)
+    is_tag = data[at : at + 11].startswith((b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3"))
+    is_box = any(name in data[at : at + 8] for name in _BOXES)  # behind its length, which begins with zeros
+    return 0 if is_tag or is_box else max(end - at, 0)
+
+
 def find_mp3(data, at: int = 0) -> Mp3Stream | None:
     """Find the frames of a stream that begins near a position; return None if there is none."""
-    at = _after_tags(data, at)
+    at = after_tags(data, at)
     first = _next_frame(data, at, None, min(len(data), at + _SEARCH_BYTES))
     if first is None:
         return None
     head = _word(data, first)
     runs, n_frames, skipped, cut_off = _runs(data, first, head)
-    tail = _after_tags(data, runs[-1][1])
+    tail = after_tags(data, runs[-1][1])
     end = (
         tail if data[tail : tail + 4] in _MARKS else _next_frame(data, tail, None, min(len(data), tail + _SEARCH_BYTES))
     )
     cut_off = cut_off and end != tail
+    n_behind = foreign_bytes(data, tail, len(data) if end is None else end)
     version, layer, is_mono = head >> 19 & 3, head >> 17 & 3, head >> 6 & 3 == 3
     per_frame = 384 if layer == 3 else 1152 if layer == 2 or version == 3 else 576
     side_bytes = 4 + ((17 if is_mono else 32) if version == 3 else (9 if is_mono else 17))
@@ -133,7 +148,8 @@ def find_mp3(data, at: int = 0) -> Mp3Stream | None:
     else:
         info = b""
     rate_hz = _RATES_HZ[version][head >> 10 & 3]
-    return Mp3Stream([info, *runs], claimed, n_frames, per_frame, rate_hz, skipped, cut_off, claimed is None, end)
+    pieces = [info, *runs]
+    return Mp3Stream(pieces, claimed, n_frames, per_frame, rate_hz, skipped, cut_off, claimed is None, end, n_behind)
 
 
 def _word(data, at: int) -> int:
@@ -186,10 +202,9 @@ def _runs(data, at: int, same: int) -> tuple[list[tuple[int, int]], int, int, bo
         if size and at + size > len(data):
             return runs, n_frames, skipped, True
         start = _next_frame(data, at + size if size else at, same, len(data))
-        tail = _after_tags(data, at)
+        tail = after_tags(data, at)
         if start is None:
-            is_tag = data[tail : tail + 11].startswith((b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3"))
-            return runs, n_frames, skipped, tail < len(data) and not is_tag
+            return runs, n_frames, skipped, len(word) < 4 and word[:1] == b"\xff"
         skipped += 0 if size else max(start - tail, 0)
         at = start
 

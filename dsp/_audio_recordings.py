@@ -126,6 +126,11 @@ def length_notes(
     return [note] if note else []
 
 
+def _behind_notes(n_bytes: int, what: str) -> list[str]:
+    """Return a note on bytes behind the last frame or page."""
+    return [f"left out: {n_bytes} bytes behind the last {what}"] if n_bytes else []
+
+
 def _samples(data, at: int, found: Samples) -> Recording:
     """Decode a WAV, RF64, Wave64, AIFF, AU or CAF file; compressed samples are decoded by libsndfile."""
     rate_hz, channels, frame_bytes = found.sample_rate_hz, found.channels, found.frame_bytes
@@ -270,7 +275,7 @@ def _ogg(data, part: Part) -> Recording:
         damaged = state["damaged"] or decoder.failed or is_short
         found = length_notes(claimed, n, decoder.sample_rate_hz, damaged, part.cut_off, n_silent=state["n_silent"])
         foreign = part.n_behind > 0 and not part.cut_off and not ends_with_tag(data)
-        return found + [f"left out: {part.n_behind} bytes behind the last page"] * foreign
+        return found + _behind_notes(part.n_behind * foreign, "page")
 
     return Recording(decoder.sample_rate_hz, decoder.channels, blocks(), notes, decoder.claimed_samples)
 
@@ -286,8 +291,9 @@ def _mp3(data, stream: Mp3Stream) -> Recording:
         claimed = stream.claimed_frames
         claimed = claimed * stream.samples_per_frame if claimed and claimed != stream.n_frames else None
         complete = stream.claimed_frames == stream.n_frames
-        damaged = stream.skipped_bytes > 0 or decoder.failed or (stream.cut_off and complete)
-        return length_notes(claimed, n, stream.sample_rate_hz, damaged, stream.cut_off and not complete)
+        damaged, cut_off = stream.skipped_bytes > 0 or decoder.failed, stream.cut_off and not complete
+        n_behind = 0 if cut_off else stream.n_behind
+        return length_notes(claimed, n, stream.sample_rate_hz, damaged, cut_off) + _behind_notes(n_behind, "frame")
 
     return Recording(decoder.sample_rate_hz, decoder.channels, decoder.blocks(), notes, decoder.claimed_samples)
 

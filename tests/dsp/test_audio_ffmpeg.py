@@ -100,3 +100,12 @@ def test_flac_in_ogg_says_what_its_pages_lack(audio_files, tmp_path):
     ]
     with pytest.raises(ValueError, match="holds no samples: the recording is cut off"):
         audio_files.read(data[: pages[2].end - 1])
+
+
+@pytest.mark.skipif(FFMPEG is None, reason="ffmpeg is not installed")
+def test_mp3_in_mp4_is_not_called_cut_off_because_of_the_box_behind_it(audio_files, tmp_path):
+    soundfile.write(tmp_path / "a.wav", audio_files.PCM, RATE_HZ)
+    ffmpeg(["-i", str(tmp_path / "a.wav"), "-c:a", "libmp3lame", "-f", "mp4", str(tmp_path / "a.m4a")])
+    data = (tmp_path / "a.m4a").read_bytes()
+    assert audio_files.read(data).notes == []
+    assert audio_files.read(data[: data.rfind(b"moov") - 100]).notes == ["the recording is cut off"]

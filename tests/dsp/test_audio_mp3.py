@@ -38,10 +38,23 @@ def test_tags_may_be_large_or_of_wrong_size(audio_files, size):
     np.testing.assert_array_equal(found.x, audio_files.read(data).x)
 
 
+BEHIND = [
+    *(
+        (b"APETAGEX" + bytes(24), 0),
+        (b"3DI\4\0\0\0\0\7\x68", 0),
+        (bytes(100_000), 0),
+        (b"\0\0\3\0moov" + b"a" * 760, 0),
+    ),
+    *((b"no frame" * 9, 72), (b"\xff" * 500, 500), (np.random.default_rng(7).bytes(5000), 5000)),
+]
+
+
 def test_what_follows_a_complete_mp3_is_noted_unless_it_is_a_tag(audio_files):
     data = audio_files.encoded(("MP3", "MPEG_LAYER_III"))
-    assert audio_files.read(data + b"APETAGEX" + bytes(24)).notes == []
-    assert audio_files.read(data + b"no frame" * 9).notes == ["a part of the recording is damaged"]
+    for tail, n_bytes in BEHIND:
+        found = audio_files.read(data + tail)
+        np.testing.assert_array_equal(found.x, audio_files.read(data).x)
+        assert found.notes == [f"left out: {n_bytes} bytes behind the last frame"] * (n_bytes > 0)
     with pytest.raises(ValueError, match=r"it contains no complete frame of MP3$"):
         audio_files.read(data[:100])
 
