@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 _TAG_BYTES = 128  # of an ID3 tag of the first kind
 _FOOTER_BYTES = 10  # of an ID3 tag of the second kind
-_MARKS = (b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM", b".snd", b"caff", b"fLaC", b"OggS")  # of other recordings
+MARKS = (b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM", b".snd", b"caff", b"fLaC", b"OggS")  # of other recordings
 _BOXES = (b"moov", b"free")  # of MP4, that follow its frames
 _SEARCH_BYTES = 1 << 20  # the first frame must begin within this range, behind tags and zero bytes
 _CHAIN = 3  # consecutive frames that identify a stream
@@ -82,7 +82,7 @@ def after_id3(data, at: int = 0) -> int:
 def _begins(data, at: int) -> bool:
     """Return whether a recording or another ID3 tag begins exactly at a position."""
     mark = data[at : at + 4]
-    return mark in _MARKS or mark[:3] == b"ID3" or _next_frame(data, at, None, at + 1) is not None
+    return mark in MARKS or mark[:3] == b"ID3" or _next_frame(data, at, None, at + 1) is not None
 
 
 def after_tags(data, at: int) -> int:
@@ -113,7 +113,8 @@ def foreign_bytes(data, at: int, end: int) -> int:
     at = after_tags(data, at)
     is_tag = data[at : at + 11].startswith((b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3"))
     is_box = any(name in data[at : at + 8] for name in _BOXES)  # behind its length, which begins with zeros
-    return 0 if is_tag or is_box else max(end - at, 0)
+    is_known = is_tag or is_box or (end == len(data) and ends_with_tag(data))
+    return 0 if is_known else max(end - at, 0)
 
 
 def find_mp3(data, at: int = 0) -> Mp3Stream | None:
@@ -126,7 +127,7 @@ def find_mp3(data, at: int = 0) -> Mp3Stream | None:
     runs, n_frames, skipped, cut_off = _runs(data, first, head)
     tail = after_tags(data, runs[-1][1])
     end = (
-        tail if data[tail : tail + 4] in _MARKS else _next_frame(data, tail, None, min(len(data), tail + _SEARCH_BYTES))
+        tail if data[tail : tail + 4] in MARKS else _next_frame(data, tail, None, min(len(data), tail + _SEARCH_BYTES))
     )
     cut_off = cut_off and end != tail
     n_behind = foreign_bytes(data, tail, len(data) if end is None else end)

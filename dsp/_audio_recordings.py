@@ -13,8 +13,8 @@ import numpy as np
 from dsp._audio_headers import Samples, find_samples
 from dsp._audio_lengths import stated_bytes, whole_sds_samples
 from dsp._audio_libsndfile import Decoder, Pieces
-from dsp._audio_mp3 import Mp3Stream, after_id3, begins_mp3, ends_with_tag, find_mp3
-from dsp._audio_packets import Part, flac_from, flac_parts, ogg_parts, ogg_runs
+from dsp._audio_mp3 import MARKS, Mp3Stream, after_id3, after_tags, begins_mp3, ends_with_tag, find_mp3, foreign_bytes
+from dsp._audio_packets import Part, flac_ends, flac_from, flac_parts, ogg_parts, ogg_runs
 from dsp._audio_samples import BLOCK_SAMPLES, sample_blocks
 from dsp._audio_voc import VocSamples, find_voc, is_voc
 
@@ -57,7 +57,11 @@ def recordings(data) -> Iterator[Recording]:
     """
     if not len(data):
         raise ValueError("there are no data")
-    at = after_id3(data)
+    yield from _recordings(data, after_id3(data))
+
+
+def _recordings(data, at: int) -> Iterator[Recording]:
+    """Yield the recordings from a position on."""
     while True:
         found = find_samples(data, at)
         stream = find_mp3(data, at) if found is None and _may_be_mp3(data, at) else None
@@ -72,7 +76,7 @@ def recordings(data) -> Iterator[Recording]:
         if at == len(data):
             return
     if data[at : at + 4] == b"fLaC":
-        yield from (_flac(data, part) for part in flac_parts(data, at))
+        yield from _flac_recordings(data, at)
     elif data.find(b"OggS", at, at + _SEARCH_BYTES) >= 0:
         for part in ogg_parts(data, at):
             if part.flac:  # libsndfile cannot decode all of these
@@ -84,6 +88,22 @@ def recordings(data) -> Iterator[Recording]:
         yield from (_voc(data, part) for part in find_voc(data, at))
     else:
         yield _other(data, at)
+
+
+def _flac_recordings(data, at: int) -> Iterator[Recording]:
+    """Yield FLAC streams that follow each other, and recordings in other formats behind them."""
+    for part in flac_parts(data, at):
+        yield _flac(data, part)
+        following = _following(data, part)
+        if following is not None:
+            yield from _recordings(data, following)
+            return
+
+
+def _following(data, part: Part) -> int | None:
+    """Return the position of a recording in another format behind the last frame of a FLAC stream."""
+    at = after_tags(data, len(data) if part.end is None else part.end)
+    return at if at < part.pieces[1][1] and (data[at : at + 4] in MARKS or begins_mp3(data, at)) else None
 
 
 def _may_be_mp3(data, at: int) -> bool:
@@ -216,11 +236,11 @@ def _flac(data, part: Part, damaged: bool = False, cut_off: bool = False) -> Rec
                 until = n + max(1, BLOCK_SAMPLES // first.channels)
             rest = flac_from(data, part, begin if alone else max(n - _MAX_FLAC_BLOCK, 0), at)
             if rest is None:
-                complete = n == part.claimed_samples
-                state["damaged"] |= complete and not ends_with_tag(data)
+                complete = _ends_whole(data, part, n)
+                state["damaged"] |= complete and part.end is None
                 last = (part.claimed_samples or 0) - int.from_bytes(part.pieces[0][10:12], "big")
                 state["last_damaged"] = not complete and decoder.failed and begin >= n >= last
-                state["cut_off"] = not complete
+                state["cut_off"] |= not complete
                 return
             pieces, begin = rest
             start, end = pieces[1]
@@ -230,9 +250,29 @@ def _flac(data, part: Part, damaged: bool = False, cut_off: bool = False) -> Rec
             decoder = _decoder(Pieces(data, [pieces[0], (start, end)]))
 
     def notes(n: int) -> list[str]:
-        return length_notes(part.claimed_samples, n, first.sample_rate_hz, **state)
+        n_behind = 0
+        if part.end is not None and _following(data, part) is None:
+            n_behind = foreign_bytes(data, part.end, part.pieces[1][1])
+        state["cut_off"] &= n != part.claimed_samples
+        return length_notes(part.claimed_samples, n, first.sample_rate_hz, **state) + _behind_notes(n_behind, "frame")
 
     return Recording(first.sample_rate_hz, first.channels, blocks(), notes, part.claimed_samples)
+
+
+def _ends_whole(data, part: Part, n_samples: int) -> bool:
+    """Return whether no sample is missing at the end of a FLAC stream; set the position of its end if that is found."""
+    if part.claimed_samples not in (None, n_samples):
+        return False
+    for pieces, first_sample in flac_ends(data, part, n_samples):
+        try:
+            decoder = _decoder(Pieces(data, pieces))
+        except ValueError:
+            continue
+        if sum(map(len, decoder.blocks())) == n_samples - first_sample and not decoder.failed:
+            _, part.end = pieces[1]
+            break
+    is_cut = part.end is None or data[part.end : part.end + 2] in (b"\xff\xf8", b"\xff\xf9")
+    return part.claimed_samples is not None or not is_cut
 
 
 def _affordable(lost: int, n_silent: int, data) -> int:
