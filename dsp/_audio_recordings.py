@@ -250,13 +250,20 @@ def _flac(data, part: Part, damaged: bool = False, cut_off: bool = False) -> Rec
             decoder = _decoder(Pieces(data, [pieces[0], (start, end)]))
 
     def notes(n: int) -> list[str]:
-        n_behind = 0
-        if part.end is not None and _following(data, part) is None:
-            n_behind = foreign_bytes(data, part.end, part.pieces[1][1])
-        state["cut_off"] &= n != part.claimed_samples
-        return length_notes(part.claimed_samples, n, first.sample_rate_hz, **state) + _behind_notes(n_behind, "frame")
+        return _flac_notes(data, part, n, first.sample_rate_hz, state)
 
     return Recording(first.sample_rate_hz, first.channels, blocks(), notes, part.claimed_samples)
+
+
+def _flac_notes(data, part: Part, n: int, rate_hz: int, state: dict) -> list[str]:
+    """Return notes on a FLAC stream of n decoded samples; `state` holds the other arguments of `length_notes`."""
+    n_behind = 0
+    if part.end is not None and _following(data, part) is None:
+        n_behind = foreign_bytes(data, part.end, part.pieces[1][1])
+    cut_off = state["cut_off"] and n != part.claimed_samples
+    return length_notes(part.claimed_samples, n, rate_hz, **state | {"cut_off": cut_off}) + _behind_notes(
+        n_behind, "frame"
+    )
 
 
 def _ends_whole(data, part: Part, n_samples: int) -> bool:
