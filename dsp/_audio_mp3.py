@@ -189,7 +189,7 @@ def _next_frame(data, at: int, same: int | None, end: int) -> int | None:
 
 def _runs(data, at: int, same: int) -> tuple[list[tuple[int, int]], int, int, bool]:
     """Return ranges of consecutive frames, number of frames, bytes between ranges, whether the last frame is cut."""
-    runs, start, n_frames, skipped, sizes = [], at, 0, 0, {}
+    runs, start, n_frames, skipped, sizes, last_size = [], at, 0, 0, {}, 0
     while True:
         word = data[at : at + 4]
         size = sizes.get(word)
@@ -197,7 +197,12 @@ def _runs(data, at: int, same: int) -> tuple[list[tuple[int, int]], int, int, bo
             head = int.from_bytes(word, "big")
             sizes[word] = size = 0 if len(word) < 4 or _differ(head, same) else _frame_bytes(head)
         if size and at + size <= len(data) and not (n_frames and _is_info(data, at)):
-            at, n_frames = at + size, n_frames + 1
+            at, n_frames, last_size = at + size, n_frames + 1, size
+            continue
+        if n_frames > 1 and (tag := _tag_inside(data, at - last_size, at, same)):
+            place, n_lost, start_behind, at = tag
+            runs.append((start, place - n_lost))
+            start, n_frames, skipped, last_size = start_behind, n_frames - (n_lost > 0), skipped + n_lost, 0
             continue
         runs.append((start, at))
         if size and at + size > len(data):
@@ -208,6 +213,20 @@ def _runs(data, at: int, same: int) -> tuple[list[tuple[int, int]], int, int, bo
             return runs, n_frames, skipped, len(word) < 4 and word[:1] == b"\xff"
         skipped += 0 if size else max(start - tail, 0)
         at = start
+
+
+def _tag_inside(data, frame: int, end: int, same: int) -> tuple[int, int, int, int] | None:
+    """Find an ID3 tag inside a frame, which goes on behind it or is cut off; libmpg123 complains of such frames.
+
+    Return the position of the tag, the bytes of the frame before it that are of no use, the position behind the tag,
+    and that of the next whole frame; None if there is no tag.
+    """
+    place = data.find(b"ID3", frame, end)
+    behind = after_id3(data, place) if place >= 0 else place
+    for n_lost, whole in ((0, behind + end - place), (place - frame, behind)):
+        if behind > place and _next_frame(data, whole, same, whole + 1) is not None:
+            return place, n_lost, behind, whole
+    return None
 
 
 def _is_info(data, at: int) -> bool:
