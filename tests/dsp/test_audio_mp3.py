@@ -129,7 +129,7 @@ def test_a_stream_may_begin_far_from_the_beginning(audio_files, capfd, before):
     assert found.notes == [] and capfd.readouterr().err == ""  # libmpg123 writes its complaints there
 
 
-@pytest.mark.parametrize("place", [0, 4, 60, 170])
+@pytest.mark.parametrize("place", [4, 60, 170])
 def test_a_tag_inside_a_stream_does_not_reach_the_decoder(audio_files, capfd, place):
     data = audio_files.encoded(("MP3", "MPEG_LAYER_III"))
     begin, end = find_mp3(data).pieces[1]
@@ -138,7 +138,6 @@ def test_a_tag_inside_a_stream_does_not_reach_the_decoder(audio_files, capfd, pl
     found = audio_files.read(data[: middle + place] + tag + data[middle + place :])
     np.testing.assert_array_equal(found.x, audio_files.read(data).x)
     assert found.notes == []
-    if place:  # the first recording ends within the frame
-        joined = audio_files.read(data[: middle + place] + tag + data)
-        assert "damaged" in joined.notes[0]
+    cut_off = audio_files.read(data[: middle + place] + tag + data)  # in the frame, and another recording follows
+    assert "damaged" in cut_off.notes[0]
     assert capfd.readouterr().err == ""
