@@ -5,6 +5,7 @@ rate of its first frame. It also trusts wrong Xing headers, and stops at damage.
 frame, removes all other data, and gives the decoder the true number of frames.
 """
 
+import re
 import struct
 from dataclasses import dataclass
 
@@ -22,6 +23,8 @@ _BITRATES_KBPS = {
     (2, 1): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
 _RATES_HZ = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
+_RATES = b"".join(b"%c-%c" % (index << 4, index << 4 | 11) for index in range(1, 15))
+_HEAD = re.compile(rb"\xff[\xe2-\xe7\xf2-\xf7\xfa-\xff][%b]" % _RATES)  # of a frame, see `_frame_bytes`
 _SAME = 0xFFFE0C00  # sync, version, layer and sample rate: constant within a stream, as is mono or stereo
 
 
@@ -175,7 +178,8 @@ def _frame_bytes(head: int) -> int:
 
 def _next_frame(data, at: int, same: int | None, end: int) -> int | None:
     """Return the first position of several consecutive frames, or of the last frames of the data."""
-    while (at := data.find(b"\xff", at, end)) >= 0:
+    while found := _HEAD.search(data, at, end + 2):
+        at = found.start()
         head = _word(data, at)
         if same is None or not _differ(head, same):
             place, n = at, 0

@@ -356,7 +356,7 @@ def _other(data, at: int) -> Recording:
     try:
         decoder = _decoder(Pieces(data, [(at, len(data))]))
     except ValueError:
-        stream = find_mp3(data, at)
+        stream = None if _may_be_mp3(data, at) else find_mp3(data, at)  # which was tried before
         if stream is None and data[at] == 0xFF:  # libsndfile's reason is another one
             raise ValueError("it contains no complete frame of MP3") from None
         if stream is None:
