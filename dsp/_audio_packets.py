@@ -6,6 +6,7 @@ Place in the chain: before libsndfile, which reads only the first recording and 
 import re
 import struct
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
@@ -14,6 +15,8 @@ from dsp._audio_mapping import first_match
 
 _FLAC_MARK = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")  # start of a stream, and header of the STREAMINFO block
 _LAST_BLOCK = 0x80
+_WINDOW_BYTES = 1 << 16  # of a search from the end
+_MAX_FRAME_BYTES = 1 << 22  # of FLAC: 65535 samples of 8 channels, with 24 bits
 _FLAC_FRAME = re.compile(rb"\xff[\xf8\xf9]", re.DOTALL)
 _PAGE = struct.Struct("<4sBBqIIIB")  # mark, version, flags, granule position, serial, number, checksum, segments
 _FIRST_PAGE, _LAST_PAGE = 2, 4
@@ -65,6 +68,8 @@ class Part:
         Pages of an Ogg file.
     n_behind : int
         Bytes between its last page and the end of an Ogg file.
+    end : int or None
+        Position behind the last frame of a FLAC stream, if other bytes follow.
     """
 
     pieces: list
@@ -74,6 +79,7 @@ class Part:
     flac: list = field(default_factory=list)
     pages: list[Page] = field(default_factory=list)
     n_behind: int = 0
+    end: int | None = None
 
 
 def flac_parts(data, at: int) -> list[Part]:
@@ -108,17 +114,58 @@ def flac_from(data, part: Part, n_samples: int, at: int) -> tuple[list, int] | N
     continues there.
     """
     (start, end) = part.pieces[1]
-    head = part.pieces[0] + data[start : start + 16]  # mark and STREAMINFO
-    block_samples = int.from_bytes(head[8:10], "big")
+    head = _flac_head(data, part)
     last = part.claimed_samples or 1 << 36
     for found in _FLAC_FRAME.finditer(data, max(start, at), end):
-        number = _flac_number(data[found.start() : found.start() + 16])
-        if number is not None:
-            first_sample = number if data[found.start() + 1] & 1 else number * block_samples
-            if n_samples <= first_sample < last:
-                info = head[:4] + bytes([_LAST_BLOCK]) + head[5:42]
-                return [info, (found.start(), end)], first_sample
+        first_sample = _first_sample(data, found.start(), head)
+        if first_sample is not None and n_samples <= first_sample < last:
+            return [head, (found.start(), end)], first_sample
     return None
+
+
+def flac_ends(data, part: Part, n_samples: int) -> Iterator[tuple[list, int]]:
+    """Yield the last frame of `n_samples` samples as a FLAC stream, and its first sample, for every possible end.
+
+    A frame may end where its checksum is right, which every 65536th other position is too.
+    """
+    (start, end) = part.pieces[1]
+    head = _flac_head(data, part)
+    before = (
+        (found.start(), first_sample)
+        for stop in range(end, start, -_WINDOW_BYTES)
+        for found in reversed([*_FLAC_FRAME.finditer(data, max(start, stop - _WINDOW_BYTES), min(stop + 1, end))])
+        if (first_sample := _first_sample(data, found.start(), head)) is not None and first_sample < n_samples
+    )
+    at, first_sample = next(before, (end, 0))
+    crc = 0
+    for place, byte in enumerate(data[at : min(end, at + _MAX_FRAME_BYTES)], at + 1):
+        crc = (crc << 8 & 0xFFFF) ^ _CRC16[crc >> 8 ^ byte]
+        if crc == 0:
+            yield [head, (at, place)], first_sample
+
+
+def _flac_head(data, part: Part) -> bytes:
+    """Return the mark and the STREAMINFO block of a FLAC stream, as its only block of metadata."""
+    (start, _) = part.pieces[1]
+    head = part.pieces[0] + data[start : start + 16]
+    return head[:4] + bytes([_LAST_BLOCK]) + head[5:42]
+
+
+def _first_sample(data, at: int, head: bytes) -> int | None:
+    """Return the first sample of the frame at a position; None if no frame begins there."""
+    number = _flac_number(data[at : at + 16])
+    is_sample = data[at + 1 : at + 2] == b"\xf9"
+    return number if number is None or is_sample else number * int.from_bytes(head[8:10], "big")
+
+
+def _crc16(crc: int) -> int:
+    """Return the remainder of a byte in the upper half of `crc`, with the polynomial 0x8005."""
+    for _ in range(8):
+        crc = crc << 1 ^ (0x18005 if crc & 0x8000 else 0)
+    return crc
+
+
+_CRC16 = [_crc16(byte << 8) for byte in range(256)]
 
 
 def _flac_number(head: bytes) -> int | None:

@@ -13,8 +13,8 @@ import numpy as np
 from dsp._audio_headers import Samples, find_samples
 from dsp._audio_lengths import stated_bytes, whole_sds_samples
 from dsp._audio_libsndfile import Decoder, Pieces
-from dsp._audio_mp3 import Mp3Stream, after_id3, begins_mp3, ends_with_tag, find_mp3
-from dsp._audio_packets import Part, flac_from, flac_parts, ogg_parts, ogg_runs
+from dsp._audio_mp3 import MARKS, Mp3Stream, after_id3, after_tags, begins_mp3, ends_with_tag, find_mp3, foreign_bytes
+from dsp._audio_packets import Part, flac_ends, flac_from, flac_parts, ogg_parts, ogg_runs
 from dsp._audio_samples import BLOCK_SAMPLES, sample_blocks
 from dsp._audio_voc import VocSamples, find_voc, is_voc
 
@@ -57,7 +57,11 @@ def recordings(data) -> Iterator[Recording]:
     """
     if not len(data):
         raise ValueError("there are no data")
-    at = after_id3(data)
+    yield from _recordings(data, after_id3(data))
+
+
+def _recordings(data, at: int) -> Iterator[Recording]:
+    """Yield the recordings from a position on."""
     while True:
         found = find_samples(data, at)
         stream = find_mp3(data, at) if found is None and _may_be_mp3(data, at) else None
@@ -72,18 +76,34 @@ def recordings(data) -> Iterator[Recording]:
         if at == len(data):
             return
     if data[at : at + 4] == b"fLaC":
-        yield from (_flac(data, part) for part in flac_parts(data, at))
+        yield from _flac_recordings(data, at)
     elif data.find(b"OggS", at, at + _SEARCH_BYTES) >= 0:
         for part in ogg_parts(data, at):
             if part.flac:  # libsndfile cannot decode all of these
                 stream = b"".join(data[start:end] for start, end in part.flac)
-                yield from (_flac(stream, flac) for flac in flac_parts(stream, 0))
+                yield from (_flac(stream, flac, part.damaged, part.cut_off) for flac in flac_parts(stream, 0))
             else:
                 yield _ogg(data, part)
     elif is_voc(data, at):
         yield from (_voc(data, part) for part in find_voc(data, at))
     else:
         yield _other(data, at)
+
+
+def _flac_recordings(data, at: int) -> Iterator[Recording]:
+    """Yield FLAC streams that follow each other, and recordings in other formats behind them."""
+    for part in flac_parts(data, at):
+        yield _flac(data, part)
+        following = _following(data, part)
+        if following is not None:
+            yield from _recordings(data, following)
+            return
+
+
+def _following(data, part: Part) -> int | None:
+    """Return the position of a recording in another format behind the last frame of a FLAC stream."""
+    at = after_tags(data, len(data) if part.end is None else part.end)
+    return at if at < part.pieces[1][1] and (data[at : at + 4] in MARKS or begins_mp3(data, at)) else None
 
 
 def _may_be_mp3(data, at: int) -> bool:
@@ -124,6 +144,11 @@ def length_notes(
     parts = [*parts[:damaged], "the last frame is damaged or cut off"] if last_damaged else parts
     note = "; ".join([*parts, wrong] if wrong else parts)
     return [note] if note else []
+
+
+def _behind_notes(n_bytes: int, what: str) -> list[str]:
+    """Return a note on bytes behind the last frame or page."""
+    return [f"left out: {n_bytes} bytes behind the last {what}"] if n_bytes else []
 
 
 def _samples(data, at: int, found: Samples) -> Recording:
@@ -183,10 +208,13 @@ def _repaired(data, at: int, found: Samples) -> list:
     return [(at, at + 4), riff, (at + 8, found.size_at), size, (found.size_at + 4, end)]
 
 
-def _flac(data, part: Part) -> Recording:
-    """Decode one FLAC stream; after damage, decoding continues at the next valid frame, and silence fills the gap."""
+def _flac(data, part: Part, damaged: bool = False, cut_off: bool = False) -> Recording:
+    """Decode one FLAC stream; after damage, decoding continues at the next valid frame, and silence fills the gap.
+
+    `damaged` and `cut_off` say what is known of the pages that held it.
+    """
     first = _decoder(Pieces(data, part.pieces))
-    state = {"damaged": False, "cut_off": False, "last_damaged": False, "n_silent": 0}
+    state = {"damaged": damaged, "cut_off": cut_off, "last_damaged": False, "n_silent": 0}
 
     def blocks() -> Iterator[np.ndarray]:
         decoder, n, begin, at, until = first, 0, 0, 0, 0
@@ -208,11 +236,11 @@ def _flac(data, part: Part) -> Recording:
                 until = n + max(1, BLOCK_SAMPLES // first.channels)
             rest = flac_from(data, part, begin if alone else max(n - _MAX_FLAC_BLOCK, 0), at)
             if rest is None:
-                complete = n == part.claimed_samples
-                state["damaged"] |= complete and not ends_with_tag(data)
+                complete = _ends_whole(data, part, n)
+                state["damaged"] |= complete and part.end is None
                 last = (part.claimed_samples or 0) - int.from_bytes(part.pieces[0][10:12], "big")
                 state["last_damaged"] = not complete and decoder.failed and begin >= n >= last
-                state["cut_off"] = not complete
+                state["cut_off"] |= not complete
                 return
             pieces, begin = rest
             start, end = pieces[1]
@@ -222,9 +250,36 @@ def _flac(data, part: Part) -> Recording:
             decoder = _decoder(Pieces(data, [pieces[0], (start, end)]))
 
     def notes(n: int) -> list[str]:
-        return length_notes(part.claimed_samples, n, first.sample_rate_hz, **state)
+        return _flac_notes(data, part, n, first.sample_rate_hz, state)
 
     return Recording(first.sample_rate_hz, first.channels, blocks(), notes, part.claimed_samples)
+
+
+def _flac_notes(data, part: Part, n: int, rate_hz: int, state: dict) -> list[str]:
+    """Return notes on a FLAC stream of n decoded samples; `state` holds the other arguments of `length_notes`."""
+    n_behind = 0
+    if part.end is not None and _following(data, part) is None:
+        n_behind = foreign_bytes(data, part.end, part.pieces[1][1])
+    cut_off = state["cut_off"] and n != part.claimed_samples
+    return length_notes(part.claimed_samples, n, rate_hz, **state | {"cut_off": cut_off}) + _behind_notes(
+        n_behind, "frame"
+    )
+
+
+def _ends_whole(data, part: Part, n_samples: int) -> bool:
+    """Return whether no sample is missing at the end of a FLAC stream; set the position of its end if that is found."""
+    if part.claimed_samples not in (None, n_samples):
+        return False
+    for pieces, first_sample in flac_ends(data, part, n_samples):
+        try:
+            decoder = _decoder(Pieces(data, pieces))
+        except ValueError:
+            continue
+        if sum(map(len, decoder.blocks())) == n_samples - first_sample and not decoder.failed:
+            _, part.end = pieces[1]
+            break
+    is_cut = part.end is None or data[part.end : part.end + 2] in (b"\xff\xf8", b"\xff\xf9")
+    return part.claimed_samples is not None or not is_cut
 
 
 def _affordable(lost: int, n_silent: int, data) -> int:
@@ -267,7 +322,7 @@ def _ogg(data, part: Part) -> Recording:
         damaged = state["damaged"] or decoder.failed or is_short
         found = length_notes(claimed, n, decoder.sample_rate_hz, damaged, part.cut_off, n_silent=state["n_silent"])
         foreign = part.n_behind > 0 and not part.cut_off and not ends_with_tag(data)
-        return found + [f"left out: {part.n_behind} bytes behind the last page"] * foreign
+        return found + _behind_notes(part.n_behind * foreign, "page")
 
     return Recording(decoder.sample_rate_hz, decoder.channels, blocks(), notes, decoder.claimed_samples)
 
@@ -283,8 +338,9 @@ def _mp3(data, stream: Mp3Stream) -> Recording:
         claimed = stream.claimed_frames
         claimed = claimed * stream.samples_per_frame if claimed and claimed != stream.n_frames else None
         complete = stream.claimed_frames == stream.n_frames
-        damaged = stream.skipped_bytes > 0 or decoder.failed or (stream.cut_off and complete)
-        return length_notes(claimed, n, stream.sample_rate_hz, damaged, stream.cut_off and not complete)
+        damaged, cut_off = stream.skipped_bytes > 0 or decoder.failed, stream.cut_off and not complete
+        n_behind = 0 if cut_off else stream.n_behind
+        return length_notes(claimed, n, stream.sample_rate_hz, damaged, cut_off) + _behind_notes(n_behind, "frame")
 
     return Recording(decoder.sample_rate_hz, decoder.channels, decoder.blocks(), notes, decoder.claimed_samples)
 
@@ -300,7 +356,7 @@ def _other(data, at: int) -> Recording:
     try:
         decoder = _decoder(Pieces(data, [(at, len(data))]))
     except ValueError:
-        stream = find_mp3(data, at)
+        stream = None if _may_be_mp3(data, at) else find_mp3(data, at)  # which was tried before
         if stream is None and data[at] == 0xFF:  # libsndfile's reason is another one
             raise ValueError("it contains no complete frame of MP3") from None
         if stream is None:

@@ -45,8 +45,10 @@ def to_float(raw: bytes, encoding: str) -> np.ndarray:
     else:
         x = np.frombuffer(raw, encoding)
     if x.dtype.kind == "f":
-        with np.errstate(over="ignore"):  # too large values become infinite, and the caller refuses them
-            return x.astype(np.float32)
+        with np.errstate(over="ignore"):
+            y = x.astype(np.float32)
+        # Finite values stay finite: the caller refuses them as too large.
+        return np.where(np.isinf(y) & np.isfinite(x), np.copysign(np.finfo(np.float32).max, y), y)
     if encoding == "u1":
         return (x.astype(np.float32) - 128) / 128
     return (x / np.float64(2.0 ** (8 * x.dtype.itemsize - 1))).astype(np.float32)

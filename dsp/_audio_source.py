@@ -27,8 +27,11 @@ def contents(file) -> bytes | mmap.mmap:
     except (OSError, ValueError):  # closed, or on a disk that cannot be mapped
         pass
     data = io.BytesIO()
-    data.write(read_chunk(file, HEAD_BYTES))
-    if data.tell() < HEAD_BYTES or may_be_audio(data.getvalue()):
+    is_empty = True
+    while data.tell() < (SPOOL_BYTES if is_empty else CHUNK_BYTES) and (chunk := read_chunk(file, CHUNK_BYTES)):
+        data.write(chunk)
+        is_empty &= chunk.count(0) == len(chunk)  # a recording can begin behind zero bytes
+    if data.tell() < CHUNK_BYTES or may_be_audio(data.getvalue()):
         while chunk := read_chunk(file, CHUNK_BYTES):
             data.write(chunk)
             if data.tell() > SPOOL_BYTES:

@@ -3,13 +3,12 @@
 Place in the chain: before every function that takes a signal. Delay: none.
 """
 
-import operator
 import warnings
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from dsp._arguments import shown
+from dsp._arguments import number, shown
 
 MAX_CHANNELS = 8
 CLIPPED_UP_TO = 4.0
@@ -115,13 +114,10 @@ def checked_rate(name: str, rate_hz: float, low: int, high: int) -> int:
     >>> checked_rate("sample_rate_hz", np.float32(16000), 1000, 768000)
     16000
     """
-    try:
-        value = int(rate_hz) if isinstance(rate_hz, float | np.floating) else operator.index(rate_hz)
-    except (TypeError, ValueError, OverflowError):  # not a number, NaN, or infinite
-        value = None
-    if value is None or value != rate_hz or not low <= value <= high:
+    value = number(rate_hz)
+    if not low <= value <= high or not value.is_integer():
         raise ValueError(f"`{name}` is {shown(rate_hz)}, it must be a whole number from {low} to {high}")
-    return value
+    return int(value)
 
 
 def _check_shape(name: str, shape: tuple[int, ...], channels_last: bool, max_channels: int) -> None:

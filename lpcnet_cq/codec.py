@@ -11,6 +11,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dsp._arguments import shown
 from dsp._floating_point import usual_errors
 from lpcnet_cq.audio.checks import coding_fault
 from lpcnet_cq.audio.reader import prepare
@@ -100,6 +101,8 @@ class Codec(StreamingCodec):
         UserWarning
             If samples were clipped, channels cancel each other, or a file is damaged.
         """
+        if not isinstance(verify, bool):
+            raise ValueError(f"`verify` is {shown(verify)}, it must be True or False")
         with usual_errors():
             original, original_hz = samples_of(x, sample_rate_hz, self.channels)
             mixed = prepare(original, original_hz, original_hz, self.channels)

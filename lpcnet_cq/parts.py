@@ -8,11 +8,12 @@ threads can share them.
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 
+from dsp._arguments import number
 from lpcnet_cq.bitstream.codec_config import CodecConfig
 from lpcnet_cq.bitstream.entropy_model import EntropyModel
 from lpcnet_cq.bitstream.extension import CODECS
@@ -107,9 +108,10 @@ class CodecParts:
         low, high = self.supported_bps
         if bitrate_bps is None:
             return min(max(self.record.default_bitrate_bps, low), high)
-        if isinstance(bitrate_bps, bool) or not isinstance(bitrate_bps, Real) or not low <= bitrate_bps <= high:
+        value = number(bitrate_bps)
+        if not low <= value <= high:
             raise ValueError(f"`bitrate_bps` is {bitrate_bps!r}, it must be a number from {low} to {high}")
-        return float(bitrate_bps)
+        return value
 
     def checked_layers(self, layers: int) -> int:
         """Return a number of layers; raise `ValueError` if packets of this codec cannot have it."""

@@ -29,9 +29,9 @@ def test_integers_are_scaled_and_every_numeric_type_of_rate_works(codec):
     data = codec.encode(x / 32768, FS)
     assert codec.encode(x, FS) == codec.encode(x.astype(np.int32) << 16, FS) == data
     assert codec.encode((x / 32768).tolist(), FS) == data
-    for rate_hz in (np.int64(FS), float(FS), np.float32(FS)):
+    for rate_hz in (np.int64(FS), float(FS), np.float32(FS), np.array(FS), np.array(float(FS))):
         assert codec.encode(x, rate_hz) == data
-    for bitrate_bps in (np.int32(9000), np.float64(9000)):
+    for bitrate_bps in (np.int32(9000), np.float64(9000), np.array(9000)):
         assert codec.encode(x, FS, bitrate_bps) == codec.encode(x, FS, 9000)
     assert codec.encode(x, FS, 50000, layers=np.int8(2)) == codec.encode(x, FS, 50000, layers=2)
 
@@ -46,6 +46,10 @@ def test_integers_are_scaled_and_every_numeric_type_of_rate_works(codec):
         ((3e4 * voice(900), FS), "`x` has a peak of .*: divide by 32768"),
         ((np.full(9, np.inf), FS), "`x` holds NaN or infinity"),
         ((voice(900),), "`sample_rate_hz` is None, it must be given for an array"),
+        (({"x": voice(900)},), "`x` is of type dict, it must be an array of samples"),
+        (((voice(900), FS),), "`x` holds samples and a sample rate, it must be the samples"),
+        (((FS, np.zeros((900, 2))),), "`x` holds samples and a sample rate"),
+        (((0.1, 0.2),), "`sample_rate_hz` is None, it must be given for an array"),
         ((voice(900), "16k"), "`sample_rate_hz` is '16k'"),
         ((voice(900), 16000.5), "`sample_rate_hz` is 16000.5"),
         ((voice(900), 999), "`sample_rate_hz` is 999, it must be a whole number from 1000 to 768000"),
@@ -55,6 +59,9 @@ def test_integers_are_scaled_and_every_numeric_type_of_rate_works(codec):
         ((voice(900), FS, True), "`bitrate_bps` is True"),
         ((voice(900), FS, 9000, True), "`layers` is True, it must be a whole number, 1 to 2"),
         ((voice(900), FS, 9000, 1, "mean", 3), "`progress` is of type int, it must be callable, or None"),
+        ((voice(900), FS, np.array([9000])), r"`bitrate_bps` is array\(\[9000\]\), it must be a number"),
+        ((voice(900), FS, 9000, 1, "mean", None, "yes"), "`verify` is 'yes', it must be True or False"),
+        ((voice(900), FS, 9000, 1, "mean", None, np.zeros(2)), r"`verify` is array\(\[0., 0.\]\), it must be True or"),
         (("a.wav", FS), "`sample_rate_hz` is 16000, it must be left out"),
         (("none.wav",), "cannot read `none.wav`"),
         ((io.BytesIO(b"words"),), "the file object is not an audio file"),

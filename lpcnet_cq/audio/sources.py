@@ -5,6 +5,7 @@ Place in the chain: beside `codec`, which codes them.
 
 import os
 import warnings
+from numbers import Real
 from typing import BinaryIO, cast
 
 import numpy as np
@@ -34,10 +35,21 @@ def samples_of(
         for note in audio.notes:
             warnings.warn(note, stacklevel=3)
         return audio.x, audio.sample_rate_hz
+    if _is_pair(x):
+        raise ValueError(
+            "`x` holds samples and a sample rate, it must be the samples: give the rate as `sample_rate_hz`"
+        )
+    signal = checked_signal("x", cast(ArrayLike, x), dtype=np.float32)
     if sample_rate_hz is None:
         raise ValueError("`sample_rate_hz` is None, it must be given for an array")
     rate_hz = checked_rate("sample_rate_hz", sample_rate_hz, SAMPLE_RATES_HZ[0], SAMPLE_RATES_HZ[-1])
-    return checked_signal("x", cast(ArrayLike, x), dtype=np.float32), rate_hz
+    return signal, rate_hz
+
+
+def _is_pair(x: object) -> bool:
+    """Return whether this is a tuple of samples and a sample rate, in any order, as functions that read files give."""
+    parts = list(x) if isinstance(x, tuple) else []
+    return any(isinstance(p, np.ndarray) and p.ndim > 0 for p in parts) and any(isinstance(p, Real) for p in parts)
 
 
 def stream_bytes(data: bytes | str | os.PathLike[str] | BinaryIO) -> bytes:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from dsp._audio_packets import ogg_parts
 from dsp.audio_file import read_audio_file
 
 RATE_HZ = 16000
@@ -85,3 +86,26 @@ def test_one_wrong_bit_of_flac_costs_its_frame_alone(tmp_path, frame):
     found = read_audio_file(tmp_path / "a.flac")
     wrong = np.flatnonzero(found.x != pcm.astype(np.float32))
     assert len(found.x) == len(pcm) and 0 < len(wrong) <= wrong[-1] - wrong[0] + 1 <= frame
+
+
+@pytest.mark.skipif(FFMPEG is None, reason="ffmpeg is not installed")
+def test_flac_in_ogg_says_what_its_pages_lack(audio_files, tmp_path):
+    soundfile.write(tmp_path / "a.wav", audio_files.PCM, RATE_HZ)
+    data = ffmpeg(["-i", str(tmp_path / "a.wav"), "-c:a", "flac", "-f", "ogg", "-"], b"").stdout
+    pages = ogg_parts(data, 0)[0].pages
+    assert audio_files.read(data).notes == []
+    assert audio_files.read(data[: pages[4].end - 1]).notes == ["the recording is cut off"]
+    assert audio_files.read(data[: pages[3].start] + data[pages[3].end :]).notes == [
+        "a part of the recording is damaged"
+    ]
+    with pytest.raises(ValueError, match="holds no samples: the recording is cut off"):
+        audio_files.read(data[: pages[2].end - 1])
+
+
+@pytest.mark.skipif(FFMPEG is None, reason="ffmpeg is not installed")
+def test_mp3_in_mp4_is_not_called_cut_off_because_of_the_box_behind_it(audio_files, tmp_path):
+    soundfile.write(tmp_path / "a.wav", audio_files.PCM, RATE_HZ)
+    ffmpeg(["-i", str(tmp_path / "a.wav"), "-c:a", "libmp3lame", "-f", "mp4", str(tmp_path / "a.m4a")])
+    data = (tmp_path / "a.m4a").read_bytes()
+    assert audio_files.read(data).notes == []
+    assert audio_files.read(data[: data.rfind(b"moov") - 100]).notes == ["the recording is cut off"]

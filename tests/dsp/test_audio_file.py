@@ -148,14 +148,15 @@ def test_refusals_carry_the_reason(audio_files, tmp_path, make, reason):
         read_audio_file(tmp_path / "a.wav")
 
 
-def test_an_endless_pipe_of_no_audio_is_refused_at_its_head():
+@pytest.mark.parametrize(("byte", "most_bytes"), [(b"\0", 1 << 26), (b"a", 1 << 20)])
+def test_an_endless_pipe_of_no_audio_is_refused_at_its_head(byte, most_bytes):
     class Endless(io.RawIOBase):
         n = 0
 
         def read(self, size=-1):
             self.n += size
-            assert self.n < 1 << 20
-            return bytes(size)
+            assert self.n <= most_bytes
+            return byte * size
 
     with pytest.raises(ValueError, match="Format not recognised"):
         read_audio_file(Endless())

@@ -38,10 +38,23 @@ def test_tags_may_be_large_or_of_wrong_size(audio_files, size):
     np.testing.assert_array_equal(found.x, audio_files.read(data).x)
 
 
+BEHIND = [
+    *(
+        (b"APETAGEX" + bytes(24), 0),
+        (b"3DI\4\0\0\0\0\7\x68", 0),
+        (bytes(100_000), 0),
+        (b"\0\0\3\0moov" + b"a" * 760, 0),
+    ),
+    *((b"no frame" * 9, 72), (b"\xff" * 500, 500), (np.random.default_rng(7).bytes(5000), 5000)),
+]
+
+
 def test_what_follows_a_complete_mp3_is_noted_unless_it_is_a_tag(audio_files):
     data = audio_files.encoded(("MP3", "MPEG_LAYER_III"))
-    assert audio_files.read(data + b"APETAGEX" + bytes(24)).notes == []
-    assert audio_files.read(data + b"no frame" * 9).notes == ["a part of the recording is damaged"]
+    for tail, n_bytes in BEHIND:
+        found = audio_files.read(data + tail)
+        np.testing.assert_array_equal(found.x, audio_files.read(data).x)
+        assert found.notes == [f"left out: {n_bytes} bytes behind the last frame"] * (n_bytes > 0)
     with pytest.raises(ValueError, match=r"it contains no complete frame of MP3$"):
         audio_files.read(data[:100])
 
@@ -87,3 +100,44 @@ def test_recordings_in_another_format_behind_a_stream_are_joined(audio_files, ki
     found, alone = audio_files.read(first + second), [audio_files.read(data).x for data in (first, second)]
     np.testing.assert_array_equal(found.x, np.concatenate(alone))
     assert found.notes == ["joined 2 recordings that follow each other in the file"]
+
+
+@pytest.mark.parametrize("n_bytes", [300, 4096, 100_000])
+def test_id3_tags_may_give_their_size_with_eight_bits_per_byte(audio_files, n_bytes):
+    data = audio_files.encoded(("MP3", "MPEG_LAYER_III"))
+    frames = (b"\xff\xfb\x90\x44" + bytes(413)) * 300  # which are a part of the tag
+    found = audio_files.read(b"ID3\3\0\0" + n_bytes.to_bytes(4, "big") + frames[:n_bytes] + data)
+    np.testing.assert_array_equal(found.x, audio_files.read(data).x)
+    assert found.notes == []
+
+
+BEFORE = {
+    "100 kB of zeros": bytes(100_000),
+    "3 MB of zeros": bytes(3 << 20),
+    "zeros behind a tag": TAGS["ID3v2"] + bytes(100_000),
+    "zeros before a tag": bytes(100_000) + TAGS["ID3v2"],
+    "random bytes": np.random.default_rng(7).bytes(70_000),
+    "random bytes like a frame": b"\xff\xfb\x90" + np.random.default_rng(7).bytes(70_000),
+}
+
+
+@pytest.mark.parametrize("before", BEFORE)
+def test_a_stream_may_begin_far_from_the_beginning(audio_files, capfd, before):
+    data = audio_files.encoded(("MP3", "MPEG_LAYER_III"))
+    found = audio_files.read(BEFORE[before] + data)
+    np.testing.assert_array_equal(found.x, audio_files.read(data).x)
+    assert found.notes == [] and capfd.readouterr().err == ""  # libmpg123 writes its complaints there
+
+
+@pytest.mark.parametrize("place", [4, 60, 170])
+def test_a_tag_inside_a_stream_does_not_reach_the_decoder(audio_files, capfd, place):
+    data = audio_files.encoded(("MP3", "MPEG_LAYER_III"))
+    begin, end = find_mp3(data).pieces[1]
+    middle = data.find(data[begin : begin + 2], (begin + end) // 2)
+    tag = b"ID3\4\0\0\0\0\x17\x38" + bytes(3000)
+    found = audio_files.read(data[: middle + place] + tag + data[middle + place :])
+    np.testing.assert_array_equal(found.x, audio_files.read(data).x)
+    assert found.notes == []
+    cut_off = audio_files.read(data[: middle + place] + tag + data)  # in the frame, and another recording follows
+    assert "damaged" in cut_off.notes[0]
+    assert capfd.readouterr().err == ""

@@ -64,12 +64,33 @@ def test_the_total_of_flac_is_a_hint(audio_files, total, n_notes):
     assert len(found.notes) == n_notes
 
 
-def test_what_follows_a_complete_flac_is_noted_unless_it_is_a_tag(audio_files):
-    data = audio_files.encoded(("FLAC", "PCM_16"))
-    for tail, notes in ((b"TAG" + bytes(125), []), (b"no frame" * 9, ["a part of the recording is damaged"])):
-        found = audio_files.read(data + tail)
-        np.testing.assert_array_equal(found.x, audio_files.PCM.astype(np.float32))
-        assert found.notes == notes
+BEHIND = {
+    "tag": (b"TAG" + bytes(125), 0),
+    "one zero": (bytes(1), 0),
+    "zeros": (bytes(100_000), 0),
+    "text": (b"no frame" * 9, 72),
+    "ones": (b"\xff" * 100_000, 100_000),
+    "random bytes": (np.random.default_rng(7).bytes(200_000), 200_000),
+}
+
+
+@pytest.mark.parametrize("total", [0, 64000])
+@pytest.mark.parametrize("tail", BEHIND)
+def test_what_follows_a_complete_flac_is_noted_unless_it_is_a_tag(audio_files, tail, total):
+    (content, n_bytes), data = BEHIND[tail], audio_files.flac_with_total(total)
+    found = audio_files.read(data + content)
+    np.testing.assert_array_equal(found.x, audio_files.PCM.astype(np.float32))
+    assert found.notes == [f"left out: {n_bytes} bytes behind the last frame"] * (n_bytes > 0)
+
+
+@pytest.mark.parametrize("kind", [("WAV", "PCM_16"), ("OGG", "VORBIS"), ("MP3", "MPEG_LAYER_III")], ids="-".join)
+def test_recordings_in_another_format_behind_flac_are_joined(audio_files, kind):
+    first, second = audio_files.encoded(("FLAC", "PCM_16")), audio_files.encoded(kind)
+    found, alone = audio_files.read(first + second + first), [audio_files.read(data).x for data in (first, second)]
+    n = len(alone[0])
+    np.testing.assert_array_equal(found.x[:n], alone[0])
+    np.testing.assert_allclose(found.x[n : n + len(alone[1])], alone[1], atol=1e-6)
+    assert found.notes[-1].startswith("joined") and "damaged" not in found.notes[0]
 
 
 def test_what_follows_a_complete_ogg_is_noted_unless_it_is_a_tag(audio_files):

@@ -78,3 +78,12 @@ def test_plain_samples_need_no_soundfile(audio_files, monkeypatch):
     monkeypatch.setitem(sys.modules, "soundfile", None)
     for data in files:
         assert len(audio_files.read(data).x) == audio_files.N
+
+
+@pytest.mark.parametrize(
+    ("value", "fault"), [(1e300, "peak of 3.40282e"), (-1e300, "peak of"), (np.inf, "holds NaN or")]
+)
+def test_finite_doubles_beyond_single_precision_are_too_loud(audio_files, value, fault):
+    data = audio_files.wav([0.5, value], width="<f8", tag=3)
+    with pytest.raises(ValueError, match=fault):
+        audio_files.read(data)
