@@ -86,13 +86,12 @@ def voice(level_db, seconds=3.0):
     return (x / np.std(x) * 10 ** (level_db / 20)).astype(np.float32)
 
 
-@pytest.mark.parametrize("noise", [0.0, 1e-4])
-@pytest.mark.parametrize("mode", ["mean", "capped"])
+@pytest.mark.parametrize(("mode", "noise"), [("mean", 0.0), ("capped", 1e-4)])
 def test_a_long_pause_leaves_the_level_of_what_is_before_it(codec, mode, noise):
     """The level of a segment is chosen for its loudest part, here the first second of ten."""
     random = np.random.default_rng(0)
     x = voice(-22, 1.0) + np.float32(10 ** (-28 / 20)) * random.standard_normal(FS, np.float32)
-    pause = noise * random.standard_normal(11 * FS)
+    pause = noise * random.standard_normal(9 * FS)
     y, _ = codec.decode(codec.encode(np.concatenate([x, pause]), FS, 9000, mode=mode))
     assert 10 * np.log10(np.mean(y[: len(x)] ** 2) / np.mean(x**2)) == pytest.approx(0, abs=1)
     assert np.mean((y[: len(x)] - x) ** 2) < 0.7 * np.mean(x**2)
