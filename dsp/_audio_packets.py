@@ -82,20 +82,19 @@ class Part:
     end: int | None = None
 
 
-def flac_parts(data, at: int) -> list[Part]:
-    """Return every FLAC stream of the data, with the number of samples in its header set to 0, which means unknown."""
-    starts = [at]
-    while (at := first_match(_FLAC_MARK, data, _after_metadata(data, at + 4))) >= 0:
-        starts.append(at)
-    parts = []
-    for start, end in zip(starts, [*starts[1:], len(data)], strict=True):
+def flac_parts(data, at: int) -> Iterator[Part]:
+    """Yield the FLAC streams from a position on, with the number of samples in their headers 0, which means unknown."""
+    start = at
+    while start >= 0:
+        following = first_match(_FLAC_MARK, data, _after_metadata(data, start + 4))
+        end = len(data) if following < 0 else following
         head = bytearray(data[start : start + 26])
         claimed = None
         if len(head) == 26:
             claimed = int.from_bytes(head[21:26], "big") & 0xF_FFFF_FFFF
             head[21:26] = (head[21] & 0xF0).to_bytes(1, "big") + bytes(4)
-        parts.append(Part([bytes(head), (min(start + 26, end), end)], claimed or None))
-    return parts
+        yield Part([bytes(head), (min(start + 26, end), end)], claimed or None)
+        start = following
 
 
 def _after_metadata(data, at: int) -> int:

@@ -5,7 +5,7 @@ Place in the chain: called by `audio_file`, which opens files and mixes channels
 
 import re
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,11 +57,7 @@ def recordings(data) -> Iterator[Recording]:
     """
     if not len(data):
         raise ValueError("there are no data")
-    yield from _recordings(data, after_id3(data))
-
-
-def _recordings(data, at: int) -> Iterator[Recording]:
-    """Yield the recordings from a position on."""
+    at = after_id3(data)
     while True:
         found = find_samples(data, at)
         stream = find_mp3(data, at) if found is None and _may_be_mp3(data, at) else None
@@ -71,13 +67,13 @@ def _recordings(data, at: int) -> Iterator[Recording]:
         elif stream is not None:
             yield _mp3(data, stream)
             at = len(data) if stream.end is None else stream.end
+        elif data[at : at + 4] == b"fLaC":
+            at = yield from _flac_recordings(data, at)
         else:
             break
         if at == len(data):
             return
-    if data[at : at + 4] == b"fLaC":
-        yield from _flac_recordings(data, at)
-    elif data.find(b"OggS", at, at + _SEARCH_BYTES) >= 0:
+    if data.find(b"OggS", at, at + _SEARCH_BYTES) >= 0:
         for part in ogg_parts(data, at):
             if part.flac:  # libsndfile cannot decode all of these
                 stream = b"".join(data[start:end] for start, end in part.flac)
@@ -90,14 +86,14 @@ def _recordings(data, at: int) -> Iterator[Recording]:
         yield _other(data, at)
 
 
-def _flac_recordings(data, at: int) -> Iterator[Recording]:
-    """Yield FLAC streams that follow each other, and recordings in other formats behind them."""
+def _flac_recordings(data, at: int) -> Generator[Recording, None, int]:
+    """Yield FLAC streams that follow each other; return where a recording in another format follows, or the end."""
     for part in flac_parts(data, at):
         yield _flac(data, part)
         following = _following(data, part)
         if following is not None:
-            yield from _recordings(data, following)
-            return
+            return following
+    return len(data)
 
 
 def _following(data, part: Part) -> int | None:

@@ -126,3 +126,11 @@ def test_stated_lengths_are_read_in_either_order_of_bytes(audio_files, kind):
     soundfile.write(file, np.stack(2 * [audio_files.PCM], axis=1), 16000, "PCM_16", "BIG", kind)
     assert audio_files.read(file.getvalue()).notes == ["mixed 2 channels to mono"]
     assert "cut off" in audio_files.read(file.getvalue()[:-1]).notes[0]
+
+
+def test_any_number_of_recordings_in_two_formats_are_joined(audio_files):
+    x = audio_files.PCM[:20]
+    pair = audio_files.encoded(("FLAC", "PCM_16"), x) + audio_files.encoded(("WAV", "PCM_16"), x)
+    found = audio_files.read(600 * pair)
+    np.testing.assert_array_equal(found.x, np.tile(x.astype(np.float32), 1200))
+    assert found.notes == ["joined 1200 recordings that follow each other in the file"]
